@@ -1,0 +1,78 @@
+# The doors of the repository. `make help` lists them; each makes .venv first if it is missing.
+# Whatever else a stage understands goes through ARGS: make train EXP=linknet34 ARGS="trainer.max_epochs=3".
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+EXP ?= linknet34
+FOLD ?= 0
+SPLIT ?= test
+DATA ?= carvana
+ENS ?= carvana
+SUB ?= submissions/$(ENS)/submission.csv.gz
+ARGS ?=
+
+PYTHON ?= python3
+PY := .venv/bin/python
+STAGE := $(PY) -m maskfold.stages
+STAMP := .venv/.installed
+
+$(STAMP): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "maskfold needs Python 3.11 or newer: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11"; exit 1; }
+	@echo "Installing into .venv (once; several GB, most of it PyTorch)"
+	$(PYTHON) -m venv .venv
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+# FOLD=all is every fold of the split that EXP trains on, one after another.
+folds_of = $(if $(filter all,$(FOLD)),$$($(STAGE).list_folds experiment=$(EXP) $(ARGS)),$(FOLD))
+
+.PHONY: help setup demo test lint data studio folds train predict evaluate ensemble doctor report bench
+
+help: ## list the doors
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## make .venv and install the pinned requirements
+
+demo: $(STAMP) ## the whole pipeline on a generated studio set: CPU, minutes
+	$(PY) -m maskfold.demo $(ARGS)
+
+test: $(STAMP) ## the test suite
+	$(PY) -m pytest $(ARGS)
+
+lint: $(STAMP) ## style: ruff check and format
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+data: ## download and unpack DATA=carvana with the Kaggle CLI
+	bash scripts/download_$(DATA).sh
+
+studio: $(STAMP) ## generate a labelled studio set: ARGS="cars=24 height=640 width=960"
+	$(STAGE).studio $(ARGS)
+
+folds: $(STAMP) ## write the split of DATA
+	$(STAGE).folds data=$(DATA) $(ARGS)
+
+train: $(STAMP) ## train EXP, FOLD=<k> or all
+	@set -e; for fold in $(folds_of); do $(STAGE).train experiment=$(EXP) fold=$$fold $(ARGS); done
+
+predict: $(STAMP) ## predict SPLIT=oof or test with EXP, FOLD=<k> or all
+	@set -e; for fold in $(folds_of); do \
+	  $(STAGE).predict name=$(EXP) fold=$$fold split=$(SPLIT) $(ARGS); done
+
+evaluate: $(STAMP) ## score the out-of-fold maps of EXP
+	$(STAGE).evaluate name=$(EXP) $(ARGS)
+
+ensemble: $(STAMP) ## average, rank, post-process and write the submission of ENS
+	$(STAGE).ensemble ensemble=$(ENS) $(ARGS)
+
+doctor: $(STAMP) ## check SUB before an upload
+	$(STAGE).doctor submission=$(SUB) $(ARGS)
+
+report: $(STAMP) ## pictures and tables of ENS in one HTML file
+	$(STAGE).report ensemble=$(ENS) $(ARGS)
+
+bench: $(STAMP) ## the measurements behind the README's numbers
+	$(PY) tests/benchmarks/bench_rle.py

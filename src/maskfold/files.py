@@ -1,0 +1,86 @@
+"""Files that are either whole or absent, and folders that one process at a time writes to."""
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from maskfold.errors import MaskfoldError
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; rename it to `path` on success, remove it on any failure.
+
+    The temporary name is always the same (`.<name>.part`), so what a killed run left is overwritten by the next.
+
+    Raises:
+        MaskfoldError: If the file cannot be written (full disk, read-only folder); `path` is then untouched.
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield part
+        os.replace(part, path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise MaskfoldError(
+            f"{path}: cannot be written: {error.strerror or error}. What was finished before is kept; "
+            "make room or choose a folder that can be written to, then run the same command again."
+        ) from error
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write `content` to `path` atomically."""
+    with atomic_path(path) as part:
+        part.write_bytes(content)
+
+
+def write_text(path: Path, content: str) -> None:
+    """Write `content` to `path` atomically as UTF-8."""
+    write_bytes(path, content.encode())
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write `content` to `path` atomically as indented JSON with a final newline."""
+    write_text(path, json.dumps(content, indent=2) + "\n")
+
+
+def read_json(path: Path) -> dict:
+    """Read a JSON object, or raise a `MaskfoldError` that names the file."""
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise MaskfoldError(f"{path}: not a readable JSON file ({error}). Delete it and run again.") from error
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes as 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold `folder` for this process; the kernel lets go of it when the process ends, however it ends.
+
+    Raises:
+        MaskfoldError: If another process holds the folder, or it cannot be written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / ".lock").open("w")
+    except OSError as error:
+        raise MaskfoldError(f"{folder}: cannot be written to: {error.strerror}. Choose another folder.") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise MaskfoldError(f"{folder}: another run is writing here. Wait for it, or stop it, first.") from error
+        yield
