@@ -1,0 +1,102 @@
+"""Random changes to training samples, seeded one by one; the only module that imports albumentations.
+
+The second engine, `maskfold.data.imgaug_compat.Imgaug`, has the same interface. Presets are in `conf/augment/`.
+"""
+
+import os
+import random
+from collections.abc import Sequence
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from maskfold.errors import MaskfoldError
+
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # read on import: it would ask the network for a newer release
+
+import albumentations as A
+
+
+class Augmentation(Protocol):
+    """What training asks of either engine."""
+
+    def __call__(self, image: np.ndarray, mask: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return a changed copy of one sample.
+
+        The same arguments give the same bytes, in any process and after any other calls: no random state outlives
+        a call, and neither NumPy's nor Python's global one is read or advanced.
+
+        Args:
+            image: (H, W, 3) uint8, RGB; left as it is.
+            mask: (H, W) uint8, 0 or 1; left as it is.
+            seed: Any integer from 0 on.
+
+        Returns:
+            The image and the mask, shaped and typed as given unless a transform crops or resizes. Where nothing
+            was drawn to change them they may be the arrays given.
+        """
+
+
+class Albumentations:
+    """Applies albumentations transforms one after another.
+
+    Args:
+        transforms: albumentations transforms, applied in this order, each with its own probability `p`.
+
+    Raises:
+        MaskfoldError: If a transform was given an argument it does not have (albumentations alone only warns).
+    """
+
+    def __init__(self, *, transforms: Sequence[A.BasicTransform | A.BaseCompose]):
+        try:
+            self.pipeline = A.Compose(list(transforms), strict=True)
+        except ValueError as error:
+            raise MaskfoldError(f"augment.transforms: {error}. Correct the argument's name.") from error
+
+    def __call__(self, image: np.ndarray, mask: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """See `Augmentation`."""
+        # Not set_random_seed: it starts every transform from the same draw, so that flip and shift go together.
+        self.pipeline.set_random_state(np.random.default_rng(seed), random.Random(seed))
+        sample = self.pipeline(image=image, mask=mask)
+        return sample["image"], sample["mask"]
+
+
+class GreyObject(A.ImageOnlyTransform):
+    """Takes the colour from the object and leaves it to the background; an albumentations transform.
+
+    The idea is the Carvana winners' TernausNet's: the outline must not be learned from the colour of the paint.
+
+    Args:
+        p: Probability of being applied.
+    """
+
+    def __init__(self, p: float = 0.5):
+        super().__init__(p=p)
+
+    @property
+    def targets_as_params(self) -> list[str]:
+        """What albumentations must hand to `get_params_dependent_on_data`."""
+        return ["mask"]
+
+    def get_params_dependent_on_data(self, params: dict, data: dict) -> dict:
+        """Return the (H, W) mask that `apply` needs."""
+        return {"object_mask": data["mask"]}
+
+    def apply(self, img: np.ndarray, object_mask: np.ndarray, **params: object) -> np.ndarray:
+        """See `grey_object`."""
+        return grey_object(img, object_mask)
+
+
+def grey_object(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Replace the colour of each object pixel by its luma (0.299 R + 0.587 G + 0.114 B).
+
+    Args:
+        image: (H, W, 3) uint8, RGB.
+        mask: (H, W) uint8, 0 or 1.
+
+    Returns:
+        A new (H, W, 3) uint8 image.
+    """
+    grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    return cv2.copyTo(grey, mask, image.copy())
