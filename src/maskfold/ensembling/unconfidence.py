@@ -1,0 +1,35 @@
+"""How unsure an ensemble is of an image: the ranking that shows which images deserve a look or a repair."""
+
+import numpy as np
+
+from maskfold.errors import MaskfoldError
+
+# The 1st place's intervals in the Carvana Image Masking Challenge (2017), as values of 255: p in [0.3, 0.8] is unsure
+# (76.5 to 204); p in [0, 0.3) or (0.8, 0.9] is what it is compared with (up to 229.5).
+_UNSURE_FROM, _UNSURE_TO, _COMPARED_TO = 77, 204, 229
+
+
+def unconfidence(probability: np.ndarray) -> float:
+    """Divide the number of pixels with p in [0.3, 0.8] by the number with p in [0, 0.3) or (0.8, 0.9].
+
+    Pixels above 0.9 count on neither side, so the value does not depend on how large a well-found object is.
+
+    Args:
+        probability: `(H, W)` uint8, p = value / 255.
+
+    Returns:
+        0 or more, larger is worse; 0 when no pixel is unsure, infinite when some are and no pixel is compared.
+
+    Raises:
+        MaskfoldError: The map is not uint8.
+    """
+    if probability.dtype != np.uint8:
+        raise MaskfoldError(
+            f"a probability map must be uint8 with 255 for certain, but this one is {probability.dtype}"
+        )
+    # One comparison for both bounds: what lies below the first wraps round to large values.
+    unsure = np.count_nonzero(probability - np.uint8(_UNSURE_FROM) <= _UNSURE_TO - _UNSURE_FROM)
+    compared = np.count_nonzero(probability <= _COMPARED_TO) - unsure
+    if unsure == 0:
+        return 0.0
+    return unsure / compared if compared else float("inf")

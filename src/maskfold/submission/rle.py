@@ -1,0 +1,144 @@
+"""Run-length encoding of masks in the order of the Carvana Image Masking Challenge, both ways.
+
+A mask is written as space-separated pairs `start length`. Pixels are numbered from 1, row by row from the top left
+corner, so a run may continue from the end of a row to the start of the next one. An empty mask is an empty string.
+"""
+
+import re
+from typing import NamedTuple
+
+import numpy as np
+
+from maskfold.errors import MaskfoldError
+
+_WORD = 8  # bytes looked at in one comparison
+_NUMBERS = re.compile(r"\s*(?:-?[0-9]{1,18}(?:\s+|$))*", re.ASCII)
+
+
+class Fault(NamedTuple):
+    """One thing wrong with a run-length string: what kind of thing it is, and where it is."""
+
+    kind: str
+    text: str
+
+
+def runs(mask: np.ndarray) -> np.ndarray:
+    """Find the runs of foreground pixels of a mask.
+
+    Args:
+        mask: `(H, W)` bool or uint8, foreground where not zero.
+
+    Returns:
+        `(N, 2)` int64, one `(start, length)` per run in ascending order, starts counted from 1.
+
+    Raises:
+        MaskfoldError: The mask is not a two-dimensional array of bool or uint8.
+    """
+    if mask.ndim != 2 or mask.dtype not in (np.bool_, np.uint8):
+        raise MaskfoldError(f"a mask to encode must be (H, W) bool or uint8, but this one is {mask.shape} {mask.dtype}")
+    # One background pixel in front, and enough behind to end the last run and fill the last word.
+    foreground = np.empty((mask.size + 1) // _WORD * _WORD + 2 * _WORD, np.bool_)
+    foreground[0] = foreground[mask.size + 1 :] = False
+    np.not_equal(mask, 0, out=foreground[1 : mask.size + 1].reshape(mask.shape))
+    # Most words equal the word one pixel further on: only the few that differ hold an end of a run.
+    here, next_pixel = foreground[:-_WORD].view(np.uint64), foreground[1 : 1 - _WORD].view(np.uint64)
+    words = np.flatnonzero(here != next_pixel)
+    pixels = np.flatnonzero((here[words] ^ next_pixel[words]).view(np.bool_))
+    pairs = (words[pixels // _WORD] * _WORD + pixels % _WORD).reshape(-1, 2)  # where each run begins and ends
+    pairs[:, 1] -= pairs[:, 0]
+    pairs[:, 0] += 1
+    return pairs
+
+
+def encode(mask: np.ndarray) -> str:
+    """Write a mask as `start length` pairs, counted from 1, row by row from the top left.
+
+    Args:
+        mask: `(H, W)` bool or uint8, foreground where not zero.
+
+    Returns:
+        The pairs, separated by single spaces; an empty string for an empty mask.
+
+    Raises:
+        MaskfoldError: The mask is not a two-dimensional array of bool or uint8.
+    """
+    return str(runs(mask).ravel().tolist())[1:-1].replace(",", "")
+
+
+def decode(rle: str, height: int, width: int) -> np.ndarray:
+    """Draw the mask that a run-length string describes.
+
+    Args:
+        rle: `start length` pairs as `encode` writes them; touching runs are accepted.
+        height: Pixels.
+        width: Pixels.
+
+    Returns:
+        `(height, width)` uint8, 0 or 1.
+
+    Raises:
+        MaskfoldError: The string is malformed, or its runs are out of order, overlap or leave the image.
+    """
+    pairs = parse(rle)
+    for fault in faults(pairs, height, width):
+        raise MaskfoldError(f"run-length string of a mask of {width}x{height}: {fault.text}")
+    mask = np.zeros(height * width, np.uint8)
+    for start, length in pairs.tolist():
+        mask[start - 1 : start - 1 + length] = 1
+    return mask.reshape(height, width)
+
+
+def parse(rle: str) -> np.ndarray:
+    """Read the numbers of a run-length string, whatever they say of the mask.
+
+    Args:
+        rle: Pairs `start length` separated by white space, or an empty string.
+
+    Returns:
+        `(N, 2)` int64, `(start, length)`.
+
+    Raises:
+        MaskfoldError: A value is not a whole number of at most 18 digits, or the last start has no length.
+    """
+    if not _NUMBERS.fullmatch(rle):
+        values = enumerate(re.findall(r"\S+", rle, re.ASCII), start=1)
+        number, value = next((number, value) for number, value in values if not _NUMBERS.fullmatch(value))
+        raise MaskfoldError(f"value {number} is {value[:30]!r}, not a whole number; write pairs 'start length'")
+    values = np.fromstring(rle, np.int64, sep=" ") if rle.strip() else np.empty(0, np.int64)
+    if values.size % 2:
+        raise MaskfoldError(f"{values.size} values are an odd number: a start or a length is missing")
+    return values.reshape(-1, 2)
+
+
+def faults(pairs: np.ndarray, height: int, width: int) -> list[Fault]:
+    """Find what makes runs impossible in an image of a size.
+
+    Args:
+        pairs: `(N, 2)` int64, `(start, length)`, starts counted from 1.
+        height: Pixels.
+        width: Pixels.
+
+    Returns:
+        One fault for each kind there is, which shows the first pair at fault and counts the others.
+    """
+    starts, lengths = pairs[:, 0], pairs[:, 1]
+    stops = starts + lengths
+    later, earlier = starts[1:], starts[:-1]
+    wrong = {
+        "starts below 1": ("pixels are counted from 1", starts < 1),
+        "lengths below 1": ("a run has at least one pixel", lengths < 1),
+        "runs outside the image": (f"{width}x{height} has {height * width} pixels", stops - 1 > height * width),
+        "pairs out of order": ("it starts before the pair in front of it", np.append(False, later < earlier)),
+        "overlapping runs": (
+            "it starts inside the run in front of it",
+            np.append(False, (later >= earlier) & (later < stops[:-1])),
+        ),
+    }
+    found = []
+    for kind, (reason, at_fault) in wrong.items():
+        indices = np.flatnonzero(at_fault)
+        if indices.size:
+            start, length = pairs[indices[0]]
+            others = f" (and {indices.size - 1} more)" if indices.size > 1 else ""
+            found.append(Fault(kind, f"pair {indices[0] + 1}, '{start} {length}': {reason}{others}"))
+    return found

@@ -1,0 +1,65 @@
+"""Submission files: `img,rle_mask`, one row for each image, written reproducibly and read row by row."""
+
+import gzip
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from maskfold.errors import MaskfoldError
+from maskfold.files import atomic_path
+
+HEADER = ("img", "rle_mask")
+
+
+def write_submission(path: Path, rows: Iterable[tuple[str, str]]) -> None:
+    """Write a gzip-compressed submission; the same rows give the same bytes.
+
+    Args:
+        path: Where to, usually `submission.csv.gz`; the file is either whole or absent.
+        rows: `(img, rle_mask)`, the image's file name and its mask as run-length pairs; consumed lazily.
+
+    Raises:
+        MaskfoldError: The file cannot be written.
+    """
+    # No name and no time in the gzip header: both would change bytes that say nothing of the masks.
+    with (
+        atomic_path(path) as part,
+        part.open("wb") as raw,
+        gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=6, mtime=0) as file,
+    ):
+        file.write(f"{','.join(HEADER)}\n".encode())
+        for image, rle in rows:
+            file.write(f"{image},{rle}\n".encode())
+
+
+def read_lines(path: Path) -> Iterator[list[str]]:
+    """Read the fields of every line of a `.csv` or `.csv.gz`, the header included, whatever they are.
+
+    Neither file names nor run-length strings hold commas or quotes, so quotes around a field are simply taken off.
+
+    Raises:
+        MaskfoldError: The file is missing, cut short, no gzip file or no text.
+    """
+    opened = gzip.open if path.suffix == ".gz" else open
+    try:
+        with opened(path, "rt", encoding="utf-8-sig") as file:
+            for line in file:
+                yield [field.strip(' "') for field in line.rstrip("\n").split(",")]
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise MaskfoldError(f"{path}: cannot be read ({error}). Is it a whole .csv or .csv.gz file?") from error
+
+
+def read_submission(path: Path) -> Iterator[tuple[str, str]]:
+    """Read `(img, rle_mask)` row by row from a `.csv` or `.csv.gz`.
+
+    Raises:
+        MaskfoldError: The file cannot be read, has another header, or a row does not have two columns.
+    """
+    lines = read_lines(path)
+    header = next(lines, [])
+    if tuple(header) != HEADER:
+        raise MaskfoldError(f"{path}, line 1: the header is {','.join(header)[:60]!r}, not {','.join(HEADER)!r}")
+    for number, fields in enumerate(lines, start=2):
+        if len(fields) != len(HEADER):
+            raise MaskfoldError(f"{path}, line {number}: {len(fields)} columns instead of {len(HEADER)}")
+        yield fields[0], fields[1]

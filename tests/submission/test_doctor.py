@@ -1,0 +1,178 @@
+"""The doctor on small files with one thing wrong each, and on masks in both orientations."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from maskfold.submission.doctor import examine, looks_transposed
+from maskfold.submission.rle import encode, runs
+from maskfold.submission.writer import write_submission
+
+DATA = Path(__file__).parents[2].parent / "shared/data"
+SAMPLE = ["a.jpg,1 1", "b.jpg,1 1", "c.jpg,1 1", "d.jpg,1 1"]
+GOOD = ["a.jpg,1 2 5 1", "b.jpg,", "c.jpg,1 12", "d.jpg,12 1"]
+
+
+def written(path: Path, rows: list[str], header: str = "img,rle_mask") -> Path:
+    path.write_text("\n".join([header, *rows]) + "\n")
+    return path
+
+
+@pytest.fixture
+def diagnose(tmp_path):
+    def examine_rows(rows, header="img,rle_mask", sizes=(3, 4)):
+        sample = written(tmp_path / "sample.csv", SAMPLE)
+        return examine(written(tmp_path / "submission.csv", rows, header), sample, sizes=sizes)
+
+    return examine_rows
+
+
+def test_a_good_submission_is_counted_and_passes(diagnose):
+    report = diagnose(GOOD)
+
+    assert report.ok
+    assert (report.images, report.empty_masks, report.errors, report.warnings) == (4, 1, [], [])
+    assert str(report) == "4 images, 1 empty masks\nno errors\nno warnings"
+
+
+@pytest.mark.parametrize(
+    ("at", "row", "message"),
+    [
+        (1, "a.jpg,", "double images: line 3, column img: 'a.jpg' is already in line 2"),
+        (1, "x.jpg,", "unknown images: line 3, column img: 'x.jpg' is not in the sample submission"),
+        (1, "b.jpg,1 2,3", "columns: line 3 has 3 columns, not 2"),
+        (1, "b.jpg,1 2 3", "malformed masks: line 3, b.jpg, column rle_mask: 3 values are an odd number"),
+        (1, "b.jpg,1 2.5", "malformed masks: line 3, b.jpg, column rle_mask: value 2 is '2.5', not a whole number"),
+        (2, "c.jpg,0 2", "starts below 1: line 4, c.jpg, column rle_mask: pair 1, '0 2': pixels are counted from 1"),
+        (2, "c.jpg,1 0", "lengths below 1: line 4, c.jpg, column rle_mask: pair 1, '1 0'"),
+        (2, "c.jpg,1 -3", "lengths below 1: line 4, c.jpg, column rle_mask: pair 1, '1 -3'"),
+        (3, "d.jpg,12 2", "runs outside the image: line 5, d.jpg, column rle_mask: pair 1, '12 2': 4x3 has 12 pixels"),
+        (3, "d.jpg,13 1", "runs outside the image: line 5, d.jpg, column rle_mask: pair 1, '13 1'"),
+        (3, "d.jpg,5 1 1 1", "pairs out of order: line 5, d.jpg, column rle_mask: pair 2, '1 1'"),
+        (3, "d.jpg,1 3 3 1", "overlapping runs: line 5, d.jpg, column rle_mask: pair 2, '3 1'"),
+    ],
+)
+def test_one_fault_is_one_error_that_names_line_image_and_column(diagnose, at, row, message):
+    report = diagnose([*GOOD[:at], row, *GOOD[at + 1 :]])
+
+    assert not report.ok
+    found = [error for error in report.errors if not error.startswith("missing images")]
+    assert len(found) == 1
+    assert found[0].startswith(message)
+
+
+def test_missing_images_are_named_with_their_line_in_the_sample(diagnose):
+    assert diagnose([GOOD[0], GOOD[3]]).errors == [
+        "missing images: column img: 'b.jpg', line 3 of the sample, has no row",
+        "missing images: column img: 'c.jpg', line 4 of the sample, has no row",
+    ]
+    assert diagnose([]).errors[0] == "rows: there is none below the header"
+
+
+@pytest.mark.parametrize(("order", "line", "image"), [("dabc", 3, "a"), ("bcda", 5, "a"), ("acbd", 4, "b")])
+def test_one_row_out_of_order_is_one_error(diagnose, order, line, image):
+    report = diagnose([GOOD["abcd".index(letter)] for letter in order])
+
+    assert len(report.errors) == 1
+    assert report.errors[0].startswith(f"order: line {line}, column img: '{image}.jpg' is in line")
+
+
+def test_another_header_is_an_error(diagnose):
+    assert diagnose(GOOD, header="image,rle").errors == ["header: line 1 is 'image,rle', not 'img,rle_mask'"]
+
+
+def test_touching_runs_are_a_warning(diagnose):
+    report = diagnose(["a.jpg,1 2 3 1", *GOOD[1:]])
+
+    assert report.ok
+    assert report.warnings == [
+        "touching runs: line 2, a.jpg, column rle_mask: pair 2 goes on where the pair in front of it ends"
+    ]
+
+
+def test_every_image_has_its_own_size(diagnose):
+    report = diagnose(GOOD, sizes={"a": (1, 4), "c": (3, 4)})
+
+    assert [error[:41] for error in report.errors] == ["runs outside the image: line 2, a.jpg, co"]
+    assert report.warnings == ["masks not checked: line 5, d.jpg, column rle_mask: the size of this image is not known"]
+
+
+def test_many_messages_of_a_kind_are_counted(tmp_path):
+    path = written(tmp_path / "submission.csv", [f"{i}.jpg,0 1" for i in range(50)])
+    report = examine(path, None, sizes=(3, 4))
+
+    assert len(report.errors) == 21
+    assert report.errors[-1] == "starts below 1: and 30 more"
+    assert report.images == 50
+
+
+def car(height: int = 128, width: int = 192) -> np.ndarray:
+    """Draw a body, a cabin and two wheels, one of them with a gap."""
+    mask = np.zeros((height, width), np.uint8)
+    cv2.ellipse(mask, (width // 2, height * 3 // 5), (width // 3, height // 6), 0, 0, 360, 1, -1)
+    cv2.rectangle(mask, (width // 3, height // 4), (width * 3 // 5, height * 3 // 5), 1, -1)
+    for x in (width // 3, width * 2 // 3):
+        cv2.circle(mask, (x, height * 3 // 4), height // 10, 1, -1)
+    cv2.circle(mask, (width // 3, height * 3 // 4), height // 20, 0, -1)
+    return mask
+
+
+@pytest.mark.parametrize(("transposed", "message"), [(10, "error"), (3, "warning")])
+def test_transposed_masks_are_an_error_when_most_are_and_else_a_warning(tmp_path, transposed, message):
+    masks = [np.roll(car(), shift, axis=1) for shift in range(10)]
+    rows = [(f"{i}.jpg", encode(mask.T if i < transposed else mask)) for i, mask in enumerate(masks)]
+    write_submission(tmp_path / "submission.csv.gz", rows)
+
+    report = examine(tmp_path / "submission.csv.gz", None, sizes=(128, 192))
+
+    if message == "error":
+        assert len(report.errors) == 1
+        assert report.errors[0].startswith("orientation: 10 of 10 masks seem transposed, the first in line 2, 0.jpg")
+    else:
+        assert report.ok
+        assert [warning.split(":")[1] for warning in report.warnings] == [
+            f" line {line}, {line - 2}.jpg, column rle_mask" for line in (2, 3, 4)
+        ]
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [
+        np.ones((30, 90), np.uint8),
+        np.pad(np.ones((10, 90), np.uint8), ((10, 10), (0, 0))),  # a band
+        np.pad(np.ones((30, 10), np.uint8), ((0, 0), (40, 40))),
+        np.pad(np.ones((1, 1), np.uint8), ((10, 19), (40, 49))),
+        np.indices((30, 90)).sum(axis=0).astype(np.uint8) % 2,  # a chessboard
+    ],
+)
+def test_extreme_masks_are_not_taken_for_transposed(mask):
+    assert not looks_transposed(runs(mask), *mask.shape)
+
+
+@given(st.integers(20, 200), st.integers(20, 200))
+@settings(max_examples=60, deadline=None)
+def test_a_car_of_any_proportions_is_never_taken_for_transposed(height, width):
+    assert not looks_transposed(runs(car(height, width)), height, width)
+
+
+@pytest.mark.skipif(not (DATA / "human/masks").is_dir(), reason="needs the photos in shared/data/human")
+def test_real_masks_are_told_from_transposed_ones():
+    masks = [cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) > 0 for path in sorted((DATA / "human/masks").iterdir())[:40]]
+    oblong = [mask for mask in masks if mask.shape[0] != mask.shape[1]]
+
+    assert len(oblong) > 20
+    assert not any(looks_transposed(runs(mask), *mask.shape) for mask in oblong)
+    assert sum(looks_transposed(runs(mask.T), *mask.shape) for mask in oblong) >= 0.95 * len(oblong)
+
+
+@pytest.mark.skipif(not (DATA / "carvana/sample_submission.csv").is_file(), reason="needs shared/data/carvana")
+def test_the_real_sample_submission_passes_against_itself():
+    sample = DATA / "carvana/sample_submission.csv"
+    report = examine(sample, sample, sizes=(1280, 1918))
+
+    assert report.ok
+    assert (report.images, report.empty_masks) == (len(sample.read_text().splitlines()) - 1, 0)

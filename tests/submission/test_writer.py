@@ -1,0 +1,76 @@
+"""Submission files: their bytes, and what reading refuses."""
+
+import gzip
+import time
+
+import pytest
+
+from maskfold.errors import MaskfoldError
+from maskfold.submission.writer import read_submission, write_submission
+
+ROWS = [("a_01.jpg", "1 2 5 1"), ("a_02.jpg", "")]
+
+
+def test_the_text_is_what_kaggle_asks_for(tmp_path):
+    write_submission(tmp_path / "sub" / "submission.csv.gz", iter(ROWS))
+
+    text = gzip.decompress((tmp_path / "sub" / "submission.csv.gz").read_bytes())
+    assert text == b"img,rle_mask\na_01.jpg,1 2 5 1\na_02.jpg,\n"
+    assert list(read_submission(tmp_path / "sub" / "submission.csv.gz")) == ROWS
+
+
+def test_the_same_rows_give_the_same_bytes_at_any_time_under_any_name(tmp_path, monkeypatch):
+    write_submission(tmp_path / "one.csv.gz", ROWS)
+    monkeypatch.setattr(time, "time", lambda: 2e9)
+    write_submission(tmp_path / "two.csv.gz", ROWS)
+
+    content = (tmp_path / "one.csv.gz").read_bytes()
+    assert content == (tmp_path / "two.csv.gz").read_bytes()
+    assert content[3] == 0  # RFC 1952: no flags, so no file name
+    assert content[4:8] == bytes(4)  # RFC 1952: no time
+
+
+def test_a_failure_half_way_leaves_no_file(tmp_path):
+    def rows():
+        yield ROWS[0]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_submission(tmp_path / "submission.csv.gz", rows())
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_plain_quoted_windows_files_with_a_byte_order_mark_are_read(tmp_path):
+    path = tmp_path / "submission.csv"
+    path.write_bytes('\ufeffimg,rle_mask\r\n"a_01.jpg","1 2 5 1"\r\na_02.jpg,\r\n'.encode())
+
+    assert list(read_submission(path)) == ROWS
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "line 1: the header is ''"),
+        ("image,mask\na,1 1\n", "line 1: the header is 'image,mask', not 'img,rle_mask'"),
+        ("img,rle_mask\na,1 1\nb\n", "line 3: 1 columns instead of 2"),
+        ("img,rle_mask\na,1,1\n", "line 2: 3 columns instead of 2"),
+    ],
+)
+def test_what_is_no_submission_is_refused_with_the_line(tmp_path, text, message):
+    path = tmp_path / "submission.csv"
+    path.write_text(text)
+    with pytest.raises(MaskfoldError, match=message):
+        list(read_submission(path))
+
+
+def test_a_file_cut_short_or_missing_or_not_gzip_is_refused_by_name(tmp_path):
+    whole = tmp_path / "whole.csv.gz"
+    write_submission(whole, [(f"{i}.jpg", f"{i + 1} {i + 1}") for i in range(1000)])
+    (tmp_path / "cut.csv.gz").write_bytes(whole.read_bytes()[:-500])
+    (tmp_path / "text.csv.gz").write_text("img,rle_mask\n")
+    (tmp_path / "binary.csv").write_bytes(whole.read_bytes())
+
+    for name in ("cut.csv.gz", "missing.csv.gz", "text.csv.gz", "binary.csv"):
+        with pytest.raises(MaskfoldError, match=f"{name}: cannot be read"):
+            list(read_submission(tmp_path / name))
