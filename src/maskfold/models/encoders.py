@@ -1,0 +1,158 @@
+"""Encoders with torchvision's names and layout, and where their weights come from."""
+
+import pickle
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPException
+from pathlib import Path
+
+import torch
+from torch import nn
+from torchvision.models import get_model, get_model_weights, list_models
+from torchvision.models.vgg import cfgs, make_layers
+
+from maskfold.errors import MaskfoldError, listing
+
+# What an encoder leaves out of the network it was trained in, by the names torchvision and others give it.
+CLASSIFIER_HEADS = ("fc.", "classifier.", "last_linear.", "linear.", "head.")
+UNREADABLE = (RuntimeError, EOFError, pickle.UnpicklingError)  # what torch.load says of a damaged file
+SILENCE = 20.0  # seconds without an answer after which a server counts as unreachable
+
+
+def resnet_encoder(name: str, weights: str | Path | None) -> nn.Module:
+    """Build a torchvision ResNet (ResNeXt, Wide ResNet) without its classifier.
+
+    Args:
+        name: torchvision's name: `resnet18`, `resnet34`, `resnext50_32x4d`, ...
+        weights: `imagenet`, None for random weights, or the path of a state dict.
+
+    Returns:
+        A module with torchvision's parts: `conv1`, `bn1`, `relu`, `maxpool`, `layer1` ... `layer4`.
+
+    Raises:
+        MaskfoldError: If there is no such network, or its weights cannot be had.
+    """
+    names = list_models(include=["resnet*", "resnext*", "wide_resnet*"])
+    if name not in names:
+        raise MaskfoldError(f"model.encoder={name}: no such ResNet in torchvision. Choose one of {', '.join(names)}.")
+    encoder = get_model(name, weights=None)
+    del encoder.fc, encoder.avgpool
+    load_encoder_weights(encoder, name, weights)
+    return encoder
+
+
+def vgg11_encoder(weights: str | Path | None) -> nn.Module:
+    """Build the convolutional part of torchvision's VGG-11 (without batch normalisation) as `.features`.
+
+    Raises:
+        MaskfoldError: If the weights cannot be had.
+    """
+    # torchvision builds VGG only together with its 124 million classifier parameters, half a gigabyte to throw away.
+    encoder = nn.Module()
+    encoder.features = make_layers(cfgs["A"], batch_norm=False)
+    encoder.apply(initialise)
+    load_encoder_weights(encoder, "vgg11", weights)
+    return encoder
+
+
+def initialise(module: nn.Module) -> None:
+    """Initialise a convolution in place for a following ReLU (He et al. 2015), any other module not at all."""
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
+def load_encoder_weights(encoder: nn.Module, name: str, weights: str | Path | None) -> None:
+    """Load weights into `encoder` in place; None leaves it as it is.
+
+    Args:
+        encoder: Module whose parameter names are torchvision's.
+        name: torchvision's name of the network.
+        weights: `imagenet` (downloaded once, then cached by torch.hub), None, or the path of a state dict. The
+            classifier's entries of a whole network's state dict are passed over.
+
+    Raises:
+        MaskfoldError: If the weights cannot be downloaded or read, or belong to another network.
+    """
+    if weights is None:
+        return
+    state = download_imagenet(name) if weights == "imagenet" else read_state_dict(Path(weights))
+    fit_state_dict(encoder, state, f"{name} with weights={weights}")
+
+
+def download_imagenet(name: str) -> dict[str, torch.Tensor]:
+    """Fetch torchvision's first ImageNet weights of a network, from torch.hub's cache if they are there.
+
+    Raises:
+        MaskfoldError: If they cannot be had, with both ways out.
+    """
+    source = get_model_weights(name).IMAGENET1K_V1
+    try:
+        with _socket_timeout(SILENCE):
+            return source.get_state_dict(check_hash=True, weights_only=True)
+    except (OSError, HTTPException, *UNREADABLE) as error:
+        raise no_imagenet(name, error, source.url) from error
+
+
+def no_imagenet(encoder: str, reason: object, url: str | None = None) -> MaskfoldError:
+    """Word the error for ImageNet weights that cannot be had, with both ways out."""
+    source = f" from {url}" if url else ""
+    reason = str(reason).rstrip(".")
+    return MaskfoldError(
+        f"the ImageNet weights of the encoder {encoder} cannot be had{source}: {reason}. Either train from random "
+        "weights: model.weights=null, or bring the file here and name it: model.weights=/path/to/file.pth"
+    )
+
+
+def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
+    """Read a state dict, tensors by parameter name, onto the CPU.
+
+    Raises:
+        MaskfoldError: If the file is missing, unreadable, or holds anything but a state dict.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise MaskfoldError(
+            f"model.weights={path}: no such file. Weights are imagenet, null (random) or the path of a state dict."
+        ) from error
+    except (OSError, *UNREADABLE) as error:
+        first_line = str(error).partition("\n")[0]
+        raise MaskfoldError(f"{path}: not a readable state dict ({first_line}). Save one with torch.save.") from error
+    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise MaskfoldError(f"{path}: holds no plain state dict of parameter names and tensors. Save that part alone.")
+    return state
+
+
+def fit_state_dict(encoder: nn.Module, state: dict[str, torch.Tensor], what: str) -> None:
+    """Load a state dict whose every entry but a classifier's must be the encoder's, and the other way round.
+
+    Raises:
+        MaskfoldError: Beginning with `what` and naming the entries that are missing, foreign or of another shape.
+    """
+    state = {key: value for key, value in state.items() if not key.startswith(CLASSIFIER_HEADS)}
+    own = encoder.state_dict()
+    counters = {key for key in own if key.endswith("num_batches_tracked")}  # files before PyTorch 0.4.1 lack them
+    faults = [f"missing: {key}" for key in own if key not in state and key not in counters]
+    faults += [f"foreign: {key}" for key in state if key not in own]
+    faults += [
+        f"{key}: {tuple(state[key].shape)} instead of {tuple(own[key].shape)}"
+        for key in own
+        if key in state and state[key].shape != own[key].shape
+    ]
+    if faults:
+        raise MaskfoldError(f"{what}: these are the weights of another network:\n{listing(faults)}")
+    encoder.load_state_dict(state, strict=False)
+
+
+@contextmanager
+def _socket_timeout(seconds: float) -> Iterator[None]:
+    """Bound each wait of a download; torch.hub sets no limit of its own and a silent server would hold it forever."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)

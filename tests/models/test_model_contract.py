@@ -1,0 +1,89 @@
+"""What every model of conf/model promises; a new file in that folder is tested without a new line here."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+from torch import nn
+
+from maskfold.errors import MaskfoldError
+
+CONFIGS = sorted((Path(__file__).parents[2] / "conf" / "model").glob("*.yaml"))
+
+
+@pytest.fixture(scope="module", params=CONFIGS, ids=lambda path: path.stem)
+def model(request):
+    config = OmegaConf.load(request.param)
+    if "weights" in config:
+        config.weights = None
+    torch.manual_seed(0)
+    return instantiate(config)
+
+
+@pytest.fixture
+def images(model):
+    return torch.randn(2, 3, model.stride, 2 * model.stride, generator=torch.Generator().manual_seed(1))
+
+
+def test_logits_have_the_images_size_and_repeat(model, images):
+    model.eval()
+    with torch.no_grad():
+        logits = model(images)
+        assert logits.shape == (2, 1, *images.shape[-2:])
+        assert logits.dtype == torch.float32
+        torch.testing.assert_close(model(images), logits, rtol=0, atol=0)
+        assert not torch.equal(logits[0], logits[1])
+
+
+def test_output_is_logits_not_probabilities(model, images):
+    (head,) = [module for module in model.modules() if isinstance(module, nn.Conv2d) and module.out_channels == 1]
+    model.eval()
+    with torch.no_grad():
+        logits = model(images)
+        for shift in (100, -200, 100):
+            head.bias += shift
+            logits += shift
+            torch.testing.assert_close(model(images), logits, rtol=0, atol=1e-3)
+
+
+def test_gradient_reaches_every_parameter(model, images):
+    model.train()
+    model.zero_grad()
+    model(images).square().mean().backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+        if parameter.ndim > 1:
+            assert parameter.grad.any(), name
+    model.zero_grad()
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(1, 0), (0, -1)])
+def test_wrong_size_is_refused_with_the_right_ones(model, rows, columns):
+    stride = model.stride
+    height, width = 2 * stride + rows, 2 * stride + columns
+    with pytest.raises(MaskfoldError) as refusal:
+        model(torch.zeros(1, 3, height, width))
+    smaller = f"{2 * stride} x {2 * stride if rows else stride}"
+    larger = f"{3 * stride if rows else 2 * stride} x {2 * stride}"
+    assert f"{height} x {width}" in str(refusal.value)
+    assert f"{smaller} or {larger}" in str(refusal.value)
+
+
+def test_bf16_and_channels_last_give_nearly_the_same(model, images):
+    model.eval()
+    with torch.no_grad():
+        logits = model(images)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            rough = model(images.to(memory_format=torch.channels_last))
+    assert rough.shape == logits.shape
+    assert (rough - logits).abs().mean() < 0.05 * logits.abs().mean()
+
+
+def test_compiles_to_one_graph(model, images):
+    model.eval()
+    torch.compiler.reset()
+    with torch.no_grad():
+        torch.testing.assert_close(torch.compile(model, backend="eager", fullgraph=True)(images), model(images))
