@@ -10,6 +10,8 @@ from pathlib import Path
 
 from maskfold.errors import MaskfoldError
 
+LOCK = ".lock"
+
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
@@ -75,7 +77,7 @@ def locked(folder: Path) -> Iterator[None]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / ".lock").open("w")
+        lock = (folder / LOCK).open("w")
     except OSError as error:
         raise MaskfoldError(f"{folder}: cannot be written to: {error.strerror}. Choose another folder.") from error
     with lock:

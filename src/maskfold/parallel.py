@@ -17,7 +17,11 @@ def progress(items: Iterable[Item], description: str, total: int | None = None) 
 
 
 def map_unordered(
-    function: Callable[[Item], Result], items: Iterable[Item], description: str, total: int | None = None, jobs: int = -1
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    description: str,
+    total: int | None = None,
+    jobs: int = -1,
 ) -> Iterator[Result]:
     """Yield `function(item)` for every item as each is done, under a progress bar.
 

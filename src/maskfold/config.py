@@ -1,0 +1,199 @@
+"""The door: what each stage may be told, and how its configuration is composed, checked and built.
+
+Nothing below the entry points receives a configuration object.
+"""
+
+import functools
+import logging
+import sys
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.config_store import ConfigStore
+from hydra.errors import InstantiationException
+from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf.errors import MissingMandatoryValue
+
+from maskfold.errors import MaskfoldError
+
+CONF = str(Path(__file__).parents[2] / "conf")
+EXPERIMENTS = Path("experiments")
+SUBMISSIONS = Path("submissions")
+
+
+@dataclass
+class StudioStage:
+    """Keys of `stages/studio.py`; the generator's own documentation explains them."""
+
+    root: str = MISSING
+    cars: int = MISSING
+    test_cars: int = MISSING
+    height: int = MISSING
+    width: int = MISSING
+    seed: int = MISSING
+    jobs: int = -1
+
+
+@dataclass
+class FoldsStage:
+    """Keys of `stages/folds.py`."""
+
+    data: dict[str, Any] = MISSING
+    folds: dict[str, Any] = MISSING
+    overwrite: bool = False
+
+
+@dataclass
+class TrainStage:
+    """Keys of `stages/train.py`; an experiment is an overlay on them."""
+
+    name: str = MISSING
+    fold: int = 0
+    seed: int = 0
+    overwrite: bool = False
+    split_file: str | None = None
+    data: dict[str, Any] = MISSING
+    geometry: dict[str, Any] = MISSING
+    preprocess: dict[str, Any] = field(default_factory=dict)
+    augment: dict[str, Any] = field(default_factory=dict)
+    model: dict[str, Any] = MISSING
+    loss: dict[str, Any] = MISSING
+    optimizer: dict[str, Any] = MISSING
+    schedule: dict[str, Any] = MISSING
+    trainer: dict[str, Any] = MISSING
+    tracker: dict[str, Any] = field(default_factory=dict)
+    tta: str = "none"
+
+
+@dataclass
+class PredictStage:
+    """Keys of `stages/predict.py`; what is null is taken from the run folder's own configuration."""
+
+    name: str = MISSING
+    fold: int = 0
+    split: str = "test"
+    store: str | None = None
+    checkpoint: str = "best"
+    data: dict[str, Any] | None = None
+    tta: str | None = None
+    trainer: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class EvaluateStage:
+    """Keys of `stages/evaluate.py`."""
+
+    name: str = MISSING
+    folds: list[int] | None = None
+    jobs: int = -1
+
+
+@dataclass
+class EnsembleStage:
+    """Keys of `stages/ensemble.py`."""
+
+    ensemble: dict[str, Any] = MISSING
+    data: dict[str, Any] | None = None
+    split: str = "test"
+    jobs: int = -1
+
+
+@dataclass
+class DoctorStage:
+    """Keys of `stages/doctor.py`."""
+
+    submission: str = MISSING
+    data: dict[str, Any] | None = None
+    sample: str | None = None
+    height: int | None = None
+    width: int | None = None
+
+
+@dataclass
+class ReportStage:
+    """Keys of `stages/report.py`."""
+
+    ensemble: dict[str, Any] = MISSING
+    images: int = 8
+
+
+STAGES = {
+    "studio": StudioStage,
+    "folds": FoldsStage,
+    "train": TrainStage,
+    "predict": PredictStage,
+    "evaluate": EvaluateStage,
+    "ensemble": EnsembleStage,
+    "doctor": DoctorStage,
+    "report": ReportStage,
+}
+for _name, _schema in STAGES.items():
+    ConfigStore.instance().store(name=f"{_name}_schema", node=_schema)
+
+
+def compose(stage: str, overrides: list[str]) -> DictConfig:
+    """Compose a stage's configuration in this process, as the command line would.
+
+    Args:
+        stage: A name of `STAGES`.
+        overrides: What would follow the command, such as `experiment=linknet34` or `fold=1`.
+
+    Raises:
+        hydra.errors.ConfigCompositionException: If a key or a group's option is unknown, or a value has the wrong type.
+    """
+    with hydra.initialize_config_dir(CONF, version_base="1.3"):
+        return hydra.compose(stage, overrides)
+
+
+def entry_point(stage: Callable[[DictConfig], Any], config_name: str | None = None) -> Callable[[], None]:
+    """Turn `stage(config)` into a command: composes, runs, and prints a `MaskfoldError` without its traceback.
+
+    Args:
+        stage: The stage, whose name is its configuration's unless `config_name` gives another.
+        config_name: A name of `STAGES`.
+    """
+
+    @functools.wraps(stage)
+    def run(config: DictConfig) -> None:
+        quiet_console()
+        try:
+            stage(config)
+        except (MaskfoldError, MissingMandatoryValue) as error:
+            sys.exit(f"\n{error}")
+        except KeyboardInterrupt:
+            sys.exit("\nStopped. Run the same command again to go on from what is finished.")
+
+    return hydra.main(version_base="1.3", config_path=CONF, config_name=config_name or stage.__name__)(run)
+
+
+def quiet_console() -> None:
+    """Say what the stages say, and of the libraries only their warnings."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", force=True)
+    for library in ("lightning.pytorch", "lightning.fabric", "httpx", "wandb"):
+        logging.getLogger(library).setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # Lightning's own affair with torch
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")  # none, on purpose, on a CPU
+
+
+def build(node: DictConfig | dict, **arguments: Any) -> Any:
+    """Instantiate a `_target_` node; what its constructor says is said to the user.
+
+    Raises:
+        MaskfoldError: If the constructor refuses a key or a value; the message names both.
+    """
+    try:
+        return hydra.utils.instantiate(node, **arguments, _convert_="all")
+    except InstantiationException as error:
+        cause = error.__cause__
+        if isinstance(cause, MaskfoldError):
+            raise cause from error
+        raise MaskfoldError(f"{node['_target_']}: {cause or error}. Check this part's keys in the config.") from error
+
+
+def resolved(config: DictConfig) -> dict[str, Any]:
+    """Return the configuration as plain dictionaries with every interpolation resolved."""
+    return OmegaConf.to_container(config, resolve=True, throw_on_missing=True)

@@ -1,0 +1,88 @@
+"""Photos and masks as a network eats them: geometry, preprocessing and seeded augmentation of one image at a time."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import torch
+from torch.utils.data import Dataset
+
+from maskfold.data.geometry import Geometry
+from maskfold.data.loading import read_image, read_mask
+
+Preprocess = Callable[[np.ndarray], np.ndarray]
+Augmentation = Callable[[np.ndarray, np.ndarray, int], tuple[np.ndarray, np.ndarray]]
+
+
+def to_tensor(image: np.ndarray) -> torch.Tensor:
+    """Turn an `(H, W, C) uint8` array into a `(C, H, W) uint8` tensor of its own memory."""
+    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
+
+
+class LabelledDataset(Dataset):
+    """Pairs of photo and mask for training and validation.
+
+    An item is asked for by `(epoch, index)`, and everything random about it follows from these two and the seed:
+    a run repeats bit for bit whatever the number of workers, and wherever it was interrupted.
+
+    Args:
+        table: Rows of the image table that have masks.
+        geometry: The way to the network's input.
+        seed: The run's seed.
+        preprocess: `(H, W, 3) uint8 -> (H, W, 3) uint8`, applied here and at prediction alike.
+        augment: `(image, mask, seed) -> (image, mask)`, or None for validation.
+    """
+
+    def __init__(
+        self,
+        table: pd.DataFrame,
+        *,
+        geometry: Geometry,
+        seed: int = 0,
+        preprocess: Preprocess | None = None,
+        augment: Augmentation | None = None,
+    ) -> None:
+        self.images = table["image"].tolist()
+        self.masks = table["mask"].tolist()
+        self.geometry = geometry
+        self.seed = seed
+        self.preprocess = preprocess
+        self.augment = augment
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, key: tuple[int, int]) -> dict[str, torch.Tensor]:
+        """Return `image (3, H, W) uint8`, `mask (1, H, W) uint8` in {0, 1} and `weight () float32`."""
+        epoch, index = key
+        rng = np.random.default_rng((self.seed, epoch, index))
+        image = read_image(self.images[index])
+        mask = read_mask(self.masks[index], size=image.shape[:2])
+        if self.preprocess is not None:
+            image = self.preprocess(image)
+        image, mask = self.geometry.training_pair(image, mask, rng)
+        if self.augment is not None:
+            image, mask = self.augment(image, mask, int(rng.integers(2**31)))
+        return {"image": to_tensor(image), "mask": to_tensor(mask[..., None]), "weight": torch.tensor(1.0)}
+
+
+class PhotoDataset(Dataset):
+    """Photos for prediction, each as the windows that its geometry cuts."""
+
+    def __init__(self, table: pd.DataFrame, *, geometry: Geometry, preprocess: Preprocess | None = None) -> None:
+        self.ids = table["image_id"].tolist()
+        self.images = table["image"].tolist()
+        self.geometry = geometry
+        self.preprocess = preprocess
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, index: int) -> dict:
+        """Return `image_id`, `windows (K, 3, h, w) uint8` and the `placement` that `Geometry.restore` needs."""
+        image = read_image(self.images[index])
+        if self.preprocess is not None:
+            image = self.preprocess(image)
+        windows, placement = self.geometry.forward(image)
+        windows = torch.from_numpy(np.ascontiguousarray(windows.transpose(0, 3, 1, 2)))
+        return {"image_id": self.ids[index], "windows": windows, "placement": placement}

@@ -1,0 +1,44 @@
+"""What went into an ensemble, so that a submission can be explained, and made again, years later."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from maskfold import files
+from maskfold.ensembling.tree import Leaf
+from maskfold.errors import MaskfoldError
+from maskfold.prediction.store import ORIGIN
+
+
+def ingredients(found: Sequence[Leaf]) -> list[dict[str, Any]]:
+    """Return each member's `name`, `weight` and `maps`: its folders, with the `checkpoint` hash of each if known."""
+    return [
+        {
+            "name": leaf.name,
+            "weight": str(leaf.weight),
+            "maps": [{"folder": str(folder)} | store_origin(folder) for folder in leaf.stores],
+        }
+        for leaf in found
+    ]
+
+
+def store_origin(folder: Path) -> dict[str, Any]:
+    """Return what a store says its maps come from; nothing for a folder of maps from other code."""
+    path = folder / ORIGIN
+    return files.read_json(path) if path.exists() else {}
+
+
+def refuse_other_data(found: Sequence[Leaf], data: str) -> None:
+    """Refuse members whose maps say that they are of other photos.
+
+    Raises:
+        MaskfoldError: If a store's fingerprint is not `data`.
+    """
+    for leaf in found:
+        for folder in leaf.stores:
+            theirs = store_origin(folder).get("data", data)
+            if theirs != data:
+                raise MaskfoldError(
+                    f"{folder}: its maps are of other photos (data {theirs}) than this ensemble's (data {data}). "
+                    "Predict all members on the same data, or name the data with data=..."
+                )

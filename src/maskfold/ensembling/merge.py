@@ -1,0 +1,123 @@
+"""Run an ensemble over its images: parallel, resumable chunk by chunk, in memory that does not grow."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from maskfold.data.loading import read_mask
+from maskfold.ensembling.average import average_probabilities, integer_weights
+from maskfold.ensembling.recipe import Step, to_mask
+from maskfold.ensembling.tree import Source
+from maskfold.ensembling.unconfidence import unconfidence
+from maskfold.files import atomic_path
+from maskfold.parallel import map_unordered
+from maskfold.submission.rle import encode
+from maskfold.training.metrics import dice_score, iou_score
+
+CHUNK = 16  # images a task: long enough to hide the cost of starting it, short enough to lose little to a kill
+
+
+@dataclass(frozen=True)
+class Job:
+    """One pass over some images.
+
+    Attributes:
+        sources: The members that are averaged.
+        threshold: Of 255.
+        steps: Post-processing.
+        parts: Where finished chunks are kept until all are done.
+    """
+
+    sources: tuple[Source, ...]
+    threshold: int
+    steps: tuple[Step, ...]
+    parts: Path
+
+
+def merged_probability(sources: Sequence[Source], image_id: str) -> np.ndarray:
+    """Return the weighted mean `(H, W) uint8` of an image's maps."""
+    maps = [pair for source in sources for pair in source.maps(image_id)]
+    # Equal weights together, which is what the average is quick at.
+    maps.sort(key=lambda pair: pair[1])
+    weights = integer_weights([share for _, share in maps])
+    return average_probabilities((store.read(image_id) for store, _ in maps), weights)
+
+
+def merge(job: Job, table: pd.DataFrame, *, description: str, jobs: int = -1) -> pd.DataFrame:
+    """Merge every image of `table`.
+
+    Args:
+        job: What to do.
+        table: Rows of the image table. Where there is a mask, the result is scored against it.
+        description: The progress bar's label.
+        jobs: Processes; -1 is one per core.
+
+    Returns:
+        One row an image in the table's order: `image_id`, `unconfidence`, `area` (share of the pixels), `rle`, and
+        `dice` and `iou` where there is a mask.
+    """
+    chunks = [table.iloc[start : start + CHUNK] for start in range(0, len(table), CHUNK)]
+    todo = [chunk for chunk in chunks if not _part(job, chunk).exists()]
+    for _ in map_unordered(_ChunkMerger(job), todo, description, jobs=jobs):
+        pass
+    parts = [pd.read_parquet(_part(job, chunk)) for chunk in chunks]
+    return pd.concat(parts, ignore_index=True)
+
+
+def merge_with_repair(usual: Job, repair: Job, worst: int, table: pd.DataFrame, *, jobs: int = -1) -> pd.DataFrame:
+    """Merge every image, then do the `worst` most unconfident ones again as `repair` says.
+
+    Returns:
+        As `merge`, with `repaired`; the unconfidence of a repaired image is that of the whole ensemble.
+    """
+    rows = merge(usual, table, description="merge", jobs=jobs).assign(repaired=False)
+    if worst == 0:
+        return rows
+    ranked = rows.sort_values(["unconfidence", "image_id"], ascending=[False, True], kind="stable")
+    chosen = rows["image_id"].isin(ranked["image_id"].head(worst)).to_numpy()
+    again = merge(repair, table[chosen], description="repair", jobs=jobs)
+    for column in ("area", "rle", "dice", "iou"):
+        rows.loc[chosen, column] = again[column].to_numpy()
+    return rows.assign(repaired=chosen)
+
+
+class _ChunkMerger:
+    """Merges one chunk into its part file."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+
+    def __call__(self, chunk: pd.DataFrame) -> None:
+        rows = pd.DataFrame(_merge_rows(self.job, chunk))
+        with atomic_path(_part(self.job, chunk)) as part:
+            rows.to_parquet(part, index=False)
+
+
+def _merge_rows(job: Job, chunk: pd.DataFrame) -> Iterator[dict]:
+    for row in chunk.itertuples():
+        probability = merged_probability(job.sources, row.image_id)
+        mask = to_mask(probability, job.threshold, job.steps)
+        scores = {"dice": np.nan, "iou": np.nan} if pd.isna(row.mask) else _score(mask, row.mask)
+        yield {
+            "image_id": row.image_id,
+            "unconfidence": unconfidence(probability),
+            "area": mask.mean(),
+            "rle": encode(mask),
+        } | scores
+
+
+def _score(mask: np.ndarray, truth: str) -> dict[str, float]:
+    actual = read_mask(truth, size=mask.shape)
+    counts = np.count_nonzero(mask & actual), np.count_nonzero(mask), np.count_nonzero(actual)
+    return {"dice": float(dice_score(*map(np.float64, counts))), "iou": float(iou_score(*map(np.float64, counts)))}
+
+
+def _part(job: Job, chunk: pd.DataFrame) -> Path:
+    """A chunk's file is named after its images: other images, other file."""
+    ids = hashlib.sha256(json.dumps(chunk["image_id"].tolist()).encode()).hexdigest()
+    return job.parts / f"{ids[:16]}.parquet"

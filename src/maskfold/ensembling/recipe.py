@@ -1,0 +1,104 @@
+"""What an ensemble does with an image: average, threshold, post-process; and which images it repairs."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from maskfold.errors import MaskfoldError
+
+Step = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""`(probability (H, W) uint8, mask (H, W) uint8 in {0, 1}) -> mask`."""
+
+
+class Repair:
+    """What is done with the images that the ensemble is most unsure of, instead of what is done with the others.
+
+    Args:
+        worst: How many: a whole number of images, or a share below 1 of all of them. 0 turns repair off.
+        members: Re-average these members only, a tree as in `Recipe`; None keeps the ensemble's own average.
+        threshold: The threshold for these images, of 255; None is the ensemble's.
+        steps: Post-processing steps for these images, before the ensemble's own.
+
+    Raises:
+        MaskfoldError: If a number is out of range.
+    """
+
+    def __init__(
+        self,
+        *,
+        worst: float,
+        members: Sequence[dict[str, Any]] | None = None,
+        threshold: int | None = None,
+        steps: Sequence[Step] = (),
+    ) -> None:
+        if worst < 0 or (worst >= 1 and worst != int(worst)):
+            raise MaskfoldError(f"ensemble.repair.worst={worst}: give a whole number of images, or a share below 1.")
+        self.worst = worst
+        self.members = members
+        self.threshold = None if threshold is None else check_threshold(threshold)
+        self.steps = tuple(steps)
+
+    def count(self, images: int) -> int:
+        """Return how many of `images` are repaired."""
+        return min(images, int(self.worst) if self.worst >= 1 else round(self.worst * images))
+
+
+class Recipe:
+    """An ensemble: `conf/ensemble/<name>.yaml`.
+
+    Args:
+        name: The ensemble's name, and its folder's under `submissions/`.
+        members: A tree of members; see `maskfold.ensembling.tree.leaves`.
+        threshold: Pixels whose probability is this or more, of 255, are object.
+        postprocess: Steps for every image.
+        repair: What is done with the worst images; None does nothing.
+
+    Raises:
+        MaskfoldError: If the threshold is out of range.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        members: Sequence[dict[str, Any]],
+        threshold: int = 128,
+        postprocess: Sequence[Step] = (),
+        repair: Repair | None = None,
+    ) -> None:
+        self.name = name
+        self.members = members
+        self.threshold = check_threshold(threshold)
+        self.postprocess = tuple(postprocess)
+        self.repair = repair or Repair(worst=0)
+        self.repair_threshold = self.repair.threshold or self.threshold
+        self.repair_steps = (*self.repair.steps, *self.postprocess)
+
+
+def check_threshold(threshold: int) -> int:
+    """Return a threshold that is a whole number from 1 to 255.
+
+    Raises:
+        MaskfoldError: If it is not; a share of 1 is the usual mistake.
+    """
+    if threshold != int(threshold) or not 1 <= threshold <= 255:
+        raise MaskfoldError(f"threshold={threshold}: give a whole number from 1 to 255; half is 128.")
+    return int(threshold)
+
+
+def to_mask(probability: np.ndarray, threshold: int, steps: Sequence[Step] = ()) -> np.ndarray:
+    """Threshold a map and run the steps.
+
+    Args:
+        probability: `(H, W) uint8`.
+        threshold: Of 255; at or above is object.
+        steps: Post-processing, in order.
+
+    Returns:
+        `(H, W) uint8` in {0, 1}.
+    """
+    mask = (probability >= threshold).astype(np.uint8)
+    for step in steps:
+        mask = step(probability, mask)
+    return mask

@@ -1,0 +1,122 @@
+"""The probability store: a folder with one whole, losslessly compressed map per image."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import blosc2
+import cv2
+import numpy as np
+
+from maskfold import files
+from maskfold.errors import MaskfoldError, listing
+
+SUFFIX = ".b2nd"  # Blosc2's own file type: it carries the shape and the type
+PNG = ".png"
+ORIGIN = "store.json"  # what the maps come from
+# On probability maps of 1918x1280 the smallest files, and the quickest to read, that were measured
+# (tests/benchmarks/bench_store.py).
+COMPRESSION = blosc2.CParams(
+    codec=blosc2.Codec.ZSTD, clevel=1, typesize=1, filters=[blosc2.Filter.BITSHUFFLE], filters_meta=[0], nthreads=1
+)
+DECOMPRESSION = blosc2.DParams(nthreads=1)
+
+
+class ProbabilityStore:
+    """Maps `(H, W) uint8`, round(255 p), named by `image_id`.
+
+    Reads a folder of 8-bit PNGs just as well, so maps from other code join an ensemble unchanged. A file that exists
+    is whole: it was written under another name first.
+
+    Args:
+        folder: Where the maps lie, or will.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def paths(self) -> dict[str, Path]:
+        """Return `image_id -> file` of every map that is there.
+
+        Raises:
+            MaskfoldError: If the folder does not exist, or an image has two maps.
+        """
+        if not self.folder.is_dir():
+            raise MaskfoldError(f"{self.folder}: no such store of probability maps. Predict this split first.")
+        found = [path for path in self.folder.iterdir() if path.suffix in (SUFFIX, PNG) and path.name[0] != "."]
+        paths = {path.stem: path for path in sorted(found)}
+        if len(paths) < len(found):
+            twice = sorted(path.name for path in found if paths[path.stem] != path)
+            raise MaskfoldError(f"{self.folder}: several maps of one image; remove one of each:\n{listing(twice)}")
+        return paths
+
+    def missing(self, image_ids: Iterable[str]) -> list[str]:
+        """Return the ids, in their order, that have no map yet."""
+        there = self.paths() if self.folder.is_dir() else {}
+        return [image_id for image_id in image_ids if image_id not in there]
+
+    def read(self, image_id: str) -> np.ndarray:
+        """Read a map: `(H, W) uint8`.
+
+        Raises:
+            MaskfoldError: If it is missing, damaged, or not an 8-bit map of one channel.
+        """
+        path = self.folder / f"{image_id}{SUFFIX}"
+        return read_map(path if path.exists() else path.with_suffix(PNG))
+
+    def write(self, image_id: str, probability: np.ndarray) -> None:
+        """Write a map `(H, W) uint8` atomically.
+
+        Raises:
+            MaskfoldError: If it cannot be written (full disk, read-only folder).
+        """
+        array = blosc2.asarray(np.ascontiguousarray(probability), cparams=COMPRESSION)
+        files.write_bytes(self.folder / f"{image_id}{SUFFIX}", array.to_cframe())
+
+    def claim(self, origin: dict[str, Any]) -> None:
+        """Record what the maps come from, or refuse when the store holds maps from something else.
+
+        Raises:
+            MaskfoldError: If an earlier run wrote other maps here; the message names what differs.
+        """
+        path = self.folder / ORIGIN
+        if not path.exists():
+            files.write_json(path, origin)
+            return
+        before = files.read_json(path)
+        differing = [
+            f"{key}: {before.get(key)} before, {origin.get(key)} now"
+            for key in sorted(before.keys() | origin.keys())
+            if before.get(key) != origin.get(key)
+        ]
+        if differing:
+            raise MaskfoldError(
+                f"{self.folder}: holds maps of something else:\n{listing(differing)}\n"
+                "Delete the folder to predict anew, or keep both with store=<another name>."
+            )
+
+
+def read_map(path: Path) -> np.ndarray:
+    """Read one map: `(H, W) uint8`.
+
+    Raises:
+        MaskfoldError: If the file is missing, damaged, or not an 8-bit map of one channel.
+    """
+    try:
+        if path.suffix == PNG:
+            array = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        else:
+            array = blosc2.ndarray_from_cframe(path.read_bytes())[...]
+    except (OSError, RuntimeError, ValueError) as error:
+        raise MaskfoldError(
+            f"{path}: not a readable probability map ({error}). Delete it and predict again."
+        ) from error
+    if array is None or array.dtype != np.uint8 or array.ndim != 2:
+        found = "unreadable" if array is None else f"{array.dtype} of shape {array.shape}"
+        raise MaskfoldError(f"{path}: {found}; a probability map is 8-bit with one channel.")
+    return array
+
+
+def to_bytes(probability: np.ndarray) -> np.ndarray:
+    """Quantise `(H, W) float32` in [0, 1] to `uint8`, round(255 p)."""
+    return np.rint(probability * np.float32(255)).astype(np.uint8)

@@ -1,0 +1,42 @@
+"""Test-time augmentation: predict the photo and its mirror image, and average the probabilities."""
+
+from collections.abc import Callable
+
+import torch
+
+from maskfold.errors import MaskfoldError
+
+# Each is its own inverse; both directions use the one function.
+VIEWS: dict[str, tuple[Callable[[torch.Tensor], torch.Tensor], ...]] = {
+    "none": (lambda image: image,),
+    "hflip": (lambda image: image, lambda image: image.flip(-1)),
+}
+
+
+def check_tta(name: str) -> str:
+    """Return `name` if it is a known way of test-time augmentation.
+
+    Raises:
+        MaskfoldError: If it is not.
+    """
+    if name not in VIEWS:
+        raise MaskfoldError(f"tta={name} is unknown: choose one of {', '.join(VIEWS)}.")
+    return name
+
+
+def predict_probability(
+    network: Callable[[torch.Tensor], torch.Tensor], images: torch.Tensor, tta: str
+) -> torch.Tensor:
+    """Return the mean probability over the views of each image.
+
+    Args:
+        network: `(N, 3, H, W) uint8 -> (N, 1, H, W)` logits.
+        images: `(N, 3, H, W) uint8`.
+        tta: A name of `VIEWS`.
+
+    Returns:
+        `(N, H, W) float32` in [0, 1].
+    """
+    views = VIEWS[tta]
+    total = sum(view(torch.sigmoid(network(view(images)).float())) for view in views)
+    return total[:, 0] / len(views)

@@ -1,0 +1,65 @@
+"""Predict a split with a trained fold: `python -m maskfold.stages.predict name=linknet34 fold=0 split=test`."""
+
+import logging
+
+import pandas as pd
+from omegaconf import DictConfig, OmegaConf
+
+from maskfold.config import EXPERIMENTS, build, entry_point, resolved
+from maskfold.data.folds import fold_members, read_folds, split_path
+from maskfold.data.table import fingerprint
+from maskfold.errors import MaskfoldError
+from maskfold.files import locked, sha256
+from maskfold.prediction.members import load_network
+from maskfold.prediction.predictor import predict_photos
+from maskfold.prediction.store import ProbabilityStore
+from maskfold.prediction.tta import check_tta
+from maskfold.training.run_folder import RunFolder
+
+log = logging.getLogger(__name__)
+
+
+def predict(config: DictConfig) -> ProbabilityStore:
+    """Add every map that is missing to a fold's store of a split; return the store."""
+    folder = RunFolder(EXPERIMENTS / config.name / f"fold{config.fold}")
+    trained = OmegaConf.create(folder.read_config())
+    tta = check_tta(config.tta or trained.tta)
+    photos = _photos(config, trained)
+    checkpoint = folder.checkpoints / f"{config.checkpoint}.ckpt"
+    network = load_network(checkpoint)
+    store = ProbabilityStore(folder.predictions / (config.store or config.split))
+    with locked(store.folder):
+        origin = {"data": fingerprint(photos), "checkpoint": sha256(checkpoint), "tta": tta}
+        store.claim(origin)
+        predict_photos(
+            network,
+            photos,
+            geometry=build(trained.geometry),
+            preprocess=build(trained.preprocess),
+            store=store,
+            tta=tta,
+            **resolved(config.trainer),
+        )
+    log.info("%s: %d maps", store.folder, len(photos))
+    return store
+
+
+def _photos(config: DictConfig, trained: DictConfig) -> pd.DataFrame:
+    """Return the rows of the split: the fold's own for `oof`, all test rows for `test`."""
+    source = build(config.data or trained.data)
+    table = source.load()
+    if config.split == "oof":
+        folds = read_folds(split_path(source, trained.split_file), table)
+        return table[table["image_id"].isin(fold_members(folds, config.fold))]
+    if config.split != "test":
+        raise MaskfoldError(f"split={config.split}: there are two, oof and test.")
+    photos = table[table["split"] == "test"]
+    if photos.empty:
+        raise MaskfoldError(f"data {source.name} ({source.root}): has no test photos to predict.")
+    return photos
+
+
+main = entry_point(predict)
+
+if __name__ == "__main__":
+    main()

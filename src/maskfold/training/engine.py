@@ -1,0 +1,111 @@
+"""The training engine: fits any task into a run folder, and goes on where a killed run stopped. Knows no masks."""
+
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping, TQDMProgressBar
+from lightning.pytorch.loggers import Logger
+
+from maskfold.errors import MaskfoldError
+from maskfold.training.callbacks import EpochLog, EpochSeed, FollowSchedule
+from maskfold.training.checkpoints import AtomicCheckpointIO, checkpoint_callbacks, load_checkpoint
+from maskfold.training.run_folder import RunFolder
+from maskfold.training.schedules import Schedule
+
+log = logging.getLogger(__name__)
+
+
+def fit(
+    task: lightning.LightningModule,
+    train_batches: Iterable,
+    validation_batches: Iterable,
+    *,
+    folder: RunFolder,
+    schedule: Schedule | Any,
+    seed: int,
+    monitor: str,
+    max_epochs: int | None = None,
+    patience: int | None = None,
+    precision: str = "auto",
+    accelerator: str = "auto",
+    devices: int | str = 1,
+    num_nodes: int = 1,
+    strategy: str = "auto",
+    accumulate: int = 1,
+    gradient_clip: float | None = None,
+    limit_batches: int | None = None,
+    loggers: Iterable[Logger] = (),
+) -> dict[str, float]:
+    """Train `task`, from its last checkpoint if it has one, and return the row of its best epoch.
+
+    Args:
+        task: Logs `monitor` in validation.
+        train_batches: Batches are dictionaries with a key `image`.
+        validation_batches: The same.
+        folder: Where checkpoints and `metrics.csv` go.
+        schedule: A `Schedule`, or a torch scheduler's factory, which the task then brings itself.
+        seed: Every epoch's random state follows from it.
+        monitor: The metric whose largest value makes the best checkpoint.
+        max_epochs: Epochs to train; the schedule's own length by default.
+        patience: Stop when the monitor has not improved for so many epochs; None never does.
+        precision: Lightning's names; `auto` is bf16-mixed where the device has it, else 32-true.
+        accelerator: Lightning's names.
+        devices: How many, or `auto` for all.
+        num_nodes: Machines.
+        strategy: Lightning's names.
+        accumulate: Batches whose gradients are added up before a step.
+        gradient_clip: The gradient's largest norm; None does not clip.
+        limit_batches: Train and validate on so many batches an epoch only, to try things out.
+        loggers: Trackers besides `metrics.csv`.
+
+    Raises:
+        MaskfoldError: If the number of epochs is not known, or the last checkpoint is damaged.
+        KeyboardInterrupt: If the user stops it.
+    """
+    epochs = max_epochs or (len(schedule) if isinstance(schedule, Schedule) else None)
+    if epochs is None:
+        raise MaskfoldError("trainer.max_epochs is null and the schedule has no length of its own: set it.")
+    epoch_log = EpochLog(folder.metrics)
+    callbacks: list[Callback] = [EpochSeed(seed), TQDMProgressBar(refresh_rate=5), epoch_log]
+    callbacks += [FollowSchedule(schedule)] if isinstance(schedule, Schedule) else []
+    callbacks += [EarlyStopping(monitor, mode="max", patience=patience)] if patience is not None else []
+    trainer = lightning.Trainer(
+        default_root_dir=folder.path,
+        max_epochs=epochs,
+        precision=choose_precision(precision, accelerator),
+        accelerator=accelerator,
+        devices=devices,
+        num_nodes=num_nodes,
+        strategy=strategy,
+        accumulate_grad_batches=accumulate,
+        gradient_clip_val=gradient_clip,
+        limit_train_batches=limit_batches,
+        limit_val_batches=limit_batches,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        log_every_n_steps=1,
+        logger=list(loggers) or False,
+        callbacks=callbacks + checkpoint_callbacks(folder.checkpoints, monitor=monitor),
+        plugins=[AtomicCheckpointIO()],
+        enable_model_summary=False,
+    )
+    resume = folder.last if folder.last.exists() else None
+    if resume:
+        log.info("Going on from epoch %d: %s", load_checkpoint(resume)["epoch"] + 1, resume)
+    try:
+        trainer.fit(task, train_batches, validation_batches, ckpt_path=resume, weights_only=True)
+    except SystemExit as error:
+        # Lightning ends the process itself on Ctrl-C; the entry point has the better words for it.
+        raise KeyboardInterrupt from error
+    return max(epoch_log.rows, key=lambda row: row[monitor])
+
+
+def choose_precision(precision: str, accelerator: str) -> str:
+    """Return Lightning's precision for `auto`: bf16-mixed on a GPU that has it, else 32-true."""
+    if precision != "auto":
+        return precision
+    bf16 = accelerator != "cpu" and torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+    return "bf16-mixed" if bf16 else "32-true"

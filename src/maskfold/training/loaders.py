@@ -1,0 +1,99 @@
+"""Loading that repeats: the order of an epoch follows from the seed and the epoch's number, and from nothing else."""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import cv2
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+
+class EpochSampler(Sampler):
+    """Yield `(epoch, index)` keys: this rank's share of an epoch's order.
+
+    Args:
+        length: The number of samples in the dataset.
+        seed: The run's seed.
+        shuffle: A new order each epoch; otherwise the dataset's own.
+        rank: This process's number.
+        ranks: The number of processes. When shuffling, a few samples are seen twice so that all ranks take the same
+            number of steps; otherwise every sample is seen exactly once.
+    """
+
+    def __init__(self, length: int, *, seed: int, shuffle: bool, rank: int = 0, ranks: int = 1) -> None:
+        self.length = length
+        self.seed = seed
+        self.shuffle = shuffle
+        self.rank = rank
+        self.ranks = ranks
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch that the next iteration yields; Lightning calls this, after a resume too."""
+        self.epoch = epoch
+
+    def _order(self) -> list[int]:
+        if not self.shuffle:
+            return list(range(self.length))
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
+        order = torch.randperm(self.length, generator=generator).tolist()
+        return order + order[: -self.length % self.ranks]
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        return ((self.epoch, index) for index in self._order()[self.rank :: self.ranks])
+
+    def __len__(self) -> int:
+        padded = self.length + (-self.length % self.ranks if self.shuffle else 0)
+        return len(range(self.rank, padded, self.ranks))
+
+
+class EpochLoader:
+    """A `DataLoader` that looks at its epoch only when the first batch is taken.
+
+    Lightning makes the iterator of a resumed run before it tells the sampler the epoch; a plain `DataLoader` with
+    workers would by then have asked for the first epoch's samples. A generator has not.
+    """
+
+    def __init__(
+        self, dataset: Dataset, *, batch_size: int, seed: int = 0, shuffle: bool = False, num_workers: int | None = None
+    ) -> None:
+        distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
+        rank = torch.distributed.get_rank() if distributed else 0
+        ranks = torch.distributed.get_world_size() if distributed else 1
+        self.sampler = EpochSampler(len(dataset), seed=seed, shuffle=shuffle, rank=rank, ranks=ranks)
+        self.batch_size = batch_size
+        workers = default_workers() if num_workers is None else num_workers
+        self.loader = DataLoader(
+            dataset,
+            batch_size=batch_size,
+            sampler=self.sampler,
+            # A last batch of one sample would give batch normalisation nothing to normalise by.
+            drop_last=shuffle and len(self.sampler) > batch_size,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            pin_memory=torch.cuda.is_available(),
+            worker_init_fn=one_thread,
+        )
+
+    @property
+    def batch_sampler(self) -> Sampler:
+        """What Lightning looks at to tell whether a loader shuffles."""
+        return self.loader.batch_sampler
+
+    def __len__(self) -> int:
+        return len(self.loader)
+
+    def __iter__(self) -> Iterator[Any]:
+        yield from self.loader
+
+
+def default_workers() -> int:
+    """Return the number of loading processes: none beside CPU training, which needs the cores itself."""
+    return min(16, len(os.sched_getaffinity(0))) if torch.cuda.is_available() else 0
+
+
+def one_thread(_worker: int) -> None:
+    """Keep a loading process to one core; there are as many processes as cores."""
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
