@@ -173,9 +173,10 @@ def entry_point(stage: Callable[[DictConfig], Any], config_name: str | None = No
 def quiet_console() -> None:
     """Say what the stages say, and of the libraries only their warnings."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", force=True)
-    for library in ("lightning.pytorch", "lightning.fabric", "httpx", "wandb"):
+    for library in ("lightning.pytorch", "lightning.fabric", "numexpr", "httpx", "wandb"):
         logging.getLogger(library).setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # Lightning's own affair with torch
+    warnings.filterwarnings("ignore", message="predict returned None.*")  # the maps are in the store
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")  # none, on purpose, on a CPU
 
 

@@ -63,7 +63,7 @@ def merge(job: Job, table: pd.DataFrame, *, description: str, jobs: int = -1) ->
     """
     chunks = [table.iloc[start : start + CHUNK] for start in range(0, len(table), CHUNK)]
     todo = [chunk for chunk in chunks if not _part(job, chunk).exists()]
-    for _ in map_unordered(_ChunkMerger(job), todo, description, jobs=jobs):
+    for _ in map_unordered(_ChunkMerger(job), todo, f"{description} ({CHUNK} images each)", unit="chunk", jobs=jobs):
         pass
     parts = [pd.read_parquet(_part(job, chunk)) for chunk in chunks]
     return pd.concat(parts, ignore_index=True)

@@ -22,7 +22,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 def checkpoint_callbacks(folder: Path, *, monitor: str) -> list[ModelCheckpoint]:
-    """Return what keeps `best.ckpt` (weights only, of the largest `monitor`) and `last.ckpt` (every epoch) in `folder`."""
+    """Return what keeps `best.ckpt` (weights only, largest `monitor`) and `last.ckpt` (every epoch) in `folder`."""
     best = ModelCheckpoint(
         dirpath=folder,
         filename="best",
