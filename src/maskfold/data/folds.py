@@ -1,0 +1,228 @@
+"""The one split: each group in one fold, written once, read by every later stage."""
+
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+
+from maskfold.errors import MaskfoldError, listing
+from maskfold.files import write_text
+
+COLUMNS = ["image_id", "group", "fold"]
+
+
+class HasFolder(Protocol):
+    """What knows the folder of a data set: a source."""
+
+    folder: Path
+
+
+class GroupFolds:
+    """Folds that differ by at most one group, drawn by chance.
+
+    Args:
+        k: Number of folds.
+        seed: The same seed gives the same folds.
+    """
+
+    def __init__(self, *, k: int, seed: int = 0):
+        self.k, self.seed = k, seed
+
+    def __call__(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Return `image_id, group, fold` for the train images of a checked table, in the order of the ids."""
+        train = table[table["split"] == "train"]
+        return assign_folds(train, group_folds(train["group"], k=self.k, seed=self.seed))
+
+
+class GroupStratifiedFolds:
+    """Folds that differ by at most one group, each with its share of small and large objects.
+
+    Args:
+        k: Number of folds.
+        seed: The same seed gives the same folds.
+        bins: Number of quantile bins of the groups' mask areas, summed over their photos.
+        view: The one view whose area is to count instead.
+    """
+
+    def __init__(self, *, k: int, seed: int = 0, bins: int = 10, view: str | int | None = None):
+        self.k, self.seed, self.bins = k, seed, bins
+        self.view = None if view is None else str(view)
+
+    def __call__(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Return `image_id, group, fold` for the train images of a checked table, in the order of the ids.
+
+        Raises:
+            MaskfoldError: If a group has no photo of the view whose area is to count.
+        """
+        train = table[table["split"] == "train"]
+        counted = train if self.view is None else train[train["view"] == self.view]
+        unseen = sorted(set(train["group"]) - set(counted["group"]))
+        if unseen:
+            raise MaskfoldError(f"folds.view={self.view}: {len(unseen)} groups have no such view:\n{listing(unseen)}")
+        areas = counted.groupby("group")["mask_area"].sum()
+        return assign_folds(train, group_stratified_folds(areas, k=self.k, seed=self.seed, bins=self.bins))
+
+
+def group_folds(groups: pd.Series, *, k: int, seed: int) -> pd.Series:
+    """Draw a fold for every group.
+
+    Args:
+        groups: Names of groups, in any order, as often as one likes.
+        k: Number of folds.
+        seed: The same seed and names give the same folds.
+
+    Returns:
+        Fold, 0 to k-1, by group; folds differ by at most one group.
+
+    Raises:
+        MaskfoldError: If k is below 2 or above the number of groups.
+    """
+    names = np.array(sorted(set(groups)), dtype=object)
+    return _dealt(np.random.default_rng(seed).permutation(names), k)
+
+
+def group_stratified_folds(areas: pd.Series, *, k: int, seed: int, bins: int) -> pd.Series:
+    """Draw a fold for every group so that each fold has its share of every range of areas.
+
+    The groups, ordered by area, are cut into bins of equal number; each bin is shuffled and dealt out, the next one
+    going on where the last one stopped.
+
+    Args:
+        areas: The area of each group's objects, in any unit, by group.
+        k: Number of folds.
+        seed: The same seed and areas give the same folds.
+        bins: Number of quantile bins.
+
+    Returns:
+        Fold, 0 to k-1, by group; folds differ by at most one group, overall and in each bin.
+
+    Raises:
+        MaskfoldError: If k is below 2 or above the number of groups, or there is no bin.
+    """
+    if bins < 1:
+        raise MaskfoldError(f"folds.bins={bins}: at least one bin is needed.")
+    rng = np.random.default_rng(seed)
+    ordered = areas.sort_index().sort_values(kind="stable").index.to_numpy(dtype=object)
+    return _dealt(np.concatenate([rng.permutation(part) for part in np.array_split(ordered, bins)]), k)
+
+
+def _dealt(groups: np.ndarray, k: int) -> pd.Series:
+    """Deal groups to folds in turn, like cards."""
+    if k < 2:
+        raise MaskfoldError(f"folds.k={k}: at least two folds are needed, one to learn from and one to validate on.")
+    if len(groups) < k:
+        raise MaskfoldError(
+            f"folds.k={k}: there are only {len(groups)} groups, and a group never crosses folds. Lower folds.k"
+            + (", or see whether data.group= joins too many images." if len(groups) else ".")
+        )
+    return pd.Series(np.arange(len(groups)) % k, index=pd.Index(groups, name="group"), name="fold").sort_index()
+
+
+def assign_folds(train: pd.DataFrame, fold_by_group: pd.Series) -> pd.DataFrame:
+    """Return `image_id, group, fold` for every image, in the order of the ids."""
+    folds = train[["image_id", "group"]].assign(fold=train["group"].map(fold_by_group).astype(np.int64))
+    return folds.sort_values("image_id").reset_index(drop=True)
+
+
+def split_path(source: HasFolder, split_file: str | None = None) -> Path:
+    """Return the path of the split: the data set's own unless another file is named."""
+    return source.folder / "folds.csv" if split_file is None else Path(split_file)
+
+
+def write_folds(path: Path, folds: pd.DataFrame, *, overwrite: bool = False) -> None:
+    """Write the split, unless there is another one already.
+
+    Raises:
+        MaskfoldError: If a different split is there and `overwrite` is not set.
+    """
+    content = folds[COLUMNS].to_csv(index=False, lineterminator="\n")
+    if path.exists() and not overwrite:
+        if path.read_text() == content:
+            return
+        raise MaskfoldError(
+            f"{path}: there is another split already, and what was trained on it cannot be compared with what is "
+            "trained on a new one. Keep it, or replace it with overwrite=true and train every member again."
+        )
+    write_text(path, content)
+
+
+def read_folds(path: Path, table: pd.DataFrame) -> pd.DataFrame:
+    """Read the split of a checked table's train images.
+
+    Returns:
+        `image_id, group, fold`; `attrs["path"]` is the file.
+
+    Raises:
+        MaskfoldError: If there is no split, it is damaged, a group crosses folds, or its images or groups are not
+            the table's.
+    """
+    folds = _read(path)
+    train = table[table["split"] == "train"]
+    missing = sorted(set(train["image_id"]) - set(folds["image_id"]))
+    surplus = sorted(set(folds["image_id"]) - set(train["image_id"]))
+    if missing or surplus:
+        lists = [(missing, "train images are not in it"), (surplus, "of its images are not in the data")]
+        told = "\n".join(f"{len(ids)} {what}:\n{listing(ids, 5)}" for ids, what in lists if ids)
+        raise MaskfoldError(
+            f"{path}: this split was made for other images.\n{told}\n"
+            "Use the data it was made for, or make it anew: `make folds` with overwrite=true."
+        )
+    both = folds.merge(train[["image_id", "group"]], on="image_id", suffixes=("", "_of_data"))
+    moved = both[both["group"] != both["group_of_data"]]
+    if len(moved):
+        first = moved.iloc[0]
+        raise MaskfoldError(
+            f"{path}: {len(moved)} images have another group than in the data: {first['image_id']} is in "
+            f"{first['group']} here, in {first['group_of_data']} there. Set data.group= as it was when the split was "
+            "made, or make it anew: `make folds` with overwrite=true."
+        )
+    return folds
+
+
+def fold_numbers(path: Path) -> list[int]:
+    """Return the numbers of a split's folds, 0 to k-1.
+
+    Raises:
+        MaskfoldError: If there is no split, it is damaged, or a group crosses folds.
+    """
+    return sorted(set(_read(path)["fold"].tolist()))
+
+
+def fold_members(folds: pd.DataFrame, fold: int) -> list[str]:
+    """Return the ids of a fold's images: what it validates on; all others are what it trains on.
+
+    Raises:
+        MaskfoldError: If there is no such fold.
+    """
+    last = folds["fold"].max()
+    if not 0 <= fold <= last:
+        raise MaskfoldError(f"fold {fold} is beyond {folds.attrs.get('path', 'the split')}, which has folds 0..{last}.")
+    return folds.loc[folds["fold"] == fold, "image_id"].tolist()
+
+
+def _read(path: Path) -> pd.DataFrame:
+    """Read a split and check what can be checked without its images."""
+    if not path.exists():
+        raise MaskfoldError(
+            f"{path}: the data has no split yet. Run `make folds DATA={path.parent.name}` first "
+            '(your own photos: `make folds DATA=pairs ARGS="data.root=..."`).'
+        )
+    anew = "Make it anew: `make folds` with overwrite=true."
+    try:
+        # An image may be called 007 or NA.
+        folds = pd.read_csv(path, dtype={"image_id": str, "group": str}, keep_default_na=False)
+        folds = folds[COLUMNS].astype({"fold": np.int64})
+    except (OSError, ValueError, KeyError) as error:
+        raise MaskfoldError(f"{path}: not a split with columns {', '.join(COLUMNS)} ({error}). {anew}") from error
+    doubles = folds.loc[folds["image_id"].duplicated(), "image_id"]
+    if len(doubles):
+        raise MaskfoldError(f"{path}: {len(doubles)} images are there twice:\n{listing(list(doubles), 5)}\n{anew}")
+    crossing = folds.groupby("group")["fold"].nunique()
+    crossing = crossing.index[crossing > 1]
+    if len(crossing):
+        raise MaskfoldError(f"{path}: {len(crossing)} groups cross folds:\n{listing(list(crossing), 5)}\n{anew}")
+    if folds.empty or sorted(set(folds["fold"])) != list(range(folds["fold"].max() + 1)):
+        raise MaskfoldError(f"{path}: its folds are not 0, 1, 2 and so on without a gap. {anew}")
+    folds.attrs["path"] = str(path)
+    return folds
