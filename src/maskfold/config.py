@@ -35,6 +35,7 @@ class StudioStage:
     height: int = MISSING
     width: int = MISSING
     seed: int = MISSING
+    planted: bool = True
     jobs: int = -1
 
 
