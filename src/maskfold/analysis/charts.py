@@ -1,0 +1,181 @@
+"""Charts as SVG text: the same numbers give the same bytes, and no window, file or global state is touched."""
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+BLUE, ORANGE, GREY, PALE = "#0072b2", "#c75f00", "#5b6670", "#dfe3e7"
+_STYLE = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "maskfold",
+    "text.parse_math": False,  # a name may have dollars in it
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": GREY,
+    "axes.labelcolor": GREY,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 11.5,
+    "axes.titleweight": "bold",
+    "axes.titlepad": 10,
+    "xtick.color": GREY,
+    "ytick.color": GREY,
+    "legend.frameon": False,
+}
+_ERRORS = (0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 0.0005, 0.0002, 0.0001)
+_DECADES, _TICKS = (0.5, 0.1, 0.01, 0.001, 0.0001), 7
+_SMALLEST = 1e-4  # errors and doubts below this are drawn here: the axes are logarithmic
+_MANY = 2000  # points from which a cloud is drawn in pixels, not one by one
+
+
+@contextmanager
+def _drawing(svg: io.StringIO, *, height: float = 3.2) -> Iterator[Axes]:
+    """Yield the axes of a new figure, and write it to `svg` as SVG."""
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(5.6, height), layout="constrained", dpi=120)
+        yield figure.add_subplot()
+        figure.savefig(svg, format="svg", transparent=True, metadata={"Date": None})
+
+
+def interval_chart(table: pd.DataFrame) -> str:
+    """Draw the pooled Dice of each member with its interval; the first row, the ensemble, stands out.
+
+    Args:
+        table: As `maskfold.analysis.tables.member_table` returns it.
+    """
+    svg = io.StringIO()
+    with _drawing(svg, height=0.9 + 0.36 * len(table)) as axes:
+        for row, member in enumerate(table.itertuples()):
+            colour = ORANGE if row == 0 else BLUE
+            axes.plot([member.low, member.high], [row, row], color=colour, lw=2.5, solid_capstyle="round")
+            axes.plot(member.dice, row, "o", color=colour, ms=7)
+        axes.set_yticks(range(len(table)), table["name"])
+        axes.set_ylim(len(table) - 0.5, -0.5)
+        axes.grid(axis="x", color=PALE)
+        axes.set_axisbelow(True)
+        axes.set_title("Out-of-fold Dice, 95 % interval over groups")
+    return svg.getvalue()
+
+
+def dice_histogram(scores: Mapping[str, pd.Series]) -> str:
+    """Draw how the images' Dice scores are spread, on a scale that spreads out the good ones.
+
+    Args:
+        scores: By name; the first, the ensemble's, is filled, the others are outlines.
+    """
+    svg = io.StringIO()
+    with _drawing(svg) as axes:
+        errors = {name: np.maximum(1 - np.asarray(dice), _SMALLEST) for name, dice in scores.items()}
+        ends = min(map(np.min, errors.values())), max(map(np.max, errors.values()))
+        bins = np.geomspace(ends[0] * 0.95, ends[1] * 1.05, 36)
+        shades = matplotlib.colormaps["Blues"](np.linspace(0.85, 0.4, max(len(errors) - 1, 1)))
+        for number, (name, error) in enumerate(errors.items()):
+            if number == 0:
+                axes.hist(error, bins, color=ORANGE, alpha=0.55, label=name)
+            else:
+                axes.hist(error, bins, histtype="step", color=shades[number - 1], lw=1.5, label=name)
+        _dice_axis(axes, ends)
+        axes.set_ylabel("images")
+        axes.legend(fontsize=9)
+        axes.set_title("Per-image Dice out of fold")
+    return svg.getvalue()
+
+
+def _dice_axis(axes: Axes, ends: tuple[float, float]) -> None:
+    """Label a logarithmic axis of errors with the Dice scores they stand for, the best to the right."""
+    axes.set_xscale("log")
+    axes.invert_xaxis()
+    ticks = [error for error in _ERRORS if ends[0] * 0.9 <= error <= ends[1] * 1.1]
+    if len(ticks) > _TICKS:
+        ticks = [error for error in ticks if error in _DECADES]
+    axes.set_xticks(ticks, [f"{1 - error:g}" for error in ticks])
+    axes.minorticks_off()
+    axes.set_xlabel("Dice, logarithmic in the error")
+
+
+def doubt_scatter(scores: pd.DataFrame, *, marked: pd.Series, label: str, title: str) -> str:
+    """Draw each image's unconfidence against its error.
+
+    Args:
+        scores: With `unconfidence` and `dice`.
+        marked: bool, which images are drawn in another colour.
+        label: What these are called.
+        title: Over the chart.
+    """
+    svg = io.StringIO()
+    with _drawing(svg) as axes:
+        doubt, error = scores["unconfidence"].clip(_SMALLEST, 10), (1 - scores["dice"]).clip(_SMALLEST, 1)
+        pixels = len(scores) > _MANY
+        plain = ~marked
+        axes.scatter(doubt[plain], error[plain], s=11, color=BLUE, alpha=0.45, lw=0, rasterized=pixels)
+        if marked.any():
+            axes.scatter(doubt[marked], error[marked], s=46, marker="X", color=ORANGE, lw=0, label=label)
+            axes.legend(fontsize=9)
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        axes.set_xlabel("unconfidence")
+        axes.set_ylabel("error, 1 - Dice")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter("{x:g}")  # the usual powers of ten need the mathematics that is off
+            axis.set_minor_formatter("")
+        axes.set_title(title)
+    return svg.getvalue()
+
+
+def risk_chart(curve: pd.DataFrame, perfect: pd.DataFrame) -> str:
+    """Draw what error remains when the least confident images are set aside.
+
+    Args:
+        curve: As `maskfold.analysis.tables.risk_coverage` returns it.
+        perfect: The same for a ranking by the error itself, which nothing can beat.
+    """
+    svg = io.StringIO()
+    with _drawing(svg) as axes:
+        total = curve["risk"].iloc[-1]
+        axes.axhline(total, color=GREY, lw=1, ls=":", label="a ranking by chance")
+        axes.plot(curve["coverage"], curve["risk"], color=ORANGE, lw=2.2, label="ranked by unconfidence")
+        axes.plot(perfect["coverage"], perfect["risk"], color=BLUE, lw=1.4, ls="--", label="ranked by the error itself")
+        axes.set_ylim(0, 1.35 * max(total, curve["risk"].iloc[len(curve) // 5 :].max()))
+        axes.xaxis.set_major_formatter(PercentFormatter(1))
+        axes.set_xlabel("images kept, the most confident first")
+        axes.set_ylabel("mean error, 1 - Dice")
+        axes.legend(fontsize=9)
+        axes.set_title("Error left when doubtful images are dropped")
+    return svg.getvalue()
+
+
+def box_chart(values: Sequence[tuple[str, np.ndarray]], *, title: str) -> str:
+    """Draw a box a class: the middle half and the median, whiskers to 5 % and 95 %, single images beyond them.
+
+    Args:
+        values: Name and Dice scores of each class, from top to bottom.
+        title: Over the chart.
+    """
+    svg = io.StringIO()
+    with _drawing(svg, height=0.9 + 0.27 * len(values)) as axes:
+        axes.boxplot(
+            [scores for _, scores in values],
+            orientation="horizontal",
+            whis=(5, 95),
+            widths=0.62,
+            patch_artist=True,
+            boxprops={"facecolor": "#cfe3f1", "edgecolor": BLUE},
+            medianprops={"color": ORANGE, "lw": 2},
+            whiskerprops={"color": BLUE},
+            capprops={"color": BLUE},
+            flierprops={"marker": ".", "markersize": 4, "markerfacecolor": GREY, "markeredgewidth": 0},
+        )
+        axes.set_yticks(range(1, len(values) + 1), [f"{name} ({len(scores)})" for name, scores in values])
+        axes.invert_yaxis()
+        axes.grid(axis="x", color=PALE)
+        axes.set_axisbelow(True)
+        axes.set_xlabel("Dice")
+        axes.set_title(title)
+    return svg.getvalue()

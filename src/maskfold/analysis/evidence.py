@@ -1,0 +1,192 @@
+"""What is on disk about an ensemble: its scores, its members', and any image's maps, averaged when asked for."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pandas as pd
+
+from maskfold import files
+from maskfold.data.loading import read_image, read_mask
+from maskfold.data.table import fingerprint
+from maskfold.ensembling.merge import merged_probability
+from maskfold.ensembling.recipe import Recipe, Step, to_mask
+from maskfold.ensembling.tree import Leaf, Source, leaves, open_sources
+from maskfold.errors import MaskfoldError
+
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One image to look at.
+
+    Attributes:
+        photo: `(H, W, 3) uint8`, RGB.
+        probability: The whole ensemble's, `(H, W) uint8`, 0..255.
+        prediction: The submitted mask, `(H, W) uint8`, 0 or 1.
+        truth: The mask it was labelled with, `(H, W) uint8`, 0 or 1; None for a test image.
+    """
+
+    photo: np.ndarray
+    probability: np.ndarray
+    prediction: np.ndarray
+    truth: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Pass:
+    """How maps become a mask."""
+
+    sources: Sequence[Source]
+    threshold: int
+    steps: Sequence[Step]
+
+    def probability(self, image_id: str) -> np.ndarray:
+        """Average an image's maps: `(H, W) uint8`."""
+        return merged_probability(self.sources, image_id)
+
+    def mask(self, probability: np.ndarray) -> np.ndarray:
+        """Cut and post-process an averaged map: `(H, W) uint8`, 0 or 1."""
+        return to_mask(probability, self.threshold, self.steps)
+
+
+@dataclass(frozen=True)
+class Split:
+    """An ensemble's result on the test photos, or out of fold on the train photos.
+
+    Attributes:
+        scores: A row an image: the ensemble's `scores.parquet` and the free metadata columns of the image table.
+        photos: The rows of the image table.
+        metadata: The names of the free columns.
+        usual: How most images were masked.
+        repair: How those were masked that are `repaired`.
+    """
+
+    scores: pd.DataFrame
+    photos: pd.DataFrame
+    metadata: Sequence[str]
+    usual: Pass
+    repair: Pass
+
+    def case(self, image_id: str) -> Case:
+        """Read an image and average its maps."""
+        row = self.photos.set_index("image_id").loc[image_id]
+        photo, probability = read_image(row["image"]), self.usual.probability(image_id)
+        repaired = self.scores.set_index("image_id").loc[image_id, "repaired"]
+        return Case(
+            photo=photo,
+            probability=probability,
+            prediction=self.repair.mask(self.repair.probability(image_id))
+            if repaired
+            else self.usual.mask(probability),
+            truth=None if pd.isna(row["mask"]) else read_mask(row["mask"], size=photo.shape[:2]),
+        )
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that a report may speak of; what is None is not there.
+
+    Attributes:
+        name: The ensemble's.
+        data: The data set's.
+        test: The ensemble on the test photos.
+        oof: The ensemble out of fold.
+        members: `scores.parquet` of each experiment in the ensemble that was evaluated.
+        results: `results.csv` of each.
+        planted: `planted.csv` of a generated set.
+        truth: The submission's scores against a hidden truth: `image_id`, `dice`, `iou`.
+        missing: What could not be had, and the command that would add it.
+    """
+
+    name: str
+    data: str
+    test: Split | None
+    oof: Split | None
+    members: dict[str, pd.DataFrame]
+    results: dict[str, pd.DataFrame]
+    planted: pd.DataFrame | None
+    truth: pd.DataFrame | None
+    missing: list[str]
+
+
+def attempt(missing: list[str], find: Callable[..., Found], *arguments: Any, **named: Any) -> Found | None:
+    """Return what `find` returns, or None with the reason added to `missing`."""
+    try:
+        return find(*arguments, **named)
+    except MaskfoldError as error:
+        missing.append(str(error))
+        return None
+
+
+def read_manifest(folder: Path, *, ensemble: dict[str, Any], command: str) -> dict[str, Any]:
+    """Read the manifest of an ensemble's result.
+
+    Args:
+        folder: Where `manifest.json` and `scores.parquet` are.
+        ensemble: The ensemble's configuration as it is now.
+        command: What makes the result.
+
+    Raises:
+        MaskfoldError: If there is no result, or it was made with another configuration.
+    """
+    path = folder / "manifest.json"
+    if not path.exists():
+        raise MaskfoldError(f"{path} is missing; `{command}` makes it.")
+    manifest = files.read_json(path)
+    if manifest["ensemble"] != ensemble:
+        raise MaskfoldError(f"{path}: the ensemble's configuration has changed since; `{command}` makes it anew.")
+    return manifest
+
+
+def open_split(
+    folder: Path, recipe: Recipe, manifest: dict[str, Any], table: pd.DataFrame, *, experiments: Path, command: str
+) -> Split:
+    """Open an ensemble's result with the photos and the maps behind it.
+
+    Args:
+        folder: Where `scores.parquet` is.
+        recipe: The ensemble.
+        manifest: As `read_manifest` returns it.
+        table: The checked image table of the data it was made of.
+        experiments: The folder of run folders.
+        command: What makes the result.
+
+    Raises:
+        MaskfoldError: If the photos are others by now, or maps are missing.
+    """
+    split = manifest["split"]
+    photos = table[table["split"] == ("train" if split == "oof" else "test")]
+    if fingerprint(photos) != manifest["data"]:
+        raise MaskfoldError(f"{folder / 'manifest.json'}: the photos have changed since; `{command}` makes it anew.")
+    scores = pd.read_parquet(folder / "scores.parquet")
+    metadata = table.columns[table.columns.get_loc("mask_area") + 1 :].tolist()
+    usual, repair = (
+        Pass(open_sources(leaves(members, split=split, experiments=experiments), photos["image_id"], split=split), *how)
+        for members, *how in (
+            (recipe.members, recipe.threshold, recipe.postprocess),
+            (recipe.repair.members or recipe.members, recipe.repair_threshold, recipe.repair_steps),
+        )
+    )
+    return Split(scores.merge(photos[["image_id", *metadata]], on="image_id"), photos, metadata, usual, repair)
+
+
+def read_member(leaf: Leaf, image_ids: Sequence[str], *, experiments: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Read the out-of-fold `scores.parquet` and `results.csv` of a member.
+
+    Raises:
+        MaskfoldError: If it was not evaluated on these images, or is not an experiment.
+    """
+    member = experiments / leaf.name
+    if leaf.stores[0].parents[2:3] != (member,):
+        raise MaskfoldError(f"{leaf.name}: a folder of maps from elsewhere, which has no scores of its own.")
+    command = f"`make evaluate EXP={leaf.name}`"
+    if not (member / "scores.parquet").exists() or not (member / "results.csv").exists():
+        raise MaskfoldError(f"{member}/scores.parquet is missing; {command} makes it.")
+    scores = pd.read_parquet(member / "scores.parquet")
+    if set(scores["image_id"]) != set(image_ids):
+        raise MaskfoldError(f"{member}/scores.parquet is of other images than the ensemble; {command} makes it anew.")
+    return scores, pd.read_csv(member / "results.csv", dtype={"fold": str})

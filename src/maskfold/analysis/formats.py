@@ -1,0 +1,29 @@
+"""How numbers are written in a report: each kind in one way."""
+
+import numpy as np
+import pandas as pd
+
+
+def score(value: float) -> str:
+    """Write a Dice or an IoU, to the digit in which strong ensembles differ; `-` for NaN."""
+    return "-" if pd.isna(value) else f"{value:.5f}"
+
+
+def gain(value: float) -> str:
+    """Write a difference of two scores, with its sign."""
+    return f"{value:+.5f}"
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """Write a share of 1 in per cent."""
+    return f"{100 * share:.{digits}f} %"
+
+
+def label(value: object) -> str:
+    """Write a metadata value; whole numbers that a table with gaps holds as floats are written as whole."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def doubt(value: float) -> str:
+    """Write an unconfidence, which may be infinite."""
+    return "infinite" if np.isinf(value) else f"{value:.3g}"

@@ -1,0 +1,75 @@
+"""The report: one page of what is known about an ensemble."""
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from maskfold.analysis.evidence import Evidence
+from maskfold.analysis.formats import gain, score
+from maskfold.analysis.galleries import unconfident_section, worst_section
+from maskfold.analysis.html import element, page, sentence
+from maskfold.analysis.spread import spread_section
+from maskfold.analysis.standing import members_section, planted_section
+from maskfold.analysis.tables import bootstrap_interval
+
+
+def compose(evidence: Evidence, *, images: int) -> str:
+    """Return the report, a whole HTML document; sections without evidence are not in it.
+
+    Args:
+        evidence: What it is about.
+        images: How many images each gallery shows.
+    """
+    facts = (
+        element("div", element("b", big), element("span", small), class_="fact") for big, small in _facts(evidence)
+    )
+    parts = [
+        element("h1", f"Ensemble {evidence.name}"),
+        element("p", _opening(evidence), class_="soft"),
+        element("div", *facts, class_="facts"),
+    ]
+    if evidence.missing:
+        sentences = (element("p", sentence(reason)) for reason in evidence.missing)
+        parts.append(element("section", element("h2", "Left out of this report"), *sentences, class_="missing"))
+    if evidence.oof is not None:
+        parts.append(members_section(evidence, evidence.oof))
+    if evidence.planted is not None:
+        parts.append(planted_section(evidence, evidence.planted))
+    if evidence.test is not None:
+        parts.append(unconfident_section(evidence, evidence.test, images=images))
+    if evidence.oof is not None:
+        parts.append(worst_section(evidence, evidence.oof, images=images))
+        parts.append(spread_section(evidence, evidence.oof))
+    return page(f"{evidence.name}: report", *parts)
+
+
+def _opening(evidence: Evidence) -> str:
+    counted = [
+        f"{len(split.scores):,} {name} photos of {split.scores['group'].nunique():,} groups"
+        for name, split in (("train", evidence.oof), ("test", evidence.test))
+        if split is not None
+    ]
+    return f"Data {evidence.data}: {', '.join(counted)}."
+
+
+def _facts(evidence: Evidence) -> Iterator[tuple[str, str]]:
+    """Yield the numbers to see first, each with what it means."""
+    if evidence.oof is not None:
+        scores = evidence.oof.scores
+        low, high = bootstrap_interval(scores["dice"], scores["group"])
+        yield score(scores["dice"].mean()), f"out-of-fold Dice; 95 % interval {score(low)} to {score(high)}"
+        if len(evidence.members) > 1:
+            yield _gain(scores, evidence.members)
+    if evidence.truth is not None:
+        yield score(evidence.truth["dice"].mean()), "Dice of the submission against the hidden truth"
+    if evidence.test is not None:
+        repaired = int(evidence.test.scores["repaired"].sum())
+        yield f"{len(evidence.test.scores):,}", f"test images in the submission, {repaired:,} of them repaired"
+
+
+def _gain(scores: pd.DataFrame, members: dict[str, pd.DataFrame]) -> tuple[str, str]:
+    best = max(members, key=lambda name: members[name]["dice"].mean())
+    both = scores.merge(members[best][["image_id", "dice"]], on="image_id", suffixes=("", "_member"))
+    difference = both["dice"] - both["dice_member"]
+    low, high = bootstrap_interval(difference, both["group"])
+    return gain(difference.mean()), f"Dice over the best member, {best}; 95 % interval {gain(low)} to {gain(high)}"

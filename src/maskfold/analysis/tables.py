@@ -1,0 +1,118 @@
+"""Scores as tables: what a member is worth, how sure one may be of that, and how well a ranking finds what it should.
+
+Pure functions of tables of scores, which have a row an image: `image_id`, `group`, `dice` and `iou`, and for some
+`fold` and `unconfidence`.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+IOU_LEVELS = (0.95, 0.97, 0.99)
+
+
+def bootstrap_interval(
+    values: pd.Series, groups: pd.Series, *, level: float = 0.95, draws: int = 2000, seed: int = 0
+) -> tuple[float, float]:
+    """Return the percentile interval of a mean over images when whole groups are drawn with replacement.
+
+    Images of one group are wrong together, so drawing images one by one would give too narrow an interval.
+
+    Args:
+        values: A number an image.
+        groups: The group of each image, in the same order.
+        level: The share of the draws inside the interval.
+        draws: How often to draw as many groups as there are.
+        seed: The same seed gives the same interval.
+    """
+    by_group = pd.Series(np.asarray(values, np.float64)).groupby(np.asarray(groups)).agg(["sum", "size"])
+    count, rng = len(by_group), np.random.default_rng(seed)
+    sums, sizes = by_group["sum"].to_numpy(), by_group["size"].to_numpy()
+    times = (rng.multinomial(count, np.full(count, 1 / count)) for _ in range(draws))
+    means = [(drawn @ sums) / (drawn @ sizes) for drawn in times]
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def member_table(scores: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Put members side by side.
+
+    Args:
+        scores: By name, each with `dice`, `iou` and `group`, and `fold` where it is known.
+
+    Returns:
+        A row a member in the order given: `name`, `images`, `groups`, the mean Dice of each fold as `fold <k>` (NaN
+        where a member has no such fold), the pooled `dice` with its 95 % interval over groups, `low` and `high`,
+        the mean `iou`, and the share of images whose IoU is above each of `IOU_LEVELS` as `above <level>`.
+    """
+    table = pd.DataFrame([{"name": name} | _summary(part) for name, part in scores.items()])
+    folds = sorted((column for column in table if column.startswith("fold ")), key=lambda name: int(name.split()[1]))
+    others = [column for column in table if column not in folds]
+    return table[[*others[:3], *folds, *others[3:]]]
+
+
+def _summary(scores: pd.DataFrame) -> dict[str, float]:
+    folds = scores.groupby("fold")["dice"].mean() if "fold" in scores else pd.Series(dtype=float)
+    low, high = bootstrap_interval(scores["dice"], scores["group"])
+    return (
+        {"images": len(scores), "groups": scores["group"].nunique()}
+        | {f"fold {fold}": mean for fold, mean in folds.items()}
+        | {"dice": scores["dice"].mean(), "low": low, "high": high, "iou": scores["iou"].mean()}
+        | {f"above {level}": (scores["iou"] > level).mean() for level in IOU_LEVELS}
+    )
+
+
+def shared_folds(members: Iterable[pd.DataFrame]) -> pd.Series | None:
+    """Return the fold by `image_id` that all members have in common, or None if there is no such split."""
+    folds = [scores.set_index("image_id")["fold"].sort_index() for scores in members]
+    return folds[0] if folds and all(folds[0].equals(other) for other in folds[1:]) else None
+
+
+def ranked(scores: pd.DataFrame, column: str, *, descending: bool) -> pd.DataFrame:
+    """Return the rows in the order of a column, ties in the order of the ids."""
+    return scores.sort_values([column, "image_id"], ascending=[not descending, True], kind="stable")
+
+
+def precision_at(ranking: Sequence[str], relevant: Collection[str], k: int) -> float:
+    """Return the share of the first `k` of a ranking (of all, if it is shorter) that is relevant."""
+    first = list(ranking)[:k]
+    return sum(item in relevant for item in first) / len(first)
+
+
+def recall_at(ranking: Sequence[str], relevant: Collection[str], k: int) -> float:
+    """Return the share of what is relevant that is among the first `k` of a ranking."""
+    return sum(item in relevant for item in list(ranking)[:k]) / len(relevant)
+
+
+def rank_correlation(one: pd.Series, other: pd.Series) -> float:
+    """Return Spearman's rank correlation, ties sharing their mean rank; NaN where one of them is constant."""
+    ranks = [pd.Series(np.asarray(values)).rank() for values in (one, other)]
+    return float("nan") if min(rank.nunique() for rank in ranks) < 2 else float(ranks[0].corr(ranks[1]))
+
+
+def risk_coverage(error: pd.Series, doubt: pd.Series) -> pd.DataFrame:
+    """Return what mean error remains when only the least doubtful images are kept.
+
+    Source: El-Yaniv and Wiener, "On the Foundations of Noise-free Selective Classification", JMLR 2010.
+
+    Args:
+        error: Of each image, larger is worse.
+        doubt: What they are ranked by, in the same order; larger is dropped first.
+
+    Returns:
+        A row for every number of images kept, from one to all: `coverage`, their share, and `risk`, their mean error.
+    """
+    order = np.argsort(np.asarray(doubt), kind="stable")
+    kept = np.arange(1, len(order) + 1)
+    return pd.DataFrame({"coverage": kept / len(order), "risk": np.asarray(error)[order].cumsum() / kept})
+
+
+def telling_columns(table: pd.DataFrame, columns: Iterable[str], *, most: int = 40) -> list[str]:
+    """Return the columns that sort images into 2 to `most` classes, each not quite as an earlier one does."""
+    found: dict[bytes, str] = {}
+    for column in columns:
+        codes, classes = pd.factorize(table[column])
+        if 2 <= len(classes) <= most:
+            found.setdefault(codes.tobytes(), column)
+    return list(found.values())
