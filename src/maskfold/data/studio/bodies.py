@@ -182,8 +182,9 @@ def draw_car(rng: np.random.Generator, *, index: int, white_van: bool = False) -
     """
     kind = BODIES[4] if white_van else TURNS[index % len(TURNS)]
     body = stretched(kind, *rng.uniform((0.97, 0.98, 0.97), (1.04, 1.02, 1.03)).tolist())
-    names = list(PAINTS)
-    weights = np.array([weight for _, weight in PAINTS.values()], dtype=float)
+    # White vans are planted, and only planted: planted.csv names every one.
+    names = [name for name in PAINTS if not (kind.name == "Van" and name == "White")]
+    weights = np.array([PAINTS[name][1] for name in names], dtype=float)
     paint = names[rng.choice(len(names), p=weights / weights.sum())]
     return Car(
         body=body,
