@@ -9,6 +9,7 @@ FOLD ?= 0
 SPLIT ?= test
 DATA ?= carvana
 ENS ?= carvana
+TRUTH ?= data/studio/test_truth
 SUB ?= submissions/$(ENS)/submission.csv.gz
 ARGS ?=
 
@@ -26,10 +27,11 @@ $(STAMP): requirements.txt pyproject.toml
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
-# FOLD=all is every fold of the split that EXP trains on, one after another.
-folds_of = $(if $(filter all,$(FOLD)),$$($(STAGE).list_folds experiment=$(EXP) $(ARGS)),$(FOLD))
+# FOLD=all is, one after another, every fold of the split that EXP trains on, or every fold that has been trained.
+to_train = $(if $(filter all,$(FOLD)),$$($(STAGE).list_folds experiment=$(EXP) $(ARGS)),$(FOLD))
+trained = $(if $(filter all,$(FOLD)),$$(cd experiments/$(EXP) && ls -d fold* | tr -d a-z),$(FOLD))
 
-.PHONY: help setup demo test lint data studio folds train predict evaluate ensemble doctor report bench
+.PHONY: help setup demo test lint data studio folds train predict evaluate ensemble doctor score report bench
 
 help: ## list the doors
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -46,8 +48,18 @@ lint: $(STAMP) ## style: ruff check and format
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 
+CHALLENGE := carvana-image-masking-challenge
+PIECES := train train_masks test metadata.csv sample_submission.csv
+
 data: ## download and unpack DATA=carvana with the Kaggle CLI
-	bash scripts/download_$(DATA).sh
+	@[ "$(DATA)" = carvana ] || { echo "DATA=$(DATA): only carvana can be downloaded"; exit 1; }
+	@command -v kaggle >/dev/null || { echo "The Kaggle CLI is missing: pip install kaggle, put your API token \
+	into ~/.kaggle/kaggle.json (kaggle.com, Settings, API), and accept the rules of $(CHALLENGE)."; exit 1; }
+	@set -e; new=data/carvana/.download; for piece in $(PIECES); do \
+	  [ -e data/carvana/$$piece ] && continue; \
+	  kaggle competitions download -c $(CHALLENGE) -f $$piece.zip -p $$new; \
+	  $(PYTHON) -m zipfile -e $$new/$$piece.zip $$new; \
+	  mv $$new/$$piece data/carvana/$$piece; rm $$new/$$piece.zip; done
 
 studio: $(STAMP) ## generate a labelled studio set: ARGS="cars=24 height=640 width=960"
 	$(STAGE).studio $(ARGS)
@@ -56,10 +68,11 @@ folds: $(STAMP) ## write the split of DATA
 	$(STAGE).folds data=$(DATA) $(ARGS)
 
 train: $(STAMP) ## train EXP, FOLD=<k> or all
-	@set -e; for fold in $(folds_of); do $(STAGE).train experiment=$(EXP) fold=$$fold $(ARGS); done
+	@set -e; folds="$(to_train)"; for fold in $$folds; do \
+	  $(STAGE).train experiment=$(EXP) fold=$$fold $(ARGS); done
 
 predict: $(STAMP) ## predict SPLIT=oof or test with EXP, FOLD=<k> or all
-	@set -e; for fold in $(folds_of); do \
+	@set -e; folds="$(trained)"; for fold in $$folds; do \
 	  $(STAGE).predict name=$(EXP) fold=$$fold split=$(SPLIT) $(ARGS); done
 
 evaluate: $(STAMP) ## score the out-of-fold maps of EXP
@@ -67,6 +80,9 @@ evaluate: $(STAMP) ## score the out-of-fold maps of EXP
 
 ensemble: $(STAMP) ## average, rank, post-process and write the submission of ENS
 	$(STAGE).ensemble ensemble=$(ENS) $(ARGS)
+
+score: $(STAMP) ## score SUB against TRUTH, a folder of masks
+	$(STAGE).score submission=$(SUB) truth=$(TRUTH) $(ARGS)
 
 doctor: $(STAMP) ## check SUB before an upload
 	$(STAGE).doctor submission=$(SUB) $(ARGS)

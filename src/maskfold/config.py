@@ -7,7 +7,7 @@ import functools
 import logging
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,7 +56,8 @@ class TrainStage:
     fold: int = 0
     seed: int = 0
     overwrite: bool = False
-    split_file: str | None = None
+    split_file: str | None = "${oc.select:splits.${data.name},null}"  # null: data/<name>/folds.csv
+    splits: dict[str, str] = field(default_factory=dict)
     data: dict[str, Any] = MISSING
     geometry: dict[str, Any] = MISSING
     preprocess: dict[str, Any] = field(default_factory=dict)
@@ -65,6 +66,7 @@ class TrainStage:
     loss: dict[str, Any] = MISSING
     optimizer: dict[str, Any] = MISSING
     schedule: dict[str, Any] = MISSING
+    averaging: dict[str, Any] = field(default_factory=dict)
     trainer: dict[str, Any] = MISSING
     tracker: dict[str, Any] = field(default_factory=dict)
     tta: str = "none"
@@ -89,7 +91,7 @@ class EvaluateStage:
     """Keys of `stages/evaluate.py`."""
 
     name: str = MISSING
-    folds: list[int] | None = None
+    fold: int | None = None  # null: all of them
     jobs: int = -1
 
 
@@ -100,6 +102,18 @@ class EnsembleStage:
     ensemble: dict[str, Any] = MISSING
     data: dict[str, Any] | None = None
     split: str = "test"
+    jobs: int = -1
+
+
+@dataclass
+class BlendStage:
+    """Keys of `stages/blend.py`."""
+
+    ensemble: dict[str, Any] = MISSING
+    data: dict[str, Any] | None = None
+    method: str = "greedy"
+    k: int = 5
+    seed: int = 0
     jobs: int = -1
 
 
@@ -122,6 +136,15 @@ class ReportStage:
     images: int = 8
 
 
+@dataclass
+class ScoreStage:
+    """Keys of `stages/score.py`."""
+
+    submission: str = MISSING
+    truth: str = MISSING
+    jobs: int = 1
+
+
 STAGES = {
     "studio": StudioStage,
     "folds": FoldsStage,
@@ -129,8 +152,10 @@ STAGES = {
     "predict": PredictStage,
     "evaluate": EvaluateStage,
     "ensemble": EnsembleStage,
+    "blend": BlendStage,
     "doctor": DoctorStage,
     "report": ReportStage,
+    "score": ScoreStage,
 }
 for _name, _schema in STAGES.items():
     ConfigStore.instance().store(name=f"{_name}_schema", node=_schema)
@@ -162,6 +187,7 @@ def entry_point(stage: Callable[[DictConfig], Any], config_name: str | None = No
     def run(config: DictConfig) -> None:
         quiet_console()
         try:
+            refuse_unknown(config, STAGES[config_name or stage.__name__].__dataclass_fields__)
             stage(config)
         except (MaskfoldError, MissingMandatoryValue) as error:
             sys.exit(f"\n{error}")
@@ -171,12 +197,30 @@ def entry_point(stage: Callable[[DictConfig], Any], config_name: str | None = No
     return hydra.main(version_base="1.3", config_path=CONF, config_name=config_name or stage.__name__)(run)
 
 
+def refuse_unknown(keys: Iterable[str], known: Iterable[str], *, group: str = "") -> None:
+    """Refuse keys that `+key=value` has forced into a configuration and nothing would read.
+
+    Args:
+        keys: Those that are there.
+        known: Those that there may be.
+        group: What stands before them, such as `trainer.`.
+
+    Raises:
+        MaskfoldError: Naming the keys, and those that there are.
+    """
+    unknown = sorted({*keys} - {*known})
+    if unknown:
+        listed = ", ".join(group + key for key in unknown)
+        raise MaskfoldError(f"{listed}: no such key. There are {', '.join(known)}.")
+
+
 def quiet_console() -> None:
     """Say what the stages say, and of the libraries only their warnings."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", force=True)
     for library in ("lightning.pytorch", "lightning.fabric", "numexpr", "httpx", "wandb"):
         logging.getLogger(library).setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # Lightning's own affair with torch
+    warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")  # a resumed run's
     warnings.filterwarnings("ignore", message="predict returned None.*")  # the maps are in the store
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")  # none, on purpose, on a CPU
 

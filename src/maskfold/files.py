@@ -25,17 +25,17 @@ def atomic_path(path: Path) -> Iterator[Path]:
     part = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        yield part
-        os.replace(part, path)
+        try:
+            yield part
+            os.replace(part, path)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise MaskfoldError(
             f"{path}: cannot be written: {error.strerror or error}. What was finished before is kept; "
             "make room or choose a folder that can be written to, then run the same command again."
         ) from error
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -57,7 +57,10 @@ def write_json(path: Path, content: object) -> None:
 def read_json(path: Path) -> dict:
     """Read a JSON object, or raise a `MaskfoldError` that names the file."""
     try:
-        return json.loads(path.read_text())
+        content = json.loads(path.read_text())
+        if not isinstance(content, dict):
+            raise ValueError(f"a {type(content).__name__}, not an object")
+        return content
     except (OSError, ValueError) as error:
         raise MaskfoldError(f"{path}: not a readable JSON file ({error}). Delete it and run again.") from error
 

@@ -1,6 +1,6 @@
 """Photos and masks as a network eats them: geometry, preprocessing and seeded augmentation of one image at a time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -9,6 +9,8 @@ from torch.utils.data import Dataset
 
 from maskfold.data.geometry import Geometry
 from maskfold.data.loading import read_image, read_mask
+from maskfold.errors import MaskfoldError
+from maskfold.phases import expand
 
 Preprocess = Callable[[np.ndarray], np.ndarray]
 Augmentation = Callable[[np.ndarray, np.ndarray, int], tuple[np.ndarray, np.ndarray]]
@@ -19,6 +21,31 @@ def to_tensor(image: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
 
 
+class ByEpoch:
+    """Augmentations that change in training: a table of phases, as schedules of the rate have.
+
+    A phase is `{epochs: n, preset: name}`, or `{repeat: n, phases: [...]}`.
+
+    Args:
+        presets: Augmentations by name.
+        phases: The table; the last preset holds beyond its end.
+
+    Raises:
+        MaskfoldError: If a phase has other keys, or names a preset that is not there.
+    """
+
+    def __init__(self, *, presets: dict[str, Augmentation], phases: Sequence[dict]) -> None:
+        names = [row["preset"] for row in expand(phases, name="augment.phases", needed=["preset"])]
+        unknown = sorted(set(names) - set(presets))
+        if unknown:
+            raise MaskfoldError(f"augment.phases: no preset {', '.join(unknown)}; there are {', '.join(presets)}.")
+        self.table = [presets[name] for name in names]
+
+    def at(self, epoch: int) -> Augmentation:
+        """Return the augmentation of an epoch, counted from 0."""
+        return self.table[min(epoch, len(self.table) - 1)]
+
+
 class LabelledDataset(Dataset):
     """Pairs of photo and mask for training and validation.
 
@@ -26,11 +53,12 @@ class LabelledDataset(Dataset):
     a run repeats bit for bit whatever the number of workers, and wherever it was interrupted.
 
     Args:
-        table: Rows of the image table that have masks.
+        table: Rows of the image table that have masks; a column `weight`, where there is one, says how much each
+            counts in the loss (1 is a full sample).
         geometry: The way to the network's input.
         seed: The run's seed.
         preprocess: `(H, W, 3) uint8 -> (H, W, 3) uint8`, applied here and at prediction alike.
-        augment: `(image, mask, seed) -> (image, mask)`, or None for validation.
+        augment: `(image, mask, seed) -> (image, mask)`, one for each epoch, or None for validation.
     """
 
     def __init__(
@@ -40,10 +68,11 @@ class LabelledDataset(Dataset):
         geometry: Geometry,
         seed: int = 0,
         preprocess: Preprocess | None = None,
-        augment: Augmentation | None = None,
+        augment: Augmentation | ByEpoch | None = None,
     ) -> None:
         self.images = table["image"].tolist()
         self.masks = table["mask"].tolist()
+        self.weights = table["weight"].tolist() if "weight" in table else [1.0] * len(table)
         self.geometry = geometry
         self.seed = seed
         self.preprocess = preprocess
@@ -61,9 +90,11 @@ class LabelledDataset(Dataset):
         if self.preprocess is not None:
             image = self.preprocess(image)
         image, mask = self.geometry.training_pair(image, mask, rng)
-        if self.augment is not None:
-            image, mask = self.augment(image, mask, int(rng.integers(2**31)))
-        return {"image": to_tensor(image), "mask": to_tensor(mask[..., None]), "weight": torch.tensor(1.0)}
+        augment = self.augment.at(epoch) if isinstance(self.augment, ByEpoch) else self.augment
+        if augment is not None:
+            image, mask = augment(image, mask, int(rng.integers(2**31)))
+        weight = torch.tensor(self.weights[index], dtype=torch.float32)
+        return {"image": to_tensor(image), "mask": to_tensor(mask[..., None]), "weight": weight}
 
 
 class PhotoDataset(Dataset):

@@ -12,6 +12,7 @@ from maskfold.ensembling.unconfidence import unconfidence
 from maskfold.parallel import map_unordered
 from maskfold.training.metrics import dice_score, iou_score, threshold_counts
 
+_FEW = 512  # images that one process has scored before the others have started
 HALF = 128  # of 255: the first value whose probability is at least one half
 
 
@@ -42,6 +43,7 @@ def score_images(source: Source, rows: pd.DataFrame, *, jobs: int = -1) -> tuple
         `dice` and `iou` at one half. And `(images, 256)`: the Dice of each image at each threshold.
     """
     images = list(zip(rows["image_id"], rows["mask"], strict=True))
+    jobs = jobs if len(images) > _FEW else 1
     found = {result[0]: result[1:] for result in map_unordered(Scorer(source), images, "score", jobs=jobs)}
     unconfident, dice, iou = zip(*(found[image_id] for image_id in rows["image_id"]), strict=True)
     by_threshold = pd.DataFrame(np.stack(dice), index=rows["image_id"])

@@ -8,6 +8,7 @@ from maskfold import files
 from maskfold.ensembling.tree import Leaf
 from maskfold.errors import MaskfoldError
 from maskfold.prediction.store import ORIGIN
+from maskfold.training.run_folder import RunFolder
 
 
 def ingredients(found: Sequence[Leaf]) -> list[dict[str, Any]]:
@@ -26,6 +27,25 @@ def store_origin(folder: Path) -> dict[str, Any]:
     """Return what a store says its maps come from; nothing for a folder of maps from other code."""
     path = folder / ORIGIN
     return files.read_json(path) if path.exists() else {}
+
+
+def data_of(found: Sequence[Leaf]) -> dict[str, Any]:
+    """Return the data that the first experiment of an ensemble was trained on, as its run folder tells.
+
+    Raises:
+        MaskfoldError: If there is no experiment among the members.
+    """
+    runs = [RunFolder(leaf.stores[0].parent.parent) for leaf in found]
+    experiments = [run for run in runs if run.config.exists()]
+    if not experiments:
+        raise MaskfoldError("This ensemble has only folders of maps: name their photos with data=...")
+    return experiments[0].read_config()["data"]
+
+
+def newest_map(found: Sequence[Leaf]) -> int:
+    """Return when the newest map without an origin was written, in nanoseconds; 0 if all say where they come from."""
+    unknown = [folder for leaf in found for folder in leaf.stores if not (folder / ORIGIN).exists()]
+    return max((path.stat().st_mtime_ns for folder in unknown for path in folder.iterdir()), default=0)
 
 
 def refuse_other_data(found: Sequence[Leaf], data: str) -> None:

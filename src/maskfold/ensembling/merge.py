@@ -14,12 +14,16 @@ from maskfold.ensembling.average import average_probabilities, integer_weights
 from maskfold.ensembling.recipe import Step, to_mask
 from maskfold.ensembling.tree import Source
 from maskfold.ensembling.unconfidence import unconfidence
+from maskfold.errors import MaskfoldError, listing
 from maskfold.files import atomic_path
 from maskfold.parallel import map_unordered
 from maskfold.submission.rle import encode
 from maskfold.training.metrics import dice_score, iou_score
 
 CHUNK = 16  # images a task: long enough to hide the cost of starting it, short enough to lose little to a kill
+_FEW = 32  # chunks that one process has merged before the others have started
+
+SCORES = ["image_id", "unconfidence", "area", "dice", "iou"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,11 @@ def merged_probability(sources: Sequence[Source], image_id: str) -> np.ndarray:
     # Equal weights together, which is what the average is quick at.
     maps.sort(key=lambda pair: pair[1])
     weights = integer_weights([share for _, share in maps])
-    return average_probabilities((store.read(image_id) for store, _ in maps), weights)
+    try:
+        return average_probabilities((store.read(image_id) for store, _ in maps), weights)
+    except MaskfoldError as error:
+        folders = listing([store.folder for store, _ in maps])
+        raise MaskfoldError(f"image {image_id}: {error}. In this order:\n{folders}") from error
 
 
 def merge(job: Job, table: pd.DataFrame, *, description: str, jobs: int = -1) -> pd.DataFrame:
@@ -58,15 +66,17 @@ def merge(job: Job, table: pd.DataFrame, *, description: str, jobs: int = -1) ->
         jobs: Processes; -1 is one per core.
 
     Returns:
-        One row an image in the table's order: `image_id`, `unconfidence`, `area` (share of the pixels), `rle`, and
-        `dice` and `iou` where there is a mask.
+        One row an image in the table's order: `SCORES`; `area` is the mask's share of the pixels, `dice` and `iou` are
+        NaN where there is no mask to score against. The masks themselves stay on disk, see `read_masks`.
     """
-    chunks = [table.iloc[start : start + CHUNK] for start in range(0, len(table), CHUNK)]
-    todo = [chunk for chunk in chunks if not _part(job, chunk).exists()]
-    for _ in map_unordered(_ChunkMerger(job), todo, f"{description} ({CHUNK} images each)", unit="chunk", jobs=jobs):
+    todo = [chunk for chunk in _chunks(table) if not _part(job, chunk).exists()]
+    label = f"{description} ({CHUNK} images each)"
+    jobs = jobs if len(todo) > _FEW else 1
+    for _ in map_unordered(_ChunkMerger(job), todo, label, unit="chunk", jobs=jobs):
         pass
-    parts = [pd.read_parquet(_part(job, chunk)) for chunk in chunks]
-    return pd.concat(parts, ignore_index=True)
+    return pd.concat(
+        [pd.read_parquet(_part(job, chunk), columns=SCORES) for chunk in _chunks(table)], ignore_index=True
+    )
 
 
 def merge_with_repair(usual: Job, repair: Job, worst: int, table: pd.DataFrame, *, jobs: int = -1) -> pd.DataFrame:
@@ -81,16 +91,39 @@ def merge_with_repair(usual: Job, repair: Job, worst: int, table: pd.DataFrame, 
     ranked = rows.sort_values(["unconfidence", "image_id"], ascending=[False, True], kind="stable")
     chosen = rows["image_id"].isin(ranked["image_id"].head(worst)).to_numpy()
     again = merge(repair, table[chosen], description="repair", jobs=jobs)
-    for column in ("area", "rle", "dice", "iou"):
+    for column in ("area", "dice", "iou"):
         rows.loc[chosen, column] = again[column].to_numpy()
     return rows.assign(repaired=chosen)
 
 
+def read_masks(usual: Job, repair: Job, table: pd.DataFrame, repaired: pd.Series) -> Iterator[str]:
+    """Yield the run-length string of every image of `table` in its order, a chunk of them in memory at a time.
+
+    Args:
+        usual: A job that has merged the whole table.
+        repair: A job that has merged the images that were repaired.
+        table: Rows of the image table.
+        repaired: Which of the rows were repaired.
+    """
+    mended = _read_masks(repair, table[repaired.to_numpy()])
+    for rle, is_repaired in zip(_read_masks(usual, table), repaired, strict=True):
+        yield next(mended) if is_repaired else rle
+
+
+def _read_masks(job: Job, table: pd.DataFrame) -> Iterator[str]:
+    for chunk in _chunks(table):
+        yield from pd.read_parquet(_part(job, chunk), columns=["rle"])["rle"]
+
+
+def _chunks(table: pd.DataFrame) -> list[pd.DataFrame]:
+    return [table.iloc[start : start + CHUNK] for start in range(0, len(table), CHUNK)]
+
+
+@dataclass(frozen=True)
 class _ChunkMerger:
     """Merges one chunk into its part file."""
 
-    def __init__(self, job: Job) -> None:
-        self.job = job
+    job: Job
 
     def __call__(self, chunk: pd.DataFrame) -> None:
         rows = pd.DataFrame(_merge_rows(self.job, chunk))
@@ -106,7 +139,7 @@ def _merge_rows(job: Job, chunk: pd.DataFrame) -> Iterator[dict]:
         yield {
             "image_id": row.image_id,
             "unconfidence": unconfidence(probability),
-            "area": mask.mean(),
+            "area": np.count_nonzero(mask) / mask.size,
             "rle": encode(mask),
         } | scores
 

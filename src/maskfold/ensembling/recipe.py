@@ -37,7 +37,7 @@ class Repair:
         self.worst = worst
         self.members = members
         self.threshold = None if threshold is None else check_threshold(threshold)
-        self.steps = tuple(steps)
+        self.steps = check_steps(steps)
 
     def count(self, images: int) -> int:
         """Return how many of `images` are repaired."""
@@ -55,7 +55,7 @@ class Recipe:
         repair: What is done with the worst images; None does nothing.
 
     Raises:
-        MaskfoldError: If the threshold is out of range.
+        MaskfoldError: If the threshold is out of range, or a step or the repair is not one.
     """
 
     def __init__(
@@ -70,10 +70,26 @@ class Recipe:
         self.name = name
         self.members = members
         self.threshold = check_threshold(threshold)
-        self.postprocess = tuple(postprocess)
+        self.postprocess = check_steps(postprocess)
+        if not isinstance(repair, Repair | None):
+            raise MaskfoldError("ensemble.repair: begin it with _target_: maskfold.ensembling.recipe.Repair.")
         self.repair = repair or Repair(worst=0)
         self.repair_threshold = self.repair.threshold or self.threshold
         self.repair_steps = (*self.repair.steps, *self.postprocess)
+
+
+def check_steps(steps: Sequence[Step]) -> tuple[Step, ...]:
+    """Return post-processing steps that can be called.
+
+    Raises:
+        MaskfoldError: If one cannot; a forgotten `_target_` is the usual mistake.
+    """
+    for step in steps:
+        if not callable(step):
+            raise MaskfoldError(
+                f"post-processing step {step}: begin it with _target_: and a class of maskfold.ensembling.postprocess."
+            )
+    return tuple(steps)
 
 
 def check_threshold(threshold: int) -> int:

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from maskfold.errors import MaskfoldError, listing
+from maskfold.prediction.splits import check_split
 from maskfold.prediction.store import ProbabilityStore
 
 KINDS = ("experiment", "maps", "members")
-KEYS = {"experiment": {"experiment", "folds", "store"}, "maps": {"maps"}, "members": {"members", "name"}}
+_NAMES = {list: "list of members", str: "text"}
+KEYS = {"experiment": {"experiment", "folds", "store"}, "maps": {"maps"}, "members": {"members"}}
 
 
 @dataclass(frozen=True)
@@ -40,41 +42,55 @@ def leaves(members: Sequence[dict[str, Any]], *, split: str, experiments: Path) 
         experiments: The folder of run folders.
 
     Raises:
-        MaskfoldError: If a node is malformed, or an experiment has no fold with maps of this split.
+        MaskfoldError: If a node is malformed, there is no such split, or an experiment's maps of it are not there.
     """
-    return _leaves(members, split, experiments, Fraction(1))
+    return _leaves(members, check_split(split), experiments, Fraction(1))
 
 
 def _leaves(members: Sequence[dict[str, Any]], split: str, experiments: Path, share: Fraction) -> list[Leaf]:
     if not members:
         raise MaskfoldError("ensemble.members is empty: name at least one experiment or folder of maps.")
+    kinds = [_kind(node) for node in members]
     weights = [_weight(node) for node in members]
     found: list[Leaf] = []
-    for node, weight in zip(members, weights, strict=True):
+    for node, kind, weight in zip(members, kinds, weights, strict=True):
         part = share * weight / sum(weights)
-        kind = _kind(node)
         if kind == "members":
             found += _leaves(node["members"], split, experiments, part)
         elif kind == "maps":
-            found.append(Leaf(node["maps"], part, (Path(node["maps"].format(split=split)),)))
+            found.append(Leaf(node["maps"], part, (Path(node["maps"].replace("{split}", split)),)))
         else:
             found.append(Leaf(node["experiment"], part, _fold_stores(node, split, experiments)))
     return found
 
 
+def leaf_nodes(members: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the nodes of a tree's leaves without their weights, in the order of `leaves`."""
+    found: list[dict[str, Any]] = []
+    for node in members:
+        bare = {key: value for key, value in node.items() if key != "weight"}
+        found += leaf_nodes(node["members"]) if _kind(node) == "members" else [bare]
+    return found
+
+
 def _kind(node: dict[str, Any]) -> str:
-    kinds = [kind for kind in KINDS if kind in node]
-    unknown = sorted(node.keys() - KEYS[kinds[0]] - {"weight"}) if len(kinds) == 1 else []
-    if len(kinds) != 1 or unknown:
+    kinds = [kind for kind in KINDS if kind in node] if isinstance(node, dict) else []
+    if len(kinds) != 1 or node.keys() - KEYS[kinds[0]] - {"weight"}:
         raise MaskfoldError(
             f"ensemble member {node}: give exactly one of {', '.join(KINDS)}, with nothing beside it but weight, "
             "and folds and store for an experiment."
         )
+    expected = list if kinds[0] == "members" else str
+    if not isinstance(node[kinds[0]], expected):
+        raise MaskfoldError(f"ensemble member {node}: {kinds[0]} must be a {_NAMES[expected]}.")
     return kinds[0]
 
 
 def _weight(node: dict[str, Any]) -> Fraction:
-    weight = Fraction(str(node.get("weight", 1)))
+    try:
+        weight = Fraction(str(node.get("weight", 1)))
+    except (ValueError, ZeroDivisionError) as error:
+        raise MaskfoldError(f"ensemble member {node}: weight must be a number such as 2, 0.25 or 1/3.") from error
     if weight <= 0:
         raise MaskfoldError(f"ensemble member {node}: weight must be above 0; leave the member out instead.")
     return weight
@@ -83,15 +99,24 @@ def _weight(node: dict[str, Any]) -> Fraction:
 def _fold_stores(node: dict[str, Any], split: str, experiments: Path) -> tuple[Path, ...]:
     member = experiments / node["experiment"]
     store = node.get("store") or split
-    if node.get("folds") is not None:
-        return tuple(member / f"fold{fold}" / "predictions" / store for fold in node["folds"])
-    found = sorted(member.glob(f"fold*/predictions/{store}"), key=lambda path: int(path.parts[-3].removeprefix("fold")))
+    folds = node.get("folds")
+    if folds is not None:
+        if not isinstance(folds, list) or not folds or len({*folds}) < len(folds):
+            raise MaskfoldError(f"ensemble member {node}: folds must be a list of different numbers, such as [0, 2].")
+        found = [member / f"fold{fold}" / "predictions" / store for fold in folds]
+        for fold, folder in zip(folds, found, strict=True):
+            if not folder.is_dir():
+                raise MaskfoldError(f"{folder}: no such folder. {_predict_first(node, fold, split)}")
+        return tuple(found)
+    numbered = {path.parts[-3].removeprefix("fold"): path for path in member.glob(f"fold*/predictions/{store}")}
+    found = [numbered[number] for number in sorted(filter(str.isdecimal, numbered), key=int)]
     if not found:
-        raise MaskfoldError(
-            f"{member}: no fold has predictions/{store}. Run "
-            f"`make predict EXP={node['experiment']} FOLD=all SPLIT={split}` first."
-        )
+        raise MaskfoldError(f"{member}: no fold has predictions/{store}. {_predict_first(node, 'all', split)}")
     return tuple(found)
+
+
+def _predict_first(node: dict[str, Any], fold: int | str, split: str) -> str:
+    return f"Run `make predict EXP={node['experiment']} FOLD={fold} SPLIT={split}` first."
 
 
 @dataclass(frozen=True)
@@ -135,13 +160,13 @@ def _open_oof(leaf: Leaf, image_ids: Sequence[str]) -> Source:
             )
         fold_of |= dict.fromkeys(ids, number)
     missing = [image_id for image_id in image_ids if image_id not in fold_of]
-    _refuse_gaps(missing, leaf.stores[0].parents[2], len(image_ids))
+    _refuse_gaps(missing, f"{leaf.name}, out of fold", len(image_ids))
     return Source(leaf, fold_of)
 
 
-def _refuse_gaps(missing: list[str], folder: Path, total: int) -> None:
+def _refuse_gaps(missing: list[str], where: Path | str, total: int) -> None:
     if missing:
         raise MaskfoldError(
-            f"{folder}: {len(missing)} of {total} images have no map:\n{listing(missing)}\n"
+            f"{where}: {len(missing)} of {total} images have no map:\n{listing(missing)}\n"
             "Run the prediction again (it adds what is missing), or check that all members are of the same data."
         )

@@ -14,7 +14,8 @@ class UNetScratch(nn.Module):
 
     `(N, 3, H, W) float32 -> (N, 1, H, W)` logits, H and W multiples of `stride`. Each width but the last is a level:
     two convolutions and max-pooling on the way down; upsampling, the skip joined by concatenation and three
-    convolutions on the way up. The last width is that of the two convolutions between.
+    convolutions on the way up. The last width is that of the two convolutions between. The last pooling rounds up and
+    its upsampling goes back to the skip's own size, so that half of 2^levels is a good enough `stride`.
 
     Args:
         widths: Channels of each level, then of the centre; the default is the winners' network of six levels with
@@ -27,7 +28,7 @@ class UNetScratch(nn.Module):
     def __init__(self, *, widths: Sequence[int] = (32, 64, 128, 256, 512, 1024, 1024)):
         super().__init__()
         *levels, centre = widths
-        self.stride = 2 ** len(levels)
+        self.stride = 2 ** (len(levels) - 1)
         self.down = nn.ModuleList(
             _convolutions(before, width, 2) for before, width in zip([3, *levels[:-1]], levels, strict=True)
         )
@@ -44,10 +45,10 @@ class UNetScratch(nn.Module):
         skips, features = [], images
         for block in self.down:
             skips.append(block(features))  # H, H/2, ...
-            features = F.max_pool2d(skips[-1], 2)
-        features = self.centre(features)  # H/stride
+            features = F.max_pool2d(skips[-1], 2, ceil_mode=True)
+        features = self.centre(features)  # H/(2 stride), rounded up
         for block, skip in zip(self.up, reversed(skips), strict=True):
-            upsampled = F.interpolate(features, scale_factor=2, mode="bilinear", align_corners=False)
+            upsampled = F.interpolate(features, size=skip.shape[-2:], mode="bilinear", align_corners=False)
             features = block(torch.cat([upsampled, skip], dim=1))  # ..., H/2, H
         return self.head(features)
 

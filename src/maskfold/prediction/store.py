@@ -14,12 +14,14 @@ from maskfold.errors import MaskfoldError, listing
 SUFFIX = ".b2nd"  # Blosc2's own file type: it carries the shape and the type
 PNG = ".png"
 ORIGIN = "store.json"  # what the maps come from
-# On probability maps of 1918x1280 the smallest files, and the quickest to read, that were measured
-# (tests/benchmarks/bench_store.py).
+# A trained network's maps of 1918x1280: three quarters of PNG's size, a tenth of its time both ways; other codecs and
+# shuffling filters lose in size or in time (tests/benchmarks/bench_store.py).
 COMPRESSION = blosc2.CParams(
-    codec=blosc2.Codec.ZSTD, clevel=1, typesize=1, filters=[blosc2.Filter.BITSHUFFLE], filters_meta=[0], nthreads=1
+    codec=blosc2.Codec.ZSTD, clevel=1, typesize=1, filters=[blosc2.Filter.NOFILTER], filters_meta=[0], nthreads=1
 )
-DECOMPRESSION = blosc2.DParams(nthreads=1)
+_WAYS_OUT = "Delete the folder to predict anew, or keep both with store=<another name>."
+# The last two are what blosc2 makes of a damaged header.
+_UNREADABLE = (OSError, RuntimeError, ValueError, cv2.error, SyntaxError, MemoryError)
 
 
 class ProbabilityStore:
@@ -61,8 +63,8 @@ class ProbabilityStore:
         Raises:
             MaskfoldError: If it is missing, damaged, or not an 8-bit map of one channel.
         """
-        path = self.folder / f"{image_id}{SUFFIX}"
-        return read_map(path if path.exists() else path.with_suffix(PNG))
+        own, png = self.folder / f"{image_id}{SUFFIX}", self.folder / f"{image_id}{PNG}"
+        return read_map(png if png.exists() and not own.exists() else own)
 
     def write(self, image_id: str, probability: np.ndarray) -> None:
         """Write a map `(H, W) uint8` atomically.
@@ -77,10 +79,12 @@ class ProbabilityStore:
         """Record what the maps come from, or refuse when the store holds maps from something else.
 
         Raises:
-            MaskfoldError: If an earlier run wrote other maps here; the message names what differs.
+            MaskfoldError: If the maps that are here come from elsewhere; the message names what differs.
         """
         path = self.folder / ORIGIN
         if not path.exists():
+            if self.folder.is_dir() and self.paths():
+                raise MaskfoldError(f"{self.folder}: holds maps of unknown origin. {_WAYS_OUT}")
             files.write_json(path, origin)
             return
         before = files.read_json(path)
@@ -90,10 +94,7 @@ class ProbabilityStore:
             if before.get(key) != origin.get(key)
         ]
         if differing:
-            raise MaskfoldError(
-                f"{self.folder}: holds maps of something else:\n{listing(differing)}\n"
-                "Delete the folder to predict anew, or keep both with store=<another name>."
-            )
+            raise MaskfoldError(f"{self.folder}: holds maps of something else:\n{listing(differing)}\n{_WAYS_OUT}")
 
 
 def read_map(path: Path) -> np.ndarray:
@@ -103,16 +104,19 @@ def read_map(path: Path) -> np.ndarray:
         MaskfoldError: If the file is missing, damaged, or not an 8-bit map of one channel.
     """
     try:
+        content = path.read_bytes()
         if path.suffix == PNG:
-            array = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+            array = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
         else:
-            array = blosc2.ndarray_from_cframe(path.read_bytes())[...]
-    except (OSError, RuntimeError, ValueError) as error:
+            array = blosc2.ndarray_from_cframe(content)[...]
+    except FileNotFoundError as error:
+        raise MaskfoldError(f"{path}: no such probability map. Predict this image first.") from error
+    except _UNREADABLE as error:
         raise MaskfoldError(
             f"{path}: not a readable probability map ({error}). Delete it and predict again."
         ) from error
     if array is None or array.dtype != np.uint8 or array.ndim != 2:
-        found = "unreadable" if array is None else f"{array.dtype} of shape {array.shape}"
+        found = "truncated or damaged" if array is None else f"{array.dtype} of shape {array.shape}"
         raise MaskfoldError(f"{path}: {found}; a probability map is 8-bit with one channel.")
     return array
 

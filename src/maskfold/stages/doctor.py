@@ -25,6 +25,8 @@ def _expectations(config: DictConfig, submission: Path) -> tuple[Path | None, Si
     sample = None if config.sample is None else Path(config.sample)
     if config.height and config.width:
         return sample, (config.height, config.width)
+    if config.height or config.width:
+        raise MaskfoldError("Give both height= and width=, or neither to look the sizes up in the data.")
     source = build(_data(config, submission))
     table = source.load()
     default = source.root / "sample_submission.csv"
@@ -42,7 +44,10 @@ def _data(config: DictConfig, submission: Path) -> DictConfig:
         raise MaskfoldError(
             f"{manifest}: missing, so say what {submission} is of: data=carvana, or height= and width=."
         )
-    return OmegaConf.create(files.read_json(manifest)["source"])
+    source = files.read_json(manifest).get("source")
+    if source is None:
+        raise MaskfoldError(f"{manifest}: does not name its data, so say what {submission} is of: data=carvana.")
+    return OmegaConf.create(source)
 
 
 def _doctor_and_exit(config: DictConfig) -> None:

@@ -4,21 +4,21 @@ import hashlib
 import json
 import logging
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from maskfold import files
 from maskfold.config import EXPERIMENTS, SUBMISSIONS, build, entry_point, resolved
 from maskfold.data.table import fingerprint
-from maskfold.ensembling.manifest import ingredients, refuse_other_data
-from maskfold.ensembling.merge import Job, merge_with_repair
+from maskfold.ensembling.manifest import data_of, ingredients, newest_map, refuse_other_data
+from maskfold.ensembling.merge import Job, merge_with_repair, read_masks
 from maskfold.ensembling.recipe import Recipe
-from maskfold.ensembling.tree import Leaf, leaves, open_sources
-from maskfold.errors import MaskfoldError
+from maskfold.ensembling.tree import leaves, open_sources
+from maskfold.prediction.splits import photos_of
 from maskfold.submission.writer import write_submission
-from maskfold.training.run_folder import RunFolder
 
 log = logging.getLogger(__name__)
 
@@ -28,14 +28,13 @@ def ensemble(config: DictConfig) -> pd.DataFrame:
     recipe: Recipe = build(config.ensemble)
     found = leaves(recipe.members, split=config.split, experiments=EXPERIMENTS)
     best = leaves(recipe.repair.members or recipe.members, split=config.split, experiments=EXPERIMENTS)
-    data = _data(config, found)
-    table = build(data).load()
-    photos = table[table["split"] == ("train" if config.split == "oof" else "test")].reset_index(drop=True)
+    data = data_of(found) if config.data is None else resolved(config.data)
+    photos = photos_of(build(data).load(), config.split)
     folder = SUBMISSIONS / recipe.name / ("oof" if config.split == "oof" else "")
     manifest = {
         "ensemble": resolved(config.ensemble),
         "split": config.split,
-        "source": resolved(data),
+        "source": data,
         "images": len(photos),
         "data": fingerprint(photos),
         "members": ingredients(found),
@@ -45,7 +44,8 @@ def ensemble(config: DictConfig) -> pd.DataFrame:
         refuse_other_data([*found, *best], manifest["data"])
     with files.locked(folder):
         parts = folder / "parts"
-        key = hashlib.sha256(json.dumps(manifest).encode()).hexdigest()[:16]
+        state = json.dumps([manifest, newest_map([*found, *best])])  # parts of anything else are not gone on with
+        key = hashlib.sha256(state.encode()).hexdigest()[:16]
         usual, repair = (
             Job(tuple(open_sources(part, photos["image_id"], split=config.split)), threshold, steps, parts / key / name)
             for name, part, threshold, steps in (
@@ -54,29 +54,21 @@ def ensemble(config: DictConfig) -> pd.DataFrame:
             )
         )
         rows = merge_with_repair(usual, repair, recipe.repair.count(len(photos)), photos, jobs=config.jobs)
-        scores = _write(folder, rows, photos, manifest)
+        masks = read_masks(usual, repair, photos, rows["repaired"])
+        scores = _write(folder, rows, masks, photos, manifest)
         shutil.rmtree(parts, ignore_errors=True)
     log.info("%s: %d images, %d repaired", folder, len(scores), scores["repaired"].sum())
     return scores
 
 
-def _data(config: DictConfig, found: list[Leaf]) -> DictConfig:
-    """Return the data that was named, or else that of the first experiment."""
-    if config.data is not None:
-        return config.data
-    runs = [RunFolder(leaf.stores[0].parents[1]) for leaf in found]
-    experiments = [run for run in runs if run.config.exists()]
-    if not experiments:
-        raise MaskfoldError("This ensemble has only folders of maps: name their photos with data=...")
-    return OmegaConf.create(experiments[0].read_config()).data
-
-
-def _write(folder: Path, rows: pd.DataFrame, photos: pd.DataFrame, manifest: dict) -> pd.DataFrame:
+def _write(
+    folder: Path, rows: pd.DataFrame, masks: Iterator[str], photos: pd.DataFrame, manifest: dict
+) -> pd.DataFrame:
     names = [Path(image).name for image in photos["image"]]
     submission = folder / "submission.csv.gz"
-    write_submission(submission, zip(names, rows["rle"], strict=True))
+    write_submission(submission, zip(names, masks, strict=True))
     about = photos[["image_id", "group", "view", "height", "width"]].reset_index(drop=True)
-    scores = about.merge(rows.drop(columns="rle"), on="image_id").dropna(axis="columns", how="all")
+    scores = about.merge(rows, on="image_id").dropna(axis="columns", how="all")
     with files.atomic_path(folder / "scores.parquet") as part:
         scores.to_parquet(part, index=False)
     files.write_json(folder / "manifest.json", manifest | {"submission_sha256": files.sha256(submission)})

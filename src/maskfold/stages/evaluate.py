@@ -1,13 +1,14 @@
 """Score a member's out-of-fold maps: `python -m maskfold.stages.evaluate name=linknet34`."""
 
 import logging
+from pathlib import Path
 
 import pandas as pd
 from omegaconf import DictConfig, OmegaConf
 
 from maskfold import files
 from maskfold.config import EXPERIMENTS, build, entry_point
-from maskfold.data.folds import read_folds, split_path
+from maskfold.data.folds import fold_members, read_folds, split_path
 from maskfold.ensembling.evaluation import score_images, summarise
 from maskfold.ensembling.tree import leaves, open_sources
 from maskfold.errors import MaskfoldError
@@ -19,19 +20,17 @@ log = logging.getLogger(__name__)
 def evaluate(config: DictConfig) -> pd.DataFrame:
     """Write a member's `results.csv` and `scores.parquet`; return the results, a row for each fold and one for all."""
     member = EXPERIMENTS / config.name
-    runs = {int(path.name.removeprefix("fold")): RunFolder(path) for path in sorted(member.glob("fold*"))}
-    if not runs:
-        raise MaskfoldError(f"{member}: no fold has been trained. Run `make train EXP={config.name} FOLD=all` first.")
-    trained = OmegaConf.create(next(iter(runs.values())).read_config())
+    trained = _config_of_any_fold(member)
     source = build(trained.data)
     table = source.load()
     folds = read_folds(split_path(source, trained.split_file), table)
-    numbers = sorted(folds["fold"].unique()) if config.folds is None else list(config.folds)
-    rows = table.merge(folds[folds["fold"].isin(numbers)][["image_id", "fold"]], on="image_id")
+    numbers = sorted(folds["fold"].unique().tolist()) if config.fold is None else [config.fold]
+    wanted = [image_id for number in numbers for image_id in fold_members(folds, number)]
+    rows = table.merge(folds[folds["image_id"].isin(wanted)][["image_id", "fold"]], on="image_id")
     members = leaves([{"experiment": config.name, "folds": numbers}], split="oof", experiments=EXPERIMENTS)
     (oof,) = open_sources(members, rows["image_id"], split="oof")
     scores, by_threshold = score_images(oof, rows, jobs=config.jobs)
-    results = summarise(scores, by_threshold).join(_costs(runs), on="fold")
+    results = summarise(scores, by_threshold).join(_costs(member, numbers), on="fold")
     with files.atomic_path(member / "scores.parquet") as part:
         scores.to_parquet(part, index=False)
     files.write_text(member / "results.csv", results.to_csv(index=False))
@@ -39,9 +38,18 @@ def evaluate(config: DictConfig) -> pd.DataFrame:
     return results
 
 
-def _costs(runs: dict[int, RunFolder]) -> pd.DataFrame:
+def _config_of_any_fold(member: Path) -> DictConfig:
+    runs = [RunFolder(path) for path in sorted(member.glob("fold*"))]
+    trained = [run for run in runs if run.config.exists()]
+    if not trained:
+        raise MaskfoldError(f"{member}: no fold has been trained. Run `make train EXP={member.name} FOLD=all` first.")
+    return OmegaConf.create(trained[0].read_config())
+
+
+def _costs(member: Path, folds: list[int]) -> pd.DataFrame:
     """Return what each fold's training cost: `epochs`, `seconds`, `images_per_second`, `peak_memory_mb`, `device`."""
-    return pd.DataFrame.from_dict({str(fold): run.costs() for fold, run in runs.items()}, orient="index")
+    costs = {str(fold): RunFolder(member / f"fold{fold}").costs() for fold in folds}
+    return pd.DataFrame.from_dict(costs, orient="index")
 
 
 main = entry_point(evaluate)

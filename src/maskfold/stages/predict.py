@@ -1,22 +1,26 @@
 """Predict a split with a trained fold: `python -m maskfold.stages.predict name=linknet34 fold=0 split=test`."""
 
 import logging
+from contextlib import nullcontext
 
 import pandas as pd
+from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
-from maskfold.config import EXPERIMENTS, build, entry_point, resolved
+from maskfold.config import EXPERIMENTS, build, entry_point, refuse_unknown, resolved
 from maskfold.data.folds import fold_members, read_folds, split_path
 from maskfold.data.table import fingerprint
-from maskfold.errors import MaskfoldError
 from maskfold.files import locked, sha256
 from maskfold.prediction.members import load_network
 from maskfold.prediction.predictor import predict_photos
+from maskfold.prediction.splits import photos_of
 from maskfold.prediction.store import ProbabilityStore
 from maskfold.prediction.tta import check_tta
 from maskfold.training.run_folder import RunFolder
 
 log = logging.getLogger(__name__)
+
+TRAINER = ("batch_size", "num_workers", "precision", "accelerator", "devices")
 
 
 def predict(config: DictConfig) -> ProbabilityStore:
@@ -24,13 +28,16 @@ def predict(config: DictConfig) -> ProbabilityStore:
     folder = RunFolder(EXPERIMENTS / config.name / f"fold{config.fold}")
     trained = OmegaConf.create(folder.read_config())
     tta = check_tta(config.tta or trained.tta)
+    trainer = resolved(config.trainer)
+    refuse_unknown(trainer, TRAINER, group="trainer.")
     photos = _photos(config, trained)
     checkpoint = folder.checkpoints / f"{config.checkpoint}.ckpt"
     network = load_network(checkpoint)
     store = ProbabilityStore(folder.predictions / (config.store or config.split))
-    with locked(store.folder):
-        origin = {"data": fingerprint(photos), "checkpoint": sha256(checkpoint), "tta": tta}
-        store.claim(origin)
+    first = rank_zero_only.rank == 0  # of several processes of one run, the one that keeps the folder
+    with locked(store.folder) if first else nullcontext():
+        if first:
+            store.claim({"data": fingerprint(photos), "checkpoint": sha256(checkpoint), "tta": tta})
         predict_photos(
             network,
             photos,
@@ -38,7 +45,7 @@ def predict(config: DictConfig) -> ProbabilityStore:
             preprocess=build(trained.preprocess),
             store=store,
             tta=tta,
-            **resolved(config.trainer),
+            **trainer,
         )
     log.info("%s: %d maps", store.folder, len(photos))
     return store
@@ -48,15 +55,11 @@ def _photos(config: DictConfig, trained: DictConfig) -> pd.DataFrame:
     """Return the rows of the split: the fold's own for `oof`, all test rows for `test`."""
     source = build(config.data or trained.data)
     table = source.load()
-    if config.split == "oof":
-        folds = read_folds(split_path(source, trained.split_file), table)
-        return table[table["image_id"].isin(fold_members(folds, config.fold))]
-    if config.split != "test":
-        raise MaskfoldError(f"split={config.split}: there are two, oof and test.")
-    photos = table[table["split"] == "test"]
-    if photos.empty:
-        raise MaskfoldError(f"data {source.name} ({source.root}): has no test photos to predict.")
-    return photos
+    photos = photos_of(table, config.split)
+    if config.split == "test":
+        return photos
+    folds = read_folds(split_path(source, trained.split_file), table)
+    return photos[photos["image_id"].isin(fold_members(folds, config.fold))]
 
 
 main = entry_point(predict)

@@ -1,15 +1,20 @@
 """Train one fold of one member: `python -m maskfold.stages.train experiment=linknet34 fold=0`."""
 
 import logging
+from collections.abc import Callable, Iterable
 from functools import partial
+from inspect import signature
 
+import lightning
 import pandas as pd
+from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
 
 from maskfold.config import EXPERIMENTS, build, entry_point, resolved
 from maskfold.data.dataset import LabelledDataset
 from maskfold.data.folds import fold_members, read_folds, split_path
 from maskfold.data.table import fingerprint
+from maskfold.errors import MaskfoldError
 from maskfold.files import locked, sha256
 from maskfold.models.network import Network
 from maskfold.prediction.tta import check_tta
@@ -32,6 +37,8 @@ def train(config: DictConfig) -> dict[str, float]:
     labelled = table[table["split"] == "train"]
     validation = labelled["image_id"].isin(in_fold)
     folder = RunFolder(EXPERIMENTS / config.name / f"fold{config.fold}")
+    if rank_zero_only.rank != 0:  # one of several processes of one run, whose first one keeps the folder
+        return _fit(config, labelled[~validation], labelled[validation], folder)
     with locked(folder.path):
         identity = {"data": fingerprint(labelled), "folds": sha256(split)}
         folder.begin(resolved(config), identity=identity, overwrite=config.overwrite)
@@ -48,6 +55,7 @@ def _fit(config: DictConfig, train_rows: pd.DataFrame, validation_rows: pd.DataF
     geometry, preprocess = build(config.geometry), build(config.preprocess)
     augment, schedule = build(config.augment), build(config.schedule)
     trainer = resolved(config.trainer)
+    lightning.seed_everything(config.seed, verbose=False)  # the first weights
     network = Network(build(config.model))
     geometry.check_stride(network.stride)
     task = SegmentationTask(
@@ -60,6 +68,7 @@ def _fit(config: DictConfig, train_rows: pd.DataFrame, validation_rows: pd.DataF
         compile_network=trainer.pop("compile"),
     )
     load = partial(EpochLoader, batch_size=trainer.pop("batch_size"), num_workers=trainer.pop("num_workers"))
+    refuse_unknown("trainer", trainer, fit)
     dataset = partial(LabelledDataset, geometry=geometry, preprocess=preprocess, seed=config.seed)
     return fit(
         task,
@@ -69,9 +78,21 @@ def _fit(config: DictConfig, train_rows: pd.DataFrame, validation_rows: pd.DataF
         schedule=schedule,
         seed=config.seed,
         monitor="val/dice",
+        averaging=build(config.averaging) if config.averaging else None,
         loggers=[build(node) for node in config.tracker.values()],
         **trainer,
     )
+
+
+def refuse_unknown(group: str, keys: Iterable[str], function: Callable) -> None:
+    """Refuse keys that a function does not take, before it is called.
+
+    Raises:
+        MaskfoldError: Naming the keys.
+    """
+    unknown = sorted(set(keys) - set(signature(function).parameters))
+    if unknown:
+        raise MaskfoldError(f"{', '.join(f'{group}.{key}' for key in unknown)}: no such key in conf/{group}/.")
 
 
 main = entry_point(train)

@@ -11,7 +11,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from maskfold import files
-from maskfold.training.schedules import Schedule
+from maskfold.training.schedules import PlateauWatch, Schedule
 
 log = logging.getLogger(__name__)
 
@@ -28,16 +28,36 @@ class EpochSeed(Callback):
 
 
 class FollowSchedule(Callback):
-    """Set the learning rate of every epoch from a table."""
+    """Set the learning rate of every epoch from a table, and start the optimizer afresh where the table says so."""
 
     def __init__(self, schedule: Schedule) -> None:
         self.schedule = schedule
+        self.watch = PlateauWatch()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what has been seen of the plateau, to be kept in the checkpoint."""
+        return self.watch.state()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take the plateau of a checkpoint."""
+        self.watch = PlateauWatch(**state_dict)
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         """Set the epoch's rate in every parameter group."""
+        epoch = self.schedule.epoch(trainer.current_epoch)
+        if epoch.begins:
+            self.watch = PlateauWatch()
         for optimizer in trainer.optimizers:
+            if epoch.restart:
+                optimizer.state.clear()
             for group in optimizer.param_groups:
-                group["lr"] = self.schedule.epoch(trainer.current_epoch).rate
+                group["lr"] = epoch.rate * self.watch.scale
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """Look whether validation loss still falls."""
+        epoch = self.schedule.epoch(trainer.current_epoch)
+        if epoch.plateau is not None:
+            self.watch.see(float(trainer.callback_metrics["val/loss"]), epoch.plateau)
 
 
 class EpochLog(Callback):
@@ -65,6 +85,12 @@ class EpochLog(Callback):
         self.started = time.perf_counter()
         self.images = 0
 
+    def on_train_batch_start(
+        self, trainer: lightning.Trainer, module: lightning.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Note the rate; at the epoch's end a torch scheduler has already set the next one's."""
+        self.rate = trainer.optimizers[0].param_groups[0]["lr"]
+
     def on_train_batch_end(
         self, trainer: lightning.Trainer, module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
@@ -77,15 +103,15 @@ class EpochLog(Callback):
             self.trained = time.perf_counter()
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        """Add the epoch's row and rewrite the file."""
-        if not trainer.is_global_zero:
-            return
-        row = {"epoch": trainer.current_epoch, "rate": trainer.optimizers[0].param_groups[0]["lr"]}
+        """Add the epoch's row and rewrite the file; other ranks keep the same rows but leave the file alone."""
+        row = {"epoch": trainer.current_epoch, "rate": self.rate}
         row |= {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
         row["seconds"] = round(time.perf_counter() - self.started, 3)
         row["images_per_second"] = round(self.images * trainer.world_size / (self.trained - self.started), 3)
         row["peak_memory_mb"] = round(torch.cuda.max_memory_allocated() / 2**20) if torch.cuda.is_available() else 0
         self.rows.append(row)
+        if not trainer.is_global_zero:
+            return
         files.write_text(self.path, pd.DataFrame(self.rows).to_csv(index=False))
         log.info("epoch %d of %s: %s", row["epoch"] + 1, trainer.max_epochs, _sentence(row))
 

@@ -1,15 +1,18 @@
 """Checkpoints: written whole or not at all, read without running code from them."""
 
 import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
+import lightning
 import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 
 from maskfold.errors import MaskfoldError
 from maskfold.files import atomic_path
+from maskfold.training.schedules import Schedule
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -17,8 +20,9 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         """Save `checkpoint` to `path`."""
-        with atomic_path(Path(path)) as part:
-            torch.save(checkpoint, part)
+        # Through a file of our own: given a path, torch reports a full disk as an internal error of its own.
+        with atomic_path(Path(path)) as part, part.open("wb") as file:
+            torch.save(checkpoint, file)
 
 
 def checkpoint_callbacks(folder: Path, *, monitor: str) -> list[ModelCheckpoint]:
@@ -36,18 +40,47 @@ def checkpoint_callbacks(folder: Path, *, monitor: str) -> list[ModelCheckpoint]
     return [best, last]
 
 
+class Snapshots(Callback):
+    """Keeps the weights at the end of every cycle as `snapshot0.ckpt`, `snapshot1.ckpt` and so on.
+
+    Snapshot ensembles: Huang et al. 2017, train one network through several cycles, get M of them for free.
+    """
+
+    def __init__(self, schedule: Schedule, folder: Path) -> None:
+        self.schedule = schedule
+        self.folder = folder
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """Keep the weights if a cycle ends here."""
+        if self.schedule.epoch(trainer.current_epoch).snapshot:
+            number = self.schedule.snapshots_before(trainer.current_epoch)
+            trainer.save_checkpoint(self.folder / f"snapshot{number}.ckpt", weights_only=True)
+
+
 def load_checkpoint(path: Path) -> dict[str, Any]:
     """Read a checkpoint to the CPU, refusing anything but tensors and plain values.
 
     Raises:
-        MaskfoldError: If the file is missing or damaged.
+        MaskfoldError: If the file is missing, damaged, or something else.
     """
     if not path.is_file():
         raise MaskfoldError(f"{path}: no such checkpoint. Train this fold first.")
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, ValueError) as error:
+        _check_archive(path)
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
         raise MaskfoldError(
-            f"{path}: not a readable checkpoint ({str(error).splitlines()[0]}). Delete the file to begin again from "
-            "the start, or put a whole copy in its place."
+            f"{path}: not a readable checkpoint ({str(error).partition(chr(10))[0]}). Delete the file to begin again "
+            "from the start, or put a whole copy in its place."
         ) from error
+    if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
+        raise MaskfoldError(f"{path}: not a checkpoint of a training, though torch can read it. Name another file.")
+    return checkpoint
+
+
+def _check_archive(path: Path) -> None:
+    """Compare every part with its checksum, which torch writes but does not look at."""
+    with zipfile.ZipFile(path) as archive:
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise zipfile.BadZipFile(f"{damaged} inside it is damaged")

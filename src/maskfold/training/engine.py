@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import lightning
@@ -11,7 +12,9 @@ from lightning.pytorch.loggers import Logger
 
 from maskfold.errors import MaskfoldError
 from maskfold.training.callbacks import EpochLog, EpochSeed, FollowSchedule
-from maskfold.training.checkpoints import AtomicCheckpointIO, checkpoint_callbacks, load_checkpoint
+from maskfold.training.checkpoints import AtomicCheckpointIO, Snapshots, checkpoint_callbacks, load_checkpoint
+from maskfold.training.loaders import EpochLoader
+from maskfold.training.mining import HardNegativeLoader, ReportLosses
 from maskfold.training.run_folder import RunFolder
 from maskfold.training.schedules import Schedule
 
@@ -20,8 +23,8 @@ log = logging.getLogger(__name__)
 
 def fit(
     task: lightning.LightningModule,
-    train_batches: Iterable,
-    validation_batches: Iterable,
+    train_batches: EpochLoader,
+    validation_batches: EpochLoader,
     *,
     folder: RunFolder,
     schedule: Schedule | Any,
@@ -36,13 +39,15 @@ def fit(
     strategy: str = "auto",
     accumulate: int = 1,
     gradient_clip: float | None = None,
+    hard_negatives_every: int | None = None,
+    averaging: Callback | None = None,
     limit_batches: int | None = None,
     loggers: Iterable[Logger] = (),
 ) -> dict[str, float]:
     """Train `task`, from its last checkpoint if it has one, and return the row of its best epoch.
 
     Args:
-        task: Logs `monitor` in validation.
+        task: Logs `monitor` and `val/loss` in validation.
         train_batches: Batches are dictionaries with a key `image`.
         validation_batches: The same.
         folder: Where checkpoints and `metrics.csv` go.
@@ -58,6 +63,8 @@ def fit(
         strategy: Lightning's names.
         accumulate: Batches whose gradients are added up before a step.
         gradient_clip: The gradient's largest norm; None does not clip.
+        hard_negatives_every: So many fresh batches are followed by the hardest of them once more; None for no mining.
+        averaging: What keeps an average of the weights, see `maskfold.training.averaging`; None for the weights alone.
         limit_batches: Train and validate on so many batches an epoch only, to try things out.
         loggers: Trackers besides `metrics.csv`.
 
@@ -70,8 +77,15 @@ def fit(
         raise MaskfoldError("trainer.max_epochs is null and the schedule has no length of its own: set it.")
     epoch_log = EpochLog(folder.metrics)
     callbacks: list[Callback] = [EpochSeed(seed), TQDMProgressBar(refresh_rate=5), epoch_log]
-    callbacks += [FollowSchedule(schedule)] if isinstance(schedule, Schedule) else []
-    callbacks += [EarlyStopping(monitor, mode="max", patience=patience)] if patience is not None else []
+    if isinstance(schedule, Schedule):
+        callbacks += [FollowSchedule(schedule), Snapshots(schedule, folder.checkpoints)]
+    if patience is not None:
+        callbacks.append(EarlyStopping(monitor, mode="max", patience=patience))
+    if averaging is not None:
+        callbacks.append(averaging)
+    if hard_negatives_every is not None:
+        train_batches = HardNegativeLoader(train_batches, every=hard_negatives_every)
+        callbacks.append(ReportLosses(train_batches))
     trainer = lightning.Trainer(
         default_root_dir=folder.path,
         max_epochs=epochs,
@@ -92,15 +106,19 @@ def fit(
         plugins=[AtomicCheckpointIO()],
         enable_model_summary=False,
     )
-    resume = folder.last if folder.last.exists() else None
-    if resume:
-        log.info("Going on from epoch %d: %s", load_checkpoint(resume)["epoch"] + 1, resume)
+    _fit_on(trainer, folder.last, task, train_batches, validation_batches)
+    return max(epoch_log.rows, key=lambda row: row[monitor])
+
+
+def _fit_on(trainer: lightning.Trainer, last: Path, task: lightning.LightningModule, *batches: Iterable) -> None:
+    """Fit from the last checkpoint if there is one, and say so."""
+    if last.exists():
+        log.info("Going on after epoch %d: %s", load_checkpoint(last)["epoch"] + 1, last)
     try:
-        trainer.fit(task, train_batches, validation_batches, ckpt_path=resume, weights_only=True)
+        trainer.fit(task, *batches, ckpt_path=last if last.exists() else None, weights_only=True)
     except SystemExit as error:
         # Lightning ends the process itself on Ctrl-C; the entry point has the better words for it.
         raise KeyboardInterrupt from error
-    return max(epoch_log.rows, key=lambda row: row[monitor])
 
 
 def choose_precision(precision: str, accelerator: str) -> str:

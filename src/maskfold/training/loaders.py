@@ -2,6 +2,8 @@
 
 import os
 from collections.abc import Iterator
+from functools import cached_property
+from itertools import cycle, islice
 from typing import Any
 
 import cv2
@@ -38,14 +40,17 @@ class EpochSampler(Sampler):
             return list(range(self.length))
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
         order = torch.randperm(self.length, generator=generator).tolist()
-        return order + order[: -self.length % self.ranks]
+        return list(islice(cycle(order), self._padded))
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         return ((self.epoch, index) for index in self._order()[self.rank :: self.ranks])
 
+    @property
+    def _padded(self) -> int:
+        return self.length + (-self.length % self.ranks if self.shuffle else 0)
+
     def __len__(self) -> int:
-        padded = self.length + (-self.length % self.ranks if self.shuffle else 0)
-        return len(range(self.rank, padded, self.ranks))
+        return len(range(self.rank, self._padded, self.ranks))
 
 
 class EpochLoader:
@@ -58,20 +63,31 @@ class EpochLoader:
     def __init__(
         self, dataset: Dataset, *, batch_size: int, seed: int = 0, shuffle: bool = False, num_workers: int | None = None
     ) -> None:
+        self.dataset = dataset
+        self.batch_size = batch_size
+        self.seed = seed
+        self.shuffle = shuffle
+        self.num_workers = default_workers() if num_workers is None else num_workers
+
+    @cached_property
+    def sampler(self) -> EpochSampler:
+        """This rank's sampler, made when Lightning first asks for it: the ranks do not know one another before."""
         distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
         rank = torch.distributed.get_rank() if distributed else 0
         ranks = torch.distributed.get_world_size() if distributed else 1
-        self.sampler = EpochSampler(len(dataset), seed=seed, shuffle=shuffle, rank=rank, ranks=ranks)
-        self.batch_size = batch_size
-        workers = default_workers() if num_workers is None else num_workers
-        self.loader = DataLoader(
-            dataset,
-            batch_size=batch_size,
+        return EpochSampler(len(self.dataset), seed=self.seed, shuffle=self.shuffle, rank=rank, ranks=ranks)
+
+    @cached_property
+    def loader(self) -> DataLoader:
+        """The loader behind this one."""
+        return DataLoader(
+            self.dataset,
+            batch_size=self.batch_size,
             sampler=self.sampler,
             # A last batch of one sample would give batch normalisation nothing to normalise by.
-            drop_last=shuffle and len(self.sampler) > batch_size,
-            num_workers=workers,
-            persistent_workers=workers > 0,
+            drop_last=self.shuffle and len(self.sampler) > self.batch_size,
+            num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0,
             pin_memory=torch.cuda.is_available(),
             worker_init_fn=one_thread,
         )

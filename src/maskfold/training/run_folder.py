@@ -20,7 +20,7 @@ from maskfold.errors import MaskfoldError, listing
 log = logging.getLogger(__name__)
 
 # Keys that may differ between two starts of one run: they change how fast it goes or who watches, not what comes out.
-FREE_KEYS = ("overwrite", "tracker", "trainer.num_workers", "trainer.devices", "trainer.accelerator")
+FREE_KEYS = ("overwrite", "tracker", "trainer.num_workers", "trainer.accelerator")
 PACKAGES = ("maskfold", "torch", "torchvision", "lightning", "segmentation-models-pytorch", "albumentations", "numpy")
 
 
@@ -88,9 +88,12 @@ class RunFolder:
         if not self.config.is_file():
             raise MaskfoldError(f"{self.path}: no run here ({self.config.name} is missing). Train this fold first.")
         try:
-            return yaml.safe_load(self.config.read_text())
-        except yaml.YAMLError as error:
+            config = yaml.safe_load(self.config.read_text())
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise MaskfoldError(f"{self.config}: damaged ({error}). Train this fold with overwrite=true.") from error
+        if not isinstance(config, dict):
+            raise MaskfoldError(f"{self.config}: damaged (no keys in it). Train this fold with overwrite=true.")
+        return config
 
     def summary(self) -> dict[str, Any]:
         """Return what `finish` was given."""

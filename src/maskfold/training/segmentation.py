@@ -55,9 +55,12 @@ class SegmentationTask(lightning.LightningModule):
         return self.network(image.contiguous(memory_format=self.layout))
 
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
-        """Return the mean of the images' losses, each counted by its weight."""
+        """Return the mean of the images' losses, each times its weight.
+
+        Not divided by the sum of the weights: an image of weight 0.5 counts half whatever else is in its batch.
+        """
         losses = self.loss(self(batch["image"]), batch["mask"].float())
-        loss = (losses * batch["weight"]).sum() / batch["weight"].sum()
+        loss = (losses * batch["weight"]).mean()
         self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=len(losses), sync_dist=True)
         return loss
 

@@ -1,0 +1,65 @@
+"""The whole pipeline on a generated studio set, in one process: `make demo`.
+
+Every step is a stage that has a door of its own; the command that would do it alone is printed above it. Run again,
+it goes on from what is finished.
+"""
+
+import resource
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from maskfold.config import SUBMISSIONS, compose, quiet_console
+from maskfold.errors import MaskfoldError
+from maskfold.stages.doctor import doctor
+from maskfold.stages.ensemble import ensemble
+from maskfold.stages.evaluate import evaluate
+from maskfold.stages.folds import folds
+from maskfold.stages.predict import predict
+from maskfold.stages.report import report
+from maskfold.stages.score import score
+from maskfold.stages.studio import studio
+from maskfold.stages.train import train
+
+MEMBERS = ("demo_linknet", "demo_unet")
+FOLDS = (0, 1)
+ROOT = "data/demo"
+DATA = ["data=studio", f"data.root={ROOT}", "data.name=demo"]
+SUBMISSION = SUBMISSIONS / "demo" / "submission.csv.gz"
+
+
+def step(stage: Callable[..., Any], *overrides: str) -> Any:
+    """Print a stage's command, compose its configuration and run it."""
+    print(f"\n\033[1m$ python -m maskfold.stages.{stage.__name__} {' '.join(overrides)}\033[0m", flush=True)
+    return stage(compose(stage.__name__, list(overrides)))
+
+
+def demo() -> None:
+    """Run every stage, from the first generated photo to the report."""
+    started = time.perf_counter()
+    step(studio, f"root={ROOT}", "cars=18", "test_cars=6", "height=256", "width=384")
+    step(folds, *DATA, f"folds.k={len(FOLDS)}")
+    for member in MEMBERS:
+        for fold in FOLDS:
+            step(train, f"experiment={member}", *DATA, f"fold={fold}")
+            for split in ("oof", "test"):
+                step(predict, f"name={member}", f"fold={fold}", f"split={split}", "trainer.batch_size=16")
+        step(evaluate, f"name={member}")
+    step(ensemble, "ensemble=demo", "split=oof")
+    step(ensemble, "ensemble=demo")
+    healthy = step(doctor, f"submission={SUBMISSION}").ok
+    step(score, f"submission={SUBMISSION}", f"truth={ROOT}/test_truth")
+    step(report, "ensemble=demo")
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(f"\nDone in {time.perf_counter() - started:.0f} s; this process took up to {memory:.1f} GiB.")
+    if not healthy:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    quiet_console()
+    try:
+        demo()
+    except MaskfoldError as error:
+        sys.exit(f"\n{error}")

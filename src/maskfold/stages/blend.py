@@ -1,0 +1,76 @@
+"""Fit the weights of an ensemble on out-of-fold maps: `python -m maskfold.stages.blend ensemble=carvana`."""
+
+import logging
+from fractions import Fraction
+
+import numpy as np
+import pandas as pd
+import yaml
+from omegaconf import DictConfig
+
+from maskfold import files
+from maskfold.config import EXPERIMENTS, SUBMISSIONS, build, entry_point
+from maskfold.ensembling.average import integer_weights
+from maskfold.ensembling.blend import Blend, fit_blend
+from maskfold.ensembling.contested import contested_pixels
+from maskfold.ensembling.manifest import data_of, ingredients
+from maskfold.ensembling.recipe import Recipe
+from maskfold.ensembling.tree import leaf_nodes, leaves, open_sources
+from maskfold.prediction.splits import photos_of
+
+log = logging.getLogger(__name__)
+
+
+def blend(config: DictConfig) -> Blend:
+    """Write an ensemble's `blend.json`; print the weights if they gain more than the noise."""
+    recipe: Recipe = build(config.ensemble)
+    found = leaves(recipe.members, split="oof", experiments=EXPERIMENTS)
+    photos = photos_of(build(config.data or data_of(found)).load(), "oof")
+    sources = open_sources(found, photos["image_id"], split="oof")
+    contested = contested_pixels(sources, photos, threshold=recipe.threshold, jobs=config.jobs)
+    present = np.array([float(leaf.weight) for leaf in found])
+    result = fit_blend(contested, photos["group"], present=present, method=config.method, k=config.k, seed=config.seed)
+    nodes = _weighted(leaf_nodes(recipe.members), result.weights)
+    table = _table([leaf.name for leaf in found], present, result)
+    path = SUBMISSIONS / recipe.name / "blend.json"
+    about = {"method": config.method, "k": config.k, "seed": config.seed, "threshold": recipe.threshold}
+    outcome = {"accepted": result.accepted, "dice": result.fitted_dice, "members": nodes}
+    about |= outcome | {"table": table.to_dict("records"), "fitted_on": ingredients(found)}
+    files.write_json(path, about)
+    log.info("%s\n%s\n%s", path, table.to_string(index=False), _verdict(result, nodes, name=recipe.name))
+    return result
+
+
+def _weighted(nodes: list[dict], weights: np.ndarray) -> list[dict]:
+    """Return the members that count for at least half a per cent, with the smallest whole weights."""
+    whole = integer_weights([Fraction(round(100 * weight)) for weight in weights])
+    return [node | {"weight": weight} for node, weight in zip(nodes, whole, strict=True) if weight]
+
+
+def _table(names: list[str], present: np.ndarray, result: Blend) -> pd.DataFrame:
+    """Return a row for each member and one for the ensemble as it is; the gain is the blend's over that row."""
+    return pd.DataFrame(
+        {
+            "member": [*names, "ensemble as it is"],
+            "dice": result.dice.round(6),
+            "weight": [*present.round(4), 1.0],
+            "fitted": [*result.weights.round(4), 1.0],
+            "gain": result.gain.round(6),
+            "low": result.low.round(6),
+            "high": result.high.round(6),
+        }
+    )
+
+
+def _verdict(result: Blend, nodes: list[dict], *, name: str) -> str:
+    gain = f"{result.gain[-1]:+.6f} ({result.low[-1]:+.6f} to {result.high[-1]:+.6f}, 95 %)"
+    if not result.accepted:
+        return f"The fitted weights gain {gain} on groups they were not fitted on: within the noise. Keep the ensemble."
+    members = yaml.safe_dump({"members": nodes}, sort_keys=False)
+    return f"The fitted weights gain {gain}. In conf/ensemble/{name}.yaml:\n{members}"
+
+
+main = entry_point(blend)
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""What several rooms' tests need: a tiny labelled set, drawn and not downloaded."""
+
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+# Before torch is imported: on pictures of these sizes threads wait for one another longer than they work.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(scope="session")
+def tiny_photos(tmp_path_factory) -> Path:
+    """A folder for `data=pairs`: 12 noisy JPEGs of 48x64 with a bright rectangle each, two photos an object."""
+    root = tmp_path_factory.mktemp("tiny") / "photos"
+    for folder in ("images", "masks"):
+        (root / folder).mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for number in range(12):
+        image = rng.integers(0, 80, (48, 64, 3), dtype=np.uint8)
+        mask = np.zeros((48, 64), np.uint8)
+        top, left = rng.integers(4, 20), rng.integers(4, 30)
+        mask[top : top + 22, left : left + 28] = 255
+        image[mask > 0] += 120
+        name = f"car{number // 2}_{number % 2 + 1:02d}"
+        cv2.imwrite(str(root / "images" / f"{name}.jpg"), image)
+        cv2.imwrite(str(root / "masks" / f"{name}.png"), mask)
+    return root
+
+
+@pytest.fixture
+def workplace(tmp_path, tiny_photos, monkeypatch) -> list[str]:
+    """An empty folder to run stages in, with a split of two folds; return what tells a stage of the tiny set."""
+    split = tmp_path / "data" / "photos" / "folds.csv"
+    split.parent.mkdir(parents=True)
+    names = sorted(path.stem for path in (tiny_photos / "images").iterdir())
+    rows = [f"{name},{name[:4]},{int(name[3]) % 2}" for name in names]
+    split.write_text("\n".join(["image_id,group,fold", *rows, ""]))
+    monkeypatch.chdir(tmp_path)
+    return ["data=pairs", f"data.root={tiny_photos}", r"data.group='(.*)_\d+'"]

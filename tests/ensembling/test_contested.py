@@ -1,0 +1,73 @@
+"""The contested pixels give the exact Dice of any weights, against brute force on the whole maps."""
+
+import numpy as np
+import pytest
+
+from maskfold.ensembling import contested as contesting
+from maskfold.ensembling.average import average_probabilities
+from maskfold.ensembling.contested import contest, joined
+
+SIZE = (9, 11)
+
+
+def image(seed: int, members: int = 3) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    mask = (rng.random(SIZE) < 0.4).astype(np.uint8)
+    noisy = np.where(mask, 190, 60) + rng.normal(0, 60, (members, *SIZE))
+    return noisy.clip(0, 255).astype(np.uint8), mask
+
+
+def dice_by_hand(maps: np.ndarray, mask: np.ndarray, weights: list[int], threshold: int) -> float:
+    predicted = average_probabilities(iter(maps), weights) >= threshold
+    whole = predicted.sum() + mask.sum()
+    return 2 * (predicted & (mask > 0)).sum() / whole if whole else 1.0
+
+
+@pytest.mark.parametrize("weights", [[1, 1, 1], [3, 1, 2], [1, 0, 0], [0, 1, 1], [7, 11, 13]])
+@pytest.mark.parametrize("threshold", [55, 128])
+def test_the_dice_of_a_blend_is_that_of_the_averaged_maps(weights, threshold):
+    images = [image(seed) for seed in range(5)]
+    contested = joined([contest(maps, mask, threshold=threshold) for maps, mask in images])
+
+    dice = contested.dice(np.array(weights) / sum(weights))
+
+    expected = [dice_by_hand(maps, mask, weights, threshold) for maps, mask in images]
+    np.testing.assert_allclose(dice, expected, rtol=1e-12)
+
+
+def test_a_part_of_the_images_keeps_its_dice():
+    contested = joined([contest(*image(seed), threshold=128) for seed in range(6)])
+    chosen = np.array([False, True, True, False, False, True])
+    weights = np.array([0.2, 0.5, 0.3])
+
+    np.testing.assert_array_equal(contested.of_images(chosen).dice(weights), contested.dice(weights)[chosen])
+
+
+def test_only_pixels_on_which_members_differ_are_kept():
+    maps = np.array([[[0, 127, 128, 255]], [[127, 128, 128, 0]]], np.uint8)
+
+    contested = contest(maps, np.array([[0, 1, 1, 0]], np.uint8), threshold=128)
+
+    assert contested.values.tolist() == [[127, 255], [128, 0]]
+    assert contested.truth.tolist() == [True, False]
+    assert (contested.certain.item(), contested.right.item(), contested.actual.item()) == (1, 1, 2)
+
+
+def test_images_without_contested_pixels_and_without_objects():
+    empty = np.zeros((2, *SIZE), np.uint8)
+
+    contested = joined([contest(empty, empty[0], threshold=128), contest(empty, 1 - empty[0], threshold=128)])
+
+    assert contested.dice(np.array([0.5, 0.5])).tolist() == [1, 0]
+
+
+def test_a_sample_stands_for_all(monkeypatch):
+    maps, mask = image(0, members=2)
+    everything = contest(maps, mask, threshold=128)
+    monkeypatch.setattr(contesting, "MOST", 12)
+
+    sample = contest(maps, mask, threshold=128)
+
+    assert len(sample.truth) == 12 < len(everything.truth)
+    assert sample.stands_for.sum() == pytest.approx(len(everything.truth))
+    assert (sample.certain, sample.actual) == (everything.certain, everything.actual)

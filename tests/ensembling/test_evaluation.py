@@ -1,0 +1,83 @@
+"""Out-of-fold scores against brute force, and their means over images."""
+
+from fractions import Fraction
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from maskfold.ensembling.evaluation import score_images, summarise
+from maskfold.ensembling.tree import Leaf, open_sources
+from maskfold.errors import MaskfoldError
+from maskfold.prediction.store import ProbabilityStore
+
+
+@pytest.fixture
+def rows(tmp_path) -> pd.DataFrame:
+    """Seven images in two folds; the last has an empty mask."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for number in range(7):
+        image_id, fold = f"i{number}", int(number >= 4)
+        mask = rng.random((6, 9)) < (0.5 if number < 6 else 0)
+        probability = np.clip(mask * 120 + rng.integers(20, 120, mask.shape), 0, 255).astype(np.uint8)
+        ProbabilityStore(tmp_path / f"fold{fold}").write(image_id, probability)
+        cv2.imwrite(str(tmp_path / f"{image_id}.png"), mask.astype(np.uint8) * 255)
+        rows.append({"image_id": image_id, "group": f"g{number // 2}", "view": "01", "fold": fold})
+    table = pd.DataFrame(rows)
+    return table.assign(mask=[str(tmp_path / f"{image_id}.png") for image_id in table["image_id"]])
+
+
+def brute_force(tmp_path, row: tuple, threshold: int) -> tuple[float, float]:
+    predicted = ProbabilityStore(tmp_path / f"fold{row.fold}").read(row.image_id) >= threshold
+    actual = cv2.imread(row.mask, cv2.IMREAD_GRAYSCALE) > 0
+    both, either = (predicted & actual).sum(), (predicted | actual).sum()
+    if either == 0:
+        return 1.0, 1.0
+    return 2 * both / (predicted.sum() + actual.sum()), both / either
+
+
+def scored(tmp_path, rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    leaf = Leaf("a", Fraction(1), (tmp_path / "fold0", tmp_path / "fold1"))
+    (source,) = open_sources([leaf], rows["image_id"], split="oof")
+    return score_images(source, rows, jobs=1)
+
+
+def test_each_image_at_every_threshold_is_what_brute_force_counts(rows, tmp_path):
+    rows = rows.sample(frac=1, random_state=0).reset_index(drop=True)
+
+    scores, by_threshold = scored(tmp_path, rows)
+
+    assert scores["image_id"].tolist() == rows["image_id"].tolist() == by_threshold.index.tolist()
+    assert by_threshold.shape == (7, 256)
+    for number, row in enumerate(rows.itertuples()):
+        for threshold in range(256):
+            assert by_threshold.iloc[number, threshold] == pytest.approx(brute_force(tmp_path, row, threshold)[0])
+        dice, iou = brute_force(tmp_path, row, 128)
+        assert scores["dice"][number] == pytest.approx(dice)
+        assert scores["iou"][number] == pytest.approx(iou)
+
+
+def test_means_are_over_the_images_of_a_fold_and_of_all(rows, tmp_path):
+    scores, by_threshold = scored(tmp_path, rows)
+
+    summary = summarise(scores, by_threshold).set_index("fold")
+
+    assert summary.index.tolist() == ["0", "1", "all"]
+    assert summary["images"].tolist() == [4, 3, 7]
+    assert summary["groups"].tolist() == [2, 2, 4]
+    for fold, part in (("0", rows[:4]), ("1", rows[4:]), ("all", rows)):
+        means = [np.mean([brute_force(tmp_path, row, t)[0] for row in part.itertuples()]) for t in range(256)]
+        ious = [brute_force(tmp_path, row, 128)[1] for row in part.itertuples()]
+        assert summary.loc[fold, "dice"] == round(means[128], 6)
+        assert summary.loc[fold, "iou"] == round(np.mean(ious), 6)
+        assert summary.loc[fold, "best_threshold"] == 1 + int(np.argmax(np.round(means[1:], 12)))
+        assert summary.loc[fold, "best_dice"] == round(max(means[1:]), 6)
+
+
+def test_a_map_and_a_mask_that_cannot_belong_together(rows, tmp_path):
+    (tmp_path / "i0.png").write_bytes(b"no mask")
+
+    with pytest.raises(MaskfoldError, match=r"i0\.png"):
+        scored(tmp_path, rows)

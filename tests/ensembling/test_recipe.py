@@ -1,0 +1,84 @@
+"""What an ensemble does with a map, and which numbers it refuses."""
+
+import numpy as np
+import pytest
+
+from maskfold.ensembling.recipe import Recipe, Repair, check_threshold, to_mask
+from maskfold.errors import MaskfoldError
+
+MEMBERS = [{"experiment": "a"}]
+
+
+def test_at_the_threshold_is_object():
+    probability = np.array([[0, 127, 128, 255]], np.uint8)
+
+    assert to_mask(probability, 128).tolist() == [[0, 0, 1, 1]]
+    assert to_mask(probability, 255).tolist() == [[0, 0, 0, 1]]
+    assert to_mask(probability, 1).dtype == np.uint8
+
+
+def test_steps_run_in_order_with_the_map():
+    probability = np.array([[10, 200]], np.uint8)
+    seen = []
+
+    def invert(given, mask):
+        seen.append((given is probability, mask.tolist()))
+        return 1 - mask
+
+    def first_only(given, mask):
+        seen.append((given is probability, mask.tolist()))
+        return mask * np.array([1, 0], np.uint8)
+
+    assert to_mask(probability, 128, (invert, first_only)).tolist() == [[1, 0]]
+    assert seen == [(True, [[0, 1]]), (True, [[1, 0]])]
+
+
+@pytest.mark.parametrize(("threshold", "accepted"), [(1, 1), (128, 128), (55.0, 55), (255, 255)])
+def test_whole_numbers_of_255_are_thresholds(threshold, accepted):
+    assert check_threshold(threshold) == accepted
+
+
+@pytest.mark.parametrize("threshold", [0, 0.5, 256, -1])
+def test_other_numbers_are_refused(threshold):
+    with pytest.raises(MaskfoldError, match=f"threshold={threshold}: give a whole number from 1 to 255; half is 128"):
+        Recipe(name="e", members=MEMBERS, threshold=threshold)
+    with pytest.raises(MaskfoldError, match=f"threshold={threshold}"):
+        Repair(worst=1, threshold=threshold)
+
+
+@pytest.mark.parametrize(
+    ("worst", "images", "count"), [(0, 100, 0), (7, 100, 7), (7, 3, 3), (0.1, 100, 10), (0.125, 20, 2), (1, 50, 1)]
+)
+def test_the_worst_are_a_number_or_a_share(worst, images, count):
+    assert Repair(worst=worst).count(images) == count
+
+
+@pytest.mark.parametrize("worst", [-1, 1.5, -0.1])
+def test_other_numbers_of_images_are_refused(worst):
+    with pytest.raises(MaskfoldError, match=f"worst={worst}: give a whole number of images, or a share below 1"):
+        Repair(worst=worst)
+
+
+def test_what_has_lost_its_target_is_refused():
+    with pytest.raises(MaskfoldError, match=r"step \{'max_area': 5\}: begin it with _target_"):
+        Recipe(name="e", members=MEMBERS, postprocess=[{"max_area": 5}])
+    with pytest.raises(MaskfoldError, match="step fill: begin it with _target_"):
+        Repair(worst=1, steps=["fill"])
+    with pytest.raises(MaskfoldError, match="repair: begin it with _target_"):
+        Recipe(name="e", members=MEMBERS, repair={"worst": 3})
+
+
+def test_a_repair_replaces_the_threshold_and_adds_its_steps_in_front():
+    def own(probability, mask):
+        return mask
+
+    def usual(probability, mask):
+        return mask
+
+    recipe = Recipe(name="e", members=MEMBERS, postprocess=[usual], repair=Repair(worst=3, threshold=55, steps=[own]))
+
+    assert (recipe.threshold, recipe.repair_threshold) == (128, 55)
+    assert recipe.postprocess == (usual,)
+    assert recipe.repair_steps == (own, usual)
+    plain = Recipe(name="e", members=MEMBERS, threshold=100)
+    assert (plain.repair.worst, plain.repair_threshold, plain.repair_steps) == (0, 100, ())

@@ -1,0 +1,172 @@
+"""The probability store: what is written is what is read, whole or not at all, and from one origin."""
+
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from maskfold.errors import MaskfoldError
+from maskfold.prediction.store import ProbabilityStore, read_map, to_bytes
+
+
+@pytest.fixture
+def store(tmp_path) -> ProbabilityStore:
+    return ProbabilityStore(tmp_path / "maps")
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 5), (128, 193), (1280, 1918)])
+def test_a_map_comes_back_as_it_was_written(store, size):
+    probability = np.random.default_rng(0).integers(0, 256, size, dtype=np.uint8)
+
+    store.write("car_01", probability)
+
+    assert [path.name for path in store.folder.iterdir()] == ["car_01.b2nd"]
+    assert store.read("car_01").dtype == np.uint8
+    np.testing.assert_array_equal(store.read("car_01"), probability)
+
+
+def test_a_view_that_is_not_contiguous_is_written_as_it_looks(store):
+    probability = np.arange(24, dtype=np.uint8).reshape(4, 6)
+
+    store.write("a", probability.T[::-1])
+
+    assert store.read("a")[0].tolist() == [5, 11, 17, 23]
+
+
+def test_the_same_map_gives_the_same_bytes(store):
+    probability = np.random.default_rng(0).integers(0, 9, (64, 96), dtype=np.uint8)
+    store.write("a", probability)
+    store.write("b", probability.copy())
+
+    assert (store.folder / "a.b2nd").read_bytes() == (store.folder / "b.b2nd").read_bytes()
+
+
+def test_a_folder_of_pngs_is_a_store(store):
+    store.folder.mkdir()
+    probability = np.arange(24, dtype=np.uint8).reshape(4, 6)
+    cv2.imwrite(str(store.folder / "car.v2_01.png"), probability)
+
+    assert store.paths() == {"car.v2_01": store.folder / "car.v2_01.png"}
+    np.testing.assert_array_equal(store.read("car.v2_01"), probability)
+
+
+def test_missing_keeps_the_order_and_looks_past_what_is_no_map(store):
+    assert store.missing(["b", "a"]) == ["b", "a"]
+    store.write("a", np.zeros((2, 2), np.uint8))
+    (store.folder / ".c.b2nd.part").write_bytes(b"half")
+    (store.folder / "store.json").write_text("{}")
+
+    assert store.missing(["c", "b", "a", "store"]) == ["c", "b", "store"]
+
+
+def test_two_maps_of_one_image_are_refused_by_name(store):
+    store.write("a", np.zeros((2, 2), np.uint8))
+    cv2.imwrite(str(store.folder / "a.png"), np.zeros((2, 2), np.uint8))
+
+    with pytest.raises(MaskfoldError, match=r"several maps of one image(.|\n)*a\.(png|b2nd)"):
+        store.paths()
+
+
+def test_a_folder_that_is_not_there_is_named(store):
+    with pytest.raises(MaskfoldError, match=r"maps: no such store.*Predict this split first"):
+        store.paths()
+
+
+def test_a_map_that_is_not_there_is_named(store):
+    store.write("a", np.zeros((2, 2), np.uint8))
+    with pytest.raises(MaskfoldError, match=r"b\.b2nd: no such probability map"):
+        store.read("b")
+
+
+@pytest.mark.parametrize("keep", [0, 10, 100, -1])
+def test_a_truncated_map_is_named_with_what_to_do(store, keep):
+    store.write("a", np.random.default_rng(0).integers(0, 256, (64, 96), dtype=np.uint8))
+    path = store.folder / "a.b2nd"
+    path.write_bytes(path.read_bytes()[:keep])
+
+    with pytest.raises(MaskfoldError, match=r"a\.b2nd: not a readable probability map .*Delete it and predict again"):
+        store.read("a")
+
+
+def test_a_truncated_png_is_named(tmp_path):
+    path = tmp_path / "a.png"
+    cv2.imwrite(str(path), np.random.default_rng(0).integers(0, 256, (64, 96), dtype=np.uint8))
+    path.write_bytes(path.read_bytes()[:20])
+
+    with pytest.raises(MaskfoldError, match=r"a\.png: .*damaged"):
+        read_map(path)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "found"),
+    [
+        (np.zeros((4, 6), np.uint16), r"uint16 of shape \(4, 6\)"),
+        (np.zeros((4, 6, 3), np.uint8), r"uint8 of shape \(4, 6, 3\)"),
+    ],
+)
+def test_a_png_of_another_kind_is_refused(tmp_path, pixels, found):
+    cv2.imwrite(str(tmp_path / "a.png"), pixels)
+
+    with pytest.raises(MaskfoldError, match=rf"a\.png: {found}; a probability map is 8-bit with one channel"):
+        ProbabilityStore(tmp_path).read("a")
+
+
+def test_a_full_disk_leaves_what_was_finished_and_nothing_half_written(store):
+    store.write("a", np.full((2, 2), 7, np.uint8))
+    # Every write to this device fails as on a full disk.
+    (store.folder / ".b.b2nd.part").symlink_to("/dev/full")
+
+    with pytest.raises(MaskfoldError, match=r"b\.b2nd: cannot be written: No space left on device"):
+        store.write("b", np.zeros((2, 2), np.uint8))
+
+    assert sorted(os.listdir(store.folder)) == ["a.b2nd"]
+    assert store.read("a").tolist() == [[7, 7], [7, 7]]
+
+
+def test_the_origin_is_kept_and_another_is_refused_by_key(store):
+    store.claim({"data": "d1", "checkpoint": "c1", "tta": "none"})
+    store.write("a", np.zeros((2, 2), np.uint8))
+    store.claim({"data": "d1", "checkpoint": "c1", "tta": "none"})
+
+    with pytest.raises(MaskfoldError) as refused:
+        store.claim({"data": "d1", "checkpoint": "c2", "tta": "hflip"})
+
+    message = str(refused.value)
+    assert "checkpoint: c1 before, c2 now" in message
+    assert "tta: none before, hflip now" in message
+    assert "data:" not in message
+    assert "store=" in message
+
+
+def test_maps_of_unknown_origin_are_not_added_to(store):
+    store.folder.mkdir()
+    cv2.imwrite(str(store.folder / "a.png"), np.zeros((2, 2), np.uint8))
+
+    with pytest.raises(MaskfoldError, match="unknown origin"):
+        store.claim({"data": "d1"})
+
+
+def test_probabilities_round_to_the_nearest_of_255():
+    # 0.25 * 255 = 63.75, 0.75 * 255 = 191.25, 0.001 * 255 = 0.255, 0.003 * 255 = 0.765
+    probability = np.array([[0, 0.001, 0.003], [0.25, 0.75, 1]], np.float32)
+
+    quantised = to_bytes(probability)
+
+    assert quantised.dtype == np.uint8
+    assert quantised.tolist() == [[0, 0, 1], [64, 191, 255]]
+
+
+def test_every_stored_value_survives_the_way_to_a_probability_and_back():
+    values = np.arange(256, dtype=np.uint8)[None]
+
+    np.testing.assert_array_equal(to_bytes(values.astype(np.float32) / 255), values)
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+
+    with pytest.raises(MaskfoldError, match=r"file/maps/a\.b2nd: cannot be written"):
+        ProbabilityStore(Path(blocked) / "maps").write("a", np.zeros((2, 2), np.uint8))

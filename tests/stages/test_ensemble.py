@@ -1,0 +1,201 @@
+"""The stage that writes a submission: what it writes, what it refuses, and that a kill changes nothing."""
+
+import json
+import random
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import chdir
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from omegaconf import OmegaConf
+
+from maskfold.config import compose
+from maskfold.errors import MaskfoldError
+from maskfold.files import sha256
+from maskfold.prediction.store import ProbabilityStore
+from maskfold.stages.ensemble import ensemble
+from maskfold.submission.rle import decode
+from maskfold.submission.writer import read_submission
+
+RECIPE = {"_target_": "maskfold.ensembling.recipe.Recipe", "name": "both", "members": [{"experiment": "tiny"}]}
+WRITTEN = ("manifest.json", "scores.parquet", "submission.csv.gz")
+
+
+def config(*overrides: str, **recipe):
+    """Compose the stage with a recipe of the test's own."""
+    composed = compose("ensemble", ["ensemble=linknet34", "jobs=1", *overrides])
+    composed.ensemble = RECIPE | recipe
+    return composed
+
+
+def average(image_id: str, split: str = "test") -> np.ndarray:
+    """Average the two folds' maps by hand, halves up."""
+    stores = [ProbabilityStore(Path(f"experiments/tiny/fold{fold}/predictions/{split}")) for fold in (0, 1)]
+    a, b = (store.read(image_id).astype(int) for store in stores)
+    return (a + b + 1) // 2
+
+
+def test_a_submission_is_the_thresholded_mean_in_the_order_of_the_sample(trained):
+    scores = ensemble(config(threshold=100))
+
+    rows = list(read_submission(Path("submissions/both/submission.csv.gz")))
+    sample = [image for image, _ in read_submission(Path("photos/sample_submission.csv"))]
+    assert [image for image, _ in rows] == sample
+    for (image, rle), area in zip(rows, scores["area"], strict=True):
+        expected = average(image.removesuffix(".jpg")) >= 100
+        np.testing.assert_array_equal(decode(rle, 40, 60), expected)
+        assert area == expected.mean()
+    assert scores.columns.tolist() == [
+        "image_id", "group", "view", "height", "width", "unconfidence", "area", "repaired",
+    ]  # fmt: skip
+    pd.testing.assert_frame_equal(pd.read_parquet("submissions/both/scores.parquet"), scores)
+
+
+def test_the_manifest_says_what_went_in(trained):
+    ensemble(config())
+
+    manifest = json.loads(Path("submissions/both/manifest.json").read_text())
+    assert manifest["ensemble"] == RECIPE
+    assert manifest["images"] == 8
+    assert manifest["source"]["root"] == "photos"
+    assert manifest["submission_sha256"] == sha256(Path("submissions/both/submission.csv.gz"))
+    ((member,), weight) = manifest["members"], manifest["members"][0]["weight"]
+    assert (member["name"], Fraction(weight)) == ("tiny", 1)
+    checkpoints = [sha256(Path(f"experiments/tiny/fold{fold}/checkpoints/best.ckpt")) for fold in (0, 1)]
+    assert [maps["checkpoint"] for maps in member["maps"]] == checkpoints
+    assert not Path("submissions/both/parts").exists()
+
+
+def test_the_same_on_the_training_photos_is_scored_and_kept_apart(trained):
+    scores = ensemble(config("split=oof"))
+
+    assert len(scores) == 12
+    row = scores.iloc[3]
+    (path,) = Path("experiments/tiny").glob(f"fold*/predictions/oof/{row.image_id}.b2nd")
+    predicted = ProbabilityStore(path.parent).read(row.image_id) >= 128
+    actual = cv2.imread(f"photos/train_masks/{row.image_id}_mask.png", cv2.IMREAD_GRAYSCALE) > 0
+    assert row.dice == 2 * (predicted & actual).sum() / (predicted.sum() + actual.sum())
+    assert Path("submissions/both/oof/submission.csv.gz").exists()
+    assert not Path("submissions/both/submission.csv.gz").exists()
+
+
+def test_the_worst_are_repaired_as_the_recipe_says(trained):
+    repair = {"_target_": "maskfold.ensembling.recipe.Repair", "worst": 0.25, "threshold": 1}
+    repair["members"] = [{"experiment": "tiny", "folds": [1]}]
+
+    scores = ensemble(config(repair=repair))
+
+    assert scores["repaired"].sum() == 2
+    assert scores.loc[scores["repaired"], "unconfidence"].min() >= scores.loc[~scores["repaired"], "unconfidence"].max()
+    rows = dict(read_submission(Path("submissions/both/submission.csv.gz")))
+    for row in scores.itertuples():
+        if row.repaired:
+            expected = ProbabilityStore(Path("experiments/tiny/fold1/predictions/test")).read(row.image_id) >= 1
+        else:
+            expected = average(row.image_id) >= 128
+        np.testing.assert_array_equal(decode(rows[f"{row.image_id}.jpg"], 40, 60), expected)
+
+
+def test_a_folder_of_pngs_joins_with_its_weight(trained):
+    Path("mate").mkdir()
+    for image_id in ProbabilityStore(Path("experiments/tiny/fold0/predictions/test")).paths():
+        cv2.imwrite(f"mate/{image_id}.png", np.full((40, 60), 255, np.uint8))
+
+    scores = ensemble(config(members=[{"experiment": "tiny"}, {"maps": "mate", "weight": 3}]))
+    assert (scores["area"] == 1).all()  # 3/4 of 255 alone is above one half
+
+    with pytest.raises(MaskfoldError, match=r"only folders of maps: name their photos with data="):
+        ensemble(config(members=[{"maps": "mate"}]))
+    named = ["data=carvana", "data.root=photos", "data.name=tiny"]
+    assert len(ensemble(config(*named, members=[{"maps": "mate"}]))) == 8
+
+
+@pytest.mark.parametrize(
+    ("overrides", "recipe", "message"),
+    [
+        ([], {"members": [{"experiment": "nobody"}]}, "experiments/nobody: no fold has predictions/test"),
+        ([], {"members": [{"experiment": "tiny", "folds": [7]}]}, "fold7/predictions/test: no such folder"),
+        ([], {"threshold": 0.5}, r"threshold=0\.5: give a whole number from 1 to 255"),
+        ([], {"treshold": 100}, "Recipe: .*unexpected keyword argument 'treshold'"),
+        (["split=valid"], {}, "split=valid: there are two, oof and test"),
+        ([], {"members": [{"experiment": "tiny"}], "repair": {"worst": 3}}, "ensemble.repair: begin it with _target_"),
+        (["data=carvana", "data.root=elsewhere"], {}, "elsewhere: no photos here"),
+    ],
+)
+def test_what_is_asked_for_wrongly_is_named(trained, overrides, recipe, message):
+    with pytest.raises(MaskfoldError, match=message):
+        ensemble(config(*overrides, **recipe))
+
+
+def test_maps_of_other_photos_are_refused(trained):
+    shutil.copytree("photos", "more")
+    shutil.copy("more/test/000000000006_01.jpg", "more/test/00000000000a_01.jpg")
+
+    with pytest.raises(MaskfoldError, match="fold0/predictions/test: its maps are of other photos"):
+        ensemble(config("data=carvana", "data.root=more", "data.name=more"))
+
+
+def test_another_run_on_the_same_folder_is_refused_and_a_full_disk_named(trained):
+    Path("submissions/both").mkdir(parents=True)
+    Path("submissions/both/.submission.csv.gz.part").symlink_to("/dev/full")
+
+    with pytest.raises(MaskfoldError, match=r"submission\.csv\.gz: cannot be written: No space left on device"):
+        ensemble(config())
+
+    assert not Path("submissions/both/manifest.json").exists()
+    ensemble(config())
+    assert all(Path(f"submissions/both/{name}").exists() for name in WRITTEN)
+
+
+def test_killed_at_any_moment_and_run_again_it_leaves_the_same_bytes(tmp_path, monkeypatch):
+    rng, images = np.random.default_rng(0), 240
+    photos, store = tmp_path / "photos/test", ProbabilityStore(tmp_path / "maps")
+    photos.mkdir(parents=True)
+    cv2.imwrite(str(tmp_path / "photo.jpg"), np.zeros((96, 144, 3), np.uint8))
+    for number in range(images):
+        shutil.copy(tmp_path / "photo.jpg", photos / f"{number:012x}_01.jpg")
+        soft = cv2.GaussianBlur(rng.integers(0, 256, (96, 144), dtype=np.uint8), (0, 0), 4)
+        store.write(f"{number:012x}_01", cv2.normalize(soft, None, 0, 255, cv2.NORM_MINMAX))
+    repair = {"_target_": "maskfold.ensembling.recipe.Repair", "worst": 40, "threshold": 55}
+    recipe = RECIPE | {"members": [{"maps": str(store.folder)}], "repair": repair}
+    overrides = ["data=carvana", f"data.root={tmp_path / 'photos'}", "data.name=tiny", "jobs=1"]
+    for folder in ("killed", "undisturbed"):
+        (tmp_path / folder).mkdir()
+    conf = tmp_path / "conf/ensemble/both.yaml"
+    conf.parent.mkdir(parents=True)
+    OmegaConf.save(recipe, conf)
+    command = [sys.executable, "-m", "maskfold.stages.ensemble", "ensemble=both", *overrides]
+    command.append(f"hydra.searchpath=[file://{conf.parents[1]}]")
+
+    chunks = random.Random(3).randint(1, 7)  # of 15
+    parts, written = tmp_path / "killed/submissions/both/parts", tmp_path / "killed/submissions/both"
+    with subprocess.Popen(command, cwd=tmp_path / "killed", stderr=subprocess.DEVNULL) as run:
+        while len(list(parts.glob("*/usual/*.parquet"))) < chunks:
+            assert run.poll() is None
+            time.sleep(0.001)
+        run.kill()
+    assert not (written / "manifest.json").exists()
+    kept = {path: path.stat().st_mtime_ns for path in parts.glob("*/usual/*.parquet")}
+    assert chunks <= len(kept) < 15
+
+    composed = compose("ensemble", ["ensemble=linknet34", *overrides])
+    composed.ensemble = recipe
+    touched = []
+    remove = shutil.rmtree
+    monkeypatch.setattr(shutil, "rmtree", lambda *a, **k: touched.append({p: p.stat().st_mtime_ns for p in kept}))
+    with chdir(tmp_path / "killed"):
+        ensemble(composed)
+    monkeypatch.setattr(shutil, "rmtree", remove)
+    with chdir(tmp_path / "undisturbed"):
+        ensemble(composed)
+
+    assert touched == [kept]  # what was finished was not done again
+    for name in WRITTEN:
+        assert (written / name).read_bytes() == (tmp_path / "undisturbed/submissions/both" / name).read_bytes()

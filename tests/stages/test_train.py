@@ -1,0 +1,168 @@
+"""The training stage, killed and started again like a run that lost its machine."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pytest
+import torch
+from hydra.errors import ConfigCompositionException, MissingConfigException
+
+from maskfold.config import compose
+from maskfold.errors import MaskfoldError
+from maskfold.prediction.members import load_network
+from maskfold.stages.train import train
+from maskfold.training.checkpoints import load_checkpoint
+
+SMALL = ["experiment=linknet34", "model=linknet18", "model.weights=null", "trainer.accelerator=cpu"]
+SMALL += ["trainer.num_workers=0", "geometry=resize", "geometry.height=64", "geometry.width=64", "trainer.batch_size=2"]
+TIMINGS = ["seconds", "images_per_second"]
+
+
+def start(folder, arguments):
+    """Start the stage in a folder and a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "maskfold.stages.train", *arguments],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def end(process):
+    """Wait for a process; return its exit status and what it said."""
+    said, _ = process.communicate(timeout=120)
+    return process.returncode, said
+
+
+def wait_for_epoch(process, run, epoch):
+    """Wait until a run is in the epoch after the given one."""
+    deadline = time.monotonic() + 100
+    while time.monotonic() < deadline and process.poll() is None:
+        log, last = run / "metrics.csv", run / "checkpoints/last.ckpt"
+        enough = log.exists() and last.exists() and len(pd.read_csv(log)) > epoch
+        if enough and last.stat().st_mtime > log.stat().st_mtime:  # the checkpoint follows the epoch's row
+            time.sleep(0.2)
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"no epoch {epoch} in time: {process.communicate()[0]}")
+
+
+def test_a_run_stopped_by_hand_and_then_killed_ends_like_one_that_was_not(tmp_path, workplace):
+    arguments = [*SMALL, *workplace, "trainer.max_epochs=4", "trainer.hard_negatives_every=2", "averaging=ema"]
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "whole/data").symlink_to(tmp_path / "data")
+    whole, broken = (folder / "experiments/linknet34/fold0" for folder in (tmp_path / "whole", tmp_path))
+    uninterrupted = start(tmp_path / "whole", arguments)
+
+    process = start(tmp_path, arguments)
+    wait_for_epoch(process, broken, 0)
+    process.send_signal(signal.SIGINT)
+    status, said = end(process)
+    assert status == 1
+    assert "\nStopped. Run the same command again to go on from what is finished.\n" in said
+    assert "Traceback" not in said
+
+    process = start(tmp_path, arguments)
+    wait_for_epoch(process, broken, 1)
+    process.kill()
+    assert end(process)[0] == -signal.SIGKILL
+    assert not (broken / "finished").exists()
+    assert len(pd.read_csv(broken / "metrics.csv")) < 4
+
+    status, said = end(start(tmp_path, arguments))
+    assert status == 0, said
+    assert "Going on after epoch" in said
+    assert end(uninterrupted)[0] == 0
+    logs = [pd.read_csv(run / "metrics.csv").drop(columns=TIMINGS) for run in (whole, broken)]
+    pd.testing.assert_frame_equal(*logs, check_exact=True)
+    assert len(logs[0]) == 4
+    for name in ("best", "last"):
+        states = [load_checkpoint(run / f"checkpoints/{name}.ckpt")["state_dict"] for run in (whole, broken)]
+        assert states[0].keys() == states[1].keys()
+        assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+    summaries = [json.loads((run / "run.json").read_text())["best"] for run in (whole, broken)]
+    assert summaries[0]["val/dice"] == summaries[1]["val/dice"]
+    assert (broken / "finished").exists()
+
+
+def test_two_ranks_share_an_epoch_and_keep_one_folder(tmp_path, workplace):
+    ranks = ["trainer.devices=2", "trainer.strategy=ddp", "trainer.hard_negatives_every=2", "averaging=ema"]
+    status, said = end(start(tmp_path, [*SMALL, *workplace, *ranks, "trainer.batch_size=1", "trainer.max_epochs=1"]))
+    assert status == 0, said
+    run = tmp_path / "experiments/linknet34/fold0"
+    assert (run / "finished").exists()
+    assert load_checkpoint(run / "checkpoints/last.ckpt")["global_step"] == 4  # of 6 photos three a rank, one repeated
+    assert len(pd.read_csv(run / "metrics.csv")) == 1
+
+
+@pytest.fixture
+def smoke(workplace):
+    """The overrides of a run of two steps."""
+    return [*SMALL, *workplace, "scale=smoke"]
+
+
+def test_run_folder_is_complete_and_a_finished_run_is_left_alone(tmp_path, smoke):
+    best = train(compose("train", smoke))
+    run = tmp_path / "experiments/linknet34/fold0"
+    names = {entry.name for entry in run.iterdir()}
+    assert {"config.yaml", "run.json", "metrics.csv", "checkpoints", "finished"} <= names
+    assert best["epoch"] == 0
+    assert 0 <= best["val/dice"] <= 1
+    network = load_network(run / "checkpoints/best.ckpt")
+    with torch.inference_mode():
+        assert network(torch.zeros(1, 3, 64, 96, dtype=torch.uint8)).shape == (1, 1, 64, 96)
+
+    before = (run / "metrics.csv").stat().st_mtime_ns
+    assert train(compose("train", smoke)) == best
+    assert (run / "metrics.csv").stat().st_mtime_ns == before
+    with pytest.raises(MaskfoldError, match=r"seed: 0 before, 1 now(.|\n)*name="):
+        train(compose("train", [*smoke, "seed=1"]))
+    train(compose("train", [*smoke, "seed=1", "overwrite=true"]))
+    assert (run / "metrics.csv").stat().st_mtime_ns != before
+
+
+def test_fold_beyond_the_split_is_refused(smoke):
+    with pytest.raises(MaskfoldError, match=r"fold 2 is beyond data/photos/folds.csv, which has folds 0..1"):
+        train(compose("train", [*smoke, "fold=2"]))
+
+
+def test_another_split_may_be_named_for_the_data(tmp_path, smoke):
+    config = compose("train", [*smoke, "+splits.photos=other.csv", "data.name=photos"])
+    assert config.split_file == "other.csv"
+    with pytest.raises(MaskfoldError, match=r"other\.csv: the data has no split yet"):
+        train(config)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (["trainer.max_epoch=3"], ConfigCompositionException),
+        (["max_epochs=3"], ConfigCompositionException),
+        (["fold=first"], ConfigCompositionException),
+        (["loss=unknown"], MissingConfigException),
+        (["experiment=unknown"], MissingConfigException),
+    ],
+)
+def test_unknown_names_are_refused_by_the_composition(arguments, error):
+    with pytest.raises(error):
+        compose("train", ["experiment=linknet34", *arguments])
+
+
+@pytest.mark.parametrize(
+    ("argument", "told"),
+    [
+        ("+trainer.max_epoch=3", r"trainer\.max_epoch: no such key in conf/trainer/"),
+        ("+model.depth=3", r"maskfold\.models\.linknet\.LinkNet: .*depth"),
+        ("+geometry.depth=3", r"Resize: .*depth"),
+        ("tta=vflip", "vflip"),
+        ("trainer.hard_negatives_every=0", "hard_negatives_every=0"),
+    ],
+)
+def test_keys_that_nobody_reads_are_refused_before_training(smoke, argument, told):
+    with pytest.raises(MaskfoldError, match=told):
+        train(compose("train", [*smoke, argument]))

@@ -1,0 +1,76 @@
+"""Every experiment composes, takes two optimizer steps at 64x96, and leaves a network that prediction can load."""
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from torch.optim.optimizer import register_optimizer_step_post_hook
+
+from maskfold.config import CONF, compose
+from maskfold.prediction.members import load_network
+from maskfold.stages.train import train
+from maskfold.training.checkpoints import AtomicCheckpointIO
+
+EXPERIMENTS = sorted(path.stem for path in Path(CONF, "experiment").glob("*.yaml"))
+PARAMETERS = {"linknet34": 21_642_401, "ternausnet11": 22_927_393, "unet_scratch": 91_238_817, "unet_vgg11": 33_554_753}
+
+
+@pytest.fixture
+def steps():
+    """Count the steps of any optimizer."""
+    taken = []
+    hook = register_optimizer_step_post_hook(lambda optimizer, *_: taken.append(type(optimizer).__name__))
+    yield taken
+    hook.remove()
+
+
+@pytest.fixture
+def best_only(monkeypatch):
+    """Save no last.ckpt, which tells nothing here and weighs up to 0.7 GB."""
+    save = AtomicCheckpointIO.save_checkpoint
+
+    def save_best(plugin, checkpoint, path, storage_options=None):
+        if Path(path).name == "best.ckpt":
+            save(plugin, checkpoint, path, storage_options)
+
+    monkeypatch.setattr(AtomicCheckpointIO, "save_checkpoint", save_best)
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_two_steps(name, workplace, tmp_path, steps, best_only):
+    overrides = [f"experiment={name}", "scale=smoke", *workplace, "trainer.accelerator=cpu", "trainer.num_workers=0"]
+    if "weights" in compose("train", overrides).model:
+        overrides.append("model.weights=null")
+    config = compose("train", overrides)
+    train(config)
+    run = tmp_path / "experiments" / name / "fold0"
+    assert len(steps) == 2
+    log = pd.read_csv(run / "metrics.csv")
+    assert log[["train/loss", "val/loss", "val/dice"]].notna().all(axis=None)
+    network = load_network(run / "checkpoints/best.ckpt")
+    shutil.rmtree(run)
+    if name in PARAMETERS:
+        assert sum(parameter.numel() for parameter in network.model.parameters()) == PARAMETERS[name]
+    with torch.inference_mode():
+        assert network(torch.zeros(1, 3, 64, 96, dtype=torch.uint8)).isfinite().all()
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_overlay_opens_with_its_command_and_is_named_as_its_file(name):
+    first, second, *_ = Path(CONF, "experiment", f"{name}.yaml").read_text().splitlines()
+    assert first == "# @package _global_"
+    assert second.startswith(f"# make train EXP={name} FOLD=0")
+    assert compose("train", [f"experiment={name}"]).name == name
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_split_is_carvanas_own_for_carvana_and_the_datas_own_for_any_other(name):
+    splits = compose("train", [f"experiment={name}"]).splits
+    for file in splits.values():
+        assert Path(CONF).parent.joinpath(file).is_file()
+    carvana = compose("train", [f"experiment={name}", "data=carvana"])
+    assert carvana.split_file == splits.get("carvana")
+    photos = compose("train", [f"experiment={name}", "data=pairs", "data.root=/photos"])
+    assert photos.split_file is None

@@ -1,0 +1,132 @@
+"""Files are whole or absent, whatever happens while they are written; a folder has one writer at a time."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from maskfold import files
+from maskfold.errors import MaskfoldError, listing
+
+
+def test_a_file_appears_whole_in_folders_that_are_made(tmp_path):
+    path = tmp_path / "new" / "folder" / "a.json"
+
+    files.write_json(path, {"b": 1, "a": "ü"})
+
+    assert path.read_text() == '{\n  "b": 1,\n  "a": "\\u00fc"\n}\n'
+    assert files.read_json(path) == {"b": 1, "a": "ü"}
+    assert os.listdir(path.parent) == ["a.json"]
+
+
+@pytest.mark.parametrize("failure", [ValueError, KeyboardInterrupt])
+def test_a_failure_while_writing_keeps_the_old_file(tmp_path, failure):
+    path = tmp_path / "a"
+    path.write_text("old")
+
+    def write_half():
+        with files.atomic_path(path) as part:
+            part.write_text("ne")
+            raise failure
+
+    with pytest.raises(failure):
+        write_half()
+
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_a_full_disk_keeps_the_old_file_and_says_so(tmp_path):
+    path = tmp_path / "a"
+    path.write_text("old")
+    (tmp_path / ".a.part").symlink_to("/dev/full")
+
+    with pytest.raises(MaskfoldError, match=rf"{path}: cannot be written: No space left on device.*is kept"):
+        files.write_text(path, "new")
+
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_a_really_full_file_system(tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(disk)]
+    try:
+        mounted = subprocess.run(mount, capture_output=True, check=False).returncode == 0
+    except OSError:
+        mounted = False
+    if not mounted:
+        pytest.skip("mounting a small file system needs root")
+    try:
+        files.write_bytes(disk / "small", b"1" * 1000)
+        with pytest.raises(MaskfoldError, match="No space left on device"):
+            files.write_bytes(disk / "large", b"2" * 1_000_000)
+        assert os.listdir(disk) == ["small"]
+        assert (disk / "small").read_bytes() == b"1" * 1000
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_parent_that_is_a_file_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(MaskfoldError, match=r"file/folder/a: cannot be written"):
+        files.write_text(tmp_path / "file" / "folder" / "a", "")
+
+
+def test_what_a_killed_run_left_is_overwritten(tmp_path):
+    (tmp_path / ".a.part").write_text("left over and longer")
+
+    files.write_text(tmp_path / "a", "new")
+
+    assert (tmp_path / "a").read_text() == "new"
+    assert os.listdir(tmp_path) == ["a"]
+
+
+@pytest.mark.parametrize("content", ["", '{"a": ', "[1]"])
+def test_a_damaged_json_file_is_named(tmp_path, content):
+    (tmp_path / "a.json").write_text(content)
+
+    with pytest.raises(MaskfoldError, match=r"a\.json: not a readable JSON file .*Delete it and run again"):
+        files.read_json(tmp_path / "a.json")
+
+
+def test_a_hash_is_that_of_the_bytes(tmp_path):
+    (tmp_path / "a").write_bytes(b"abc")
+
+    # FIPS 180-2, appendix B.1
+    assert files.sha256(tmp_path / "a").startswith("ba7816bf8f01cfea414140de5dae2223")
+    assert files.sha256(tmp_path / "a") == hashlib.sha256(b"abc").hexdigest()
+
+
+def test_a_folder_has_one_writer_and_is_free_again_when_that_is_killed(tmp_path):
+    hold = (
+        "import sys, time; from pathlib import Path; from maskfold.files import locked\n"
+        "with locked(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", hold, str(tmp_path)], stdout=subprocess.PIPE) as other:
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(MaskfoldError, match="another run is writing here"), files.locked(tmp_path):
+            pass
+        other.send_signal(signal.SIGKILL)
+    with files.locked(tmp_path):
+        pass
+
+
+def test_a_folder_that_cannot_be_made_cannot_be_locked(tmp_path):
+    (tmp_path / "file").write_text("")
+
+    with (
+        pytest.raises(MaskfoldError, match="file/folder: cannot be written to"),
+        files.locked(tmp_path / "file/folder"),
+    ):
+        pass
+
+
+def test_long_lists_are_cut_and_counted():
+    assert listing(["a", "b"], limit=2) == "  a\n  b"
+    assert listing(["a", "b", "c", "d"], limit=2) == "  a\n  b\n  ... and 2 more"

@@ -1,0 +1,51 @@
+"""The loop over images: every item once, lazily, here or in other processes."""
+
+import operator
+import os
+
+import pytest
+
+from maskfold.errors import MaskfoldError
+from maskfold.parallel import map_unordered, progress
+
+
+def _process(item: int) -> tuple[int, int]:
+    return item, os.getpid()
+
+
+def _refuse(item: int) -> int:
+    raise MaskfoldError(f"item {item} cannot be read")
+
+
+def test_one_job_stays_in_this_process_and_takes_items_lazily():
+    taken = []
+
+    def items():
+        for item in range(100):
+            taken.append(item)
+            yield item
+
+    results = map_unordered(_process, items(), "count", total=100, jobs=1)
+
+    assert next(results) == (0, os.getpid())
+    assert len(taken) < 20
+    assert [item for item, _ in results] == list(range(1, 100))
+
+
+def test_other_processes_return_every_item_once_and_pass_errors_on():
+    results = list(map_unordered(operator.neg, range(50), "count", jobs=2))
+
+    assert sorted(results) == list(range(-49, 1))
+    with pytest.raises(MaskfoldError, match=r"^item [0-9] cannot be read$"):
+        list(map_unordered(_refuse, range(3), "count", jobs=2))
+
+
+def test_progress_counts_what_has_a_length_and_what_is_told(capsys):
+    assert list(progress([1, 2], "read")) == [1, 2]
+    assert list(progress(iter([1, 2, 3]), "write", total=3, unit="chunk")) == [1, 2, 3]
+
+    shown = capsys.readouterr().err
+    assert "read: 100%" in shown
+    assert "2/2" in shown
+    assert "write: 100%" in shown
+    assert "3/3" in shown
