@@ -14,9 +14,10 @@ from maskfold.ensembling.average import average_probabilities, integer_weights
 from maskfold.ensembling.recipe import Step, to_mask
 from maskfold.ensembling.tree import Source
 from maskfold.ensembling.unconfidence import unconfidence
-from maskfold.errors import MaskfoldError, listing
+from maskfold.errors import MaskfoldError
 from maskfold.files import atomic_path
 from maskfold.parallel import map_unordered
+from maskfold.prediction.store import ProbabilityStore
 from maskfold.submission.rle import encode
 from maskfold.training.metrics import dice_score, iou_score
 
@@ -44,16 +45,30 @@ class Job:
 
 
 def merged_probability(sources: Sequence[Source], image_id: str) -> np.ndarray:
-    """Return the weighted mean `(H, W) uint8` of an image's maps."""
+    """Return the weighted mean `(H, W) uint8` of an image's maps.
+
+    Raises:
+        MaskfoldError: If a map cannot be read, or is of another size than the others.
+    """
     maps = [pair for source in sources for pair in source.maps(image_id)]
     # Equal weights together, which is what the average is quick at.
     maps.sort(key=lambda pair: pair[1])
     weights = integer_weights([share for _, share in maps])
-    try:
-        return average_probabilities((store.read(image_id) for store, _ in maps), weights)
-    except MaskfoldError as error:
-        folders = listing([store.folder for store, _ in maps])
-        raise MaskfoldError(f"image {image_id}: {error}. In this order:\n{folders}") from error
+    return average_probabilities(_read_alike([store for store, _ in maps], image_id), weights)
+
+
+def _read_alike(stores: Sequence[ProbabilityStore], image_id: str) -> Iterator[np.ndarray]:
+    """Yield an image's map from each store, one by one; name the stores whose maps differ in size."""
+    shape = None
+    for store in stores:
+        probability = store.read(image_id)
+        shape = shape or probability.shape
+        if probability.shape != shape:
+            raise MaskfoldError(
+                f"{store.folder}: its map of {image_id} has {probability.shape[1]}x{probability.shape[0]} pixels, that "
+                f"in {stores[0].folder} has {shape[1]}x{shape[0]}. Predict all members on the same photos."
+            )
+        yield probability
 
 
 def merge(job: Job, table: pd.DataFrame, *, description: str, jobs: int = -1) -> pd.DataFrame:

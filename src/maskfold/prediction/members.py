@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 
 from maskfold.errors import MaskfoldError
@@ -16,14 +17,21 @@ def load_network(path: Path) -> Network:
     """Rebuild the network of a segmentation checkpoint, in evaluation mode on the CPU.
 
     Raises:
-        MaskfoldError: If the file is missing, damaged, or not a checkpoint of this repository.
+        MaskfoldError: If the file is missing, damaged, or not a checkpoint of this repository, or its network is not
+            what it was any more.
     """
     checkpoint = load_checkpoint(path)
     if "construction" not in checkpoint:
         raise MaskfoldError(f"{path}: does not say how its network was built; it is no checkpoint of maskfold.")
     construction = checkpoint["construction"]
     construction |= {key: None for key in PRETRAINED if key in construction}
-    network = Network(instantiate(construction, _convert_="all"))
     state = checkpoint["state_dict"]
-    network.load_state_dict({key.removeprefix(PREFIX): state[key] for key in state if key.startswith(PREFIX)})
+    try:
+        network = Network(instantiate(construction, _convert_="all"))
+        network.load_state_dict({key.removeprefix(PREFIX): state[key] for key in state if key.startswith(PREFIX)})
+    except (InstantiationException, RuntimeError) as error:
+        raise MaskfoldError(
+            f"{path}: its network cannot be rebuilt ({str(error).splitlines()[0]}). "
+            "Use the code that it was trained with, whose commit is in run.json, or train it again."
+        ) from error
     return network.eval()

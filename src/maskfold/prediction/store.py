@@ -14,7 +14,7 @@ from maskfold.errors import MaskfoldError, listing
 SUFFIX = ".b2nd"  # Blosc2's own file type: it carries the shape and the type
 PNG = ".png"
 ORIGIN = "store.json"  # what the maps come from
-# A trained network's maps of 1918x1280: three quarters of PNG's size, a tenth of its time both ways; other codecs and
+# A trained network's maps of 1918x1280: three quarters of PNG's size, an eighth of its time both ways; other codecs and
 # shuffling filters lose in size or in time (tests/benchmarks/bench_store.py).
 COMPRESSION = blosc2.CParams(
     codec=blosc2.Codec.ZSTD, clevel=1, typesize=1, filters=[blosc2.Filter.NOFILTER], filters_meta=[0], nthreads=1

@@ -47,7 +47,8 @@ def predict(config: DictConfig) -> ProbabilityStore:
             tta=tta,
             **trainer,
         )
-    log.info("%s: %d maps", store.folder, len(photos))
+    if first:
+        log.info("%s: %d maps", store.folder, len(photos))
     return store
 
 

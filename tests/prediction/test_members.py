@@ -1,0 +1,51 @@
+"""Networks rebuilt from their checkpoints alone."""
+
+import pytest
+import torch
+from torch import nn
+
+from maskfold.errors import MaskfoldError
+from maskfold.models.network import Network
+from maskfold.prediction.members import load_network
+
+LAYER = {"_target_": "torch.nn.Conv2d", "in_channels": 3, "out_channels": 1, "kernel_size": 1}
+
+
+def save(path, construction: dict, network: nn.Module) -> None:
+    state = {f"network.{key}": value for key, value in network.state_dict().items()}
+    torch.save({"construction": construction, "state_dict": state | {"loss.weight": torch.ones(1)}}, path)
+
+
+def test_a_network_answers_as_it_did(tmp_path):
+    network = Network(nn.Conv2d(3, 1, 1)).eval()
+    save(tmp_path / "best.ckpt", LAYER, network)
+
+    loaded = load_network(tmp_path / "best.ckpt")
+
+    photos = torch.randint(0, 256, (2, 3, 4, 5), dtype=torch.uint8)
+    assert torch.equal(loaded(photos), network(photos))
+    assert not loaded.training
+
+
+def test_pretrained_weights_are_not_fetched_to_be_replaced(tmp_path, monkeypatch):
+    def tiny(weights=None):
+        assert weights is None
+        return nn.Conv2d(3, 1, 1)
+
+    monkeypatch.setattr("maskfold.models.linknet.tiny", tiny, raising=False)
+    construction = {"_target_": "maskfold.models.linknet.tiny", "weights": "imagenet"}
+    save(tmp_path / "best.ckpt", construction, Network(tiny()))
+
+    load_network(tmp_path / "best.ckpt")
+
+
+@pytest.mark.parametrize(
+    "construction", [LAYER | {"kernel_size": 3}, LAYER | {"_target_": "maskfold.gone"}, LAYER | {"new": 1}]
+)
+def test_a_network_that_is_not_what_it_was_is_named(tmp_path, construction):
+    save(tmp_path / "best.ckpt", construction, Network(nn.Conv2d(3, 1, 1)))
+
+    with pytest.raises(
+        MaskfoldError, match=r"best\.ckpt: its network cannot be rebuilt .*run\.json, or train it again"
+    ):
+        load_network(tmp_path / "best.ckpt")
