@@ -15,7 +15,8 @@ from maskfold.data.augmentation import Albumentations, GreyObject, grey_object
 from maskfold.errors import MaskfoldError
 
 PRESETS = Path(__file__).parents[2] / "conf/augment"
-NAMES = sorted(path.stem for path in PRESETS.glob("*.yaml"))
+# A preset with a defaults list is made of others and changes with the epoch: the training room's.
+NAMES = sorted(path.stem for path in PRESETS.glob("*.yaml") if "defaults" not in OmegaConf.load(path))
 GEOMETRIC = ["light", "heavy", "soft", "soft_imgaug"]
 
 

@@ -6,7 +6,6 @@ from functools import cached_property
 from itertools import cycle, islice
 from typing import Any
 
-import cv2
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
@@ -111,5 +110,4 @@ def default_workers() -> int:
 
 def one_thread(_worker: int) -> None:
     """Keep a loading process to one core; there are as many processes as cores."""
-    cv2.setNumThreads(1)
     torch.set_num_threads(1)
