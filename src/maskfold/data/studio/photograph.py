@@ -14,6 +14,7 @@ from maskfold.data.studio.scene import Look, draw_look, empty_studio, shadow
 from maskfold.data.studio.shading import Skin, shade
 
 SUPERSAMPLING = 2
+KERB_SHARE = 0.15  # of the photos show the dark edge of the floor
 GAMMA = 2.2
 
 
@@ -65,7 +66,7 @@ def photograph(sitting: Sitting, view: int, height: int, width: int, entropy: tu
         view: 1 to 16.
         height: Pixels.
         width: Pixels.
-        entropy: Seed of what differs from view to view: light and noise.
+        entropy: Seed of what differs from view to view: light, noise, and the dark edge of the floor.
     """
     rng = np.random.default_rng(entropy)
     fine = Camera(sitting.rig, view, SUPERSAMPLING * height, SUPERSAMPLING * width)
@@ -74,7 +75,8 @@ def photograph(sitting: Sitting, view: int, height: int, width: int, entropy: tu
     light = shade(sitting.parts, surface, sitting.skin, fine)
     size = width, height
     cover = _shrink(covered.astype(np.float32), size)
-    studio = empty_studio(sitting.look, Camera(sitting.rig, view, height, width))
+    kerb = rng.uniform(0.03, 0.12) if rng.random() < KERB_SHARE else 0.0
+    studio = empty_studio(sitting.look, Camera(sitting.rig, view, height, width), kerb=kerb)
     studio *= shadow(sitting.rig, sitting.car.body, sitting.look, view, height, width)[..., None]
     picture = _shrink(light, size) + (1 - cover)[..., None] * studio
     with_gaps = _shrink((covered | surface.gaps).astype(np.float32), size)

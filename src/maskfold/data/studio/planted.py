@@ -8,7 +8,7 @@ import numpy as np
 from maskfold.data.studio.camera import VIEWS
 
 SIDE_VIEWS = (5, 13)  # where one looks straight through the wheels
-WHITE_VAN_SHARE, GAPS_SHARE, WRONG_SHARE = 0.05, 0.1, 0.008  # of the cars, of the cars, of the images
+WHITE_VAN_SHARE, GAPS_SHARE, WRONG_SHARE = 0.1, 0.1, 0.008  # of the cars, of the cars, of the images
 FEWEST_FOR_A_VAN = 4  # cars in a split
 SHIFTED, PIECE_MISSING, OTHER_CAR = "shifted", "piece missing", "mask of another car"
 

@@ -23,7 +23,6 @@ class Look:
         wall, floor, turntable, ink: Colours (red, green, blue).
         glow: How much brighter the wall is just above the floor.
         shadow: Depth of the shadow under the car, 0..1.
-        kerb: Height of the dark strip at the lower edge over the picture's height, 0 without.
         stains: Seed of the marks on the floor.
     """
 
@@ -33,7 +32,6 @@ class Look:
     ink: tuple[float, float, float]
     glow: float
     shadow: float
-    kerb: float
     stains: int
 
 
@@ -51,13 +49,18 @@ def draw_look(rng: np.random.Generator, *, blinding: bool = False) -> Look:
         ink=(ink * 1.03, ink * 0.97, ink),
         glow=float(rng.uniform(0.0, 0.06)),
         shadow=float(rng.uniform(0.62, 0.8)),
-        kerb=float(rng.uniform(0.03, 0.12)) if rng.random() < 0.15 else 0.0,
         stains=int(rng.integers(2**31)),
     )
 
 
-def empty_studio(look: Look, camera: Camera) -> np.ndarray:
-    """Return the studio without a car, (H, W, 3) float32 linear light."""
+def empty_studio(look: Look, camera: Camera, *, kerb: float = 0.0) -> np.ndarray:
+    """Return the studio without a car, (H, W, 3) float32 linear light.
+
+    Args:
+        look: The day's studio.
+        camera: Where from.
+        kerb: Height of the dark strip at the lower edge over the picture's height, 0 without.
+    """
     height, width = camera.height, camera.width
     sideways = np.linspace(-14, 14, 400)
     behind = np.sqrt(WALL_RADIUS**2 - sideways**2) - (WALL_RADIUS - WALL_BEHIND)
@@ -75,8 +78,8 @@ def empty_studio(look: Look, camera: Camera) -> np.ndarray:
     # The floor pales towards the wall, as light from the wall grazes it.
     floor *= (1 + 0.05 * np.exp(-np.maximum(-above, 0) / 0.06))[..., None]
     picture = wall + on_floor * (floor - wall)
-    if look.kerb:
-        _kerb(picture, look)
+    if kerb:
+        _add_kerb(picture, look, kerb)
     return picture
 
 
@@ -125,10 +128,10 @@ def _floor(look: Look, camera: Camera) -> np.ndarray:
     return floor * (1 + 0.022 * clouds * (0.4 + disc) + near)[..., None]
 
 
-def _kerb(picture: np.ndarray, look: Look) -> None:
+def _add_kerb(picture: np.ndarray, look: Look, kerb: float) -> None:
     height, width = picture.shape[:2]
     bend = 0.012 * (np.linspace(-1, 1, width) ** 2)
-    start = (1 - look.kerb - bend) * height
+    start = (1 - kerb - bend) * height
     inside = np.clip(np.arange(height)[:, None] - start[None, :], 0, 1).astype(np.float32)
     lip = np.clip(np.arange(height)[:, None] - start[None, :] + 0.016 * height, 0, 1).astype(np.float32)
     picture += (lip * 0.1)[..., None]
