@@ -56,7 +56,8 @@ def test_every_stage_has_a_configuration_that_composes_without_arguments(stage):
         ("ensemble", ["ensemble=linknet34", "data=nope"], ["data/nope"]),
         ("evaluate", [], ["name"]),
         ("evaluate", ["name=a", "fold=one"], ["fold", "'one'"]),
-        ("doctor", [], ["submission"]),
+        ("doctor", [], ["submission: not given. Add submission=... to the command."]),
+        ("folds", ["data=pairs"], ["data.root: not given. Add data.root=... to the command."]),
     ],
 )
 def test_the_answer_names_the_key_and_shows_no_traceback(command, stage, arguments, named):

@@ -189,8 +189,10 @@ def entry_point(stage: Callable[[DictConfig], Any], config_name: str | None = No
         try:
             refuse_unknown(config, STAGES[config_name or stage.__name__].__dataclass_fields__)
             stage(config)
-        except (MaskfoldError, MissingMandatoryValue) as error:
+        except MaskfoldError as error:
             sys.exit(f"\n{error}")
+        except MissingMandatoryValue as error:
+            sys.exit(f"\n{error.full_key}: not given. Add {error.full_key}=... to the command.")
         except KeyboardInterrupt:
             sys.exit("\nStopped. Run the same command again to go on from what is finished.")
 

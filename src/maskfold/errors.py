@@ -10,6 +10,10 @@ class MaskfoldError(Exception):
     traceback and exit with status 1.
     """
 
+    def __str__(self) -> str:
+        # torch hands a loading process's error on as a new one, whose message is the traceback that ends with the old.
+        return super().__str__().rpartition(f"{__name__}.{type(self).__name__}: ")[2].rstrip()
+
 
 def listing(items: Sequence[object], limit: int = 10) -> str:
     """Format up to `limit` items, one indented line each, and say how many are left out."""

@@ -52,7 +52,7 @@ def prepare(folder: Path, members: int) -> list[str]:
 def compare(folder: Path, members: int) -> tuple[float, float, float]:
     """Return milliseconds an image of ours and of the recipe, and the median ratio of neighbouring rounds."""
     image_ids = prepare(folder, members)
-    table = pd.DataFrame({"image_id": image_ids, "mask": None})
+    table = pd.DataFrame({"image_id": image_ids, "mask": None, "height": HEIGHT, "width": WIDTH})
     share = Fraction(1, members)
     sources = tuple(Source(Leaf(str(m), share, (folder / f"store{m}",)), None) for m in range(members))
     pairs = []

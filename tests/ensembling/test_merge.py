@@ -43,7 +43,7 @@ def table(tmp_path) -> pd.DataFrame:
         mask = tmp_path / f"{image_id}.png"
         cv2.imwrite(str(mask), sure.astype(np.uint8) * 255)
         rows.append({"image_id": image_id, "mask": None if number % 5 == 0 else str(mask)})
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).assign(height=5, width=7)
 
 
 def job(folder: Path, parts: str = "parts", *, members=(0, 1, 2), threshold: int = 128, steps=()) -> Job:
@@ -157,7 +157,7 @@ def test_repair_replaces_exactly_the_worst(table, tmp_path):
 
 
 def test_equally_unsure_images_are_repaired_in_the_order_of_their_names(tmp_path):
-    table = pd.DataFrame({"image_id": ["b", "c", "a"], "mask": [None, None, None]})
+    table = pd.DataFrame({"image_id": ["b", "c", "a"], "mask": None, "height": 1, "width": 2})
     for image_id in table["image_id"]:
         ProbabilityStore(tmp_path / "m0").write(image_id, np.array([[0, 128]], np.uint8))
 
@@ -181,6 +181,11 @@ def test_maps_of_different_sizes_are_refused_with_their_stores(tmp_path):
 
     with pytest.raises(MaskfoldError, match=r"m0: its map of a has 3x2 pixels, that in .*m1 has 4x2\."):
         merged_probability(job(tmp_path, members=(0, 1)).sources, "a")
+
+
+def test_maps_of_another_size_than_the_photo_are_refused(table, tmp_path):
+    with pytest.raises(MaskfoldError, match=r"car00: its maps have 7x5 pixels, its photo has 14x10\."):
+        merge(job(tmp_path), table.assign(height=10, width=14), description="merge", jobs=1)
 
 
 def test_a_full_disk_keeps_the_parts_that_were_finished(table, tmp_path):

@@ -140,6 +140,15 @@ def test_the_origin_is_kept_and_another_is_refused_by_key(store):
     assert "store=" in message
 
 
+def test_a_store_without_maps_is_claimed_anew(store):
+    store.claim({"checkpoint": "c1"})
+    store.claim({"checkpoint": "c2"})
+    store.write("a", np.zeros((2, 2), np.uint8))
+
+    with pytest.raises(MaskfoldError, match="checkpoint: c2 before, c1 now"):
+        store.claim({"checkpoint": "c1"})
+
+
 def test_maps_of_unknown_origin_are_not_added_to(store):
     store.folder.mkdir()
     cv2.imwrite(str(store.folder / "a.png"), np.zeros((2, 2), np.uint8))

@@ -156,7 +156,8 @@ def test_unknown_names_are_refused_by_the_composition(arguments, error):
 @pytest.mark.parametrize(
     ("argument", "told"),
     [
-        ("+trainer.max_epoch=3", r"trainer\.max_epoch: no such key in conf/trainer/"),
+        ("+trainer.max_epoch=3", r"trainer\.max_epoch: no such key\. There are batch_size, .*max_epochs"),
+        ("+trainer.monitor=val/loss", r"trainer\.monitor: no such key"),
         ("+model.depth=3", r"maskfold\.models\.linknet\.LinkNet: .*depth"),
         ("+geometry.depth=3", r"Resize: .*depth"),
         ("tta=vflip", "vflip"),

@@ -6,10 +6,11 @@ from typing import Any
 import lightning
 import pytest
 import torch
+from lightning.pytorch.callbacks import Callback
 from torch import nn
 from torch.utils.data import Dataset
 
-from maskfold.training.engine import fit
+from maskfold.training.engine import Engine
 from maskfold.training.loaders import EpochLoader
 from maskfold.training.run_folder import RunFolder
 from maskfold.training.schedules import Schedule
@@ -81,6 +82,7 @@ def toy(tmp_path) -> Callable[..., ToyTask]:
         optimizer: Callable = torch.optim.Adam,
         stop_at: tuple[int, int] | None = None,
         schedule: Any = None,
+        averaging: Callback | None = None,
         **trainer: Any,
     ) -> ToyTask:
         folder = RunFolder(tmp_path / run)
@@ -90,14 +92,14 @@ def toy(tmp_path) -> Callable[..., ToyTask]:
             EpochLoader(ToyData(), batch_size=2, seed=1, shuffle=shuffle, num_workers=0) for shuffle in (True, False)
         ]
         try:
-            task.best = fit(
+            task.best = Engine(**{"accelerator": "cpu"} | trainer).fit(
                 task,
                 *loaders,
                 folder=folder,
                 schedule=schedule or Schedule(phases=phases or [{"epochs": 4, "rate": 0.01}]),
                 seed=1,
                 monitor="val/dice",
-                **{"accelerator": "cpu"} | trainer,
+                averaging=averaging,
             )
         except KilledError:
             assert stop_at is not None

@@ -1,3 +1,7 @@
+import errno
+import io
+import os
+
 import pytest
 import torch
 
@@ -44,6 +48,21 @@ def test_a_full_disk_is_said_in_plain_words(path, monkeypatch):
     assert load_checkpoint(path)["epoch"] == 3
 
 
+class FillingDisk(io.BytesIO):
+    """A file on a disk with room for torch's few words at the end, but not for the tensor before them."""
+
+    def write(self, content: bytes) -> int:
+        if len(content) > 1000:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return super().write(content)
+
+
+def test_a_disk_that_becomes_full_in_the_middle_is_said_in_plain_words(path, monkeypatch):
+    monkeypatch.setattr(files.Path, "open", lambda part, mode: FillingDisk())
+    with pytest.raises(MaskfoldError, match=r"last\.ckpt: cannot be written: No space left on device"):
+        AtomicCheckpointIO().save_checkpoint(CHECKPOINT, path)
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -57,7 +76,7 @@ def test_a_full_disk_is_said_in_plain_words(path, monkeypatch):
 )
 def test_damage_is_named_with_the_way_out(path, damage):
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(MaskfoldError, match=r"last\.ckpt: not a readable checkpoint .*Delete the file to begin again"):
+    with pytest.raises(MaskfoldError, match=r"last\.ckpt: not a readable checkpoint .*overwrite=true"):
         load_checkpoint(path)
 
 
@@ -74,8 +93,13 @@ def test_code_inside_a_checkpoint_is_refused_and_not_run(path, capsys):
 
 
 def test_missing_checkpoint(tmp_path):
-    with pytest.raises(MaskfoldError, match="no such checkpoint"):
+    with pytest.raises(MaskfoldError, match=r"no such checkpoint\. Train this fold first"):
         load_checkpoint(tmp_path / "best.ckpt")
+
+
+def test_missing_checkpoint_is_told_with_those_that_there_are(path):
+    with pytest.raises(MaskfoldError, match=r"snapshot0\.ckpt: no such checkpoint\. There are last\."):
+        load_checkpoint(path.with_name("snapshot0.ckpt"))
 
 
 def test_a_file_with_something_else_in_it_is_no_checkpoint(path):

@@ -64,6 +64,7 @@ def test_same_run_goes_on(folder):
     ],
 )
 def test_another_run_is_refused_by_key_with_both_ways_out(folder, config, identity, told):
+    folder.metrics.write_text("epoch\n0\n")
     with pytest.raises(MaskfoldError) as refusal:
         folder.begin(config, identity=identity, overwrite=False)
     message = str(refusal.value)
@@ -76,6 +77,7 @@ def test_another_run_is_refused_by_key_with_both_ways_out(folder, config, identi
 def test_what_changes_no_result_may_differ(folder):
     config = changed(trainer__num_workers=8, trainer__accelerator="cpu", overwrite=True)
     config["tracker"] = {"wandb": {"project": "maskfold"}}
+    folder.checkpoints.mkdir()
     folder.begin(config, identity=IDENTITY, overwrite=False)
     assert folder.read_config() == CONFIG
     assert set(FREE_KEYS) == {"overwrite", "tracker", "trainer.num_workers", "trainer.accelerator"}
@@ -91,8 +93,10 @@ def test_overwrite_removes_everything_but_the_lock(folder):
     assert folder.read_config()["seed"] == 1
 
 
-def test_a_beginning_that_was_killed_between_its_two_files_is_begun_again(folder):
-    folder.run.unlink()
+@pytest.mark.parametrize("written", [("config",), ("config", "run")])
+def test_a_run_of_which_nothing_came_gives_way_to_another(folder, written):
+    for name in {"config", "run"} - {*written}:
+        getattr(folder, name).unlink()
     folder.begin(changed(seed=1), identity=IDENTITY, overwrite=False)
     assert folder.read_config()["seed"] == 1
 
@@ -108,6 +112,7 @@ def test_no_run_and_damaged_files_are_named(folder, tmp_path):
     with pytest.raises(MaskfoldError, match=r"no run here .*Train this fold first"):
         RunFolder(tmp_path / "none").read_config()
     folder.config.write_text("name: [unclosed")
+    folder.metrics.write_text("epoch\n0\n")
     with pytest.raises(MaskfoldError, match=r"config\.yaml: damaged"):
         folder.begin(CONFIG, identity=IDENTITY, overwrite=False)
     folder.config.write_text("")

@@ -14,6 +14,7 @@ import pandas as pd
 from maskfold.data.loading import read_mask
 from maskfold.ensembling.merge import merged_probability
 from maskfold.ensembling.tree import Source
+from maskfold.errors import MaskfoldError
 from maskfold.parallel import map_unordered
 from maskfold.training.metrics import dice_score
 
@@ -121,8 +122,7 @@ def contested_pixels(sources: Sequence[Source], rows: pd.DataFrame, *, threshold
         jobs: Processes; -1 is one per core.
 
     Raises:
-        MaskfoldError: If a map or a mask cannot be read.
-        ValueError: If an image's maps differ in size.
+        MaskfoldError: If a map or a mask cannot be read, or an image's maps differ in size.
     """
     images = list(enumerate(zip(rows["image_id"], rows["mask"], strict=True)))
     look = partial(_contest_image, sources, threshold)
@@ -134,5 +134,12 @@ def _contest_image(
     sources: Sequence[Source], threshold: int, image: tuple[int, tuple[str, str]]
 ) -> tuple[int, Contested]:
     number, (image_id, mask) = image
-    maps = np.stack([merged_probability([source], image_id) for source in sources])
+    found = [merged_probability([source], image_id) for source in sources]
+    for source, probability in zip(sources, found, strict=True):
+        if probability.shape != found[0].shape:
+            raise MaskfoldError(
+                f"{source.leaf.name}: its map of {image_id} has another size than that of {sources[0].leaf.name}. "
+                "Predict all members on the same photos."
+            )
+    maps = np.stack(found)
     return number, contest(maps, read_mask(mask, size=maps.shape[1:]), threshold=threshold, seed=number)

@@ -83,6 +83,9 @@ def merge(job: Job, table: pd.DataFrame, *, description: str, jobs: int = -1) ->
     Returns:
         One row an image in the table's order: `SCORES`; `area` is the mask's share of the pixels, `dice` and `iou` are
         NaN where there is no mask to score against. The masks themselves stay on disk, see `read_masks`.
+
+    Raises:
+        MaskfoldError: If a map or a mask cannot be read, a map has not its photo's size, or the disk is full.
     """
     todo = [chunk for chunk in _chunks(table) if not _part(job, chunk).exists()]
     label = f"{description} ({CHUNK} images each)"
@@ -149,6 +152,11 @@ class _ChunkMerger:
 def _merge_rows(job: Job, chunk: pd.DataFrame) -> Iterator[dict]:
     for row in chunk.itertuples():
         probability = merged_probability(job.sources, row.image_id)
+        if probability.shape != (row.height, row.width):
+            raise MaskfoldError(
+                f"{row.image_id}: its maps have {probability.shape[1]}x{probability.shape[0]} pixels, its photo has "
+                f"{row.width}x{row.height}. Predict all members on the photos as they are."
+            )
         mask = to_mask(probability, job.threshold, job.steps)
         scores = {"dice": np.nan, "iou": np.nan} if pd.isna(row.mask) else _score(mask, row.mask)
         yield {

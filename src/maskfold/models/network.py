@@ -28,7 +28,8 @@ class Network(nn.Module):
     @property
     def stride(self) -> int:
         """The multiple that an input's height and width must be; 1 for a model that does not say."""
-        return getattr(self.model, "stride", 1)
+        stride = getattr(self.model, "stride", 1)
+        return stride if isinstance(stride, int) else 1  # a bare convolution means something else by it
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Map `(N, 3, H, W) uint8` RGB photos to `(N, 1, H, W)` logits."""

@@ -18,7 +18,7 @@ from maskfold.errors import MaskfoldError
 from maskfold.models.network import Network
 from maskfold.prediction.store import ProbabilityStore, to_bytes
 from maskfold.prediction.tta import predict_probability
-from maskfold.training.engine import choose_precision
+from maskfold.training.engine import choose_precision, interruptible
 from maskfold.training.loaders import default_workers, one_thread
 
 
@@ -164,8 +164,5 @@ def predict_photos(
         enable_model_summary=False,
         callbacks=[TQDMProgressBar(refresh_rate=5)],
     )
-    try:
+    with interruptible():
         trainer.predict(predictor, loader, return_predictions=False)
-    except SystemExit as error:
-        # Lightning ends the process itself on Ctrl-C; the entry point has the better words for it.
-        raise KeyboardInterrupt from error

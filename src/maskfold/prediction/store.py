@@ -82,11 +82,11 @@ class ProbabilityStore:
             MaskfoldError: If the maps that are here come from elsewhere; the message names what differs.
         """
         path = self.folder / ORIGIN
-        if not path.exists():
-            if self.folder.is_dir() and self.paths():
-                raise MaskfoldError(f"{self.folder}: holds maps of unknown origin. {_WAYS_OUT}")
+        if not (self.folder.is_dir() and self.paths()):
             files.write_json(path, origin)
             return
+        if not path.exists():
+            raise MaskfoldError(f"{self.folder}: holds maps of unknown origin. {_WAYS_OUT}")
         before = files.read_json(path)
         differing = [
             f"{key}: {before.get(key)} before, {origin.get(key)} now"

@@ -1,24 +1,21 @@
 """Train one fold of one member: `python -m maskfold.stages.train experiment=linknet34 fold=0`."""
 
 import logging
-from collections.abc import Callable, Iterable
 from functools import partial
-from inspect import signature
 
 import lightning
 import pandas as pd
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
 
-from maskfold.config import EXPERIMENTS, build, entry_point, resolved
+from maskfold.config import EXPERIMENTS, build, entry_point, refuse_unknown, resolved
 from maskfold.data.dataset import LabelledDataset
 from maskfold.data.folds import fold_members, read_folds, split_path
 from maskfold.data.table import fingerprint
-from maskfold.errors import MaskfoldError
 from maskfold.files import locked, sha256
 from maskfold.models.network import Network
 from maskfold.prediction.tta import check_tta
-from maskfold.training.engine import fit
+from maskfold.training.engine import Engine
 from maskfold.training.loaders import EpochLoader
 from maskfold.training.run_folder import RunFolder
 from maskfold.training.schedules import Schedule
@@ -26,10 +23,13 @@ from maskfold.training.segmentation import SegmentationTask
 
 log = logging.getLogger(__name__)
 
+TRAINER = ("batch_size", "num_workers", "channels_last", "compile", *Engine.__dataclass_fields__)
+
 
 def train(config: DictConfig) -> dict[str, float]:
     """Train a fold into its run folder; return the metrics of its best epoch."""
     check_tta(config.tta)
+    refuse_unknown(config.trainer, TRAINER, group="trainer.")
     source = build(config.data)
     table = source.load()
     split = split_path(source, config.split_file)
@@ -68,9 +68,8 @@ def _fit(config: DictConfig, train_rows: pd.DataFrame, validation_rows: pd.DataF
         compile_network=trainer.pop("compile"),
     )
     load = partial(EpochLoader, batch_size=trainer.pop("batch_size"), num_workers=trainer.pop("num_workers"))
-    refuse_unknown("trainer", trainer, fit)
     dataset = partial(LabelledDataset, geometry=geometry, preprocess=preprocess, seed=config.seed)
-    return fit(
+    return Engine(**trainer).fit(
         task,
         load(dataset(train_rows, augment=augment), seed=config.seed, shuffle=True),
         load(dataset(validation_rows)),
@@ -80,19 +79,7 @@ def _fit(config: DictConfig, train_rows: pd.DataFrame, validation_rows: pd.DataF
         monitor="val/dice",
         averaging=build(config.averaging) if config.averaging else None,
         loggers=[build(node) for node in config.tracker.values()],
-        **trainer,
     )
-
-
-def refuse_unknown(group: str, keys: Iterable[str], function: Callable) -> None:
-    """Refuse keys that a function does not take, before it is called.
-
-    Raises:
-        MaskfoldError: Naming the keys.
-    """
-    unknown = sorted(set(keys) - set(signature(function).parameters))
-    if unknown:
-        raise MaskfoldError(f"{', '.join(f'{group}.{key}' for key in unknown)}: no such key in conf/{group}/.")
 
 
 main = entry_point(train)

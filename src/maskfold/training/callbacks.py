@@ -99,8 +99,7 @@ class EpochLog(Callback):
 
     def on_validation_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         """Stop the training clock."""
-        if not trainer.sanity_checking:
-            self.trained = time.perf_counter()
+        self.trained = time.perf_counter()
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         """Add the epoch's row and rewrite the file; other ranks keep the same rows but leave the file alone."""

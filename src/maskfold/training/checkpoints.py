@@ -19,10 +19,19 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     """Writes to a temporary name and renames, so that a kill never leaves half a checkpoint."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
-        """Save `checkpoint` to `path`."""
+        """Save `checkpoint` to `path`.
+
+        Raises:
+            MaskfoldError: If it cannot be written (full disk, read-only folder).
+        """
         # Through a file of our own: given a path, torch reports a full disk as an internal error of its own.
         with atomic_path(Path(path)) as part, part.open("wb") as file:
-            torch.save(checkpoint, file)
+            try:
+                torch.save(checkpoint, file)
+            except RuntimeError as error:
+                if isinstance(error.__context__, OSError):  # which torch covers up while it closes its archive
+                    raise error.__context__ from None
+                raise
 
 
 def checkpoint_callbacks(folder: Path, *, monitor: str) -> list[ModelCheckpoint]:
@@ -64,14 +73,16 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         MaskfoldError: If the file is missing, damaged, or something else.
     """
     if not path.is_file():
-        raise MaskfoldError(f"{path}: no such checkpoint. Train this fold first.")
+        others = ", ".join(sorted(other.stem for other in path.parent.glob("*.ckpt")))
+        way_out = f"There are {others}." if others else "Train this fold first."
+        raise MaskfoldError(f"{path}: no such checkpoint. {way_out}")
     try:
         _check_archive(path)
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
         raise MaskfoldError(
-            f"{path}: not a readable checkpoint ({str(error).partition(chr(10))[0]}). Delete the file to begin again "
-            "from the start, or put a whole copy in its place."
+            f"{path}: not a readable checkpoint ({str(error).partition(chr(10))[0]}). Put a whole copy in its "
+            "place, or train this fold from the start with overwrite=true."
         ) from error
     if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
         raise MaskfoldError(f"{path}: not a checkpoint of a training, though torch can read it. Name another file.")

@@ -1,8 +1,9 @@
 """The training engine: fits any task into a run folder, and goes on where a killed run stopped. Knows no masks."""
 
 import logging
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import lightning
@@ -21,39 +22,11 @@ from maskfold.training.schedules import Schedule
 log = logging.getLogger(__name__)
 
 
-def fit(
-    task: lightning.LightningModule,
-    train_batches: EpochLoader,
-    validation_batches: EpochLoader,
-    *,
-    folder: RunFolder,
-    schedule: Schedule | Any,
-    seed: int,
-    monitor: str,
-    max_epochs: int | None = None,
-    patience: int | None = None,
-    precision: str = "auto",
-    accelerator: str = "auto",
-    devices: int | str = 1,
-    num_nodes: int = 1,
-    strategy: str = "auto",
-    accumulate: int = 1,
-    gradient_clip: float | None = None,
-    hard_negatives_every: int | None = None,
-    averaging: Callback | None = None,
-    limit_batches: int | None = None,
-    loggers: Iterable[Logger] = (),
-) -> dict[str, float]:
-    """Train `task`, from its last checkpoint if it has one, and return the row of its best epoch.
+@dataclass(frozen=True, kw_only=True)
+class Engine:
+    """How long, on what, and with what help a task is trained.
 
-    Args:
-        task: Logs `monitor` and `val/loss` in validation.
-        train_batches: Batches are dictionaries with a key `image`.
-        validation_batches: The same.
-        folder: Where checkpoints and `metrics.csv` go.
-        schedule: A `Schedule`, or a torch scheduler's factory, which the task then brings itself.
-        seed: Every epoch's random state follows from it.
-        monitor: The metric whose largest value makes the best checkpoint.
+    Attributes:
         max_epochs: Epochs to train; the schedule's own length by default.
         patience: Stop when the monitor has not improved for so many epochs; None never does.
         precision: Lightning's names; `auto` is bf16-mixed where the device has it, else 32-true.
@@ -64,60 +37,115 @@ def fit(
         accumulate: Batches whose gradients are added up before a step.
         gradient_clip: The gradient's largest norm; None does not clip.
         hard_negatives_every: So many fresh batches are followed by the hardest of them once more; None for no mining.
-        averaging: What keeps an average of the weights, see `maskfold.training.averaging`; None for the weights alone.
         limit_batches: Train and validate on so many batches an epoch only, to try things out.
-        loggers: Trackers besides `metrics.csv`.
-
-    Raises:
-        MaskfoldError: If the number of epochs is not known, or the last checkpoint is damaged.
-        KeyboardInterrupt: If the user stops it.
     """
-    epochs = max_epochs or (len(schedule) if isinstance(schedule, Schedule) else None)
-    if epochs is None:
-        raise MaskfoldError("trainer.max_epochs is null and the schedule has no length of its own: set it.")
-    epoch_log = EpochLog(folder.metrics)
-    callbacks: list[Callback] = [EpochSeed(seed), TQDMProgressBar(refresh_rate=5), epoch_log]
-    if isinstance(schedule, Schedule):
-        callbacks += [FollowSchedule(schedule), Snapshots(schedule, folder.checkpoints)]
-    if patience is not None:
-        callbacks.append(EarlyStopping(monitor, mode="max", patience=patience))
-    if averaging is not None:
-        callbacks.append(averaging)
-    if hard_negatives_every is not None:
-        train_batches = HardNegativeLoader(train_batches, every=hard_negatives_every)
-        callbacks.append(ReportLosses(train_batches))
-    trainer = lightning.Trainer(
-        default_root_dir=folder.path,
-        max_epochs=epochs,
-        precision=choose_precision(precision, accelerator),
-        accelerator=accelerator,
-        devices=devices,
-        num_nodes=num_nodes,
-        strategy=strategy,
-        accumulate_grad_batches=accumulate,
-        gradient_clip_val=gradient_clip,
-        limit_train_batches=limit_batches,
-        limit_val_batches=limit_batches,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
-        log_every_n_steps=1,
-        logger=list(loggers) or False,
-        callbacks=callbacks + checkpoint_callbacks(folder.checkpoints, monitor=monitor),
-        plugins=[AtomicCheckpointIO()],
-        enable_model_summary=False,
-    )
-    _fit_on(trainer, folder.last, task, train_batches, validation_batches)
-    return max(epoch_log.rows, key=lambda row: row[monitor])
+
+    max_epochs: int | None = None
+    patience: int | None = None
+    precision: str = "auto"
+    accelerator: str = "auto"
+    devices: int | str = 1
+    num_nodes: int = 1
+    strategy: str = "auto"
+    accumulate: int = 1
+    gradient_clip: float | None = None
+    hard_negatives_every: int | None = None
+    limit_batches: int | None = None
+
+    def fit(
+        self,
+        task: lightning.LightningModule,
+        train_batches: EpochLoader,
+        validation_batches: EpochLoader,
+        *,
+        folder: RunFolder,
+        schedule: Schedule | Any,
+        seed: int,
+        monitor: str,
+        averaging: Callback | None = None,
+        loggers: Iterable[Logger] = (),
+    ) -> dict[str, float]:
+        """Train `task`, from its last checkpoint if it has one, and return the row of its best epoch.
+
+        Args:
+            task: Logs `monitor` and `val/loss` in validation.
+            train_batches: Batches are dictionaries with a key `image`.
+            validation_batches: The same.
+            folder: Where checkpoints and `metrics.csv` go.
+            schedule: A `Schedule`, or a torch scheduler's factory, which the task then brings itself.
+            seed: Every epoch's random state follows from it.
+            monitor: The metric whose largest value makes the best checkpoint.
+            averaging: What keeps an average of the weights, see `maskfold.training.averaging`; None for the weights
+                alone.
+            loggers: Trackers besides `metrics.csv`.
+
+        Raises:
+            MaskfoldError: If the number of epochs is not known, or the last checkpoint is damaged.
+            KeyboardInterrupt: If the user stops it.
+        """
+        epoch_log = EpochLog(folder.metrics)
+        callbacks = [EpochSeed(seed), TQDMProgressBar(refresh_rate=5), epoch_log]
+        callbacks += self._callbacks(schedule, folder, monitor)
+        if averaging is not None:
+            callbacks.append(averaging)
+        if self.hard_negatives_every is not None:
+            train_batches = HardNegativeLoader(train_batches, every=self.hard_negatives_every)
+            callbacks.append(ReportLosses(train_batches))
+        callbacks += checkpoint_callbacks(folder.checkpoints, monitor=monitor)
+        trainer = self._trainer(folder, self._epochs(schedule), callbacks, loggers)
+        last = folder.last if folder.last.exists() else None
+        if last is not None:
+            log.info("Going on after epoch %d: %s", load_checkpoint(last)["epoch"] + 1, last)
+        with interruptible():
+            trainer.fit(task, train_batches, validation_batches, ckpt_path=last, weights_only=True)
+        return max(epoch_log.rows, key=lambda row: row[monitor])
+
+    def _epochs(self, schedule: Schedule | Any) -> int:
+        epochs = self.max_epochs or (len(schedule) if isinstance(schedule, Schedule) else None)
+        if epochs is None:
+            raise MaskfoldError("trainer.max_epochs is null and the schedule has no length of its own: set it.")
+        return epochs
+
+    def _callbacks(self, schedule: Schedule | Any, folder: RunFolder, monitor: str) -> list[Callback]:
+        """Return what follows the schedule, and what ends a run early."""
+        callbacks: list[Callback] = []
+        if isinstance(schedule, Schedule):
+            callbacks += [FollowSchedule(schedule), Snapshots(schedule, folder.checkpoints)]
+        if self.patience is not None:
+            callbacks.append(EarlyStopping(monitor, mode="max", patience=self.patience))
+        return callbacks
+
+    def _trainer(
+        self, folder: RunFolder, epochs: int, callbacks: list[Callback], loggers: Iterable[Logger]
+    ) -> lightning.Trainer:
+        return lightning.Trainer(
+            default_root_dir=folder.path,
+            max_epochs=epochs,
+            precision=choose_precision(self.precision, self.accelerator),
+            accelerator=self.accelerator,
+            devices=self.devices,
+            num_nodes=self.num_nodes,
+            strategy=self.strategy,
+            accumulate_grad_batches=self.accumulate,
+            gradient_clip_val=self.gradient_clip,
+            limit_train_batches=self.limit_batches,
+            limit_val_batches=self.limit_batches,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+            log_every_n_steps=1,
+            logger=list(loggers) or False,
+            callbacks=callbacks,
+            plugins=[AtomicCheckpointIO()],
+            enable_model_summary=False,
+        )
 
 
-def _fit_on(trainer: lightning.Trainer, last: Path, task: lightning.LightningModule, *batches: Iterable) -> None:
-    """Fit from the last checkpoint if there is one, and say so."""
-    if last.exists():
-        log.info("Going on after epoch %d: %s", load_checkpoint(last)["epoch"] + 1, last)
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Give Ctrl-C back as a `KeyboardInterrupt`: Lightning ends the process itself, without the entry point's words."""
     try:
-        trainer.fit(task, *batches, ckpt_path=last if last.exists() else None, weights_only=True)
+        yield
     except SystemExit as error:
-        # Lightning ends the process itself on Ctrl-C; the entry point has the better words for it.
         raise KeyboardInterrupt from error
 
 

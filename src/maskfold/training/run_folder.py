@@ -47,11 +47,13 @@ class RunFolder:
             overwrite: Remove everything an earlier run left here first.
 
         Raises:
-            MaskfoldError: If the folder was begun with another configuration, other data or other folds.
+            MaskfoldError: If something was trained here with another configuration, other data or other folds, or the
+                folder's own files are damaged.
         """
         if overwrite:
             self._clear()
-        if self.config.exists() and self.run.exists():
+        begun = self.config.exists() and self.run.exists()
+        if begun and (self.metrics.exists() or self.checkpoints.exists()):
             self._refuse_other(config, identity)
             return
         files.write_text(self.config, yaml.safe_dump(config, sort_keys=False))
@@ -75,7 +77,7 @@ class RunFolder:
         ]
         if differing:
             raise MaskfoldError(
-                f"{self.path} was begun with another configuration:\n{listing(differing)}\n"
+                f"{self.path} was trained with another configuration:\n{listing(differing)}\n"
                 "Give this run a folder of its own with name=..., or replace the old one with overwrite=true."
             )
 
