@@ -49,7 +49,7 @@ def _config_of_any_fold(member: Path) -> DictConfig:
 def _costs(member: Path, folds: list[int]) -> pd.DataFrame:
     """Return what each fold's training cost: `epochs`, `seconds`, `images_per_second`, `peak_memory_mb`, `device`."""
     costs = {str(fold): RunFolder(member / f"fold{fold}").costs() for fold in folds}
-    return pd.DataFrame.from_dict(costs, orient="index")
+    return pd.DataFrame.from_dict(costs, orient="index").convert_dtypes()
 
 
 main = entry_point(evaluate)
