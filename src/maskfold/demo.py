@@ -22,7 +22,7 @@ from maskfold.stages.score import score
 from maskfold.stages.studio import studio
 from maskfold.stages.train import train
 
-MEMBERS = ("demo_linknet", "demo_unet")
+MEMBERS = ("demo_unet_wide", "demo_unet")
 FOLDS = (0, 1)
 ROOT = "data/demo"
 DATA = ["data=studio", f"data.root={ROOT}", "data.name=demo"]

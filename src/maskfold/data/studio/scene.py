@@ -39,7 +39,7 @@ def draw_look(rng: np.random.Generator, *, blinding: bool = False) -> Look:
     """Draw the studio of one car; a `blinding` one is lit until wall and floor are nearly as white as paper."""
     tint = rng.normal(0, 0.012, 3) * (1.0, 0.3, -1.0)
     wall = rng.uniform(0.86, 0.94) if not blinding else 0.93
-    floor = wall * (rng.uniform(0.58, 0.84) if not blinding else 0.9)
+    floor = wall * (rng.uniform(0.58, 0.84) if not blinding else 0.98)
     dirt = np.array([1.0, 0.985, 0.945]) * rng.uniform(0.96, 1.03)
     ink = rng.uniform(0.07, 0.14)
     return Look(
