@@ -31,7 +31,7 @@ $(STAMP): requirements.txt pyproject.toml
 to_train = $(if $(filter all,$(FOLD)),$$($(STAGE).list_folds experiment=$(EXP) $(ARGS)),$(FOLD))
 trained = $(if $(filter all,$(FOLD)),$$(cd experiments/$(EXP) && ls -d fold* | tr -d a-z),$(FOLD))
 
-.PHONY: help setup demo test lint data studio folds train predict evaluate ensemble doctor score report bench
+.PHONY: help setup demo test lint data studio folds train predict evaluate ensemble blend doctor score report bench
 
 help: ## list the doors
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -81,6 +81,9 @@ evaluate: $(STAMP) ## score the out-of-fold maps of EXP
 ensemble: $(STAMP) ## average, rank, post-process and write the submission of ENS
 	$(STAGE).ensemble ensemble=$(ENS) $(ARGS)
 
+blend: $(STAMP) ## fit the weights of ENS out of fold, and say whether that is worth it
+	$(STAGE).blend ensemble=$(ENS) $(ARGS)
+
 score: $(STAMP) ## score SUB against TRUTH, a folder of masks
 	$(STAGE).score submission=$(SUB) truth=$(TRUTH) $(ARGS)
 
@@ -91,4 +94,4 @@ report: $(STAMP) ## pictures and tables of ENS in one HTML file
 	$(STAGE).report ensemble=$(ENS) $(ARGS)
 
 bench: $(STAMP) ## the measurements behind the README's numbers
-	$(PY) tests/benchmarks/bench_rle.py
+	for bench in tests/benchmarks/bench_*.py; do $(PY) $$bench || exit 1; done
