@@ -20,6 +20,7 @@ from maskfold.training.loaders import EpochLoader
 from maskfold.training.run_folder import RunFolder
 from maskfold.training.schedules import Schedule
 from maskfold.training.segmentation import SegmentationTask
+from maskfold.training.trackers import tracked
 
 log = logging.getLogger(__name__)
 
@@ -69,17 +70,18 @@ def _fit(config: DictConfig, train_rows: pd.DataFrame, validation_rows: pd.DataF
     )
     load = partial(EpochLoader, batch_size=trainer.pop("batch_size"), num_workers=trainer.pop("num_workers"))
     dataset = partial(LabelledDataset, geometry=geometry, preprocess=preprocess, seed=config.seed)
-    return Engine(**trainer).fit(
-        task,
-        load(dataset(train_rows, augment=augment), seed=config.seed, shuffle=True),
-        load(dataset(validation_rows)),
-        folder=folder,
-        schedule=schedule,
-        seed=config.seed,
-        monitor="val/dice",
-        averaging=build(config.averaging) if config.averaging else None,
-        loggers=[build(node) for node in config.tracker.values()],
-    )
+    with tracked(build(node) for node in config.tracker.values()) as loggers:
+        return Engine(**trainer).fit(
+            task,
+            load(dataset(train_rows, augment=augment), seed=config.seed, shuffle=True),
+            load(dataset(validation_rows)),
+            folder=folder,
+            schedule=schedule,
+            seed=config.seed,
+            monitor="val/dice",
+            averaging=build(config.averaging) if config.averaging else None,
+            loggers=loggers,
+        )
 
 
 main = entry_point(train)

@@ -141,6 +141,7 @@ class _Names:
         self.previous = 0
 
     def check(self, line: int, image: str) -> None:
+        """Look at one row's name."""
         where = f"line {line}, column img: {image!r}"
         if image in self.seen:
             self.errors.add("double images", f"{where} is already in line {self.seen[image]}")
@@ -159,6 +160,7 @@ class _Names:
         self.previous = position
 
     def finish(self) -> None:
+        """Say which images of the sample have no row."""
         for image, line in (self.expected or {}).items():
             if image not in self.seen:
                 self.errors.add("missing images", f"column img: {image!r}, line {line} of the sample, has no row")
@@ -174,6 +176,7 @@ class _Masks:
         self.transposed: list[str] = []
 
     def check(self, line: int, image: str, rle: str) -> None:
+        """Look at one row's mask."""
         where = f"line {line}, {image}, column rle_mask"
         try:
             pairs = parse(rle)
@@ -204,6 +207,7 @@ class _Masks:
                 self.transposed.append(where)
 
     def finish(self) -> None:
+        """Say whether most masks are transposed, or name the few that seem to be."""
         if len(self.transposed) > self.judged / 2:
             self.errors.add(
                 "orientation",
