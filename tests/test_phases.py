@@ -53,3 +53,8 @@ def test_what_is_no_table_is_refused(phases):
 def test_message_names_the_row_inside_a_cycle():
     with pytest.raises(MaskfoldError, match=r"schedule\.phases\[1\]\.phases\[0\] is \{'epochs': 0"):
         expand([{"epochs": 1, "rate": 1}, {"repeat": 2, "phases": [{"epochs": 0, "rate": 1}]}], **NAMES)
+
+
+def test_braces_that_the_shell_took_apart_are_told():
+    with pytest.raises(MaskfoldError, match=r"phases\[0\] is 'epochs:9', not .*quotes"):
+        expand(["epochs:9"], name="phases", needed=["rate"], optional=[], at_start=[], at_end=[])

@@ -64,6 +64,11 @@ def _check(
     at_end: Sequence[str],
 ) -> None:
     """Refuse a phase that is not understood."""
+    if not isinstance(phase, dict):
+        raise MaskfoldError(
+            f"{here} is {phase!r}, not {{epochs: n, ...}}: on a command line put quotes around the whole key=value, or "
+            "the shell takes the braces apart."
+        )
     must = {"repeat", "phases"} if "repeat" in phase else {"epochs", *needed}
     may = {*at_start, *at_end} | (set() if "repeat" in phase else set(optional))
     count = phase.get("repeat", phase.get("epochs"))
