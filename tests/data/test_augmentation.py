@@ -95,6 +95,17 @@ def test_the_mask_goes_with_the_photo(name):
     assert moved > 8
 
 
+@pytest.mark.parametrize("name", [*GEOMETRIC, "flip", "ternaus"])
+def test_a_soft_mask_moves_as_the_mask_does_and_keeps_its_values(name):
+    augmentation = preset(name)
+    image, mask = sample(120, 180)
+    for seed in range(8):
+        hard, soft = (augmentation(image, labels, seed) for labels in (mask, np.float32(0.6) * mask))
+        np.testing.assert_array_equal(hard[0], soft[0])
+        assert soft[1].dtype == np.float32
+        np.testing.assert_allclose(soft[1], 0.6 * hard[1], atol=1e-6)
+
+
 @pytest.mark.parametrize("name", ["flip", "soft", "soft_imgaug", "heavy", "light", "ternaus", "grey_object"])
 def test_half_of_the_samples_are_flipped(name):
     augmentation = preset(name)

@@ -28,7 +28,7 @@ def test_item_is_bytes_of_photo_and_mask_in_the_networks_size(table):
     assert (item["image"].shape, item["image"].dtype) == ((3, 8, 8), torch.uint8)
     assert (item["mask"].shape, item["mask"].dtype) == ((1, 8, 8), torch.uint8)
     assert item["image"][:, 3, 3].tolist() == [10, 100, 200]
-    assert item["mask"][0, 3].tolist() == [1, 1, 1, 1, 0, 0, 0, 0]
+    assert item["mask"][0, 3].tolist() == [255] * 4 + [0] * 4
     assert item["mask"][0, 0].tolist() == [0] * 8
 
 
@@ -39,6 +39,27 @@ def test_weight_is_the_tables_or_one(table):
     assert [float(plain[0, index]["weight"]) for index in (0, 1)] == [1.0, 1.0]
     assert [float(weighted[0, index]["weight"]) for index in (0, 1)] == [1.0, 0.25]
     assert weighted[0, 0]["weight"].dtype == torch.float32
+
+
+def test_a_soft_mask_keeps_its_probabilities(table):
+    values = np.arange(48, dtype=np.uint8).reshape(6, 8) * 4
+    cv2.imwrite(table["mask"][1], values)
+    dataset = LabelledDataset(table.assign(soft=[False, True]), geometry=Resize(height=6, width=8))
+    np.testing.assert_array_equal(dataset[0, 1]["mask"][0], values)
+    # Shrunk by area: each value is the mean of four, 4 (0 + 1 + 8 + 9) / 4 = 18 the first.
+    small = LabelledDataset(table.assign(soft=[False, True]), geometry=Resize(height=3, width=4))
+    assert small[0, 1]["mask"][0, 0].tolist() == [18, 26, 34, 42]
+    assert small[0, 0]["mask"][0, 0].tolist() == [255, 255, 0, 0]
+
+
+def test_a_soft_mask_of_another_kind_is_refused(table):
+    soft = table.assign(soft=True)
+    cv2.imwrite(table["mask"][0], np.zeros((6, 8, 3), np.uint8))
+    with pytest.raises(MaskfoldError, match=r"0_mask\.png: uint8 of shape \(6, 8, 3\); a soft mask is 8-bit grey"):
+        LabelledDataset(soft, geometry=Resize(height=6, width=8))[0, 0]
+    cv2.imwrite(table["mask"][1], np.zeros((6, 9), np.uint8))
+    with pytest.raises(MaskfoldError, match=r"1_mask\.png: uint8 of shape \(6, 9\)"):
+        LabelledDataset(soft, geometry=Resize(height=6, width=8))[0, 1]
 
 
 def test_preprocessing_comes_before_augmentation(table):
@@ -56,7 +77,7 @@ def test_preprocessing_comes_before_augmentation(table):
     item = LabelledDataset(table, geometry=Resize(height=6, width=8), preprocess=preprocess, augment=augment)[0, 0]
     assert calls == ["preprocess", "augment"]
     assert item["image"][:, 0, 0].tolist() == [244, 154, 54]
-    assert item["mask"][0, 0].tolist() == [0] * 4 + [1] * 4
+    assert item["mask"][0, 0].tolist() == [0] * 4 + [255] * 4
 
 
 def test_seed_of_an_augmentation_follows_from_run_epoch_and_index(table):

@@ -80,6 +80,15 @@ def test_resize_takes_the_majority_of_the_mask():
     assert Resize(height=1, width=4).forward_mask(mask).tolist() == [[[1, 1, 0, 0]]]
 
 
+def test_a_soft_mask_is_averaged_and_never_cut():
+    # Blocks of 2x2 whose means are 0.9, 0.5, 0.25 and 0.
+    soft = np.array([[0.8, 1, 0.5, 0.5, 1, 0, 0, 0], [0.8, 1, 0.5, 0.5, 0, 0, 0, 0]], np.float32)
+    np.testing.assert_allclose(Resize(height=1, width=4).forward_mask(soft), [[[0.9, 0.5, 0.25, 0]]])
+    padded = Pad(multiple=4, mode="constant").forward_mask(soft)
+    assert padded.dtype == np.float32
+    np.testing.assert_array_equal(padded[0, 1:3], soft)
+
+
 def test_resize_interpolates_linearly_on_the_way_up():
     # Pixel centres of 4 in 2 lie at -0.25, 0.25, 0.75 and 1.25: the ends are held, the rest is a quarter each way.
     restored = Resize(height=1, width=2).restore(

@@ -34,7 +34,7 @@ def batch(weights=(1.0, 1.0)):
     image = torch.full((2, 3, 2, 2), 124, dtype=torch.uint8)
     image[0, 0, 0, 0] = 255
     mask = torch.zeros(2, 1, 2, 2, dtype=torch.uint8)
-    mask[:, :, 0, 0] = 1
+    mask[:, :, 0, 0] = 255
     return {"image": image, "mask": mask, "weight": torch.tensor(weights)}
 
 

@@ -29,7 +29,7 @@ class Augmentation(Protocol):
 
         Args:
             image: (H, W, 3) uint8, RGB; left as it is.
-            mask: (H, W) uint8, 0 or 1; left as it is.
+            mask: (H, W) uint8 0 or 1, or float32 in [0, 1] where the label is soft; left as it is.
             seed: Any integer from 0 on.
 
         Returns:
@@ -93,10 +93,10 @@ def grey_object(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
     Args:
         image: (H, W, 3) uint8, RGB.
-        mask: (H, W) uint8, 0 or 1.
+        mask: (H, W) uint8 0 or 1, or float32 in [0, 1]; the object is 0.5 and above.
 
     Returns:
         A new (H, W, 3) uint8 image.
     """
     grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-    return cv2.copyTo(grey, mask, image.copy())
+    return cv2.copyTo(grey, (mask >= 0.5).astype(np.uint8), image.copy())

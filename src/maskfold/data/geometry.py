@@ -48,7 +48,7 @@ class Geometry(Protocol):
         """Turn (H, W, C) uint8 into (K, h, w, C) uint8 network inputs and their placement."""
 
     def forward_mask(self, mask: np.ndarray) -> np.ndarray:
-        """Turn an (H, W) uint8 0/1 mask into (K, h, w) uint8 0/1, placed like the photo's inputs."""
+        """Place an (H, W) mask like the photo's inputs, (K, h, w): uint8 0/1 stays so, float32 in [0, 1] stays soft."""
 
     def restore(self, probability: np.ndarray, placement: Placement) -> np.ndarray:
         """Turn (K, h, w) probabilities in [0, 1] into (H, W) float32."""
@@ -56,7 +56,7 @@ class Geometry(Protocol):
     def training_pair(
         self, image: np.ndarray, mask: np.ndarray, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Turn (H, W, C) and (H, W) uint8 into one training sample, (h, w, C) and (h, w) uint8."""
+        """Turn an (H, W, C) uint8 image and an (H, W) mask into one training sample, (h, w, C) and (h, w)."""
 
 
 class Pad:
@@ -131,7 +131,7 @@ class Pad:
 class Resize:
     """Resizes a photo to one size, whatever its aspect ratio, and its probability map back up.
 
-    Shrinking averages areas, enlarging is linear. The mask goes the same way as the photo and is cut at one half:
+    Shrinking averages areas, enlarging is linear. A two-valued mask goes the photo's way and is cut at one half:
     nearest neighbour would drop thin parts (an antenna) and shift the outline by up to half a network pixel.
 
     Args:
@@ -161,8 +161,8 @@ class Resize:
 
     def forward_mask(self, mask: np.ndarray) -> np.ndarray:
         """See `Geometry`."""
-        share = _resize(mask.astype(np.float32), self.height, self.width)
-        return (share >= 0.5).astype(np.uint8)[None]
+        share = _resize(mask.astype(np.float32), self.height, self.width)[None]
+        return share if mask.dtype == np.float32 else (share >= 0.5).astype(np.uint8)
 
     def restore(self, probability: np.ndarray, placement: Placement) -> np.ndarray:
         """See `Geometry`; linear on float32."""

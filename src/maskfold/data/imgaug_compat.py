@@ -81,9 +81,11 @@ class Imgaug:
         rng = imgaug.random.RNG(seed)
         for part in self.parts:
             part.random_state = rng.derive_rng_()
-        labels = SegmentationMapsOnImage(mask, shape=mask.shape)
+        soft = mask.dtype == np.float32  # imgaug's segmentation maps are whole numbers
+        labels = SegmentationMapsOnImage(np.rint(mask * 255).astype(np.uint8) if soft else mask, shape=mask.shape)
         image, labels = self.pipeline(image=image, segmentation_maps=labels)
-        return image, labels.get_arr()
+        found = labels.get_arr()
+        return image, found.astype(np.float32) / 255 if soft else found
 
 
 def _parts(augmenter: iaa.Augmenter) -> Iterator[iaa.Augmenter]:

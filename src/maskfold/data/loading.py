@@ -83,6 +83,27 @@ def read_mask(path: Path | str, *, size: tuple[int, int] | None = None) -> np.nd
     return mask
 
 
+def read_soft_mask(path: Path | str, *, size: tuple[int, int] | None = None) -> np.ndarray:
+    """Read a soft mask: an 8-bit PNG of one channel whose values are probabilities, 255 for certain.
+
+    Args:
+        path: The file.
+        size: (height, width) that it must have.
+
+    Returns:
+        (H, W) float32 in [0, 1].
+
+    Raises:
+        MaskfoldError: If the file cannot be read, is no such PNG, or has another size.
+    """
+    with _naming(path):
+        pixels = _png_pixels(Path(path).read_bytes())
+    if pixels.dtype != np.uint8 or pixels.ndim != 2 or (size is not None and pixels.shape != tuple(size)):
+        found = f"{pixels.dtype} of shape {pixels.shape}"
+        raise MaskfoldError(f"{path}: {found}; a soft mask is 8-bit grey, of its photo's size. Make it again.")
+    return pixels.astype(np.float32) / 255
+
+
 def image_size(path: Path | str) -> tuple[int, int]:
     """Return a photo's (height, width) in pixels, upright, from its header alone.
 

@@ -14,7 +14,9 @@ Batch = dict[str, torch.Tensor]
 
 
 class SegmentationTask(lightning.LightningModule):
-    """Trains a network on `image (N, 3, H, W) uint8`, `mask (N, 1, H, W) uint8` and `weight (N,) float32`.
+    """Trains a network on `image (N, 3, H, W)` and `mask (N, 1, H, W)`, uint8, and `weight (N,) float32`.
+
+    A mask is 255 where the object is certain; a soft one, a pseudo-label, has all values from 0.
 
     Args:
         network: Photos in, logits out.
@@ -59,14 +61,14 @@ class SegmentationTask(lightning.LightningModule):
 
         Not divided by the sum of the weights: an image of weight 0.5 counts half whatever else is in its batch.
         """
-        losses = self.loss(self(batch["image"]), batch["mask"].float())
+        losses = self.loss(self(batch["image"]), batch["mask"] / 255)
         loss = (losses * batch["weight"]).mean()
         self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=len(losses), sync_dist=True)
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Measure a batch."""
-        logits, target = self(batch["image"]), batch["mask"].float()
+        logits, target = self(batch["image"]), batch["mask"] / 255
         losses = self.loss(logits, target)
         self.log("val/loss", losses.mean(), batch_size=len(losses), sync_dist=True)
         self.metrics.update(logits, target)
