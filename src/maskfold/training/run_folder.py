@@ -3,7 +3,6 @@
 import importlib.metadata
 import logging
 import platform
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -51,21 +50,13 @@ class RunFolder:
                 folder's own files are damaged.
         """
         if overwrite:
-            self._clear()
+            files.clear(self.path)
         begun = self.config.exists() and self.run.exists()
         if begun and (self.metrics.exists() or self.checkpoints.exists()):
             self._refuse_other(config, identity)
             return
         files.write_text(self.config, yaml.safe_dump(config, sort_keys=False))
         files.write_json(self.run, {"identity": identity, **environment(), "seed": config["seed"]})
-
-    def _clear(self) -> None:
-        """Remove what an earlier run left, but not the lock that this one holds."""
-        for entry in self.path.iterdir():
-            if entry.is_dir():
-                shutil.rmtree(entry)
-            elif entry.name != files.LOCK:
-                entry.unlink()
 
     def _refuse_other(self, config: dict[str, Any], identity: dict[str, str]) -> None:
         before = dict(flatten(self.read_config())) | files.read_json(self.run)["identity"]

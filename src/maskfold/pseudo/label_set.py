@@ -1,0 +1,117 @@
+"""A set of pseudo-labels on disk, and what training takes from it.
+
+`data/<name>/pseudo/<ensemble>/` holds `ledger.csv` (a row for each label), `fold<k>/` (the masks that fold k may learn
+from), `manifest.json` (written last) and `labels.jpg` (some of them, to look at).
+"""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from maskfold import files
+from maskfold.errors import MaskfoldError
+from maskfold.pseudo.lineage import Lineage, describe_leak
+
+LEDGER = ["fold", "image_id", "group", "image", "mask", "teachers", "round", "unconfidence", "weight"]
+
+
+class LabelSet:
+    """The names of what lies in a set's folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.ledger = path / "ledger.csv"
+        self.manifest = path / "manifest.json"
+        self.sheet = path / "labels.jpg"
+        self.parts = path / "parts"
+
+    def begin(self, key: str, *, overwrite: bool) -> Path | None:
+        """Make the folder this set's; return a folder for half-finished work, or None if the set is whole.
+
+        Args:
+            key: What tells this set from every other.
+            overwrite: Remove a whole set that is here.
+
+        Raises:
+            MaskfoldError: If there is a whole set of something else.
+        """
+        if self.manifest.exists() and not overwrite:
+            if files.read_json(self.manifest).get("key") == key:
+                shutil.rmtree(self.parts, ignore_errors=True)
+                return None
+            raise MaskfoldError(
+                f"{self.path}: holds pseudo-labels of other members, photos or choices. Keep them and give this set a "
+                "name of its own with ensemble.name=..., or replace them with overwrite=true."
+            )
+        work = self.parts / key
+        if self.manifest.exists() or not work.is_dir():  # what is here is to be replaced, or half finished of another
+            files.clear(self.path)
+            work.mkdir(parents=True)
+        return work
+
+    def mask(self, fold: int, image_id: str) -> Path:
+        """Return where a label lies."""
+        return self.path / f"fold{fold}" / f"{image_id}.png"
+
+    def finish(self, rows: pd.DataFrame, manifest: dict[str, Any]) -> None:
+        """Write the ledger, then the manifest, which makes the set whole."""
+        files.write_text(self.ledger, rows[LEDGER].to_csv(index=False, lineterminator="\n"))
+        files.write_json(self.manifest, manifest | {"ledger_sha256": files.sha256(self.ledger)})
+        shutil.rmtree(self.parts, ignore_errors=True)
+
+    def read(self) -> tuple[pd.DataFrame, dict[str, Any]]:
+        """Return the ledger and the manifest.
+
+        Raises:
+            MaskfoldError: If there is no whole set here, or the ledger is not the manifest's.
+        """
+        if not self.manifest.is_file():
+            raise MaskfoldError(f"{self.path}: no whole set of pseudo-labels. Run `make pseudo ENS=<ensemble>`.")
+        manifest = files.read_json(self.manifest)
+        if not self.ledger.is_file() or files.sha256(self.ledger) != manifest.get("ledger_sha256"):
+            raise MaskfoldError(
+                f"{self.ledger}: missing or changed since the set was made, so what it says of the teachers may be "
+                "wrong. Make the set again with overwrite=true."
+            )
+        text = {"image_id": str, "group": str, "image": str, "mask": str, "teachers": str}
+        return pd.read_csv(self.ledger, dtype=text, keep_default_na=False), manifest
+
+    def for_fold(self, fold: int, *, data: str, held_out: Sequence[str]) -> tuple[pd.DataFrame, Lineage]:
+        """Return what a fold may learn from: rows with `image_id`, `image`, `mask`, `group`, `weight` and `soft`.
+
+        Args:
+            fold: The fold to be trained.
+            data: The name of the labelled data that it trains on.
+            held_out: The groups that it is validated on.
+
+        Returns:
+            The rows, and the lineage that comes with them.
+
+        Raises:
+            MaskfoldError: If the set is of other data, has no labels for this fold, or its teachers have seen a group
+                of `held_out`.
+        """
+        ledger, manifest = self.read()
+        if manifest["labelled"] != data:
+            raise MaskfoldError(
+                f"{self.path}: these pseudo-labels were made by networks trained on {manifest['labelled']}, this run "
+                f"trains on {data}. Make a set with an ensemble of this data: `make pseudo ENS=<ensemble>`."
+            )
+        told = manifest["folds"].get(str(fold))
+        if told is None:
+            folds = ", ".join(manifest["folds"])
+            raise MaskfoldError(
+                f"{self.path}: has labels for fold {folds}, none for fold {fold}: nobody in the ensemble may teach it. "
+                f"Train and predict fold {fold} of its members, then make the set again with overwrite=true."
+            )
+        lineage = Lineage(data, told["round"], tuple(told["seen"]), tuple(sorted({*held_out})))
+        leaking = lineage.leaks_into(held_out)
+        if leaking:
+            reason = describe_leak(leaking, teacher=f"a teacher of {self.path}", student=f"fold {fold} of this split")
+            raise MaskfoldError(f"{reason} Train on the split that the set was made for, or make a set for this one.")
+        rows = ledger[(ledger["fold"] == fold) & ~ledger["group"].isin(held_out)]
+        masks = [str(self.path / mask) for mask in rows["mask"]]
+        return rows.assign(mask=masks, soft=manifest["soft"]), lineage

@@ -1,0 +1,89 @@
+"""Make the pseudo-labels of one fold: score the photos, choose, write masks; resumable at every photo."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from maskfold import files
+from maskfold.analysis.pictures import ORANGE, draw_outline, shrink
+from maskfold.data.loading import read_image, read_soft_mask
+from maskfold.ensembling.merge import merged_probability
+from maskfold.ensembling.recipe import Step, to_mask
+from maskfold.ensembling.tree import Source
+from maskfold.parallel import map_unordered
+
+_FEW = 64  # labels that one process has written before the others have started
+_SHEET = (6, 4)  # columns and rows
+_TILE = (240, 200)  # pixels, width and height
+
+
+@dataclass(frozen=True)
+class Labeller:
+    """Writes the label of one image.
+
+    Attributes:
+        sources: The teachers.
+        soft: Keep the probabilities; otherwise cut and post-process as the ensemble does.
+        threshold: Of 255.
+        steps: Post-processing of a mask.
+        path: `image_id -> file`.
+    """
+
+    sources: tuple[Source, ...]
+    soft: bool
+    threshold: int
+    steps: tuple[Step, ...]
+    path: Callable[[str], Path]
+
+    def __call__(self, image_id: str) -> None:
+        """Write an 8-bit PNG: probabilities with 255 for certain, or a mask of 0 and 255."""
+        probability = merged_probability(self.sources, image_id)
+        values = probability if self.soft else to_mask(probability, self.threshold, self.steps) * np.uint8(255)
+        files.write_bytes(self.path(image_id), cv2.imencode(".png", values)[1].tobytes())
+
+
+def write_labels(labeller: Labeller, image_ids: list[str], *, description: str, jobs: int = -1) -> None:
+    """Write every label that is not there yet.
+
+    Args:
+        labeller: Who writes.
+        image_ids: For whom.
+        description: The progress bar's label.
+        jobs: Processes; -1 is one per core.
+
+    Raises:
+        MaskfoldError: If a map cannot be read, or a label not be written.
+    """
+    todo = [image_id for image_id in image_ids if not labeller.path(image_id).exists()]
+    for _ in map_unordered(labeller, todo, description, jobs=jobs if len(todo) > _FEW else 1):
+        pass
+
+
+def draw_sheet(rows: pd.DataFrame, folder: Path) -> bytes:
+    """Draw labels as outlines on their photos, from the surest to the least sure: a JPEG.
+
+    Args:
+        rows: Rows of the ledger; an even sample is shown.
+        folder: The set's, which the ledger's masks are in.
+    """
+    columns, lines = _SHEET
+    ranked = rows.sort_values("unconfidence", kind="stable")
+    chosen = ranked.iloc[np.unique(np.linspace(0, len(ranked) - 1, columns * lines).round().astype(int))]
+    tiles = [_tile(row.image, folder / row.mask) for row in chosen.itertuples()]
+    height, width = (max(tile.shape[axis] for tile in tiles) for axis in (0, 1))
+    sheet = np.full((-(-len(tiles) // columns) * height, min(columns, len(tiles)) * width, 3), 255, np.uint8)
+    for number, tile in enumerate(tiles):
+        top, left = number // columns * height, number % columns * width
+        sheet[top : top + tile.shape[0], left : left + tile.shape[1]] = tile
+    quality = [cv2.IMWRITE_JPEG_QUALITY, 85]
+    return cv2.imencode(".jpg", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR), quality)[1].tobytes()
+
+
+def _tile(image: str, mask: Path) -> np.ndarray:
+    photo = shrink(read_image(image), width=_TILE[0], height=_TILE[1])
+    label = (read_soft_mask(mask) >= 0.5).astype(np.uint8)
+    return draw_outline(photo, label, ORANGE, thickness=2)

@@ -1,0 +1,75 @@
+"""What a trained network has seen: the groups whose photos it learned from, through its teachers' labels as well.
+
+A pseudo-label carries what its teachers have seen. A network that learns from it and is then scored on one of those
+groups is scored on what it was told; out-of-fold scores would rise without the ensemble getting better.
+"""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from maskfold import files
+from maskfold.errors import MaskfoldError, listing
+
+SEEN = "seen.json"
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """Where a run's knowledge comes from.
+
+    Attributes:
+        data: The name of the labelled data.
+        round: 0 when trained on true masks alone, else one more than that of the teachers it learned from.
+        seen: Groups that it, or a teacher of it, was trained on; sorted.
+        held_out: Groups that it is validated on; sorted.
+    """
+
+    data: str
+    round: int
+    seen: tuple[str, ...]
+    held_out: tuple[str, ...]
+
+    def leaks_into(self, groups: Iterable[str]) -> list[str]:
+        """Return those of `groups` that were seen, sorted."""
+        return sorted({*groups} & {*self.seen})
+
+
+def write_lineage(run: Path, lineage: Lineage) -> None:
+    """Keep it in a run folder."""
+    files.write_json(run / SEEN, asdict(lineage))
+
+
+def read_lineage(run: Path) -> Lineage:
+    """Read it from a run folder.
+
+    Raises:
+        MaskfoldError: If it is not there (a folder of maps from other code, say) or damaged.
+    """
+    path = run / SEEN
+    if not path.is_file():
+        raise MaskfoldError(
+            f"{path}: missing, so nobody knows what this member was trained on, and its labels might leak into "
+            "out-of-fold scores. Teachers are experiments trained here: leave it out of ensemble.members, or train it "
+            "again."
+        )
+    content = files.read_json(path)
+    try:
+        return Lineage(content["data"], content["round"], tuple(content["seen"]), tuple(content["held_out"]))
+    except (KeyError, TypeError) as error:
+        raise MaskfoldError(f"{path}: damaged ({error}). Train this fold again with overwrite=true.") from error
+
+
+def describe_leak(leaking: list[str], *, teacher: str, student: str) -> str:
+    """Say why a teacher that has seen what its student is validated on must not teach it.
+
+    Args:
+        leaking: Groups that are both, at least one.
+        teacher: Who has seen them.
+        student: Who is validated on them.
+    """
+    return (
+        f"{teacher} has seen {len(leaking)} groups that {student} is validated on, by itself or through teachers of "
+        f"its own:\n{listing(leaking, 5)}\n"
+        "Its labels would carry their masks into the out-of-fold score."
+    )

@@ -1,0 +1,86 @@
+"""Who may teach which fold: only networks that have never seen what the fold is validated on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from maskfold.ensembling.tree import Leaf
+from maskfold.errors import MaskfoldError, listing
+from maskfold.pseudo.lineage import Lineage, describe_leak, read_lineage
+
+
+@dataclass(frozen=True)
+class Teachers:
+    """The teachers of one fold.
+
+    Attributes:
+        fold: The fold that learns from them.
+        leaves: The ensemble's members, each with those of its stores that may teach.
+        lineage: What the student will have been told: `seen` is all that its teachers have seen, `held_out` what it
+            is validated on, `round` its round.
+    """
+
+    fold: int
+    leaves: tuple[Leaf, ...]
+    lineage: Lineage
+
+    @property
+    def names(self) -> list[str]:
+        """Return the teachers as `member/fold<k>`."""
+        return [f"{leaf.name}/{run_of(store).name}" for leaf in self.leaves for store in leaf.stores]
+
+
+def run_of(store: Path) -> Path:
+    """Return the run folder that a store of maps lies in."""
+    return store.parent.parent
+
+
+def teachers_of_folds(leaves: Sequence[Leaf]) -> list[Teachers]:
+    """Find the teachers of every fold of an ensemble's first member.
+
+    Args:
+        leaves: The ensemble's members, with the stores of all their folds.
+
+    Raises:
+        MaskfoldError: If a member has no network that may teach a fold, members were trained on different data, or
+            nobody knows what one of them was trained on.
+    """
+    lineages = {store: read_lineage(run_of(store)) for leaf in leaves for store in leaf.stores}
+    _refuse_other_data(lineages)
+    return [_teachers(leaves, lineages, store) for store in leaves[0].stores]
+
+
+def _teachers(leaves: Sequence[Leaf], lineages: dict[Path, Lineage], own: Path) -> Teachers:
+    fold, held_out = int(run_of(own).name.removeprefix("fold")), lineages[own].held_out
+    chosen = [_who_may_teach(leaf, lineages, fold, held_out) for leaf in leaves]
+    theirs = [lineages[store] for leaf in chosen for store in leaf.stores]
+    return Teachers(
+        fold,
+        tuple(chosen),
+        Lineage(
+            data=lineages[own].data,
+            round=1 + max(lineage.round for lineage in theirs),
+            seen=tuple(sorted({group for lineage in theirs for group in lineage.seen})),
+            held_out=held_out,
+        ),
+    )
+
+
+def _who_may_teach(leaf: Leaf, lineages: dict[Path, Lineage], fold: int, held_out: Sequence[str]) -> Leaf:
+    leaking = {store: lineages[store].leaks_into(held_out) for store in leaf.stores}
+    innocent = tuple(store for store in leaf.stores if not leaking[store])
+    if not innocent:
+        nearest = min(leaf.stores, key=lambda store: len(leaking[store]))
+        reason = describe_leak(leaking[nearest], teacher=str(run_of(nearest)), student=f"fold {fold}")
+        raise MaskfoldError(
+            f"Pseudo-labels of fold {fold} would leak: no fold of {leaf.name} may teach it. {reason} Leave this member "
+            "out with ensemble.members=[...], or train it on the split of the others."
+        )
+    return replace(leaf, stores=innocent)
+
+
+def _refuse_other_data(lineages: dict[Path, Lineage]) -> None:
+    of_data = {lineage.data: run_of(store) for store, lineage in lineages.items()}
+    if len(of_data) > 1:
+        named = listing([f"{run}: {data}" for data, run in of_data.items()])
+        raise MaskfoldError(f"The members were trained on different data:\n{named}\nTeachers must share their split.")
