@@ -31,7 +31,10 @@ $(STAMP): requirements.txt pyproject.toml
 to_train = $(if $(filter all,$(FOLD)),$$($(STAGE).list_folds experiment=$(EXP) $(ARGS)),$(FOLD))
 trained = $(if $(filter all,$(FOLD)),$$(cd experiments/$(EXP) && ls -d fold* | tr -d a-z),$(FOLD))
 
-.PHONY: help setup demo test lint data studio folds train predict evaluate ensemble blend doctor score report bench
+# Without EXP, every card.
+card = $(if $(filter file,$(origin EXP)),all,$(EXP))
+
+.PHONY: help setup demo test lint data studio folds train predict fuse evaluate ensemble blend pseudo campaign card doctor submit pick score report notebook bench
 
 help: ## list the doors
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -75,6 +78,9 @@ predict: $(STAMP) ## predict SPLIT=oof or test with EXP, FOLD=<k> or all
 	@set -e; folds="$(trained)"; for fold in $$folds; do \
 	  $(STAGE).predict name=$(EXP) fold=$$fold split=$(SPLIT) $(ARGS); done
 
+fuse: $(STAMP) ## predict the test photos with all networks of ENS in one pass; then make ensemble ARGS=fused=true
+	$(STAGE).fuse ensemble=$(ENS) $(ARGS)
+
 evaluate: $(STAMP) ## score the out-of-fold maps of EXP
 	$(STAGE).evaluate name=$(EXP) $(ARGS)
 
@@ -84,14 +90,35 @@ ensemble: $(STAMP) ## average, rank, post-process and write the submission of EN
 blend: $(STAMP) ## fit the weights of ENS out of fold, and say whether that is worth it
 	$(STAGE).blend ensemble=$(ENS) $(ARGS)
 
+pseudo: $(STAMP) ## label the test photos that ENS is sure of, for training
+	$(STAGE).pseudo ensemble=$(ENS) $(ARGS)
+
+# What a campaign tells its stages, such as TRAIN="data=pairs data.root=/photos" PREDICT="trainer.batch_size=16".
+told = $(if $(TRAIN),"train='$(TRAIN)'") $(if $(PREDICT),"predict='$(PREDICT)'") $(if $(MERGE),"merge='$(MERGE)'")
+
+campaign: $(STAMP) ## train, predict, evaluate and merge all that ENS lacks; ARGS="jobs=2" at once
+	$(STAGE).campaign ensemble=$(ENS) $(told) $(ARGS)
+
+card: $(STAMP) ## write what was measured into the card of EXP, or into all, and into the tables
+	$(STAGE).card $(if $(filter all,$(card)),,name=$(card)) $(ARGS)
+
 score: $(STAMP) ## score SUB against TRUTH, a folder of masks
 	$(STAGE).score submission=$(SUB) truth=$(TRUTH) $(ARGS)
 
 doctor: $(STAMP) ## check SUB before an upload
 	$(STAGE).doctor submission=$(SUB) $(ARGS)
 
+submit: $(STAMP) ## check SUB, upload it with MESSAGE="..." to Kaggle, record its score
+	$(STAGE).submit submission=$(SUB) $(ARGS)
+
+pick: $(STAMP) ## choose the two submissions to select at the end
+	$(STAGE).pick $(ARGS)
+
 report: $(STAMP) ## pictures and tables of ENS in one HTML file
 	$(STAGE).report ensemble=$(ENS) $(ARGS)
+
+notebook: $(STAMP) ## run the error analysis of ENS, a notebook beside its report
+	$(STAGE).notebook ensemble=$(ENS) $(ARGS)
 
 bench: $(STAMP) ## the measurements behind the README's numbers
 	for bench in tests/benchmarks/bench_*.py; do $(PY) $$bench || exit 1; done

@@ -8,12 +8,14 @@ import logging
 import sys
 import warnings
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import hydra
 from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import InstantiationException
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue
@@ -59,6 +61,7 @@ class TrainStage:
     split_file: str | None = "${oc.select:splits.${data.name},null}"  # null: data/<name>/folds.csv
     splits: dict[str, str] = field(default_factory=dict)
     data: dict[str, Any] = MISSING
+    pseudo: str | None = None  # a folder of pseudo-labels to learn from as well
     geometry: dict[str, Any] = MISSING
     preprocess: dict[str, Any] = field(default_factory=dict)
     augment: dict[str, Any] = field(default_factory=dict)
@@ -87,6 +90,15 @@ class PredictStage:
 
 
 @dataclass
+class FuseStage:
+    """Keys of `stages/fuse.py`; what is null is taken from the run folders' own configuration."""
+
+    ensemble: dict[str, Any] = MISSING
+    data: dict[str, Any] | None = None
+    trainer: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
 class EvaluateStage:
     """Keys of `stages/evaluate.py`."""
 
@@ -102,6 +114,7 @@ class EnsembleStage:
     ensemble: dict[str, Any] = MISSING
     data: dict[str, Any] | None = None
     split: str = "test"
+    fused: bool = False  # average the maps of `stages/fuse.py`, one a photo, instead of the members' own
     jobs: int = -1
 
 
@@ -118,6 +131,33 @@ class BlendStage:
 
 
 @dataclass
+class PseudoStage:
+    """Keys of `stages/pseudo.py`."""
+
+    ensemble: dict[str, Any] = MISSING
+    data: dict[str, Any] | None = None
+    quantile: float = MISSING
+    soft: bool = MISSING
+    weight: float = MISSING
+    empty: bool = MISSING
+    overwrite: bool = False
+    jobs: int = -1
+
+
+@dataclass
+class CampaignStage:
+    """Keys of `stages/campaign.py`."""
+
+    ensemble: dict[str, Any] = MISSING
+    train: str = ""
+    predict: str = ""
+    merge: str = ""
+    jobs: int = MISSING
+    retries: int = MISSING
+    poll: float = MISSING
+
+
+@dataclass
 class DoctorStage:
     """Keys of `stages/doctor.py`."""
 
@@ -129,11 +169,37 @@ class DoctorStage:
 
 
 @dataclass
+class SubmitStage(DoctorStage):
+    """Keys of `stages/submit.py`: the doctor's, and its own."""
+
+    competition: str = MISSING
+    message: str = MISSING
+    wait: float = MISSING
+    poll: float = MISSING
+
+
+@dataclass
+class PickStage:
+    """Keys of `stages/pick.py`."""
+
+    ensembles: list[str] | None = None
+    seed: int = 0
+
+
+@dataclass
 class ReportStage:
     """Keys of `stages/report.py`."""
 
     ensemble: dict[str, Any] = MISSING
     images: int = 8
+    jobs: int = -1
+
+
+@dataclass
+class CardStage:
+    """Keys of `stages/card.py`."""
+
+    name: str | None = None
 
 
 @dataclass
@@ -150,29 +216,37 @@ STAGES = {
     "folds": FoldsStage,
     "train": TrainStage,
     "predict": PredictStage,
+    "fuse": FuseStage,
     "evaluate": EvaluateStage,
     "ensemble": EnsembleStage,
     "blend": BlendStage,
+    "pseudo": PseudoStage,
+    "campaign": CampaignStage,
     "doctor": DoctorStage,
+    "submit": SubmitStage,
+    "pick": PickStage,
     "report": ReportStage,
     "score": ScoreStage,
+    "card": CardStage,
 }
 for _name, _schema in STAGES.items():
     ConfigStore.instance().store(name=f"{_name}_schema", node=_schema)
 
 
-def compose(stage: str, overrides: list[str]) -> DictConfig:
+def compose(stage: str, overrides: list[str], *, choices: bool = False) -> DictConfig:
     """Compose a stage's configuration in this process, as the command line would.
 
     Args:
         stage: A name of `STAGES`.
         overrides: What would follow the command, such as `experiment=linknet34` or `fold=1`.
+        choices: Leave Hydra's own node in, whose `runtime.choices` has the option taken of each group.
 
     Raises:
         hydra.errors.ConfigCompositionException: If a key or a group's option is unknown, or a value has the wrong type.
     """
-    with hydra.initialize_config_dir(CONF, version_base="1.3"):
-        return hydra.compose(stage, overrides)
+    running = GlobalHydra.instance().is_initialized()  # called by another stage, whose folder is the same
+    with nullcontext() if running else hydra.initialize_config_dir(CONF, version_base="1.3"):
+        return hydra.compose(stage, overrides, return_hydra_config=choices)
 
 
 def entry_point(stage: Callable[[DictConfig], Any], config_name: str | None = None) -> Callable[[], None]:

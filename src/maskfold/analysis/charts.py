@@ -1,4 +1,7 @@
-"""Charts as SVG text: the same numbers give the same bytes, and no window, file or global state is touched."""
+"""Charts as matplotlib figures, and as SVG or PNG: the same numbers give the same bytes.
+
+No window, file or global state is touched.
+"""
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 BLUE, ORANGE, GREY, PALE = "#0072b2", "#c75f00", "#5b6670", "#dfe3e7"
-_STYLE = {
+STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "maskfold",
     "text.parse_math": False,  # a name may have dollars in it
@@ -33,45 +36,58 @@ _ERRORS = (0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 0.0005, 0.0002,
 _DECADES, _TICKS = (0.5, 0.1, 0.01, 0.001, 0.0001), 7
 _SMALLEST = 1e-4  # errors and doubts below this are drawn here: the axes are logarithmic
 _MANY = 2000  # points from which a cloud is drawn in pixels, not one by one
+_WIDTH = 5.6  # inches
+
+
+def as_svg(figure: Figure) -> str:
+    """Return a chart as SVG text."""
+    svg = io.StringIO()
+    with matplotlib.rc_context(STYLE):
+        figure.savefig(svg, format="svg", transparent=True, metadata={"Date": None})
+    return svg.getvalue()
+
+
+def as_png(figure: Figure, *, dpi: int = 100) -> bytes:
+    """Return a chart as a PNG file on white ground, `dpi` pixels an inch."""
+    png = io.BytesIO()
+    with matplotlib.rc_context(STYLE):
+        figure.savefig(png, format="png", dpi=dpi, metadata={"Software": None})
+    return png.getvalue()
 
 
 @contextmanager
-def _drawing(svg: io.StringIO, *, height: float = 3.2) -> Iterator[Axes]:
-    """Yield the axes of a new figure, and write it to `svg` as SVG."""
-    with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(5.6, height), layout="constrained", dpi=120)
-        yield figure.add_subplot()
-        figure.savefig(svg, format="svg", transparent=True, metadata={"Date": None})
+def drawing(*, height: float = 3.2) -> Iterator[Axes]:
+    """Yield the axes of a new figure, in the style of all charts; `height` is in inches."""
+    with matplotlib.rc_context(STYLE):
+        yield Figure(figsize=(_WIDTH, height), layout="constrained", dpi=120).add_subplot()
 
 
-def interval_chart(table: pd.DataFrame) -> str:
+def interval_chart(table: pd.DataFrame) -> Figure:
     """Draw the pooled Dice of each member with its interval; the first row, the ensemble, stands out.
 
     Args:
-        table: As `maskfold.analysis.tables.member_table` returns it.
+        table: As `maskfold.analysis.tables.member_table` returns it for the Dice.
     """
-    svg = io.StringIO()
-    with _drawing(svg, height=0.9 + 0.36 * len(table)) as axes:
+    with drawing(height=0.9 + 0.36 * len(table)) as axes:
         for row, member in enumerate(table.itertuples()):
             colour = ORANGE if row == 0 else BLUE
             axes.plot([member.low, member.high], [row, row], color=colour, lw=2.5, solid_capstyle="round")
-            axes.plot(member.dice, row, "o", color=colour, ms=7)
+            axes.plot(member.pooled, row, "o", color=colour, ms=7)
         axes.set_yticks(range(len(table)), table["name"])
         axes.set_ylim(len(table) - 0.5, -0.5)
         axes.grid(axis="x", color=PALE)
         axes.set_axisbelow(True)
         axes.set_title("Out-of-fold Dice, 95 % interval over groups")
-    return svg.getvalue()
+    return axes.figure
 
 
-def dice_histogram(scores: Mapping[str, pd.Series]) -> str:
+def dice_histogram(scores: Mapping[str, pd.Series]) -> Figure:
     """Draw how the images' Dice scores are spread, on a scale that spreads out the good ones.
 
     Args:
         scores: By name; the first, the ensemble's, is filled, the others are outlines.
     """
-    svg = io.StringIO()
-    with _drawing(svg) as axes:
+    with drawing() as axes:
         errors = {name: np.maximum(1 - np.asarray(dice), _SMALLEST) for name, dice in scores.items()}
         ends = min(map(np.min, errors.values())), max(map(np.max, errors.values()))
         bins = np.geomspace(ends[0] * 0.95, ends[1] * 1.05, 36)
@@ -85,7 +101,7 @@ def dice_histogram(scores: Mapping[str, pd.Series]) -> str:
         axes.set_ylabel("images")
         axes.legend(fontsize=9)
         axes.set_title("Per-image Dice out of fold")
-    return svg.getvalue()
+    return axes.figure
 
 
 def _dice_axis(axes: Axes, ends: tuple[float, float]) -> None:
@@ -100,7 +116,7 @@ def _dice_axis(axes: Axes, ends: tuple[float, float]) -> None:
     axes.set_xlabel("Dice, logarithmic in the error")
 
 
-def doubt_scatter(scores: pd.DataFrame, *, marked: pd.Series, label: str, title: str) -> str:
+def doubt_scatter(scores: pd.DataFrame, *, marked: pd.Series, label: str, title: str) -> Figure:
     """Draw each image's unconfidence against its error.
 
     Args:
@@ -109,8 +125,7 @@ def doubt_scatter(scores: pd.DataFrame, *, marked: pd.Series, label: str, title:
         label: What these are called.
         title: Over the chart.
     """
-    svg = io.StringIO()
-    with _drawing(svg) as axes:
+    with drawing() as axes:
         doubt, error = scores["unconfidence"].clip(_SMALLEST, 10), (1 - scores["dice"]).clip(_SMALLEST, 1)
         pixels = len(scores) > _MANY
         plain = ~marked
@@ -126,18 +141,17 @@ def doubt_scatter(scores: pd.DataFrame, *, marked: pd.Series, label: str, title:
             axis.set_major_formatter("{x:g}")  # the usual powers of ten need the mathematics that is off
             axis.set_minor_formatter("")
         axes.set_title(title)
-    return svg.getvalue()
+    return axes.figure
 
 
-def risk_chart(curve: pd.DataFrame, perfect: pd.DataFrame) -> str:
+def risk_chart(curve: pd.DataFrame, perfect: pd.DataFrame) -> Figure:
     """Draw what error remains when the least confident images are set aside.
 
     Args:
         curve: As `maskfold.analysis.tables.risk_coverage` returns it.
         perfect: The same for a ranking by the error itself, which nothing can beat.
     """
-    svg = io.StringIO()
-    with _drawing(svg) as axes:
+    with drawing() as axes:
         total = curve["risk"].iloc[-1]
         axes.axhline(total, color=GREY, lw=1, ls=":", label="a ranking by chance")
         axes.plot(curve["coverage"], curve["risk"], color=ORANGE, lw=2.2, label="ranked by unconfidence")
@@ -148,20 +162,20 @@ def risk_chart(curve: pd.DataFrame, perfect: pd.DataFrame) -> str:
         axes.set_ylabel("mean error, 1 - Dice")
         axes.legend(fontsize=9)
         axes.set_title("Error left when doubtful images are dropped")
-    return svg.getvalue()
+    return axes.figure
 
 
-def box_chart(values: Sequence[tuple[str, np.ndarray]], *, title: str) -> str:
+def box_chart(values: Sequence[tuple[str, np.ndarray]], *, title: str) -> Figure:
     """Draw a box a class: the middle half and the median, whiskers to 5 % and 95 %, single images beyond them.
 
     Args:
         values: Name and Dice scores of each class, from top to bottom.
         title: Over the chart.
     """
-    svg = io.StringIO()
-    with _drawing(svg, height=0.9 + 0.27 * len(values)) as axes:
+    errors = [np.maximum(1 - scores, _SMALLEST) for _, scores in values]
+    with drawing(height=0.9 + 0.27 * len(values)) as axes:
         axes.boxplot(
-            [scores for _, scores in values],
+            errors,
             orientation="horizontal",
             whis=(5, 95),
             widths=0.62,
@@ -176,6 +190,6 @@ def box_chart(values: Sequence[tuple[str, np.ndarray]], *, title: str) -> str:
         axes.invert_yaxis()
         axes.grid(axis="x", color=PALE)
         axes.set_axisbelow(True)
-        axes.set_xlabel("Dice")
+        _dice_axis(axes, (min(map(np.min, errors)), max(map(np.max, errors))))
         axes.set_title(title)
-    return svg.getvalue()
+    return axes.figure

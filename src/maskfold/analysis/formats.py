@@ -1,5 +1,7 @@
 """How numbers are written in a report: each kind in one way."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 
@@ -15,8 +17,8 @@ def gain(value: float) -> str:
 
 
 def percent(share: float, digits: int = 1) -> str:
-    """Write a share of 1 in per cent."""
-    return f"{100 * share:.{digits}f} %"
+    """Write a share of 1 in per cent; `-` for NaN."""
+    return "-" if pd.isna(share) else f"{100 * share:.{digits}f} %"
 
 
 def label(value: object) -> str:
@@ -27,3 +29,8 @@ def label(value: object) -> str:
 def doubt(value: float) -> str:
     """Write an unconfidence, which may be infinite."""
     return "infinite" if np.isinf(value) else f"{value:.3g}"
+
+
+def interval(low: float, high: float, write: Callable[[float], str] = score) -> str:
+    """Write an interval; `-` where there is none."""
+    return "-" if pd.isna(low) else f"{write(low)} to {write(high)}"

@@ -1,0 +1,101 @@
+"""Write measurements into members' cards and tables: `python -m maskfold.stages.card name=linknet34`."""
+
+import functools
+import logging
+from pathlib import Path
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from maskfold import files
+from maskfold.analysis.charts import as_svg
+from maskfold.cards.blocks import regenerate
+from maskfold.cards.configuration import KEYS, PARTS, changed_keys, configuration_table
+from maskfold.cards.curve import learning_curve
+from maskfold.cards.documents import (
+    CARD,
+    CURVE,
+    RESULTS,
+    Blocks,
+    Network,
+    documents,
+    first_card,
+    members,
+    not_measured,
+    scored_logs,
+)
+from maskfold.config import CONF, EXPERIMENTS, build, compose, entry_point
+from maskfold.errors import MaskfoldError
+
+log = logging.getLogger(__name__)
+
+
+def card(config: DictConfig) -> list[Path]:
+    """Write the generated blocks of a member's card (of all of them), and of all tables; return what has changed."""
+    names = members(EXPERIMENTS) if config.name is None else [config.name]
+    changed = [path for name in names for path in _prepare(name)]
+    for document in documents(EXPERIMENTS, names):
+        blocks = Blocks(document, experiments=EXPERIMENTS, network=network)
+        changed += _write(document, regenerate(document.read_text(), blocks, name=str(document)))
+    log.info("%s", "\n".join(map(str, dict.fromkeys(changed))) or "Nothing has changed.")
+    if config.name is not None and not (EXPERIMENTS / config.name / RESULTS).exists():
+        log.info("%s: %s", config.name, not_measured(config.name))
+    return changed
+
+
+def _prepare(name: str) -> list[Path]:
+    """Draw a member's learning curve, and begin its card if it has none; return what has changed."""
+    folder, overlay = EXPERIMENTS / name, _overlay(name)
+    if not overlay.exists() and not folder.is_dir():
+        known = ", ".join(members(EXPERIMENTS))
+        raise MaskfoldError(f"{name}: there is neither conf/experiment/{name}.yaml nor {folder}/. Members: {known}.")
+    changed = []
+    logs = scored_logs(folder)
+    if logs:
+        changed += _write(folder / CURVE, as_svg(learning_curve(logs)))
+    if not (folder / CARD).exists():
+        changed += _write(folder / CARD, first_card(name, overlay.read_text() if overlay.exists() else None))
+    return changed
+
+
+def _write(path: Path, content: str) -> list[Path]:
+    if path.exists() and path.read_text() == content:
+        return []
+    files.write_text(path, content)
+    return [path]
+
+
+def _overlay(name: str) -> Path:
+    return Path(CONF, "experiment", f"{name}.yaml")
+
+
+@functools.cache
+def network(name: str) -> Network | None:
+    """Return what an experiment's cards say of it, or None if there is no such file in `conf/experiment/`."""
+    if not _overlay(name).exists():
+        return None
+    config = compose("train", [f"experiment={name}"], choices=True)
+    choices = config.hydra.runtime.choices
+    weights = {"weights": None} if "weights" in config.model else {}
+    with torch.device("meta"):  # shapes without memory
+        model = build(OmegaConf.merge(config.model, weights))
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    table = configuration_table(
+        OmegaConf.to_container(OmegaConf.masked_copy(config, KEYS), resolve=True),
+        choices=choices,
+        changed={part: changed_keys(config[part], _option(part, choices[part])) for part in PARTS},
+        parameters=parameters,
+        schedule=build(config.schedule),
+    )
+    return Network(configuration=table, parameters=parameters)
+
+
+def _option(group: str, option: str) -> DictConfig:
+    """Read an option's own file, whose interpolations mean nothing yet."""
+    return OmegaConf.load(Path(CONF, group, f"{option}.yaml"))
+
+
+main = entry_point(card)
+
+if __name__ == "__main__":
+    main()
