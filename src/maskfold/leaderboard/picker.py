@@ -1,0 +1,103 @@
+"""Which two submissions to stand by: chosen out of fold, within its noise by how different their masks are.
+
+The public leaderboard is one draw of the test set, and whoever picks by it picks its luck as well. It is shown, and
+has no say.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from maskfold.ensembling.blend import gain_interval
+from maskfold.errors import MaskfoldError
+from maskfold.parallel import progress
+from maskfold.submission.rle import parse
+from maskfold.submission.writer import read_submission
+from maskfold.training.metrics import iou_score
+
+
+def compare(scores: Mapping[str, pd.DataFrame], *, seed: int = 0) -> pd.DataFrame:
+    """Compare the out-of-fold Dice of several ensembles with the best one's, image by image.
+
+    Args:
+        scores: By name, each with `image_id`, `group` and `dice` of the same images.
+        seed: Of the bootstrap.
+
+    Returns:
+        A row each, the best first, equals in the order of their names: `name`, its mean Dice as `cv`, how much it is
+        `behind` the best, with the 95 % interval of a paired bootstrap over groups, `low` and `high`, and whether it
+        is `level` with the best: whether the interval reaches down to 0.
+    """
+    dice = pd.DataFrame({name: scores[name].set_index("image_id")["dice"] for name in sorted(scores)})
+    group = next(iter(scores.values())).set_index("image_id")["group"].loc[dice.index]
+    ranked = dice.mean().sort_values(ascending=False, kind="stable")
+    best = ranked.index[0]
+    rows = [
+        (name, cv, *gain_interval((dice[best] - dice[name]).to_numpy(), group, seed=seed))
+        for name, cv in ranked.items()
+    ]
+    table = pd.DataFrame(rows, columns=["name", "cv", "behind", "low", "high"])
+    return table.assign(level=table["low"] <= 0)
+
+
+def difference(best: Path, other: Path) -> float:
+    """Return 1 - the mean IoU of two submissions' masks over the images: 0 where they are equal.
+
+    Raises:
+        MaskfoldError: If they are not of the same images in the same order.
+    """
+    found = [1 - mask_iou(one, two) for one, two in progress(_both(best, other), f"compare {other.parent.name}")]
+    return float(np.mean(found))
+
+
+def _both(best: Path, other: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield the run-length pairs of each image in both submissions."""
+    try:
+        for (name, one), (same, two) in zip(read_submission(best), read_submission(other), strict=True):
+            if name != same:
+                raise ValueError(f"{name} in one, {same} in the other")
+            yield parse(one), parse(two)
+    except ValueError as error:  # zip's own, too
+        raise MaskfoldError(f"{best} and {other} are not of the same images: {error}.") from error
+
+
+def mask_iou(one: np.ndarray, other: np.ndarray) -> float:
+    """Return the IoU of two masks, 1 where both are empty, without drawing them.
+
+    Args:
+        one: `(N, 2)` int64 run-length pairs in ascending order, as `maskfold.submission.rle.parse` returns them.
+        other: The same of the other mask.
+    """
+    areas = one[:, 1].sum(), other[:, 1].sum()
+    if not all(areas):
+        return float(iou_score(0, *areas))
+    # How many pixels of `other` lie in front of a pixel rises by 1 a pixel in its runs, and not at all between them.
+    ends = np.stack((other[:, 0], other.sum(axis=1)), axis=1).ravel()
+    before = np.stack((np.cumsum(other[:, 1]) - other[:, 1], np.cumsum(other[:, 1])), axis=1).ravel()
+    inside = np.interp(one.sum(axis=1), ends, before) - np.interp(one[:, 0], ends, before)
+    return float(iou_score(inside.sum(), *areas))
+
+
+def choose(table: pd.DataFrame) -> list[tuple[str, str]]:
+    """Choose the two submissions to select.
+
+    Args:
+        table: As `compare` returns it, with the `difference` of each from the best.
+
+    Returns:
+        Name and reason of the first and, if there is another submission at all, of the second.
+    """
+    best, others = table.iloc[0], table.iloc[1:]
+    picks = [(best["name"], "the best out of fold")]
+    level = others[others["level"]]
+    if len(level):
+        # Of equally different ones the better.
+        second = level.sort_values("difference", ascending=False, kind="stable").iloc[0]
+        reason = "its out-of-fold score cannot be told from the best one, and of those its masks differ most from it"
+        picks.append((second["name"], reason))
+    elif len(others):
+        reason = "the second best out of fold; all are behind the best by more than the noise"
+        picks.append((others.iloc[0]["name"], reason))
+    return picks

@@ -1,0 +1,85 @@
+"""Choose the two submissions to select at the end: `python -m maskfold.stages.pick`."""
+
+import logging
+from pathlib import Path
+
+import pandas as pd
+from omegaconf import DictConfig
+
+from maskfold.analysis import formats
+from maskfold.analysis.evidence import attempt
+from maskfold.config import EXPERIMENTS, SUBMISSIONS, entry_point
+from maskfold.errors import MaskfoldError, listing
+from maskfold.leaderboard.picker import choose, compare, difference
+from maskfold.leaderboard.results import read_out_of_fold, read_result, short_hash
+from maskfold.leaderboard.table import read_table
+
+log = logging.getLogger(__name__)
+
+
+def pick(config: DictConfig) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
+    """Print and return the submissions compared, and the two picked, each with its reason."""
+    missing: list[str] = []
+    names = config.ensembles or sorted(path.parent.name for path in SUBMISSIONS.glob("*/submission.csv.gz"))
+    found = {name: read for name in names if (read := attempt(missing, _read, _submission(name))) is not None}
+    if missing:
+        log.info("Left out:\n%s\n", listing(missing, limit=len(missing)))
+    if not found:
+        raise MaskfoldError(f"{SUBMISSIONS}: no ensemble has a submission and its out-of-fold scores.")
+    _refuse_other_data({name: data for name, (_, data) in found.items()})
+    table = compare({name: scores for name, (scores, _) in found.items()}, seed=config.seed)
+    best, *others = (_submission(name) for name in table["name"])
+    public = read_table(EXPERIMENTS / "leaderboard.csv").groupby("submission")["public"].last()
+    table["difference"] = [0.0, *(difference(best, other) for other in others)]
+    table["submission"] = [short_hash(path) for path in (best, *others)]
+    table["public"] = table["submission"].map(public)
+    picks = choose(table)
+    log.info("%s\n", _printed(table).to_string(index=False))
+    for number, (name, reason) in enumerate(picks, start=1):
+        uploaded = table.set_index("name").loc[name, "submission"] in public
+        first = "" if uploaded else f" Not submitted yet: make submit SUB={_submission(name)}"
+        log.info("%d. %s: %s.%s", number, name, reason, first)
+    if len(picks) == 1:
+        log.info("There is no other to pick.")
+    return table, picks
+
+
+def _submission(name: str) -> Path:
+    return SUBMISSIONS / name / "submission.csv.gz"
+
+
+def _read(submission: Path) -> tuple[pd.DataFrame, tuple[str, str]]:
+    """Return an ensemble's out-of-fold scores, and the fingerprints of its test and train photos."""
+    manifest = read_result(submission)
+    scores, oof = read_out_of_fold(submission, manifest)
+    return scores, (manifest["data"], oof["data"])
+
+
+def _refuse_other_data(data: dict[str, tuple[str, str]]) -> None:
+    if len({*data.values()}) > 1:
+        told = [f"{name}: test {test}, train {train}" for name, (test, train) in data.items()]
+        raise MaskfoldError(
+            f"These are of different photos and cannot be compared:\n{listing(told, limit=len(told))}\n"
+            "Name those of one competition: ensembles=[one,another]."
+        )
+
+
+def _printed(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table as it is shown, the numbers as text."""
+    behind = [f"{formats.gain(row.low)} to {formats.gain(row.high)}" for row in table.itertuples()]
+    return pd.DataFrame(
+        {
+            "submission": table["name"],
+            "CV": table["cv"].map(formats.score),
+            "behind the best": ["-", *table["behind"][1:].map(formats.gain)],
+            "95 % interval": ["-", *behind[1:]],
+            "masks differ": ["-", *table["difference"][1:].map(formats.score)],
+            "public": table["public"].map(formats.score),
+        }
+    )
+
+
+main = entry_point(pick)
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""Check a submission, upload it and record its score: `python -m maskfold.stages.submit submission=... message=...`."""
+
+import logging
+from pathlib import Path
+
+import pandas as pd
+from omegaconf import DictConfig
+
+from maskfold import files
+from maskfold.analysis.charts import as_png
+from maskfold.config import EXPERIMENTS, SUBMISSIONS, entry_point
+from maskfold.errors import MaskfoldError
+from maskfold.leaderboard.chart import comparable, leaderboard_chart
+from maskfold.leaderboard.results import member_names, read_out_of_fold, read_result, short_hash
+from maskfold.leaderboard.submitting import submit_once
+
+# The one stage that runs another: nothing may be uploaded that was not checked in the same breath.
+from maskfold.stages.doctor import doctor
+
+log = logging.getLogger(__name__)
+
+
+def submit(config: DictConfig) -> pd.DataFrame:
+    """Upload a submission once, append it to `experiments/leaderboard.csv` with its scores, and draw the chart."""
+    submission = Path(config.submission)
+    if config.poll <= 0 or config.wait <= 0:
+        raise MaskfoldError(f"wait={config.wait:g} poll={config.poll:g}: give seconds above 0.")
+    if not doctor(config).ok:
+        raise MaskfoldError(f"{submission}: not uploaded. Mend what is listed above first.")
+    about = _about(submission, config.competition)
+    with files.locked(SUBMISSIONS / ".uploading"):
+        table = submit_once(
+            submission,
+            about,
+            table=EXPERIMENTS / "leaderboard.csv",
+            message=config.message,
+            wait=config.wait,
+            poll=config.poll,
+        )
+        table = table[table["competition"] == config.competition]
+        compared = comparable(table)
+        if len(compared):
+            files.write_bytes(EXPERIMENTS / "leaderboard.png", as_png(leaderboard_chart(compared)))
+    own = table[table["submission"] == about["submission"]]
+    log.info("%s\n%s", EXPERIMENTS / "leaderboard.csv", own.T.to_string(header=False))
+    return table
+
+
+def _about(submission: Path, competition: str) -> dict[str, object]:
+    """Return what the table says of a submission before it is uploaded; say why what is missing is so."""
+    about = {"competition": competition, "submission": short_hash(submission)}
+    about |= {"ensemble": submission.parent.name, "members": "", "cv": float("nan")}
+    try:
+        manifest = read_result(submission)
+        about |= {"ensemble": manifest["ensemble"]["name"], "members": member_names(manifest)}
+        about["cv"] = round(read_out_of_fold(submission, manifest)[0]["dice"].mean(), 6)
+    except MaskfoldError as error:
+        log.info("No CV in the table: %s", error)
+    return about
+
+
+main = entry_point(submit)
+
+if __name__ == "__main__":
+    main()
