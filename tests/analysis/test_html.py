@@ -4,7 +4,9 @@ import base64
 import re
 
 import numpy as np
+import pandas as pd
 import simplejpeg
+from matplotlib.figure import Figure
 
 from maskfold.analysis.html import Html, chart, element, page, photo, sentence, table
 
@@ -19,7 +21,7 @@ def test_text_and_attributes_are_escaped_and_html_is_not():
 
 def test_a_name_is_escaped_wherever_it_stands():
     picture = photo(np.zeros((4, 6, 3), np.uint8), alt=NASTY, caption=NASTY)
-    whole = page(NASTY, table([NASTY], [[NASTY]]), picture, chart("<svg/>", alt=NASTY))
+    whole = page(NASTY, table(pd.DataFrame({NASTY: [NASTY]})), picture, chart(Figure(), alt=NASTY))
 
     assert whole.count(ESCAPED) == 6
     assert "<script" not in whole
@@ -45,7 +47,7 @@ def test_a_page_loads_nothing():
 
 
 def test_one_row_of_a_table_is_stressed():
-    made = table(["", "x"], [["a", "1"], ["b", "2"]], strong=1)
+    made = table(pd.DataFrame({"": ["a", "b"], "x": ["1", "2"]}), strong=1)
 
     assert '<tr><td>a</td><td>1</td></tr><tr class="strong"><td>b</td><td>2</td></tr>' in made
 

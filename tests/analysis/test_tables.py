@@ -8,7 +8,10 @@ import pytest
 from scipy import stats
 
 from maskfold.analysis.tables import (
+    area_classes,
     bootstrap_interval,
+    class_table,
+    level_table,
     member_table,
     precision_at,
     rank_correlation,
@@ -68,23 +71,70 @@ def test_the_member_table_by_hand():
 
     table = member_table({"one": SCORES, "two": unfolded})
 
-    assert table.columns.tolist() == [
-        *("name", "images", "groups", "fold 0", "fold 1", "dice", "low", "high", "iou"),
-        *("above 0.95", "above 0.97", "above 0.99"),
-    ]
+    assert table.columns.tolist() == ["name", "images", "groups", "fold 0", "fold 1", "pooled", "low", "high"]
     one, two = table.to_dict("records")
     assert one == pytest.approx(
-        {"name": "one", "images": 4, "groups": 2, "fold 0": 0.95, "fold 1": 0.55, "dice": 0.75, "low": 0.55}
-        | {"high": 0.95, "iou": 0.835, "above 0.95": 0.75, "above 0.97": 0.5, "above 0.99": 0.25}
+        {"name": "one", "images": 4, "groups": 2, "fold 0": 0.95, "fold 1": 0.55, "pooled": 0.75, "low": 0.55}
+        | {"high": 0.95}
     )
-    assert (two["dice"], two["low"], two["high"]) == (1, 1, 1)
+    assert (two["pooled"], two["low"], two["high"]) == (1, 1, 1)
     assert math.isnan(two["fold 0"])
 
 
+def test_the_member_table_of_another_metric():
+    (one,) = member_table({"one": SCORES}, "iou").to_dict("records")
+
+    assert (one["fold 0"], one["fold 1"], one["pooled"]) == pytest.approx((0.98, 0.69, 0.835))
+
+
 def test_folds_are_in_the_order_of_their_numbers():
-    scores = pd.DataFrame({"group": range(12), "fold": range(12), "dice": 1.0, "iou": 1.0})
+    scores = pd.DataFrame({"group": range(12), "fold": range(12), "dice": 1.0})
 
     assert member_table({"a": scores}).columns.tolist()[3:15] == [f"fold {fold}" for fold in range(12)]
+
+
+def test_the_level_table_by_hand():
+    scored = SCORES.assign(boundary_iou=[0.5, 0.7, 0.2, 0.2], trimap_dice=0.25)
+
+    old, new = level_table({"old": SCORES, "new": scored}).to_dict("records")
+
+    assert new == pytest.approx(
+        {"name": "new", "boundary_iou": 0.4, "trimap_dice": 0.25, "above 0.95": 0.75, "above 0.97": 0.5}
+        | {"above 0.99": 0.25}
+    )
+    assert math.isnan(old["boundary_iou"])
+
+
+def test_classes_are_scored_with_the_worst_first():
+    scores = SCORES.assign(view=["1", "2", "1", "2"], colour=["red", "red", "blue", "red"])
+
+    table = class_table(scores, {"group": "car", "view": "view", "colour": "colour"})
+
+    found = list(zip(table["by"], table["value"], table["images"], table["dice"].round(6), strict=True))
+    assert found == [
+        ("colour", "blue", 1, 0.5),
+        ("car", "b", 2, 0.55),
+        ("view", "1", 2, 0.7),
+        ("view", "2", 2, 0.8),
+        ("colour", "red", 3, 0.833333),
+        ("car", "a", 2, 0.95),
+    ]
+    assert table.loc[2, ["low", "high", "iou"]].tolist() == pytest.approx([0.5, 0.9, 0.97])
+    assert table.loc[[0, 1, 5], ["low", "high"]].isna().all(axis=None)  # one group cannot tell how groups differ
+
+
+def test_areas_fall_into_classes_of_as_many_images():
+    area = pd.Series([0.5, 0.1, 0.2, 0.4], index=[7, 8, 9, 10])
+
+    classes = area_classes(area, 2)
+
+    assert classes.to_dict() == {7: "30.0 to 50.0 %", 8: "10.0 to 30.0 %", 9: "10.0 to 30.0 %", 10: "30.0 to 50.0 %"}
+    assert classes.cat.categories.tolist() == ["10.0 to 30.0 %", "30.0 to 50.0 %"]
+
+
+def test_areas_that_are_all_or_mostly_the_same():
+    assert area_classes(pd.Series([0.1, 0.1])).tolist() == ["10.0 to 10.0 %"] * 2
+    assert area_classes(pd.Series([0.0] * 8 + [0.5])).nunique() == 1
 
 
 def test_folds_are_shared_only_if_every_image_has_the_same_one():

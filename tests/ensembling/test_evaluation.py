@@ -21,7 +21,7 @@ def rows(tmp_path) -> pd.DataFrame:
     for number in range(7):
         image_id, fold = f"i{number}", int(number >= 4)
         mask = rng.random((6, 9)) < (0.5 if number < 6 else 0)
-        probability = np.clip(mask * 120 + rng.integers(20, 120, mask.shape), 0, 255).astype(np.uint8)
+        probability = np.clip(mask * 60 + rng.integers(70, 150, mask.shape), 0, 255).astype(np.uint8)
         ProbabilityStore(tmp_path / f"fold{fold}").write(image_id, probability)
         cv2.imwrite(str(tmp_path / f"{image_id}.png"), mask.astype(np.uint8) * 255)
         rows.append({"image_id": image_id, "group": f"g{number // 2}", "view": "01", "fold": fold})
@@ -36,6 +36,18 @@ def brute_force(tmp_path, row: tuple, threshold: int) -> tuple[float, float]:
     if either == 0:
         return 1.0, 1.0
     return 2 * both / (predicted.sum() + actual.sum()), both / either
+
+
+def boundary_iou(tmp_path, row: tuple) -> float:
+    """In 6x9 the band is one pixel wide: a mask's rim is what one erosion takes away."""
+    masks = (
+        ProbabilityStore(tmp_path / f"fold{row.fold}").read(row.image_id) >= 128,
+        cv2.imread(row.mask, cv2.IMREAD_GRAYSCALE) > 0,
+    )
+    kernel = np.ones((3, 3), np.uint8)
+    eroded = (cv2.erode(np.pad(mask, 1).astype(np.uint8), kernel)[1:-1, 1:-1] > 0 for mask in masks)
+    one, other = (mask & ~inner for mask, inner in zip(masks, eroded, strict=True))
+    return (one & other).sum() / (one | other).sum() if (one | other).any() else 1.0
 
 
 def scored(tmp_path, rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -57,6 +69,7 @@ def test_each_image_at_every_threshold_is_what_brute_force_counts(rows, tmp_path
         dice, iou = brute_force(tmp_path, row, 128)
         assert scores["dice"][number] == pytest.approx(dice)
         assert scores["iou"][number] == pytest.approx(iou)
+        assert scores["boundary_iou"][number] == pytest.approx(boundary_iou(tmp_path, row))
 
 
 def test_means_are_over_the_images_of_a_fold_and_of_all(rows, tmp_path):
@@ -72,6 +85,8 @@ def test_means_are_over_the_images_of_a_fold_and_of_all(rows, tmp_path):
         ious = [brute_force(tmp_path, row, 128)[1] for row in part.itertuples()]
         assert summary.loc[fold, "dice"] == round(means[128], 6)
         assert summary.loc[fold, "iou"] == round(np.mean(ious), 6)
+        boundary = [boundary_iou(tmp_path, row) for row in part.itertuples()]
+        assert summary.loc[fold, "boundary_iou"] == round(np.mean(boundary), 6)
         assert summary.loc[fold, "best_threshold"] == 1 + int(np.argmax(np.round(means[1:], 12)))
         assert summary.loc[fold, "best_dice"] == round(max(means[1:]), 6)
 

@@ -15,6 +15,7 @@ from maskfold.ensembling.merge import CHUNK, Job, merge, merge_with_repair, merg
 from maskfold.ensembling.tree import Leaf, Source
 from maskfold.errors import MaskfoldError
 from maskfold.prediction.store import ProbabilityStore
+from maskfold.training.mask_metrics import METRICS, boundary_scores
 
 IMAGES = 2 * CHUNK + 3
 WEIGHTS = (Fraction(1, 2), Fraction(1, 3), Fraction(1, 6))
@@ -76,15 +77,17 @@ def slow_row(folder: Path, image: tuple, *, members=(0, 1, 2), threshold: int = 
             start = None
     row = {"unconfidence": unsure / compared, "area": sum(mask) / 35, "rle": " ".join(pairs)}
     if pd.isna(image.mask):
-        return row | {"dice": None, "iou": None}
+        return row | dict.fromkeys(METRICS)
     truth = (cv2.imread(image.mask, cv2.IMREAD_GRAYSCALE) > 0).ravel().tolist()
     both = sum(pixel and true for pixel, true in zip(mask, truth, strict=True))
     dice, iou = 2 * both / (sum(mask) + sum(truth)), both / (sum(mask) + sum(truth) - both)
-    return row | {"dice": dice, "iou": iou}
+    masks = (np.array(pixels, np.uint8).reshape(5, 7) for pixels in (mask, truth))
+    boundary_iou, trimap_dice = boundary_scores(*masks)  # worked out by hand in its own tests
+    return row | {"dice": dice, "iou": iou, "boundary_iou": boundary_iou, "trimap_dice": trimap_dice}
 
 
 def assert_equal(rows: pd.DataFrame, masks: list[str], expected: list[dict]) -> None:
-    for column in ("unconfidence", "area", "dice", "iou"):
+    for column in ("unconfidence", "area", *METRICS):
         reference = pd.Series([row[column] for row in expected], dtype=float)
         np.testing.assert_allclose(rows[column].to_numpy(float), reference, rtol=1e-12, err_msg=column)
     assert masks == [row["rle"] for row in expected]

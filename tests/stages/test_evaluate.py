@@ -32,6 +32,7 @@ def test_results_are_per_fold_and_pooled_with_their_costs(trained):
         assert results.loc[str(fold), "device"] == "cpu"
     assert results.loc["all", "dice"] == round(dice["dice"].mean(), 6)
     assert results.loc["all", "images"] == 12
+    assert list(results)[2:6] == ["dice", "iou", "boundary_iou", "trimap_dice"]
     written = pd.read_csv("experiments/tiny/results.csv", dtype={"fold": str}).set_index("fold")
     np.testing.assert_allclose(written["dice"], results["dice"])
     scores = pd.read_parquet("experiments/tiny/scores.parquet")

@@ -100,7 +100,11 @@ def test_the_whole_report(tiny, tmp_path):
     assert "planted: wrong mask, shifted" in said
     assert page.index("ee_01") < page.index("The worst out-of-fold images") < page.index("aa_02")
     assert "theirs/{split}: a folder of maps from elsewhere" in said
-    assert len(re.findall(r"data:image/jpeg", page)) == 2 * 2 * 4
+    assert "wrong mask 1 1.00 1.00 1 of 6" in said
+    assert "Suspicious masks: 1; of these, spoilt on purpose: 1, a precision of 1.00." in said
+    assert "50 % are missed object, the others too much of it." in said
+    assert "one 50.0 % 0.94167 0.94167 +0.00000 +0.00000 to +0.00000" in said  # the same maps twice
+    assert len(re.findall(r"data:image/jpeg", page)) == 3 * 2 * 4
 
 
 def test_names_are_escaped_in_text_and_in_charts(tiny):

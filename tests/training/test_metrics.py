@@ -10,31 +10,9 @@ import torch.multiprocessing
 from maskfold.training.metrics import (
     SegmentationMetrics,
     bce,
-    dice_score,
-    iou_score,
     overlap_counts,
     soft_dice,
-    threshold_counts,
 )
-
-# Intersection, predicted, actual: half right, both empty, predicted only, actual only, perfect.
-COUNTS = ([2, 0, 0, 0, 7], [3, 0, 4, 0, 7], [5, 0, 0, 4, 7])
-DICE = [0.5, 1, 0, 0, 1]
-IOU = [1 / 3, 1, 0, 0, 1]
-
-
-@pytest.mark.parametrize("kind", [np.array, torch.tensor])
-def test_scores_by_hand(kind):
-    counts = [kind(count) for count in COUNTS]
-    np.testing.assert_allclose(dice_score(*counts), DICE, rtol=1e-6)
-    np.testing.assert_allclose(iou_score(*counts), IOU, rtol=1e-6)
-
-
-def test_scores_of_plain_numbers():
-    assert dice_score(2, 3, 5) == 0.5
-    assert dice_score(0, 0, 0) == 1
-    assert iou_score(0, 0, 0) == 1
-    assert dice_score(2, 3, 5, smooth=2) == 6 / 10
 
 
 def test_overlap_counts_by_hand():
@@ -63,40 +41,6 @@ def test_a_large_image_is_summed_exactly_enough():
     target[..., :960] = 1
     probability = 1 / (1 + np.exp(-float(logits[0, 0, 0, 0])))
     assert soft_dice(logits, target).item() == pytest.approx(2 * probability / (2 * probability + 1), rel=1e-6)
-
-
-@pytest.mark.parametrize("foreground", [0, 0.4, 1])
-def test_threshold_counts_equal_brute_force(foreground):
-    generator = np.random.default_rng(0)
-    probability = generator.integers(0, 256, (23, 31), dtype=np.uint8)
-    mask = (generator.random((23, 31)) < foreground).astype(np.uint8)
-    intersection, predicted, actual = threshold_counts(probability, mask)
-    for threshold in range(256):
-        cut = probability >= threshold
-        assert intersection[threshold] == (cut & (mask == 1)).sum()
-        assert predicted[threshold] == cut.sum()
-        assert actual[threshold] == mask.sum()
-
-
-def test_threshold_counts_of_a_view_equal_those_of_its_copy():
-    generator = np.random.default_rng(0)
-    probability = generator.integers(0, 256, (12, 10), dtype=np.uint8)
-    mask = (probability > 100).astype(np.uint8)
-    flipped = threshold_counts(probability[:, ::-1], mask[:, ::-1])
-    np.testing.assert_array_equal(flipped, threshold_counts(probability, mask))
-
-
-def test_threshold_counts_are_exact_beyond_float32():
-    pixels = 2**24 + 4096 + 1  # odd, so float32 cannot hold it
-    probability = np.full((pixels, 1), 200, np.uint8)
-    intersection, predicted, actual = threshold_counts(probability, np.ones_like(probability))
-    assert intersection[200] == predicted[200] == predicted[0] == actual[0] == pixels
-    assert predicted[201] == 0
-
-
-def test_threshold_counts_refuse_other_shapes():
-    with pytest.raises(ValueError, match=r"\(2, 3\) and mask \(3, 2\)"):
-        threshold_counts(np.zeros((2, 3), np.uint8), np.zeros((3, 2), np.uint8))
 
 
 def images(count):

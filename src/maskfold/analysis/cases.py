@@ -1,14 +1,15 @@
 """The pictures of one image, side by side: whole at a glance, and the place that matters in detail."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
+from PIL import Image, ImageDraw, ImageFont
 
 from maskfold.analysis.disagreement import signed_difference
 from maskfold.analysis.evidence import Case
 from maskfold.analysis.formats import percent
-from maskfold.analysis.html import Html, photo
 from maskfold.analysis.pictures import (
     BLUE,
     ORANGE,
@@ -25,26 +26,35 @@ from maskfold.analysis.pictures import (
 
 _WIDTH, _HEIGHT = 480, 400  # of a picture on the page, pixels
 _RIM = 4  # pixels, more than an outline is thick
+_GAP, _CAPTION, _INK = 8, 18, (91, 102, 112)  # between pictures and for the line below them, pixels; RGB
 _DETAIL = 4  # the detail is this part of the photo's height and width
+
+
+class Tile(NamedTuple):
+    """A picture `(H, W, 3) uint8` RGB with what is said below it."""
+
+    image: np.ndarray
+    caption: str
+
 
 Outlines = list[tuple[np.ndarray, Colour]]
 
 
-def doubt_tiles(case: Case, *, image_id: str) -> list[Html]:
+def doubt_tiles(case: Case) -> list[Tile]:
     """Return photo with outline, probability map, grey zone, and the window with the most grey."""
     grey = in_grey_zone(case.probability)
     small = _small(case.photo)
     window = _window(grey)
     outlines = [(case.prediction, ORANGE)]
     return [
-        _overview(case, outlines, window, image_id, "photo and prediction"),
-        _tile(colour_probability(_small(case.probability)), image_id, "probability"),
-        _tile(tint(fade(small), grey, ORANGE), image_id, f"grey zone, {percent(grey.mean(), 2)} of the pixels"),
-        _detail(case, outlines, window, image_id),
+        _overview(case, outlines, window, "photo and prediction"),
+        Tile(colour_probability(_small(case.probability)), "probability"),
+        Tile(tint(fade(small), grey, ORANGE), f"grey zone, {percent(grey.mean(), 2)} of the pixels"),
+        _detail(case, outlines, window),
     ]
 
 
-def error_tiles(case: Case, *, image_id: str) -> list[Html]:
+def error_tiles(case: Case) -> list[Tile]:
     """Return photo with both outlines, signed difference, probability map, and the window with the most errors."""
     difference = signed_difference(case.prediction, case.truth)
     much, missed = difference > 0, difference < 0
@@ -53,19 +63,19 @@ def error_tiles(case: Case, *, image_id: str) -> list[Html]:
     outlines = [(case.truth, BLUE), (case.prediction, ORANGE)]
     counts = f"{np.count_nonzero(missed):,} px missed, {np.count_nonzero(much):,} px too much"
     return [
-        _overview(case, outlines, window, image_id, "photo, mask and prediction"),
-        _tile(tint(tint(fade(small), missed, BLUE), much, ORANGE), image_id, counts),
-        _tile(colour_probability(_small(case.probability)), image_id, "probability"),
-        _detail(case, outlines, window, image_id),
+        _overview(case, outlines, window, "photo, mask and prediction"),
+        Tile(tint(tint(fade(small), missed, BLUE), much, ORANGE), counts),
+        Tile(colour_probability(_small(case.probability)), "probability"),
+        _detail(case, outlines, window),
     ]
 
 
-def _overview(case: Case, outlines: Outlines, window: tuple[slice, slice], image_id: str, caption: str) -> Html:
+def _overview(case: Case, outlines: Outlines, window: tuple[slice, slice], caption: str) -> Tile:
     image = _outlined(_small(case.photo), outlines)
-    return _tile(draw_frame(image, window, shape=case.photo.shape), image_id, caption)
+    return Tile(draw_frame(image, window, shape=case.photo.shape), caption)
 
 
-def _detail(case: Case, outlines: Outlines, window: tuple[slice, slice], image_id: str) -> Html:
+def _detail(case: Case, outlines: Outlines, window: tuple[slice, slice]) -> Tile:
     """Cut the window out, enlarge it to the size of the other pictures and draw the outlines."""
     height, width = _small(case.photo).shape[:2]
     cut = cv2.resize(case.photo[window], (width, height), interpolation=cv2.INTER_CUBIC)
@@ -76,7 +86,7 @@ def _detail(case: Case, outlines: Outlines, window: tuple[slice, slice], image_i
         for mask, colour in outlines
     )
     image = _outlined(image, enlarged)[_RIM:-_RIM, _RIM:-_RIM]
-    return _tile(image, image_id, f"detail, {_DETAIL} times as large")
+    return Tile(image, f"detail, {_DETAIL} times as large")
 
 
 def _rimmed(image: np.ndarray) -> np.ndarray:
@@ -98,5 +108,19 @@ def _small(image: np.ndarray) -> np.ndarray:
     return shrink(image, width=_WIDTH, height=_HEIGHT)
 
 
-def _tile(image: np.ndarray, image_id: str, caption: str) -> Html:
-    return photo(image, alt=f"{image_id}: {caption}", caption=caption)
+def strip(tiles: Sequence[Tile], *, width: int = 240) -> np.ndarray:
+    """Put pictures of one size side by side, their captions below, as one `(H, W, 3) uint8` RGB.
+
+    Args:
+        tiles: What to show.
+        width: Of each picture, pixels; larger ones are scaled down.
+    """
+    images = [shrink(tile.image, width=width, height=width) for tile in tiles]
+    height = max(image.shape[0] for image in images)
+    canvas = Image.new("RGB", ((width + _GAP) * len(tiles) - _GAP, height + _CAPTION), "white")
+    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(size=_CAPTION * 2 / 3)
+    for number, (image, tile) in enumerate(zip(images, tiles, strict=True)):
+        left = number * (width + _GAP)
+        canvas.paste(Image.fromarray(image), (left, height - image.shape[0]))
+        draw.text((left, height + 2), tile.caption, fill=_INK, font=font)
+    return np.asarray(canvas)

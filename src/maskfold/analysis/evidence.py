@@ -53,12 +53,19 @@ class Pass:
         return to_mask(probability, self.threshold, self.steps)
 
 
+def outcome(usual: Pass, repair: Pass, image_id: str, *, repaired: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Return an image's probability by the whole ensemble and its final mask, both `(H, W) uint8`."""
+    probability = usual.probability(image_id)
+    return probability, repair.mask(repair.probability(image_id)) if repaired else usual.mask(probability)
+
+
 @dataclass(frozen=True)
 class Split:
     """An ensemble's result on the test photos, or out of fold on the train photos.
 
     Attributes:
-        scores: A row an image: the ensemble's `scores.parquet` and the free metadata columns of the image table.
+        scores: A row an image: the ensemble's `scores.parquet`, and of the image table the `mask_area` and the free
+            metadata columns.
         photos: The rows of the image table.
         metadata: The names of the free columns.
         usual: How most images were masked.
@@ -74,16 +81,11 @@ class Split:
     def case(self, image_id: str) -> Case:
         """Read an image and average its maps."""
         row = self.photos.set_index("image_id").loc[image_id]
-        photo, probability = read_image(row["image"]), self.usual.probability(image_id)
+        photo = read_image(row["image"])
         repaired = self.scores.set_index("image_id").loc[image_id, "repaired"]
-        return Case(
-            photo=photo,
-            probability=probability,
-            prediction=self.repair.mask(self.repair.probability(image_id))
-            if repaired
-            else self.usual.mask(probability),
-            truth=None if pd.isna(row["mask"]) else read_mask(row["mask"], size=photo.shape[:2]),
-        )
+        probability, prediction = outcome(self.usual, self.repair, image_id, repaired=repaired)
+        truth = None if pd.isna(row["mask"]) else read_mask(row["mask"], size=photo.shape[:2])
+        return Case(photo, probability, prediction, truth)
 
 
 @dataclass(frozen=True)
@@ -171,7 +173,8 @@ def open_split(
             (recipe.repair.members or recipe.members, recipe.repair_threshold, recipe.repair_steps),
         )
     )
-    return Split(scores.merge(photos[["image_id", *metadata]], on="image_id"), photos, metadata, usual, repair)
+    about = photos[["image_id", "mask_area", *metadata]]
+    return Split(scores.merge(about, on="image_id"), photos, metadata, usual, repair)
 
 
 def read_member(leaf: Leaf, image_ids: Sequence[str], *, experiments: Path) -> tuple[pd.DataFrame, pd.DataFrame]:

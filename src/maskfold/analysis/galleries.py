@@ -1,65 +1,109 @@
 """Pictures of the images that deserve a look: those the ensemble is unsure of, and those it got wrong."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from maskfold.analysis.cases import doubt_tiles, error_tiles
+from maskfold.analysis.cases import Tile, doubt_tiles, error_tiles
 from maskfold.analysis.disagreement import SUSPICIOUS, confident_disagreement
 from maskfold.analysis.evidence import Evidence, Split
 from maskfold.analysis.formats import doubt, label, percent, score
-from maskfold.analysis.html import Html, element
+from maskfold.analysis.html import Html, element, photo, table
+from maskfold.analysis.inspection import Inspection
 from maskfold.analysis.pictures import BLUE, ORANGE, PROBABILITY_COLOURS, Colour
+from maskfold.analysis.standing import found_sentence, found_table
 from maskfold.analysis.tables import ranked
 
+_FEWEST = 3  # suspects shown, be they never so harmless
+SUSPICION = (
+    "Suspicion is the part of the object on which an ensemble that is sure of itself (p below 0.1 or above 0.9) "
+    f"contradicts the mask. Above {percent(SUSPICIOUS, 0)} a mask is called suspicious: look at it before you blame "
+    "the network."
+)
 
-def unconfident_section(evidence: Evidence, test: Split, *, images: int) -> Html:
-    """Show the test images with the largest unconfidence."""
+
+@dataclass(frozen=True)
+class Exhibit:
+    """One image with what is said about it.
+
+    Attributes:
+        image_id: Of the image.
+        facts: Said plainly.
+        tags: Said loudly.
+        tiles: Its pictures.
+    """
+
+    image_id: str
+    facts: list[str]
+    tags: list[str]
+    tiles: list[Tile]
+
+
+def unconfident(evidence: Evidence, test: Split, *, images: int) -> Iterator[Exhibit]:
+    """Yield the test images with the largest unconfidence."""
     truth = None if evidence.truth is None else evidence.truth.set_index("image_id")["dice"]
-    cases = []
     for row in ranked(test.scores, "unconfidence", descending=True).head(images).to_dict("records"):
         image_id = row["image_id"]
         facts = [f"unconfidence {doubt(row['unconfidence'])}"]
         if truth is not None:
             facts.append(f"Dice {score(truth[image_id])} against the hidden truth")
         facts += _about(row, test.metadata)
-        tiles = doubt_tiles(test.case(image_id), image_id=image_id)
-        cases.append(_case(image_id, facts, _planted(evidence.planted, image_id), tiles))
+        yield Exhibit(image_id, facts, _planted(evidence.planted, image_id), doubt_tiles(test.case(image_id)))
+
+
+def worst(evidence: Evidence, oof: Split, *, images: int) -> Iterator[Exhibit]:
+    """Yield the train images with the lowest Dice out of fold."""
+    ids = ranked(oof.scores, "dice", descending=False)["image_id"].head(images)
+    return (_mistake(evidence, oof, image_id) for image_id in ids)
+
+
+def suspects(evidence: Evidence, oof: Split, inspection: Inspection, *, images: int) -> Iterator[Exhibit]:
+    """Yield the train images whose masks a sure ensemble contradicts most: all suspicious ones, and three at least."""
+    found = inspection.suspicion
+    count = min(images, max(_FEWEST, int((found["suspicion"] > SUSPICIOUS).sum())))
+    return (_mistake(evidence, oof, image_id) for image_id in found["image_id"].head(count))
+
+
+def _mistake(evidence: Evidence, oof: Split, image_id: str) -> Exhibit:
+    (row,) = oof.scores[oof.scores["image_id"] == image_id].to_dict("records")
+    case = oof.case(image_id)
+    contradicted = confident_disagreement(case.probability, case.truth)
+    facts = [f"Dice {score(row['dice'])}", f"unconfidence {doubt(row['unconfidence'])}"]
+    facts += _about(row, oof.metadata)
+    tags = [f"suspicious mask: {percent(contradicted, 0)}"] if contradicted > SUSPICIOUS else []
+    return Exhibit(image_id, facts, tags + _planted(evidence.planted, image_id), error_tiles(case))
+
+
+def unconfident_section(evidence: Evidence, test: Split, *, images: int) -> Html:
+    """Show the test images with the largest unconfidence."""
     return element(
         "section",
         element("h2", "The test images the ensemble is most unsure of"),
         _legend((ORANGE, "outline of the prediction; grey zone: pixels with p in [0.3, 0.8]")),
-        *cases,
+        *map(_shown, unconfident(evidence, test, images=images)),
     )
 
 
 def worst_section(evidence: Evidence, oof: Split, *, images: int) -> Html:
     """Show the train images with the lowest Dice out of fold."""
-    cases = []
-    for row in ranked(oof.scores, "dice", descending=False).head(images).to_dict("records"):
-        image_id = row["image_id"]
-        case = oof.case(image_id)
-        contradicted = confident_disagreement(case.probability, case.truth)
-        facts = [f"Dice {score(row['dice'])}", f"unconfidence {doubt(row['unconfidence'])}"]
-        facts += _about(row, oof.metadata)
-        tags = [f"suspicious mask: {percent(contradicted, 0)}"] if contradicted > SUSPICIOUS else []
-        tags += _planted(evidence.planted, image_id)
-        cases.append(_case(image_id, facts, tags, error_tiles(case, image_id=image_id)))
-    explained = (
-        f"A mask is called suspicious when an ensemble that is sure of itself (p below 0.1 or above 0.9) contradicts "
-        f"it on more than {percent(SUSPICIOUS, 0)} of the object: look at the mask before you blame the network."
-    )
     return element(
         "section",
         element("h2", "The worst out-of-fold images"),
-        element("p", explained, class_="soft"),
-        _legend(
-            (BLUE, "outline of the mask; missed by the prediction"),
-            (ORANGE, "outline of the prediction; too much in it"),
-        ),
-        *cases,
+        _error_legend(),
+        *map(_shown, worst(evidence, oof, images=images)),
     )
+
+
+def suspects_section(evidence: Evidence, oof: Split, inspection: Inspection, *, images: int) -> Html:
+    """Show the train images whose masks look wrong, and how many of the planted ones are found."""
+    parts = [element("h2", "Masks that look wrong"), element("p", SUSPICION, class_="soft")]
+    if evidence.planted is not None:
+        parts.append(element("p", found_sentence(inspection.suspicion, evidence.planted)))
+        parts.append(table(found_table(inspection.suspicion, evidence.planted)))
+    exhibits = suspects(evidence, oof, inspection, images=images)
+    return element("section", *parts, _error_legend(), *map(_shown, exhibits))
 
 
 def _about(row: dict[str, object], metadata: Sequence[str]) -> list[str]:
@@ -76,14 +120,25 @@ def _planted(planted: pd.DataFrame | None, image_id: str) -> list[str]:
     return [f"planted: {row.kind.replace('_', ' ')}, {row.note}" for row in found.itertuples()]
 
 
-def _case(image_id: str, facts: list[str], tags: list[str], tiles: list[Html]) -> Html:
+def _shown(exhibit: Exhibit) -> Html:
     title = element(
         "h3",
-        image_id,
-        element("span", f" · {' · '.join(facts)}", class_="soft"),
-        *(element("span", tag, class_="tag") for tag in tags),
+        exhibit.image_id,
+        element("span", f" · {' · '.join(exhibit.facts)}", class_="soft"),
+        *(element("span", tag, class_="tag") for tag in exhibit.tags),
     )
-    return element("div", title, element("div", *tiles, class_="grid"), class_="case")
+    pictures = (
+        photo(tile.image, alt=f"{exhibit.image_id}: {tile.caption}", caption=tile.caption) for tile in exhibit.tiles
+    )
+    return element("div", title, element("div", *pictures, class_="grid"), class_="case")
+
+
+def _error_legend() -> Html:
+    """Explain the colours of pictures of errors."""
+    return _legend(
+        (BLUE, "outline of the mask; missed by the prediction"),
+        (ORANGE, "outline of the prediction; too much in it"),
+    )
 
 
 def _legend(*keys: tuple[Colour, str]) -> Html:

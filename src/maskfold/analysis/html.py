@@ -2,12 +2,14 @@
 
 import base64
 import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
-import simplejpeg
+import pandas as pd
+from matplotlib.figure import Figure
 
-JPEG_QUALITY = 80
+from maskfold.analysis.charts import as_svg
+from maskfold.analysis.pictures import as_jpeg
 
 CSS = """
 :root { --ink: #1d2329; --soft: #5b6670; --line: #dfe3e7; --ground: #f6f7f8; --blue: #0072b2; --orange: #c75f00; }
@@ -27,7 +29,7 @@ section { background: #fff; border: 1px solid var(--line); border-radius: 10px; 
 .fact { background: #fff; border: 1px solid var(--line); border-radius: 10px; padding: 16px 20px; }
 .fact b { display: block; font-size: 27px; line-height: 1.25; font-weight: 650; font-variant-numeric: tabular-nums; }
 .fact span { color: var(--soft); font-size: 14px; line-height: 1.4; display: block; }
-.scroll { overflow-x: auto; }
+.scroll { overflow-x: auto; margin: 16px 0; }
 table { border-collapse: collapse; width: 100%; font-size: 14px; font-variant-numeric: tabular-nums; }
 th { text-align: right; font-weight: 600; color: var(--soft); padding: 6px 8px; border-bottom: 2px solid var(--line);
   white-space: nowrap; }
@@ -55,7 +57,7 @@ figcaption { font-size: 13px; line-height: 1.4; color: var(--soft); margin-top: 
 code { font: 0.92em ui-monospace, "SF Mono", Menlo, Consolas, "Liberation Mono", monospace; background: var(--ground);
   padding: 1px 5px; border-radius: 4px; }
 @media (max-width: 640px) { main { padding: 24px 12px; } section { padding: 18px 16px; }
-  .charts { grid-template-columns: 1fr; } }
+  .charts { grid-template-columns: 1fr; } .tag { white-space: normal; } }
 @media print { body { background: #fff; } section, .fact, .case { break-inside: avoid; } }
 """
 
@@ -104,18 +106,17 @@ def page(title: str, *content: Html) -> str:
     return f"<!doctype html>\n{element('html', element('head', head), body, lang='en')}\n"
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, strong: int | None = None) -> Html:
+def table(frame: pd.DataFrame, *, strong: int | None = None) -> Html:
     """Return a table whose first column names the rows.
 
     Args:
-        header: A name a column.
-        rows: The cells, as text.
+        frame: The cells, as text.
         strong: The row to stress, counted from 0.
     """
-    head = element("tr", *(element("th", name, scope="col") for name in header))
+    head = element("tr", *(element("th", name, scope="col") for name in frame))
     body = [
         element("tr", *(element("td", cell) for cell in row), class_="strong" if number == strong else None)
-        for number, row in enumerate(rows)
+        for number, row in enumerate(frame.itertuples(index=False))
     ]
     whole = element("table", element("thead", head), element("tbody", *body))
     return element("div", whole, class_="scroll")
@@ -123,15 +124,14 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, strong: int |
 
 def photo(image: np.ndarray, *, alt: str, caption: str) -> Html:
     """Return a figure of an image `(H, W, 3) uint8` RGB, as a JPEG inside the page."""
-    jpeg = simplejpeg.encode_jpeg(np.ascontiguousarray(image), JPEG_QUALITY, "RGB", "420")
     height, width = image.shape[:2]
-    picture = element("img", src=_data("image/jpeg", jpeg), alt=alt, width=width, height=height)
+    picture = element("img", src=_data("image/jpeg", as_jpeg(image)), alt=alt, width=width, height=height)
     return element("figure", picture, element("figcaption", caption))
 
 
-def chart(svg: str, *, alt: str) -> Html:
-    """Return a figure of an SVG drawing, as an image of its own, so that no two drawings share their ids."""
-    return element("figure", element("img", src=_data("image/svg+xml", svg.encode()), alt=alt))
+def chart(figure: Figure, *, alt: str) -> Html:
+    """Return a figure of a chart, as an SVG image of its own, so that no two drawings share their ids."""
+    return element("figure", element("img", src=_data("image/svg+xml", as_svg(figure).encode()), alt=alt))
 
 
 def _data(kind: str, content: bytes) -> str:

@@ -6,6 +6,7 @@ Pure functions; colours are Okabe and Ito's, which colour-blind readers can tell
 import cv2
 import matplotlib
 import numpy as np
+import simplejpeg
 
 Colour = tuple[int, int, int]
 
@@ -13,6 +14,7 @@ BLUE: Colour = (0, 114, 178)
 ORANGE: Colour = (230, 110, 0)
 WHITE: Colour = (255, 255, 255)
 PROBABILITY_COLOURS = (matplotlib.colormaps["viridis"](np.arange(256))[:, :3] * 255).round().astype(np.uint8)
+JPEG_QUALITY = 80
 # The unsure interval of maskfold.ensembling.unconfidence, of 255.
 GREY_ZONE = (77, 204)
 
@@ -97,6 +99,11 @@ def draw_frame(image: np.ndarray, window: tuple[slice, slice], *, shape: tuple[i
     opposite = round(columns.stop * horizontal) - 1, round(rows.stop * vertical) - 1
     framed = cv2.rectangle(image.copy(), corner, opposite, (40, 40, 40), 3)
     return cv2.rectangle(framed, corner, opposite, WHITE, 1)
+
+
+def as_jpeg(image: np.ndarray) -> bytes:
+    """Return a picture `(H, W, 3) uint8` RGB as a JPEG file."""
+    return simplejpeg.encode_jpeg(np.ascontiguousarray(image), JPEG_QUALITY, "RGB", "420")
 
 
 def _share(mask: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -4,21 +4,27 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from maskfold.analysis.evidence import Evidence
+from maskfold.analysis.diagnosis import agreement_section, compare_members, location_section
+from maskfold.analysis.evidence import Evidence, Split
 from maskfold.analysis.formats import gain, score
-from maskfold.analysis.galleries import unconfident_section, worst_section
-from maskfold.analysis.html import element, page, sentence
+from maskfold.analysis.galleries import suspects_section, unconfident_section, worst_section
+from maskfold.analysis.html import Html, element, page, sentence
+from maskfold.analysis.inspection import inspect
 from maskfold.analysis.spread import spread_section
 from maskfold.analysis.standing import members_section, planted_section
 from maskfold.analysis.tables import bootstrap_interval
 
 
-def compose(evidence: Evidence, *, images: int) -> str:
+def compose(evidence: Evidence, *, images: int, jobs: int = -1) -> str:
     """Return the report, a whole HTML document; sections without evidence are not in it.
 
     Args:
         evidence: What it is about.
         images: How many images each gallery shows.
+        jobs: Processes that look at the out-of-fold maps; -1 is one per core.
+
+    Raises:
+        MaskfoldError: If a photo, a mask or a map cannot be read.
     """
     facts = (
         element("div", element("b", big), element("span", small), class_="fact") for big, small in _facts(evidence)
@@ -38,9 +44,19 @@ def compose(evidence: Evidence, *, images: int) -> str:
     if evidence.test is not None:
         parts.append(unconfident_section(evidence, evidence.test, images=images))
     if evidence.oof is not None:
-        parts.append(worst_section(evidence, evidence.oof, images=images))
-        parts.append(spread_section(evidence, evidence.oof))
+        parts += _errors(evidence, evidence.oof, images=images, jobs=jobs)
     return page(f"{evidence.name}: report", *parts)
+
+
+def _errors(evidence: Evidence, oof: Split, *, images: int, jobs: int) -> Iterator[Html]:
+    """Yield the sections that look at the out-of-fold masks themselves."""
+    inspection, agreement = inspect(oof, jobs=jobs), compare_members(oof, jobs=jobs)
+    yield worst_section(evidence, oof, images=images)
+    yield suspects_section(evidence, oof, inspection, images=images)
+    yield spread_section(evidence, oof)
+    yield location_section(inspection)
+    if agreement is not None:
+        yield agreement_section(agreement)
 
 
 def _opening(evidence: Evidence) -> str:

@@ -3,55 +3,101 @@
 from collections.abc import Iterator
 
 import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
 
 from maskfold.analysis.charts import box_chart, doubt_scatter, risk_chart
 from maskfold.analysis.evidence import Evidence, Split
-from maskfold.analysis.formats import label
-from maskfold.analysis.html import Html, chart, element
+from maskfold.analysis.formats import interval, label, score
+from maskfold.analysis.html import Html, chart, element, table
 from maskfold.analysis.standing import WRONG_MASK, planted_ids
-from maskfold.analysis.tables import rank_correlation, risk_coverage, telling_columns
+from maskfold.analysis.tables import area_classes, class_table, rank_correlation, risk_coverage, telling_columns
 
+AREA = "mask area class"  # a column that no metadata has
 _CLASSES = 16  # boxes in one chart
 _LETTERS = 24  # of a class's name
 
 
-def spread_section(evidence: Evidence, oof: Split) -> Html:
-    """Chart the scores against unconfidence, by view and by each metadata column that tells images apart."""
-    scores = oof.scores
-    error = 1 - scores["dice"]
-    correlation = rank_correlation(scores["unconfidence"], error)
-    known = "undefined" if np.isnan(correlation) else f"{correlation:.2f}"
+def doubt_charts(evidence: Evidence, oof: Split) -> tuple[Figure, Figure]:
+    """Chart error against unconfidence, and the error that is left when the doubtful are dropped."""
+    scores, error = oof.scores, 1 - oof.scores["dice"]
     wrong = set() if evidence.planted is None else planted_ids(evidence.planted, WRONG_MASK, "train")
     scatter = doubt_scatter(
         scores,
         marked=scores["image_id"].isin(wrong),
         label="planted wrong mask",
-        title=f"Unconfidence and error, Spearman {known}",
+        title=f"Unconfidence and error, Spearman {_correlation(scores)}",
     )
-    risk = risk_chart(risk_coverage(error, scores["unconfidence"]), risk_coverage(error, error))
+    return scatter, risk_chart(risk_coverage(error, scores["unconfidence"]), risk_coverage(error, error))
+
+
+def classed(oof: Split) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Return the scores with a column for everything that sorts images into classes, and what these are called.
+
+    Images are sorted by group, view, free metadata column, and the area of the true mask.
+    """
+    scores = oof.scores.assign(**{AREA: area_classes(oof.scores["mask_area"])})
+    telling = telling_columns(scores, ["view", *oof.metadata])
+    groups = ["group"] if scores["group"].nunique() < len(scores) else []
+    return scores, {column: column for column in [*groups, *telling]} | {AREA: "mask area"}
+
+
+def class_charts(oof: Split) -> Iterator[tuple[str, Figure]]:
+    """Yield a title and the boxes of Dice scores for each way to sort the images."""
+    scores, columns = classed(oof)
+    for column, name in columns.items():
+        parts = scores.groupby(column, observed=True)
+        classes = [(label(value), part["dice"].to_numpy()) for value, part in parts]
+        title = f"Dice by {name}"
+        if len(classes) > _CLASSES:
+            title += f", the {_CLASSES} lowest of {len(classes)}"
+            classes = sorted(classes, key=lambda named: np.median(named[1]))[:_CLASSES]
+        yield title, box_chart([(_short(value), dice) for value, dice in classes], title=title)
+
+
+def weakest_classes(oof: Split, *, rows: int = 10) -> pd.DataFrame:
+    """Return the first `rows` of `class_table` as text."""
+    found = class_table(*classed(oof)).head(rows)
+    return pd.DataFrame(
+        {
+            "the lowest classes": found["by"] + " " + found["value"].map(label).map(_short),
+            "images": found["images"].map("{:,}".format),
+            "Dice": found["dice"].map(score),
+            "95 % interval": list(map(interval, found["low"], found["high"])),
+            "IoU": found["iou"].map(score),
+        }
+    )
+
+
+def doubt_sentence(oof: Split) -> str:
+    """Say how well unconfidence ranks the errors."""
+    return (
+        f"Does unconfidence know where the errors are? Its rank correlation with the error (Spearman), out of fold, "
+        f"is {_correlation(oof.scores)}; 1 would be a perfect ranking, 0 is chance."
+    )
+
+
+def spread_section(evidence: Evidence, oof: Split) -> Html:
+    """Chart the scores against unconfidence, and by everything that sorts images into classes."""
+    scatter, risk = doubt_charts(evidence, oof)
     drawn = [
         chart(scatter, alt="Each image's unconfidence against its error out of fold"),
         chart(risk, alt="Mean error of the images that are kept when the most unconfident are set aside"),
     ]
-    drawn += [chart(box_chart(classes, title=title), alt=f"Box plots: {title}") for title, classes in _boxes(oof)]
-    explained = (
-        f"Does unconfidence know where the errors are? Its rank correlation with the error (Spearman), out of fold, "
-        f"is {known}; 1 would be a perfect ranking, 0 is chance."
-    )
+    drawn += [chart(figure, alt=f"Box plots: {title}") for title, figure in class_charts(oof)]
     return element(
         "section",
         element("h2", "How the scores are spread"),
-        element("p", explained),
+        element("p", doubt_sentence(oof)),
         element("div", *drawn, class_="charts"),
+        table(weakest_classes(oof)),
     )
 
 
-def _boxes(oof: Split) -> Iterator[tuple[str, list[tuple[str, np.ndarray]]]]:
-    """Yield a title for each telling column, and the name and Dice scores of its classes."""
-    for column in telling_columns(oof.scores, ["view", *oof.metadata]):
-        classes = [(label(name), part["dice"].to_numpy()) for name, part in oof.scores.groupby(column)]
-        title = f"Dice by {column}"
-        if len(classes) > _CLASSES:
-            title += f", the {_CLASSES} lowest of {len(classes)}"
-            classes = sorted(classes, key=lambda named: np.median(named[1]))[:_CLASSES]
-        yield title, [(name if len(name) <= _LETTERS else f"{name[: _LETTERS - 1]}…", dice) for name, dice in classes]
+def _correlation(scores: pd.DataFrame) -> str:
+    correlation = rank_correlation(scores["unconfidence"], 1 - scores["dice"])
+    return "undefined" if np.isnan(correlation) else f"{correlation:.2f}"
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LETTERS else f"{name[: _LETTERS - 1]}…"

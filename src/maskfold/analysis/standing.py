@@ -1,35 +1,69 @@
 """Where the ensemble stands: against its members, and against faults that were planted to be found."""
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from maskfold.analysis.charts import dice_histogram, interval_chart
+from maskfold.analysis.disagreement import SUSPICIOUS
 from maskfold.analysis.evidence import Evidence, Split
-from maskfold.analysis.formats import percent, score
+from maskfold.analysis.formats import interval, percent, score
 from maskfold.analysis.html import Html, chart, element, table
 from maskfold.analysis.tables import (
     IOU_LEVELS,
+    level_table,
     member_table,
     precision_at,
     ranked,
     recall_at,
     shared_folds,
 )
+from maskfold.training.mask_metrics import BAND
 
+NAMES = {"dice": "Dice", "iou": "IoU", "boundary_iou": "boundary IoU", "trimap_dice": "trimap Dice"}
 WHITE_VAN, WRONG_MASK = "white_van", "wrong_mask"  # as `planted.csv` calls them
+SPOILT = (WRONG_MASK, "wheel_gaps")
+
+
+def compared(evidence: Evidence, oof: Split) -> dict[str, pd.DataFrame]:
+    """Return the scores of the ensemble, which comes first, and of each member that was evaluated, by name.
+
+    The ensemble's have a `fold` if all members were trained on the same split.
+    """
+    folds = shared_folds(evidence.members.values())
+    whole = oof.scores if folds is None else oof.scores.assign(fold=oof.scores["image_id"].map(folds))
+    return {f"{evidence.name} (ensemble)": whole} | evidence.members
+
+
+def fold_table(scores: Mapping[str, pd.DataFrame], metric: str) -> pd.DataFrame:
+    """Return `member_table` as text."""
+    table = member_table(scores, metric)
+    folds = {fold: table[fold].map(score) for fold in table if fold.startswith("fold ")}
+    intervals = list(map(interval, table["low"], table["high"]))
+    return pd.DataFrame(
+        {NAMES[metric]: table["name"]} | folds | {"pooled": table["pooled"].map(score), "95 % interval": intervals}
+    )
+
+
+def quality_table(scores: Mapping[str, pd.DataFrame], results: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Return `level_table` as text, with the time that training took."""
+    table = level_table(scores)
+    shares = {f"IoU > {level}": table[f"above {level}"].map(percent) for level in IOU_LEVELS}
+    boundary = {NAMES[metric]: table[metric].map(score) for metric in ("boundary_iou", "trimap_dice")}
+    minutes = table["name"].map(lambda name: _minutes(results.get(name)))
+    return pd.DataFrame({"": table["name"]} | boundary | shares | {"training": minutes})
 
 
 def members_section(evidence: Evidence, oof: Split) -> Html:
     """Compare the ensemble with its members, out of fold."""
-    folds = shared_folds(evidence.members.values())
-    whole = oof.scores if folds is None else oof.scores.assign(fold=oof.scores["image_id"].map(folds))
-    scores = {f"{evidence.name} (ensemble)": whole} | evidence.members
-    compared = member_table(scores)
+    scores = compared(evidence, oof)
     explained = (
-        "Mean Dice over the images of each fold, and over all images with a bootstrap interval that draws whole "
-        "groups. Members are cut at one half, the ensemble as its recipe says."
+        "The mean over the images of each fold, and over all images with a bootstrap interval that draws whole "
+        "groups. Members are cut at one half, the ensemble as its recipe says. Boundary IoU and trimap Dice look only "
+        f"at the pixels within {percent(BAND, 0)} of the image's diagonal from the boundary."
     )
     pictures = (
-        chart(interval_chart(compared), alt="Pooled Dice of the ensemble and of each member, with intervals"),
+        chart(interval_chart(member_table(scores)), alt="Pooled Dice of the ensemble and each member, with intervals"),
         chart(
             dice_histogram({name: part["dice"] for name, part in scores.items()}),
             alt="Histogram of the per-image Dice of the ensemble and of each member",
@@ -39,28 +73,10 @@ def members_section(evidence: Evidence, oof: Split) -> Html:
         "section",
         element("h2", "Ensemble and members, out of fold"),
         element("p", explained, class_="soft"),
-        _table(compared, evidence.results),
+        *(table(fold_table(scores, metric), strong=0) for metric in ("dice", "iou")),
+        table(quality_table(scores, evidence.results), strong=0),
         element("div", *pictures, class_="charts"),
     )
-
-
-def _table(compared: pd.DataFrame, results: dict[str, pd.DataFrame]) -> Html:
-    folds = [column for column in compared if column.startswith("fold ")]
-    levels = [f"above {level}" for level in IOU_LEVELS]
-    header = ["", *folds, "pooled", "95 % interval", "IoU", *(f"IoU > {level}" for level in IOU_LEVELS), "training"]
-    rows = [
-        [
-            row["name"],
-            *(score(row[fold]) for fold in folds),
-            score(row["dice"]),
-            f"{score(row['low'])} to {score(row['high'])}",
-            score(row["iou"]),
-            *(percent(row[level]) for level in levels),
-            _minutes(results.get(row["name"])),
-        ]
-        for row in compared.to_dict("records")
-    ]
-    return table(header, rows, strong=0)
 
 
 def _minutes(results: pd.DataFrame | None) -> str:
@@ -94,3 +110,38 @@ def planted_section(evidence: Evidence, planted: pd.DataFrame) -> Html:
 def planted_ids(planted: pd.DataFrame, kind: str, split: str) -> set[str]:
     """Return the images of a split in which a kind of fault was planted."""
     return set(planted.loc[(planted["kind"] == kind) & (planted["split"] == split), "image_id"])
+
+
+def found_table(suspicion: pd.DataFrame, planted: pd.DataFrame) -> pd.DataFrame:
+    """Say, as text, how well suspicion finds the masks that were spoilt on purpose.
+
+    Args:
+        suspicion: `image_id` and `suspicion`, the largest first.
+        planted: As `planted.csv` has it.
+    """
+    ranking, flagged = suspicion["image_id"].tolist(), _flagged(suspicion)
+    kinds = {kind: planted_ids(planted, kind, "train") for kind in SPOILT}
+    rows = [
+        {
+            "planted": kind.replace("_", " "),
+            "masks": f"{len(ids)}",
+            "recall of the suspicious": f"{len(flagged & ids) / len(ids):.2f}",
+            "recall among as many": f"{recall_at(ranking, ids, len(ids)):.2f}",
+            "last of them at": f"{1 + max(map(ranking.index, ids)):,} of {len(ranking):,}",
+        }
+        for kind, ids in kinds.items()
+        if ids
+    ]
+    return pd.DataFrame(rows)
+
+
+def found_sentence(suspicion: pd.DataFrame, planted: pd.DataFrame) -> str:
+    """Say how many of the suspicious masks were spoilt on purpose."""
+    flagged = _flagged(suspicion)
+    spoilt = set().union(*(planted_ids(planted, kind, "train") for kind in SPOILT))
+    precision = f", a precision of {len(flagged & spoilt) / len(flagged):.2f}" if flagged else ""
+    return f"Suspicious masks: {len(flagged)}; of these, spoilt on purpose: {len(flagged & spoilt)}{precision}."
+
+
+def _flagged(suspicion: pd.DataFrame) -> set[str]:
+    return set(suspicion.loc[suspicion["suspicion"] > SUSPICIOUS, "image_id"])

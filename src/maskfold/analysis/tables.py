@@ -5,6 +5,7 @@ Pure functions of tables of scores, which have a row an image: `image_id`, `grou
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -35,32 +36,94 @@ def bootstrap_interval(
     return float(low), float(high)
 
 
-def member_table(scores: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+def member_table(scores: Mapping[str, pd.DataFrame], metric: str = "dice") -> pd.DataFrame:
     """Put members side by side.
 
     Args:
-        scores: By name, each with `dice`, `iou` and `group`, and `fold` where it is known.
+        scores: By name, each with `metric` and `group`, and `fold` where it is known.
+        metric: A column, such as `dice`.
 
     Returns:
-        A row a member in the order given: `name`, `images`, `groups`, the mean Dice of each fold as `fold <k>` (NaN
-        where a member has no such fold), the pooled `dice` with its 95 % interval over groups, `low` and `high`,
-        the mean `iou`, and the share of images whose IoU is above each of `IOU_LEVELS` as `above <level>`.
+        A row a member in the order given: `name`, `images`, `groups`, the mean of each fold as `fold <k>` (NaN where a
+        member has no such fold), and the `pooled` mean with its 95 % interval over groups, `low` and `high`.
     """
-    table = pd.DataFrame([{"name": name} | _summary(part) for name, part in scores.items()])
+    table = pd.DataFrame([{"name": name} | _summary(part, metric) for name, part in scores.items()])
     folds = sorted((column for column in table if column.startswith("fold ")), key=lambda name: int(name.split()[1]))
     others = [column for column in table if column not in folds]
     return table[[*others[:3], *folds, *others[3:]]]
 
 
-def _summary(scores: pd.DataFrame) -> dict[str, float]:
-    folds = scores.groupby("fold")["dice"].mean() if "fold" in scores else pd.Series(dtype=float)
-    low, high = bootstrap_interval(scores["dice"], scores["group"])
+def _summary(scores: pd.DataFrame, metric: str) -> dict[str, float]:
+    folds = scores.groupby("fold")[metric].mean() if "fold" in scores else pd.Series(dtype=float)
+    low, high = bootstrap_interval(scores[metric], scores["group"])
     return (
         {"images": len(scores), "groups": scores["group"].nunique()}
         | {f"fold {fold}": mean for fold, mean in folds.items()}
-        | {"dice": scores["dice"].mean(), "low": low, "high": high, "iou": scores["iou"].mean()}
-        | {f"above {level}": (scores["iou"] > level).mean() for level in IOU_LEVELS}
+        | {"pooled": scores[metric].mean(), "low": low, "high": high}
     )
+
+
+def level_table(scores: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Say how many images of each member are masked how well.
+
+    Args:
+        scores: By name, each with `iou`, and with `boundary_iou` and `trimap_dice` if it has been scored by them.
+
+    Returns:
+        A row a member: `name`, the means of `boundary_iou` and `trimap_dice` (NaN without), and the share of images
+        whose IoU is above each of `IOU_LEVELS` as `above <level>`.
+    """
+    return pd.DataFrame(
+        [
+            {"name": name}
+            | {metric: part[metric].mean() if metric in part else np.nan for metric in ("boundary_iou", "trimap_dice")}
+            | {f"above {level}": (part["iou"] > level).mean() for level in IOU_LEVELS}
+            for name, part in scores.items()
+        ]
+    )
+
+
+def class_table(scores: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
+    """Score every class of images there is, the worst first.
+
+    Args:
+        scores: With `dice`, `iou` and `group`.
+        columns: What each column that sorts images into classes is called.
+
+    Returns:
+        A row a class: `by`, the column's name, `value`, `images`, the mean `dice` with its 95 % interval over groups,
+        `low` and `high` (NaN for a single group, which cannot tell), and the mean `iou`.
+    """
+    rows = [
+        (name, value, len(part), part["dice"].mean(), *_interval(part), part["iou"].mean())
+        for column, name in columns.items()
+        for value, part in scores.groupby(column, observed=True)
+    ]
+    found = pd.DataFrame(rows, columns=["by", "value", "images", "dice", "low", "high", "iou"])
+    return found.sort_values("dice", kind="stable", ignore_index=True)
+
+
+def _interval(scores: pd.DataFrame) -> tuple[float, float]:
+    several = scores["group"].nunique() > 1
+    return bootstrap_interval(scores["dice"], scores["group"]) if several else (np.nan, np.nan)
+
+
+def area_classes(area: pd.Series, classes: int = 5) -> pd.Series:
+    """Sort images by the share of their pixels that is object into classes of about equally many.
+
+    Args:
+        area: 0..1.
+        classes: How many, at most.
+
+    Returns:
+        Ordered categories such as `12.0 to 15.5 %`.
+    """
+    edges = np.unique(np.quantile(area, np.linspace(0, 1, classes + 1)))
+    if len(edges) < 2:
+        edges = np.repeat(edges, 2)
+    names = [f"{100 * low:.1f} to {100 * high:.1f} %" for low, high in pairwise(edges)]
+    number = np.searchsorted(edges[1:-1], area, side="left")
+    return pd.Series(pd.Categorical.from_codes(number, pd.Index(names), ordered=True), index=area.index)
 
 
 def shared_folds(members: Iterable[pd.DataFrame]) -> pd.Series | None:

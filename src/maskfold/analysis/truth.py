@@ -11,7 +11,7 @@ from maskfold.errors import MaskfoldError, listing
 from maskfold.parallel import map_unordered
 from maskfold.submission.rle import decode
 from maskfold.submission.writer import read_submission
-from maskfold.training.metrics import dice_score, iou_score
+from maskfold.training.mask_metrics import dice_score, iou_score
 
 
 def score_submission(submission: Path, truth: Path, *, jobs: int = 1) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from maskfold.ensembling.merge import merged_probability
 from maskfold.ensembling.tree import Source
 from maskfold.ensembling.unconfidence import unconfidence
 from maskfold.parallel import map_unordered
-from maskfold.training.metrics import dice_score, iou_score, threshold_counts
+from maskfold.training.mask_metrics import METRICS, dice_score, mask_scores, threshold_counts
 
 _FEW = 512  # images that one process has scored before the others have started
 HALF = 128  # of 255: the first value whose probability is at least one half
@@ -22,12 +22,14 @@ class Scorer:
 
     source: Source
 
-    def __call__(self, image: tuple[str, str]) -> tuple[str, float, np.ndarray, np.ndarray]:
-        """Return the id, the unconfidence, and the Dice and the IoU at each threshold, `(256,) float64` each."""
-        image_id, mask = image
+    def __call__(self, image: tuple[str, str]) -> tuple[str, dict[str, float], np.ndarray]:
+        """Return the id, the unconfidence and `METRICS` at one half, and the Dice at each threshold, `(256,)`."""
+        image_id, path = image
         probability = merged_probability([self.source], image_id)
-        counts = threshold_counts(probability, read_mask(mask, size=probability.shape))
-        return image_id, unconfidence(probability), dice_score(*counts), iou_score(*counts)
+        mask = read_mask(path, size=probability.shape)
+        scores = {"unconfidence": unconfidence(probability)}
+        scores |= mask_scores((probability >= HALF).astype(np.uint8), mask)
+        return image_id, scores, dice_score(*threshold_counts(probability, mask))
 
 
 def score_images(source: Source, rows: pd.DataFrame, *, jobs: int = -1) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -39,26 +41,23 @@ def score_images(source: Source, rows: pd.DataFrame, *, jobs: int = -1) -> tuple
         jobs: Processes; -1 is one per core.
 
     Returns:
-        Two tables in the order of `rows`. One row an image: `image_id`, `group`, `view`, `fold`, `unconfidence`,
-        `dice` and `iou` at one half. And `(images, 256)`: the Dice of each image at each threshold.
+        Two tables in the order of `rows`. One row an image: `image_id`, `group`, `view`, `fold`, `unconfidence`, and
+        `METRICS` at one half. And `(images, 256)`: the Dice of each image at each threshold.
     """
     images = list(zip(rows["image_id"], rows["mask"], strict=True))
     jobs = jobs if len(images) > _FEW else 1
     found = {result[0]: result[1:] for result in map_unordered(Scorer(source), images, "score", jobs=jobs)}
-    unconfident, dice, iou = zip(*(found[image_id] for image_id in rows["image_id"]), strict=True)
-    by_threshold = pd.DataFrame(np.stack(dice), index=rows["image_id"])
-    scores = rows[["image_id", "group", "view", "fold"]].assign(
-        unconfidence=unconfident, dice=by_threshold[HALF].to_numpy(), iou=np.stack(iou)[:, HALF]
-    )
-    return scores, by_threshold
+    scores, dice = zip(*(found[image_id] for image_id in rows["image_id"]), strict=True)
+    about = rows[["image_id", "group", "view", "fold"]].reset_index(drop=True)
+    return about.join(pd.DataFrame(scores)), pd.DataFrame(np.stack(dice), index=rows["image_id"])
 
 
 def summarise(scores: pd.DataFrame, by_threshold: pd.DataFrame) -> pd.DataFrame:
     """Average the scores of each fold and of all images.
 
     Returns:
-        A row for each fold and one, `all`, for all images: `fold`, `images`, `groups`, `dice` and `iou` at one half,
-        and the `best_threshold` of 1..255 with its `best_dice`.
+        A row for each fold and one, `all`, for all images: `fold`, `images`, `groups`, `METRICS` at one half, and the
+        `best_threshold` of 1..255 with its `best_dice`.
     """
     parts = [(str(fold), part) for fold, part in scores.groupby("fold")] + [("all", scores)]
     return pd.DataFrame([_summary(name, part, by_threshold.loc[part["image_id"]]) for name, part in parts])
@@ -71,8 +70,7 @@ def _summary(name: str, scores: pd.DataFrame, by_threshold: pd.DataFrame) -> dic
         "fold": name,
         "images": len(scores),
         "groups": scores["group"].nunique(),
-        "dice": round(scores["dice"].mean(), 6),
-        "iou": round(scores["iou"].mean(), 6),
+        **scores[[*METRICS]].mean().round(6),
         "best_threshold": best,
         "best_dice": round(means[best], 6),
     }

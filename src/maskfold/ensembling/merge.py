@@ -16,15 +16,16 @@ from maskfold.ensembling.tree import Source
 from maskfold.ensembling.unconfidence import unconfidence
 from maskfold.errors import MaskfoldError
 from maskfold.files import atomic_path
+from maskfold.memory import keep_freed_memory
 from maskfold.parallel import map_unordered
 from maskfold.prediction.store import ProbabilityStore
 from maskfold.submission.rle import encode
-from maskfold.training.metrics import dice_score, iou_score
+from maskfold.training.mask_metrics import METRICS, mask_scores
 
 CHUNK = 16  # images a task: long enough to hide the cost of starting it, short enough to lose little to a kill
 _FEW = 32  # chunks that one process has merged before the others have started
 
-SCORES = ["image_id", "unconfidence", "area", "dice", "iou"]
+SCORES = ["image_id", "unconfidence", "area", *METRICS]
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,8 @@ def merge(job: Job, table: pd.DataFrame, *, description: str, jobs: int = -1) ->
         jobs: Processes; -1 is one per core.
 
     Returns:
-        One row an image in the table's order: `SCORES`; `area` is the mask's share of the pixels, `dice` and `iou` are
-        NaN where there is no mask to score against. The masks themselves stay on disk, see `read_masks`.
+        One row an image in the table's order: `SCORES`; `area` is the mask's share of the pixels, `METRICS` are NaN
+        where there is no mask to score against. The masks themselves stay on disk, see `read_masks`.
 
     Raises:
         MaskfoldError: If a map or a mask cannot be read, a map has not its photo's size, or the disk is full.
@@ -109,7 +110,7 @@ def merge_with_repair(usual: Job, repair: Job, worst: int, table: pd.DataFrame, 
     ranked = rows.sort_values(["unconfidence", "image_id"], ascending=[False, True], kind="stable")
     chosen = rows["image_id"].isin(ranked["image_id"].head(worst)).to_numpy()
     again = merge(repair, table[chosen], description="repair", jobs=jobs)
-    for column in ("area", "dice", "iou"):
+    for column in ("area", *METRICS):
         rows.loc[chosen, column] = again[column].to_numpy()
     return rows.assign(repaired=chosen)
 
@@ -144,6 +145,7 @@ class _ChunkMerger:
     job: Job
 
     def __call__(self, chunk: pd.DataFrame) -> None:
+        keep_freed_memory()
         rows = pd.DataFrame(_merge_rows(self.job, chunk))
         with atomic_path(_part(self.job, chunk)) as part:
             rows.to_parquet(part, index=False)
@@ -158,19 +160,14 @@ def _merge_rows(job: Job, chunk: pd.DataFrame) -> Iterator[dict]:
                 f"{row.width}x{row.height}. Predict all members on the photos as they are."
             )
         mask = to_mask(probability, job.threshold, job.steps)
-        scores = {"dice": np.nan, "iou": np.nan} if pd.isna(row.mask) else _score(mask, row.mask)
+        unscored = pd.isna(row.mask)
+        scores = dict.fromkeys(METRICS, np.nan) if unscored else mask_scores(mask, read_mask(row.mask, size=mask.shape))
         yield {
             "image_id": row.image_id,
             "unconfidence": unconfidence(probability),
             "area": np.count_nonzero(mask) / mask.size,
             "rle": encode(mask),
         } | scores
-
-
-def _score(mask: np.ndarray, truth: str) -> dict[str, float]:
-    actual = read_mask(truth, size=mask.shape)
-    counts = np.count_nonzero(mask & actual), np.count_nonzero(mask), np.count_nonzero(actual)
-    return {"dice": float(dice_score(*map(np.float64, counts))), "iou": float(iou_score(*map(np.float64, counts)))}
 
 
 def _part(job: Job, chunk: pd.DataFrame) -> Path:

@@ -23,6 +23,19 @@ def report(config: DictConfig) -> Path:
     """Write `submissions/<ensemble>/report.html`; return its path."""
     if config.images < 1:
         raise MaskfoldError(f"images={config.images}: show at least one image in each gallery.")
+    evidence = gather(config)
+    path = SUBMISSIONS / evidence.name / "report.html"
+    files.write_text(path, compose(evidence, images=config.images, jobs=config.jobs))
+    log.info("%s", path)
+    return path
+
+
+def gather(config: DictConfig) -> Evidence:
+    """Find all there is to know about an ensemble.
+
+    Raises:
+        MaskfoldError: If there is nothing yet.
+    """
     recipe: Recipe = build(config.ensemble)
     missing: list[str] = []
     found = [attempt(missing, _open, config, recipe, split) for split in ("test", "oof")]
@@ -32,10 +45,10 @@ def report(config: DictConfig) -> Path:
     source = sources[0]
     test, oof = (pair and pair[1] for pair in found)
     members = {} if oof is None else _members(recipe, oof, missing)
-    folder = SUBMISSIONS / recipe.name
+    submission = SUBMISSIONS / recipe.name / "submission.csv.gz"
     planted, hidden = source.root / "planted.csv", source.root / "test_truth"
     scored = test is not None and hidden.is_dir()
-    evidence = Evidence(
+    return Evidence(
         name=recipe.name,
         data=source.name,
         test=test,
@@ -43,13 +56,20 @@ def report(config: DictConfig) -> Path:
         members={name: scores for name, (scores, _) in members.items()},
         results={name: results for name, (_, results) in members.items()},
         planted=pd.read_csv(planted) if planted.exists() else None,
-        truth=attempt(missing, score_submission, folder / "submission.csv.gz", hidden) if scored else None,
+        truth=attempt(missing, score_submission, submission, hidden) if scored else None,
         missing=missing,
     )
-    path = folder / "report.html"
-    files.write_text(path, compose(evidence, images=config.images))
-    log.info("%s", path)
-    return path
+
+
+def need_oof(evidence: Evidence) -> Split:
+    """Return the ensemble's result out of fold.
+
+    Raises:
+        MaskfoldError: If it is not there; the message says what makes it.
+    """
+    if evidence.oof is None:
+        raise MaskfoldError("\n".join(["There is nothing out of fold to analyse.", *evidence.missing]))
+    return evidence.oof
 
 
 def _open(config: DictConfig, recipe: Recipe, split: str) -> tuple[Source, Split]:

@@ -1,43 +1,13 @@
-"""What a prediction is worth: pure functions on counts and batches, and their mean over images on any number of ranks.
+"""What a prediction is worth in training: pure functions on batches, and their mean over images on any number of ranks.
 
 N is the number of images in a batch, H and W their height and width in pixels.
 """
 
-from typing import TypeVar
-
-import cv2
-import numpy as np
 import torch
 from torch.nn import functional as F
 from torchmetrics import Metric
 
-Counts = TypeVar("Counts", float, np.ndarray, torch.Tensor)  # all of one kind and shape
-
-# OpenCV counts in float32, which is exact up to here.
-EXACT_COUNT = 2**24
-
-
-def dice_score(intersection: Counts, predicted: Counts, actual: Counts, *, smooth: float = 0.0) -> Counts:
-    """Return 2 |A∩B| / (|A| + |B|), and 1 where both are empty, as the Carvana challenge scores an image.
-
-    Args:
-        intersection: Pixels (or their summed weight) in both masks, any shape.
-        predicted: Pixels in the predicted mask.
-        actual: Pixels in the true mask.
-        smooth: Added to numerator and denominator, in pixels.
-    """
-    return _ratio(2 * intersection + smooth, predicted + actual + smooth)
-
-
-def iou_score(intersection: Counts, predicted: Counts, actual: Counts) -> Counts:
-    """Return |A∩B| / |A∪B|, and 1 where both are empty; arguments as for `dice_score`."""
-    return _ratio(intersection, predicted + actual - intersection)
-
-
-def _ratio(part: Counts, whole: Counts) -> Counts:
-    """Divide, and return 1 where both are 0."""
-    empty = whole == 0
-    return (part + empty) / (whole + empty)
+from maskfold.training.mask_metrics import dice_score, iou_score
 
 
 def overlap_counts(prediction: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -87,37 +57,6 @@ def bce(logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor | None 
     weight = None if weight is None else weight.float()
     pixels = F.binary_cross_entropy_with_logits(logits.float(), target.float(), weight, reduction="none")
     return pixels.flatten(1).mean(1)
-
-
-def threshold_counts(probability: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Count the overlap of a mask with a probability map cut at every threshold, where `probability >= threshold`.
-
-    Args:
-        probability: (H, W) uint8, 0..255.
-        mask: (H, W) uint8, 0 or 1.
-
-    Returns:
-        `intersection, predicted, actual`, each (256,) int64 with the threshold as its index; ready for `dice_score`.
-
-    Raises:
-        ValueError: If the shapes differ.
-    """
-    if probability.shape != mask.shape:
-        raise ValueError(f"probability {probability.shape} and mask {mask.shape} differ in shape")
-    inside, everywhere = _histogram(probability, mask), _histogram(probability, None)
-    intersection, predicted = (histogram[::-1].cumsum()[::-1] for histogram in (inside, everywhere))
-    return intersection, predicted, np.full(256, intersection[0])
-
-
-def _histogram(image: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
-    """Count the pixels of each value, of the whole image or where `mask` is not 0; (256,) int64."""
-    rows = max(EXACT_COUNT // image.shape[1], 1)
-    counts = np.zeros(256, np.int64)
-    for top in range(0, image.shape[0], rows):
-        band = slice(top, top + rows)
-        part = None if mask is None else np.ascontiguousarray(mask[band])
-        counts += cv2.calcHist([np.ascontiguousarray(image[band])], [0], part, [256], [0, 256])[:, 0].astype(np.int64)
-    return counts
 
 
 class SegmentationMetrics(Metric):

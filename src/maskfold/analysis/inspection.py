@@ -1,0 +1,73 @@
+"""One look at every out-of-fold mask, pixel by pixel: what is contradicted, and where the errors are."""
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from maskfold.analysis.disagreement import confident_disagreement
+from maskfold.analysis.evidence import Pass, Split, outcome
+from maskfold.analysis.location import GRID, REACH, distance_counts, object_errors
+from maskfold.analysis.tables import ranked
+from maskfold.data.loading import read_mask
+from maskfold.parallel import map_unordered
+
+_FEW = 512  # images that one process has looked at before the others have started
+_VIEWS = 16  # of more, no picture each
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What was found.
+
+    Attributes:
+        suspicion: `image_id` and its confident disagreement as `suspicion`, a row an image, the largest first.
+        distances: Sum of `distance_counts` over all images.
+        objects: Mean of `object_errors`, 0..1, over the images of each view; of all images under an empty name, if
+            there are no views or very many. Images without an object are left out.
+    """
+
+    suspicion: pd.DataFrame
+    distances: np.ndarray
+    objects: dict[str, np.ndarray]
+
+
+def inspect(oof: Split, *, jobs: int = -1) -> Inspection:
+    """Look at every out-of-fold mask.
+
+    Args:
+        oof: The ensemble out of fold.
+        jobs: Processes; -1 is one per core.
+
+    Raises:
+        MaskfoldError: If a map or a mask cannot be read.
+    """
+    rows = oof.photos.merge(oof.scores[["image_id", "repaired"]], on="image_id")
+    items = list(rows[["image_id", "mask", "repaired"]].itertuples(index=False, name=None))
+    views = dict(zip(rows["image_id"], rows["view"], strict=True)) if rows["view"].nunique() <= _VIEWS else {}
+    suspicion, distances = {}, np.zeros((2, 2, REACH), np.int64)
+    sums: dict[str, np.ndarray] = defaultdict(lambda: np.zeros((3, *GRID), np.int64))
+    times: Counter[str] = Counter()
+    jobs = jobs if len(items) > _FEW else 1
+    for image_id, doubt, counts, on_object in map_unordered(
+        partial(_look, oof.usual, oof.repair), items, "inspect", jobs=jobs
+    ):
+        suspicion[image_id] = doubt
+        distances += counts
+        if on_object is not None:
+            view = views.get(image_id, "")
+            sums[view] += on_object
+            times[view] += 1
+    table = pd.DataFrame(suspicion.items(), columns=["image_id", "suspicion"])
+    means = {view: sums[view] / (255 * times[view]) for view in sorted(sums)}
+    return Inspection(ranked(table, "suspicion", descending=True), distances, means)
+
+
+def _look(usual: Pass, repair: Pass, image: tuple[str, str, bool]) -> tuple[str, float, np.ndarray, np.ndarray | None]:
+    image_id, path, repaired = image
+    probability, prediction = outcome(usual, repair, image_id, repaired=repaired)
+    truth = read_mask(path, size=probability.shape)
+    on_object = object_errors(prediction, truth) if truth.any() else None
+    return image_id, confident_disagreement(probability, truth), distance_counts(prediction, truth), on_object
