@@ -172,6 +172,18 @@ def test_a_name_that_is_no_folder_name_is_refused(name):
         Pairs(root="/photos", name=name)
 
 
+def test_pairs_of_photos_without_masks_alone(root):
+    write(root / "a.png", root / "b.png")
+    table = Pairs(root=str(root), images=None, test=".").load(jobs=1)
+    assert table[["image_id", "split"]].values.tolist() == [["a", "test"], ["b", "test"]]
+    assert table["mask"].tolist() == [None, None]
+
+
+def test_pairs_without_any_folder_are_refused(root):
+    with pytest.raises(MaskfoldError, match=r"data\.images and data\.test are both null"):
+        Pairs(root=str(root), images=None)
+
+
 @pytest.mark.parametrize(("option", "root", "name"), [("carvana", "data/carvana", "carvana"), ("studio", None, None)])
 def test_config_builds_the_source(option, root, name):
     source = instantiate(OmegaConf.load(REPOSITORY / f"conf/data/{option}.yaml"))

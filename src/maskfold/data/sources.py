@@ -103,7 +103,7 @@ class Pairs(Source):
         *,
         root: str,
         name: str | None = None,
-        images: str = "images",
+        images: str | None = "images",
         masks: str = "masks",
         test: str | None = None,
         group: str = "(.*)",
@@ -116,7 +116,7 @@ class Pairs(Source):
         Args:
             root: The folder that holds the others.
             name: What the data set is called; the root folder's name unless given.
-            images: The folder of train photos.
+            images: The folder of train photos; None where there are only photos to predict.
             masks: The folder of their masks.
             test: The folder of photos without masks to predict, if there is one.
             group: A regular expression matched with a name without its suffix; its first group names the object.
@@ -125,10 +125,13 @@ class Pairs(Source):
             resize_masks: Whether to accept masks of another size.
 
         Raises:
-            MaskfoldError: If an expression is not valid or has no group.
+            MaskfoldError: If an expression is not valid or has no group, or there is neither `images` nor `test`.
         """
+        if images is None and test is None:
+            raise MaskfoldError("data.images and data.test are both null: name the folder of at least one.")
         super().__init__(root=root, name=name, on_error=on_error, resize_masks=resize_masks)
-        self._images, self._masks = self.root / images, self.root / masks
+        self._images = None if images is None else self.root / images
+        self._masks = self.root / masks
         self._test = None if test is None else self.root / test
         self._group = _pattern("group", group)
         self._view = None if view is None else _pattern("view", view)
@@ -139,7 +142,9 @@ class Pairs(Source):
         Raises:
             MaskfoldError: If a folder is missing or empty, two files share a name, or a name does not match.
         """
-        rows = _paired(_photos(self._images, "images"), _photos(self._masks, "masks"))
+        rows = []
+        if self._images is not None:
+            rows += _paired(_photos(self._images, "images"), _photos(self._masks, "masks"))
         if self._test is not None:
             rows += [(stem, photo, None, "test") for stem, photo in _photos(self._test, "test").items()]
         table = _unique(pd.DataFrame(rows, columns=["image_id", "image", "mask", "split"]))
