@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import hydra
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import InstantiationException
+from hydra.types import RunMode
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue
 
@@ -264,13 +266,20 @@ def entry_point(stage: Callable[[DictConfig], Any], config_name: str | None = No
             refuse_unknown(config, STAGES[config_name or stage.__name__].__dataclass_fields__)
             stage(config)
         except MaskfoldError as error:
-            sys.exit(f"\n{error}")
+            _give_up(error)
         except MissingMandatoryValue as error:
-            sys.exit(f"\n{error.full_key}: not given. Add {error.full_key}=... to the command.")
+            _give_up(MaskfoldError(f"{error.full_key}: not given. Add {error.full_key}=... to the command."))
         except KeyboardInterrupt:
             sys.exit("\nStopped. Run the same command again to go on from what is finished.")
 
     return hydra.main(version_base="1.3", config_path=CONF, config_name=config_name or stage.__name__)(run)
+
+
+def _give_up(error: MaskfoldError) -> NoReturn:
+    """End the process; one of several runs that a launcher has started ends alone, and Hydra tells in the end."""
+    if HydraConfig.get().mode is RunMode.MULTIRUN:
+        raise error
+    sys.exit(f"\n{error}")
 
 
 def refuse_unknown(keys: Iterable[str], known: Iterable[str], *, group: str = "") -> None:

@@ -126,13 +126,6 @@ def test_run_folder_is_complete_and_a_finished_run_is_left_alone(tmp_path, smoke
     assert (run / "metrics.csv").stat().st_mtime_ns != before
 
 
-def test_weights_and_biases_keeps_the_run_on_disk_when_offline(tmp_path, smoke, monkeypatch):
-    monkeypatch.setenv("WANDB_SILENT", "true")
-    train(compose("train", [*smoke, "name=tracked", "tracker=wandb", "tracker.wandb.offline=true"]))
-    (kept,) = (tmp_path / "experiments/tracked/fold0/wandb").glob("offline-run-*/run-*.wandb")
-    assert b"val/dice" in kept.read_bytes()
-
-
 def test_fold_beyond_the_split_is_refused(smoke):
     with pytest.raises(MaskfoldError, match=r"fold 2 is beyond data/photos/folds.csv, which has folds 0..1"):
         train(compose("train", [*smoke, "fold=2"]))

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -61,15 +62,16 @@ class FollowSchedule(Callback):
 
 
 class EpochLog(Callback):
-    """Keep `metrics.csv`, one row an epoch, and say each row on the console.
+    """Keep `metrics.csv`, one row an epoch, and say each row on the console and to `report`.
 
     The rows travel inside the checkpoint, so a resumed run's log has every epoch once. Columns: `epoch` (from 0),
     `rate`, all logged metrics, `seconds` (training and validation), `images_per_second` (training images over the
     training time), `peak_memory_mb` (of the device; of nothing, 0, on a CPU).
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, report: Callable[[dict[str, float]], None] | None = None) -> None:
         self.path = path
+        self.report = report
         self.rows: list[dict[str, float]] = []
 
     def state_dict(self) -> dict[str, Any]:
@@ -113,6 +115,8 @@ class EpochLog(Callback):
             return
         files.write_text(self.path, pd.DataFrame(self.rows).to_csv(index=False))
         log.info("epoch %d of %s: %s", row["epoch"] + 1, trainer.max_epochs, _sentence(row))
+        if self.report is not None:
+            self.report(row)
 
 
 def _sentence(row: dict[str, float]) -> str:

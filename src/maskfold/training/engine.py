@@ -1,7 +1,8 @@
 """The training engine: fits any task into a run folder, and goes on where a killed run stopped. Knows no masks."""
 
+import copy
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import lightning
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, TQDMProgressBar
-from lightning.pytorch.loggers import Logger
+from lightning.pytorch.utilities.memory import is_oom_error
 
 from maskfold.errors import MaskfoldError
 from maskfold.training.callbacks import EpochLog, EpochSeed, FollowSchedule
@@ -63,7 +64,7 @@ class Engine:
         seed: int,
         monitor: str,
         averaging: Callback | None = None,
-        loggers: Iterable[Logger] = (),
+        report: Callable[[dict[str, float]], None] | None = None,
     ) -> dict[str, float]:
         """Train `task`, from its last checkpoint if it has one, and return the row of its best epoch.
 
@@ -77,13 +78,13 @@ class Engine:
             monitor: The metric whose largest value makes the best checkpoint.
             averaging: What keeps an average of the weights, see `maskfold.training.averaging`; None for the weights
                 alone.
-            loggers: Trackers besides `metrics.csv`.
+            report: Is told every row of `metrics.csv` when its epoch ends.
 
         Raises:
             MaskfoldError: If the number of epochs is not known, or the last checkpoint is damaged.
             KeyboardInterrupt: If the user stops it.
         """
-        epoch_log = EpochLog(folder.metrics)
+        epoch_log = EpochLog(folder.metrics, report=report)
         callbacks = [EpochSeed(seed), TQDMProgressBar(refresh_rate=5), epoch_log]
         callbacks += self._callbacks(schedule, folder, monitor)
         if averaging is not None:
@@ -92,13 +93,47 @@ class Engine:
             train_batches = HardNegativeLoader(train_batches, every=self.hard_negatives_every)
             callbacks.append(ReportLosses(train_batches))
         callbacks += checkpoint_callbacks(folder.checkpoints, monitor=monitor)
-        trainer = self._trainer(folder, self._epochs(schedule), callbacks, loggers)
+        trainer = self._trainer(folder, self._epochs(schedule), callbacks)
         last = folder.last if folder.last.exists() else None
         if last is not None:
             log.info("Going on after epoch %d: %s", load_checkpoint(last)["epoch"] + 1, last)
         with interruptible():
             trainer.fit(task, train_batches, validation_batches, ckpt_path=last, weights_only=True)
         return max(epoch_log.rows, key=lambda row: row[monitor])
+
+    def rehearse(
+        self,
+        task: lightning.LightningModule,
+        train_batches: EpochLoader,
+        validation_batches: EpochLoader,
+        *,
+        averaging: Callback | None = None,
+    ) -> None:
+        """Take two steps and validate a batch on one device with a copy of `task`, and leave no trace.
+
+        Two, since the optimizer has all its memory only from the second one on.
+
+        Raises:
+            DeviceMemoryError: If the device's memory does not hold it.
+            KeyboardInterrupt: If the user stops it.
+        """
+        trainer = lightning.Trainer(
+            max_epochs=1,
+            precision=choose_precision(self.precision, self.accelerator),
+            accelerator=self.accelerator,
+            devices=1,
+            gradient_clip_val=self.gradient_clip,
+            limit_train_batches=2,
+            limit_val_batches=1,
+            num_sanity_val_steps=0,
+            logger=False,
+            callbacks=[] if averaging is None else [copy.deepcopy(averaging)],
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+        with interruptible():
+            trainer.fit(copy.deepcopy(task), train_batches, validation_batches)
 
     def _epochs(self, schedule: Schedule | Any) -> int:
         epochs = self.max_epochs or (len(schedule) if isinstance(schedule, Schedule) else None)
@@ -115,9 +150,7 @@ class Engine:
             callbacks.append(EarlyStopping(monitor, mode="max", patience=self.patience))
         return callbacks
 
-    def _trainer(
-        self, folder: RunFolder, epochs: int, callbacks: list[Callback], loggers: Iterable[Logger]
-    ) -> lightning.Trainer:
+    def _trainer(self, folder: RunFolder, epochs: int, callbacks: list[Callback]) -> lightning.Trainer:
         return lightning.Trainer(
             default_root_dir=folder.path,
             max_epochs=epochs,
@@ -132,21 +165,35 @@ class Engine:
             limit_val_batches=self.limit_batches,
             num_sanity_val_steps=0,
             use_distributed_sampler=False,
-            log_every_n_steps=1,
-            logger=list(loggers) or False,
+            logger=False,
             callbacks=callbacks,
             plugins=[AtomicCheckpointIO()],
             enable_model_summary=False,
         )
 
 
+class DeviceMemoryError(MaskfoldError):
+    """The device's memory does not hold a batch."""
+
+
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Give Ctrl-C back as a `KeyboardInterrupt`: Lightning ends the process itself, without the entry point's words."""
+    """Give back what ends a Trainer in words that the entry point understands.
+
+    Ctrl-C is a `KeyboardInterrupt`: Lightning would end the process itself. A device without memory left is a
+    `DeviceMemoryError`.
+    """
     try:
         yield
     except SystemExit as error:
         raise KeyboardInterrupt from error
+    except RuntimeError as error:
+        if not is_oom_error(error):
+            raise
+        raise DeviceMemoryError(
+            f"Out of memory on the device ({str(error).partition('. ')[0]}). Lower trainer.batch_size; in training, "
+            "trainer.batch_size=auto with trainer.effective_batch=<n> finds the largest that fits, and accumulates."
+        ) from error
 
 
 def choose_precision(precision: str, accelerator: str) -> str:

@@ -6,8 +6,11 @@ from functools import cached_property
 from itertools import cycle, islice
 from typing import Any
 
+import cv2
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
+
+from maskfold.memory import keep_freed_memory
 
 
 class EpochSampler(Sampler):
@@ -79,6 +82,8 @@ class EpochLoader:
     @cached_property
     def loader(self) -> DataLoader:
         """The loader behind this one."""
+        if self.num_workers == 0:
+            keep_freed_memory()
         return DataLoader(
             self.dataset,
             batch_size=self.batch_size,
@@ -109,5 +114,7 @@ def default_workers() -> int:
 
 
 def one_thread(_worker: int) -> None:
-    """Keep a loading process to one core; there are as many processes as cores."""
+    """Keep a loading process to one core, and to the memory it has; there are as many processes as cores."""
     torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    keep_freed_memory()

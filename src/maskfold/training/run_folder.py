@@ -53,14 +53,20 @@ class RunFolder:
             files.clear(self.path)
         begun = self.config.exists() and self.run.exists()
         if begun and (self.metrics.exists() or self.checkpoints.exists()):
-            self._refuse_other(config, identity)
+            self.refuse_other(config, identity)
             return
         files.write_text(self.config, yaml.safe_dump(config, sort_keys=False))
         files.write_json(self.run, {"identity": identity, **environment(), "seed": config["seed"]})
 
-    def _refuse_other(self, config: dict[str, Any], identity: dict[str, str]) -> None:
-        before = dict(flatten(self.read_config())) | files.read_json(self.run)["identity"]
-        now = dict(flatten(config)) | identity
+    def refuse_other(self, config: dict[str, Any], identity: dict[str, str] | None = None) -> None:
+        """Refuse to take what was trained here for a run of another configuration, or of another identity if given.
+
+        Raises:
+            MaskfoldError: If they differ; the message names the keys.
+        """
+        known = files.read_json(self.run)["identity"]
+        before = dict(flatten(self.read_config())) | known
+        now = dict(flatten(config)) | (known if identity is None else identity)
         differing = [
             f"{key}: {before.get(key, 'absent')} before, {now.get(key, 'absent')} now"
             for key in sorted(before.keys() | now.keys())

@@ -25,7 +25,7 @@ class SegmentationTask(lightning.LightningModule):
         scheduler: Makes a torch scheduler from the optimizer, stepped every epoch; None where a table of rates rules.
         construction: How the network was built, kept in every checkpoint beside its weights.
         channels_last: Lay images out as convolutions on GPUs like them.
-        compile_network: Compile the network with `torch.compile`.
+        compile_network: Compile the network with `torch.compile`: True, or the name of one of its modes.
     """
 
     def __init__(
@@ -37,14 +37,14 @@ class SegmentationTask(lightning.LightningModule):
         scheduler: Callable[[torch.optim.Optimizer], Any] | None = None,
         construction: dict[str, Any] | None = None,
         channels_last: bool = False,
-        compile_network: bool = False,
+        compile_network: bool | str = False,
     ) -> None:
         super().__init__()
         layout = torch.channels_last if channels_last else torch.contiguous_format
         self.network = network.to(memory_format=layout)
         if compile_network:
             # In place: the names of the parameters in the checkpoint stay as they are.
-            self.network.compile()
+            self.network.compile(mode=compile_network if isinstance(compile_network, str) else None)
         self.loss = loss
         self.make_optimizer = optimizer
         self.make_scheduler = scheduler

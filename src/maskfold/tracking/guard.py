@@ -1,0 +1,105 @@
+"""Trackers beside `metrics.csv`: told of a run as long as they answer, and never in its way."""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from lightning.pytorch.utilities import rank_zero_only
+
+from maskfold.errors import MaskfoldError
+from maskfold.tracking.run import Run, Tracker
+from maskfold.training.run_folder import RunFolder
+
+log = logging.getLogger(__name__)
+
+_LONGEST = 200  # characters of a library's message
+
+
+class Trackers:
+    """All trackers of one run. One that fails is said once and left alone from then on.
+
+    Args:
+        trackers: Those that are to be told.
+    """
+
+    def __init__(self, trackers: Iterable[Tracker]) -> None:
+        self.listening = list(trackers)
+
+    def begin(self, run: Run) -> None:
+        """Open the run."""
+        self._tell(lambda tracker: tracker.begin(run))
+
+    def log_epoch(self, row: dict[str, float]) -> None:
+        """Tell a row of `metrics.csv`."""
+        self._tell(lambda tracker: tracker.log_epoch(row))
+
+    def log_result(self, draw: Callable[[], dict[str, np.ndarray]], checkpoint: Path, *, epoch: int) -> None:
+        """Tell what the run leaves behind.
+
+        Args:
+            draw: Returns the sample pictures, `image_id -> (H, W, 3) uint8` RGB; not called when nobody listens.
+            checkpoint: The best one.
+            epoch: Its epoch, from 0.
+        """
+        if not self.listening:
+            return
+        try:
+            pictures = draw()
+        except MaskfoldError as error:
+            log.warning("No sample pictures for the trackers: %s", error)
+        else:
+            self._tell(lambda tracker: tracker.log_samples(pictures, epoch=epoch))
+        self._tell(lambda tracker: tracker.log_checkpoint(checkpoint))
+
+    def end(self, *, finished: bool) -> None:
+        """Close the run."""
+        self._tell(lambda tracker: tracker.end(finished=finished))
+
+    def _tell(self, act: Callable[[Tracker], None]) -> None:
+        for tracker in list(self.listening):
+            try:
+                act(tracker)
+            except (MaskfoldError, *tracker.errors) as error:
+                self.listening.remove(tracker)
+                log.warning(
+                    "%s: %s. The run goes on without it, and metrics.csv is whole. %s",
+                    tracker.name,
+                    _reason(error),
+                    tracker.advice,
+                )
+
+
+def _reason(error: Exception) -> str:
+    """Return what the system said if that was the cause, else the library's message: one line of bearable length."""
+    words = " ".join((_system_said(error) or str(error)).split()) or type(error).__name__
+    return (words if len(words) <= _LONGEST else f"{words[:_LONGEST]}...").rstrip(".")
+
+
+def _system_said(error: BaseException | None) -> str | None:
+    while error is not None:
+        if isinstance(error, OSError) and error.strerror:  # libraries' own OSErrors have none
+            return error.strerror
+        if isinstance(error, TimeoutError):
+            return str(error)
+        error = error.__cause__ or error.__context__
+    return None
+
+
+@contextmanager
+def tracked(trackers: Iterable[Tracker], folder: RunFolder) -> Iterator[Trackers]:
+    """Open a run with all trackers and close it, however it ends; only the first of a run's processes tracks.
+
+    Args:
+        trackers: Consumed, and so built, in that process alone.
+        folder: The run's folder, begun.
+    """
+    told = Trackers(trackers if rank_zero_only.rank == 0 else ())
+    told.begin(Run(folder))
+    finished = False
+    try:
+        yield told
+        finished = True
+    finally:
+        told.end(finished=finished)
