@@ -16,11 +16,11 @@ SCORES = pd.DataFrame(
 
 
 @pytest.mark.parametrize(
-    ("quantile", "empty", "expected"),
+    ("quantile", "empty", "expected"),  # nothing is certain in d
     [
-        (0.5, False, ["c", "e"]),  # two of c, e, a, d
-        (0.5, True, ["b", "c", "e"]),  # two and a half, rounded up, of b, c, e, a, d
-        (1.0, False, ["c", "e", "a", "d"]),
+        (0.5, False, ["c", "e"]),  # one and a half, rounded up, of c, e, a
+        (0.5, True, ["b", "c"]),  # two of b, c, e, a
+        (1.0, False, ["c", "e", "a"]),
         (0.01, False, ["c"]),
     ],
 )
@@ -34,6 +34,7 @@ def test_a_share_outside_its_range_is_refused(quantile):
         confident(SCORES, quantile=quantile, empty=False)
 
 
-def test_nothing_found_anywhere_is_refused():
+@pytest.mark.parametrize("image_id", ["b", "d"])
+def test_nothing_sure_anywhere_is_refused(image_id):
     with pytest.raises(MaskfoldError, match="In none of 1 photos"):
-        confident(SCORES[SCORES["image_id"] == "b"], quantile=0.5, empty=False)
+        confident(SCORES[SCORES["image_id"] == image_id], quantile=0.5, empty=False)

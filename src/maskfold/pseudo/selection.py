@@ -2,13 +2,14 @@
 
 import math
 
+import numpy as np
 import pandas as pd
 
 from maskfold.errors import MaskfoldError
 
 
 def confident(scores: pd.DataFrame, *, quantile: float, empty: bool) -> pd.DataFrame:
-    """Return the rows with the least unconfidence, the surest first.
+    """Return the rows with the least unconfidence, the surest first; never one whose unconfidence is infinite.
 
     Args:
         scores: `image_id`, `unconfidence` and `area`, a row an image.
@@ -22,9 +23,10 @@ def confident(scores: pd.DataFrame, *, quantile: float, empty: bool) -> pd.DataF
     if not 0 < quantile <= 1:
         raise MaskfoldError(f"quantile={quantile}: give the share of images to take, above 0 and up to 1, such as 0.5.")
     found = scores if empty else scores[scores["area"] > 0]
+    found = found[np.isfinite(found["unconfidence"])]
     if found.empty:
         raise MaskfoldError(
-            f"In none of {len(scores)} photos did the ensemble find an object, so there is nothing to learn from. "
-            "Look at its maps first; empty=true takes empty masks as well."
+            f"In none of {len(scores)} photos did the ensemble find an object that it is sure of, so there is nothing "
+            "to learn from. Train it longer, or look at its maps; empty=true takes photos without an object as well."
         )
     return found.sort_values(["unconfidence", "image_id"]).head(math.ceil(quantile * len(found)))

@@ -1,0 +1,97 @@
+"""Label photos that have no masks, for training: `python -m maskfold.stages.pseudo ensemble=linknet34`."""
+
+import hashlib
+import json
+import logging
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from omegaconf import DictConfig
+
+from maskfold import files
+from maskfold.config import EXPERIMENTS, build, entry_point, resolved
+from maskfold.data.table import fingerprint
+from maskfold.ensembling.manifest import data_of, ingredients, refuse_other_data
+from maskfold.ensembling.merge import Job, merge
+from maskfold.ensembling.recipe import Recipe
+from maskfold.ensembling.tree import leaves, open_sources
+from maskfold.prediction.splits import photos_of
+from maskfold.pseudo.label_set import LabelSet
+from maskfold.pseudo.labelling import Labeller, draw_sheet, write_labels
+from maskfold.pseudo.selection import confident
+from maskfold.pseudo.teachers import Teachers, teachers_of_folds
+
+log = logging.getLogger(__name__)
+
+
+def pseudo(config: DictConfig) -> LabelSet:
+    """Write `data/<name>/pseudo/<ensemble>/`: labels of confident photos for every fold, and their ledger."""
+    recipe: Recipe = build(config.ensemble)
+    found = leaves(recipe.members, split="test", experiments=EXPERIMENTS)
+    source = build(config.data or data_of(found))
+    photos = photos_of(source.load(), "test")
+    refuse_other_data(found, fingerprint(photos))
+    folds = teachers_of_folds(found)
+    labels = LabelSet(source.folder / "pseudo" / recipe.name)
+    choices = {key: config[key] for key in ("quantile", "soft", "weight", "empty")}
+    manifest = {
+        "ensemble": resolved(config.ensemble),
+        "labelled": folds[0].lineage.data,
+        "unlabelled": fingerprint(photos),
+        "members": ingredients(found),
+        **choices,
+    }
+    with files.locked(labels.path):
+        key = hashlib.sha256(json.dumps(manifest).encode()).hexdigest()[:16]
+        work = labels.begin(key, overwrite=config.overwrite)
+        if work is None:
+            log.info("%s is finished; overwrite=true makes it again.", labels.path)
+            return labels
+        label = partial(_label, recipe, config, photos, labels, work)
+        rows = [label(teachers) for teachers in folds]
+        ledger = pd.concat(rows, ignore_index=True)
+        files.write_bytes(labels.sheet, draw_sheet(rows[0], labels.path))
+        told = {str(one.fold): _told(one, len(taken)) for one, taken in zip(folds, rows, strict=True)}
+        labels.finish(ledger, manifest | {"key": key, "folds": told})
+    log.info("%s: %s. Look at %s.", labels.path, _summary(folds, rows, len(photos)), labels.sheet.name)
+    return labels
+
+
+def _label(
+    recipe: Recipe, config: DictConfig, photos: pd.DataFrame, labels: LabelSet, work: Path, teachers: Teachers
+) -> pd.DataFrame:
+    """Write a fold's labels; return its rows of the ledger."""
+    fold, lineage = teachers.fold, teachers.lineage
+    # A photo of a group that the fold is validated on would show the network what it is to be tested with.
+    photos = photos[~photos["group"].isin(lineage.held_out)].reset_index(drop=True)
+    sources = tuple(open_sources(teachers.leaves, photos["image_id"], split="test"))
+    job = Job(sources, recipe.threshold, (), work / f"fold{fold}")
+    scores = merge(job, photos, description=f"fold {fold}: score", jobs=config.jobs)
+    taken = confident(scores, quantile=config.quantile, empty=config.empty)[["image_id", "unconfidence"]]
+    labeller = Labeller(sources, config.soft, recipe.threshold, recipe.postprocess, partial(labels.mask, fold))
+    write_labels(labeller, taken["image_id"].tolist(), description=f"fold {fold}: label", jobs=config.jobs)
+    return taken.merge(photos[["image_id", "group", "image"]], on="image_id").assign(
+        fold=fold,
+        mask=[str(labels.mask(fold, image_id).relative_to(labels.path)) for image_id in taken["image_id"]],
+        teachers=" ".join(teachers.names),
+        round=lineage.round,
+        weight=config.weight,
+    )
+
+
+def _told(teachers: Teachers, labels: int) -> dict[str, Any]:
+    lineage = teachers.lineage
+    return {"teachers": teachers.names, "labels": labels, "round": lineage.round, "seen": list(lineage.seen)}
+
+
+def _summary(folds: list[Teachers], rows: list[pd.DataFrame], photos: int) -> str:
+    counts = ", ".join(f"fold {one.fold} {len(taken)}" for one, taken in zip(folds, rows, strict=True))
+    return f"round {max(one.lineage.round for one in folds)}, labels of {photos} photos: {counts}"
+
+
+main = entry_point(pseudo)
+
+if __name__ == "__main__":
+    main()

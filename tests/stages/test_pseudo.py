@@ -1,0 +1,174 @@
+"""The stage on a member that was really trained, and training on what it leaves."""
+
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from maskfold.config import compose
+from maskfold.data.loading import read_mask
+from maskfold.ensembling.unconfidence import unconfidence
+from maskfold.errors import MaskfoldError
+from maskfold.files import read_json
+from maskfold.prediction.store import ProbabilityStore
+from maskfold.pseudo.lineage import Lineage, read_lineage, write_lineage
+from maskfold.stages.folds import folds
+from maskfold.stages.predict import predict
+from maskfold.stages.pseudo import pseudo
+from maskfold.stages.train import train
+
+SET = Path("data/tiny/pseudo/linknet34")
+DATA = ["data=carvana", "data.name=tiny", "data.root=photos"]
+
+
+def make_sure(member: str) -> None:
+    """Put maps into a member's stores that it is mostly sure of: a network of two steps is sure of nothing."""
+    for fold in (0, 1):
+        store = ProbabilityStore(Path(f"experiments/{member}/fold{fold}/predictions/test"))
+        for number, image_id in enumerate(sorted(store.paths())):
+            probability = np.full((40, 60), 10, np.uint8)
+            probability[10:30, 10:40] = 240 - fold
+            probability[10, 10 : 11 + (5 * number + 3 * fold) % 17] = 110  # unsure of another number of pixels in each
+            store.write(image_id, probability)
+
+
+@pytest.fixture(autouse=True)
+def sure(trained) -> None:
+    make_sure("tiny")
+
+
+def make(*overrides: str) -> None:
+    pseudo(compose("pseudo", ["ensemble=linknet34", "ensemble.members=[{experiment: tiny}]", *overrides]))
+
+
+def student(name: str, fold: int = 0, *overrides: str) -> None:
+    run = [f"name={name}", f"fold={fold}", *DATA, "scale=smoke", "trainer.accelerator=cpu"]
+    config = compose("train", [*run, *overrides])
+    layer = {"_target_": "torch.nn.Conv2d", "in_channels": 3, "out_channels": 1, "kernel_size": 3, "padding": 1}
+    config.model = {"_target_": "torch.nn.Sequential", "_args_": [layer]}
+    train(config)
+
+
+def test_each_fold_learns_from_its_own_network_alone(trained):
+    make("quantile=1.0")
+    ledger = pd.read_csv(SET / "ledger.csv")
+    assert ledger.groupby("fold")["teachers"].unique().map(list).to_dict() == {0: ["tiny/fold0"], 1: ["tiny/fold1"]}
+    assert len(ledger) == 16  # four cars, two views, two folds
+    assert set(ledger["round"]) == {1}
+    assert set(ledger["weight"]) == {0.5}
+    for row in ledger.itertuples():
+        own = ProbabilityStore(Path(f"experiments/tiny/fold{row.fold}/predictions/test")).read(row.image_id)
+        np.testing.assert_array_equal(cv2.imread(str(SET / row.mask), cv2.IMREAD_UNCHANGED), own)
+        assert row.unconfidence == pytest.approx(unconfidence(own))
+    assert cv2.imread(str(SET / "labels.jpg")) is not None
+
+
+def test_only_the_share_asked_for_is_labelled(trained):
+    make("quantile=0.25")
+    ledger = pd.read_csv(SET / "ledger.csv")
+    assert ledger["fold"].value_counts().to_dict() == {0: 2, 1: 2}
+    assert {path.stem for path in (SET / "fold0").iterdir()} == set(ledger.loc[ledger["fold"] == 0, "image_id"])
+    sure = ledger.loc[ledger["fold"] == 0, "unconfidence"].max()
+    store = ProbabilityStore(Path("experiments/tiny/fold0/predictions/test"))
+    others = set(store.paths()) - set(ledger.loc[ledger["fold"] == 0, "image_id"])
+    assert all(unconfidence(store.read(image_id)) >= sure for image_id in others)
+
+
+def test_hard_labels_are_masks(trained):
+    make("quantile=1.0", "soft=false", "ensemble.threshold=100")
+    store = ProbabilityStore(Path("experiments/tiny/fold1/predictions/test"))
+    for path in (SET / "fold1").iterdir():
+        np.testing.assert_array_equal(read_mask(path), store.read(path.stem) >= 100)
+
+
+def test_a_whole_set_is_left_alone_and_another_is_refused(trained):
+    make()
+    before = {path: path.read_bytes() for path in SET.rglob("*") if path.is_file()}
+    make()
+    assert {path: path.read_bytes() for path in SET.rglob("*") if path.is_file()} == before
+    with pytest.raises(MaskfoldError, match=r"holds pseudo-labels of other members, photos or choices"):
+        make("quantile=0.9")
+    make("quantile=0.9", "overwrite=true")
+    assert read_json(SET / "manifest.json")["quantile"] == 0.9
+
+
+def test_training_takes_the_labels_of_its_fold_and_remembers_them(trained, monkeypatch):
+    make("quantile=1.0", "weight=0.25")
+    seen = []
+
+    def remember(_config, rows, *_):
+        seen.append(rows)
+        return {"epoch": 0, "val/dice": 0.0}
+
+    monkeypatch.setattr("maskfold.stages.train._fit", remember)
+    student("student", 0, f"pseudo={SET}")
+    (rows,) = seen
+    told = rows[rows["soft"]]
+    assert len(told) == 8
+    assert set(told["weight"]) == {0.25}
+    assert {Path(mask).parent.name for mask in told["mask"]} == {"fold0"}
+    assert set(rows.loc[~rows["soft"], "weight"]) == {1.0}
+    own, teacher = (read_lineage(Path(f"experiments/{name}/fold0")) for name in ("student", "tiny"))
+    assert (own.round, own.held_out) == (1, teacher.held_out)
+    assert set(own.seen) == set(teacher.seen) | set(told["group"])
+
+
+def test_a_second_round_is_made_by_students(trained):
+    make("quantile=1.0")
+    for fold in (0, 1):
+        student("student", fold, f"pseudo={SET}")
+        predict(compose("predict", ["name=student", f"fold={fold}", "trainer.accelerator=cpu"]))
+    make_sure("student")
+    make("ensemble.name=second", "ensemble.members=[{experiment: student}]")
+    assert set(pd.read_csv("data/tiny/pseudo/second/ledger.csv")["round"]) == {2}
+
+
+def test_a_student_on_another_split_is_refused(trained):
+    make()
+    folds(compose("folds", [*DATA, "folds.k=3", "folds.seed=5", "overwrite=true"]))
+    with pytest.raises(MaskfoldError, match=r"(?s)has seen \d groups that fold 0 of this split is validated on"):
+        student("student", 0, f"pseudo={SET}")
+
+
+def test_a_fold_without_teachers_is_refused(trained):
+    make("ensemble.members=[{experiment: tiny, folds: [1]}]")
+    with pytest.raises(MaskfoldError, match=r"has labels for fold 1, none for fold 0"):
+        student("student", 0, f"pseudo={SET}")
+
+
+def test_labels_of_other_data_are_refused(trained):
+    for fold in (0, 1):
+        run = Path(f"experiments/tiny/fold{fold}")
+        write_lineage(run, Lineage("people", 0, read_lineage(run).seen, read_lineage(run).held_out))
+    make()
+    with pytest.raises(MaskfoldError, match=r"networks trained on people, this run trains on tiny"):
+        student("student", 0, f"pseudo={SET}")
+
+
+def test_a_changed_ledger_and_a_missing_set_are_refused(trained):
+    make()
+    with pytest.raises(MaskfoldError, match=r"nowhere: no whole set of pseudo-labels"):
+        student("student", 0, "pseudo=nowhere")
+    ledger = SET / "ledger.csv"
+    ledger.write_text(ledger.read_text().replace("tiny/fold0", "tiny/fold1"))
+    with pytest.raises(MaskfoldError, match=r"ledger\.csv: missing or changed"):
+        student("student", 0, f"pseudo={SET}")
+
+
+def test_maps_of_unknown_origin_may_not_teach(trained):
+    shutil.copytree("experiments/tiny/fold0/predictions/test", "mate/maps/test")
+    with pytest.raises(MaskfoldError, match="nobody knows what this member was trained on"):
+        make("ensemble.members=[{experiment: tiny}, {maps: mate/maps/test}]")
+
+
+def test_photos_of_a_validated_group_are_no_lessons(trained):
+    """A test photo of a car that fold 0 is validated on is labelled for fold 1 alone."""
+    run = Path("experiments/tiny/fold0")
+    mine, test_car = read_lineage(run), f"{6:012x}"
+    write_lineage(run, Lineage("tiny", 0, mine.seen, (*mine.held_out, test_car)))
+    make("quantile=1.0")
+    ledger = pd.read_csv(SET / "ledger.csv", dtype={"group": str})
+    assert ledger.loc[ledger["group"] == test_car, "fold"].tolist() == [1, 1]
