@@ -84,7 +84,8 @@ def summarise(runs: pd.DataFrame) -> pd.DataFrame:
         for column in ("oof_dice", "test_dice"):
             gain = own.set_index("seed")[column] - plain[column]
             row |= {column: own[column].mean(), f"{column}_sd": own[column].std()}
-            row |= {f"{column}_gain": gain.mean(), f"{column}_gain_sd": gain.std()}
+            if trick != "plain":
+                row |= {f"{column}_gain": gain.mean(), f"{column}_gain_sd": gain.std()}
         rows.append(row)
     return pd.DataFrame(rows)
 
