@@ -11,7 +11,7 @@ import pytest
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from maskfold.data.augmentation import Albumentations, GreyObject, grey_object
+from maskfold.data.augmentation import Albumentations, GreyObject, HueSaturationValue, grey_object
 from maskfold.errors import MaskfoldError
 
 PRESETS = Path(__file__).parents[2] / "conf/augment"
@@ -237,3 +237,15 @@ def test_an_argument_the_transform_does_not_have_is_refused():
         Albumentations(transforms=[A.Affine(rotat=5)])
     with pytest.raises(MaskfoldError, match="'limit' are not valid for transform ToGray"):
         Albumentations(transforms=[A.OneOf([A.ToGray(limit=3), A.HorizontalFlip()])])
+
+
+@pytest.mark.parametrize("kind", ["noise", "greys"])
+def test_colours_are_shifted_as_albumentations_shifts_them(kind):
+    image, mask = sample()
+    if kind == "greys":
+        image[:, ::2] = image[:, ::2, :1]
+    limits = {"hue_shift_limit": [-90, 90], "sat_shift_limit": [-60, 60], "val_shift_limit": [-60, 60], "p": 1}
+    theirs = Albumentations(transforms=[A.HueSaturationValue(**limits)])
+    ours = Albumentations(transforms=[HueSaturationValue(**limits)])
+    for seed in range(40):
+        np.testing.assert_array_equal(ours(image, mask, seed)[0], theirs(image, mask, seed)[0])

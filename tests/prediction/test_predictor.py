@@ -1,9 +1,6 @@
-"""Photos in, maps of their own size out: of mixed sizes, only the missing ones, and the same however often killed."""
+"""Photos in, maps of their own size out: of mixed sizes, and only the missing ones."""
 
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import cv2
@@ -157,58 +154,3 @@ def test_ctrl_c_is_passed_on(photos, tmp_path):
             predict(Interrupted(), tmp_path, list(photos))
     finally:
         signal.signal(signal.SIGINT, handler)  # Lightning ignores further ones while it stops
-
-
-class Convolutions(torch.nn.Module):
-    """Rounds differently in batches of different sizes, as real networks do."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        torch.manual_seed(0)
-        self.layers = torch.nn.Sequential(
-            torch.nn.Conv2d(3, 8, 3, padding=1), torch.nn.ReLU(), torch.nn.Conv2d(8, 1, 3, padding=1)
-        )
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return self.layers(images / 64 - 2)
-
-
-class SlowStore(ProbabilityStore):
-    """Leaves time to kill the run."""
-
-    def write(self, image_id: str, probability: np.ndarray) -> None:
-        time.sleep(0.05)
-        super().write(image_id, probability)
-
-
-def predict_many(photos: Path, store: ProbabilityStore) -> None:
-    """Predict the six photos four times each, under 24 names, three in a batch."""
-    names = [f"p{number % 6}" for number in range(24)]
-    ids = [f"{name}_{number}" for number, name in enumerate(names)]
-    table = pd.DataFrame({"image_id": ids, "image": [str(photos / f"{name}.png") for name in names]})
-    options = {"geometry": Pad(multiple=32), "preprocess": None, "tta": "hflip", "batch_size": 3, "num_workers": 0}
-    torch.set_num_threads(1)
-    predict_photos(Convolutions(), table, store=store, precision="auto", accelerator="cpu", devices=1, **options)
-
-
-def test_a_run_that_is_killed_and_started_again_leaves_the_same_bytes(photos, tmp_path):
-    killed, undisturbed = tmp_path / "killed", tmp_path / "undisturbed"
-    slowly = (
-        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); from test_predictor import *\n"
-        f"predict_many(Path({str(tmp_path)!r}), SlowStore(Path({str(killed)!r})))"
-    )
-    with subprocess.Popen([sys.executable, "-c", slowly]) as run:
-        while len(list(killed.glob("*.b2nd"))) < 8:  # the third batch is begun, not finished
-            assert run.poll() is None
-            time.sleep(0.01)
-        run.kill()
-    finished = {path.name: path.stat().st_mtime_ns for path in killed.glob("*.b2nd")}
-    assert 8 <= len(finished) < 24
-
-    predict_many(tmp_path, ProbabilityStore(killed))
-    predict_many(tmp_path, ProbabilityStore(undisturbed))
-
-    assert {path.name: path.read_bytes() for path in killed.iterdir()} == {
-        path.name: path.read_bytes() for path in undisturbed.iterdir()
-    }
-    assert all((killed / name).stat().st_mtime_ns == written for name, written in finished.items())

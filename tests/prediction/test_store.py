@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import blosc2
 import cv2
 import numpy as np
 import pytest
@@ -179,3 +180,13 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
 
     with pytest.raises(MaskfoldError, match=r"file/maps/a\.b2nd: cannot be written"):
         ProbabilityStore(Path(blocked) / "maps").write("a", np.zeros((2, 2), np.uint8))
+
+
+@pytest.mark.parametrize("codec", [blosc2.Codec.ZSTD, blosc2.Codec.LZ4])
+def test_maps_written_with_another_codec_are_read(store, codec):
+    probability = np.random.default_rng(0).integers(0, 9, (200, 300), dtype=np.uint8)
+    array = blosc2.asarray(probability, cparams=blosc2.CParams(codec=codec, typesize=1), chunks=(64, 128))
+    store.folder.mkdir()
+    (store.folder / "old.b2nd").write_bytes(array.to_cframe())
+
+    np.testing.assert_array_equal(store.read("old"), probability)

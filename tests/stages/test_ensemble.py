@@ -1,12 +1,7 @@
-"""The stage that writes a submission: what it writes, what it refuses, and that a kill changes nothing."""
+"""The stage that writes a submission: what it writes, and what it refuses."""
 
 import json
-import random
 import shutil
-import subprocess
-import sys
-import time
-from contextlib import chdir
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,7 +9,6 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from omegaconf import OmegaConf
 
 from maskfold.config import compose
 from maskfold.errors import MaskfoldError
@@ -152,50 +146,3 @@ def test_another_run_on_the_same_folder_is_refused_and_a_full_disk_named(trained
     assert not Path("submissions/both/manifest.json").exists()
     ensemble(config())
     assert all(Path(f"submissions/both/{name}").exists() for name in WRITTEN)
-
-
-def test_killed_at_any_moment_and_run_again_it_leaves_the_same_bytes(tmp_path, monkeypatch):
-    rng, images = np.random.default_rng(0), 240
-    photos, store = tmp_path / "photos/test", ProbabilityStore(tmp_path / "maps")
-    photos.mkdir(parents=True)
-    cv2.imwrite(str(tmp_path / "photo.jpg"), np.zeros((96, 144, 3), np.uint8))
-    for number in range(images):
-        shutil.copy(tmp_path / "photo.jpg", photos / f"{number:012x}_01.jpg")
-        soft = cv2.GaussianBlur(rng.integers(0, 256, (96, 144), dtype=np.uint8), (0, 0), 4)
-        store.write(f"{number:012x}_01", cv2.normalize(soft, None, 0, 255, cv2.NORM_MINMAX))
-    repair = {"_target_": "maskfold.ensembling.recipe.Repair", "worst": 40, "threshold": 55}
-    recipe = RECIPE | {"members": [{"maps": str(store.folder)}], "repair": repair}
-    overrides = ["data=carvana", f"data.root={tmp_path / 'photos'}", "data.name=tiny", "jobs=1"]
-    for folder in ("killed", "undisturbed"):
-        (tmp_path / folder).mkdir()
-    conf = tmp_path / "conf/ensemble/both.yaml"
-    conf.parent.mkdir(parents=True)
-    OmegaConf.save(recipe, conf)
-    command = [sys.executable, "-m", "maskfold.stages.ensemble", "ensemble=both", *overrides]
-    command.append(f"hydra.searchpath=[file://{conf.parents[1]}]")
-
-    chunks = random.Random(3).randint(1, 7)  # of 15
-    parts, written = tmp_path / "killed/submissions/both/parts", tmp_path / "killed/submissions/both"
-    with subprocess.Popen(command, cwd=tmp_path / "killed", stderr=subprocess.DEVNULL) as run:
-        while len(list(parts.glob("*/usual/*.parquet"))) < chunks:
-            assert run.poll() is None
-            time.sleep(0.001)
-        run.kill()
-    assert not (written / "manifest.json").exists()
-    kept = {path: path.stat().st_mtime_ns for path in parts.glob("*/usual/*.parquet")}
-    assert chunks <= len(kept) < 15
-
-    composed = compose("ensemble", ["ensemble=linknet34", *overrides])
-    composed.ensemble = recipe
-    touched = []
-    remove = shutil.rmtree
-    monkeypatch.setattr(shutil, "rmtree", lambda *a, **k: touched.append({p: p.stat().st_mtime_ns for p in kept}))
-    with chdir(tmp_path / "killed"):
-        ensemble(composed)
-    monkeypatch.setattr(shutil, "rmtree", remove)
-    with chdir(tmp_path / "undisturbed"):
-        ensemble(composed)
-
-    assert touched == [kept]  # what was finished was not done again
-    for name in WRITTEN:
-        assert (written / name).read_bytes() == (tmp_path / "undisturbed/submissions/both" / name).read_bytes()

@@ -75,7 +75,7 @@ def read_mask(path: Path | str, *, size: tuple[int, int] | None = None) -> np.nd
                 f"{path}: colour and transparency disagree, so which of them is the mask is unclear. "
                 "Save it without transparency: black background, white object."
             )
-        if np.any((values != 0) & (values != values.max())):
+        if np.count_nonzero(values) != np.count_nonzero(values == (values.max() or 1)):
             raise MaskfoldError(f"{path}: {_not_two_valued(values, data)}")
         mask = (values != 0).view(np.uint8)
     if size is not None and mask.shape != tuple(size):

@@ -1,6 +1,6 @@
 """The tree of an ensemble: which maps are averaged, and how much each counts."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -44,10 +44,29 @@ def leaves(members: Sequence[dict[str, Any]], *, split: str, experiments: Path) 
     Raises:
         MaskfoldError: If a node is malformed, there is no such split, or an experiment's maps of it are not there.
     """
-    return _leaves(members, check_split(split), experiments, Fraction(1))
+    check_split(split)
+    return _leaves(members, split, Fraction(1), lambda node: _fold_stores(node, split, experiments))
 
 
-def _leaves(members: Sequence[dict[str, Any]], split: str, experiments: Path, share: Fraction) -> list[Leaf]:
+def trained_leaves(members: Sequence[dict[str, Any]], *, experiments: Path) -> list[Leaf]:
+    """Flatten a tree into leaves whose networks are trained, whether they have predicted anything yet or not.
+
+    Args:
+        members: As for `leaves`, but experiments only.
+        experiments: The folder of run folders.
+
+    Returns:
+        Leaves with the stores that their test maps would be in.
+
+    Raises:
+        MaskfoldError: If a node is malformed or has no networks, or a fold is not trained to its end.
+    """
+    return _leaves(members, "test", Fraction(1), lambda node: _trained_stores(node, experiments))
+
+
+def _leaves(
+    members: Sequence[dict[str, Any]], split: str, share: Fraction, find: Callable[[dict[str, Any]], tuple[Path, ...]]
+) -> list[Leaf]:
     if not members:
         raise MaskfoldError("ensemble.members is empty: name at least one experiment or folder of maps.")
     kinds = [_kind(node) for node in members]
@@ -56,11 +75,11 @@ def _leaves(members: Sequence[dict[str, Any]], split: str, experiments: Path, sh
     for node, kind, weight in zip(members, kinds, weights, strict=True):
         part = share * weight / sum(weights)
         if kind == "members":
-            found += _leaves(node["members"], split, experiments, part)
+            found += _leaves(node["members"], split, part, find)
         elif kind == "maps":
             found.append(Leaf(node["maps"], part, (Path(node["maps"].replace("{split}", split)),)))
         else:
-            found.append(Leaf(node["experiment"], part, _fold_stores(node, split, experiments)))
+            found.append(Leaf(node["experiment"], part, find(node)))
     return found
 
 
@@ -99,10 +118,8 @@ def _weight(node: dict[str, Any]) -> Fraction:
 def _fold_stores(node: dict[str, Any], split: str, experiments: Path) -> tuple[Path, ...]:
     member = experiments / node["experiment"]
     store = node.get("store") or split
-    folds = node.get("folds")
+    folds = _folds(node)
     if folds is not None:
-        if not isinstance(folds, list) or not folds or len({*folds}) < len(folds):
-            raise MaskfoldError(f"ensemble member {node}: folds must be a list of different numbers, such as [0, 2].")
         found = [member / f"fold{fold}" / "predictions" / store for fold in folds]
         for fold, folder in zip(folds, found, strict=True):
             if not folder.is_dir():
@@ -113,6 +130,32 @@ def _fold_stores(node: dict[str, Any], split: str, experiments: Path) -> tuple[P
     if not found:
         raise MaskfoldError(f"{member}: no fold has predictions/{store}. {_predict_first(node, 'all', split)}")
     return tuple(found)
+
+
+def _trained_stores(node: dict[str, Any], experiments: Path) -> tuple[Path, ...]:
+    if node.get("store"):
+        raise MaskfoldError(f"ensemble member {node}: a store has maps, not networks; take store away to predict anew.")
+    member = experiments / node["experiment"]
+    folds = _folds(node)
+    if folds is None:
+        numbers = [path.name.removeprefix("fold") for path in member.glob("fold*")]
+        folds = sorted(map(int, filter(str.isdecimal, numbers)))
+    found = [member / f"fold{fold}" for fold in folds]
+    unfinished = [str(folder) for folder in found if not (folder / "finished").exists()]
+    if unfinished or not found:
+        raise MaskfoldError(
+            f"{node['experiment']}: not trained to the end: {', '.join(unfinished) or member}. Train it first, or name "
+            "the folds to use with folds: [...]."
+        )
+    return tuple(folder / "predictions" / "test" for folder in found)
+
+
+def _folds(node: dict[str, Any]) -> list[int] | None:
+    """Return the folds that a node names, or None where it names none."""
+    folds = node.get("folds")
+    if folds is not None and (not isinstance(folds, list) or not folds or len({*folds}) < len(folds)):
+        raise MaskfoldError(f"ensemble member {node}: folds must be a list of different numbers, such as [0, 2].")
+    return folds
 
 
 def _predict_first(node: dict[str, Any], fold: int | str, split: str) -> str:

@@ -12,14 +12,19 @@ import torch
 from lightning.pytorch.callbacks import TQDMProgressBar
 from torch.utils.data import DataLoader, Dataset
 
-from maskfold.data.dataset import PhotoDataset, Preprocess
+from maskfold.data.dataset import Preprocess
 from maskfold.data.geometry import Geometry
 from maskfold.errors import MaskfoldError
+from maskfold.memory import keep_freed_memory
 from maskfold.models.network import Network
+from maskfold.prediction.branches import Branch, BranchedPhotos, Voter
 from maskfold.prediction.store import ProbabilityStore, to_bytes
 from maskfold.prediction.tta import predict_probability
 from maskfold.training.engine import choose_precision, interruptible
 from maskfold.training.loaders import default_workers, one_thread
+
+# What conf/trainer/predict.yaml may say.
+TRAINER = ("batch_size", "num_workers", "precision", "accelerator", "devices", "channels_last", "compile")
 
 
 class Batches(Dataset):
@@ -42,69 +47,108 @@ class Batches(Dataset):
 
 
 class Predictor(lightning.LightningModule):
-    """Forwards each photo's windows, restores the photo's own size, and writes the map.
+    """Forwards each photo's windows through every network, restores the photo's own size, and writes the mean map.
+
+    While a batch's maps are written the device is already at the next one.
 
     Args:
-        network: Photos in, logits out.
-        geometry: The way back from the network's windows.
+        branches: The networks.
         store: Where the maps go.
         wanted: The `image_id`s whose maps are written.
-        tta: A name of `maskfold.prediction.tta.VIEWS`.
         batch_size: The most windows in one forward pass.
+        channels_last: Lay images out as convolutions on GPUs like them.
+        compile_networks: Compile the networks with `torch.compile`: True, or the name of one of its modes.
     """
 
     def __init__(
         self,
-        network: Network,
+        branches: Sequence[Branch],
         *,
-        geometry: Geometry,
         store: ProbabilityStore,
         wanted: Set[str],
-        tta: str,
         batch_size: int,
+        channels_last: bool = False,
+        compile_networks: bool | str = False,
     ) -> None:
         super().__init__()
-        self.network = network
-        self.geometry = geometry
+        self.branches = branches
+        self.layout = torch.channels_last if channels_last else torch.contiguous_format
+        networks = [voter.network for branch in branches for voter in branch.voters]
+        self.networks = torch.nn.ModuleList(networks).to(memory_format=self.layout)  # so that they go to the device
+        if compile_networks:
+            for network in networks:
+                network.compile(mode=compile_networks if isinstance(compile_networks, str) else None)
         self.store = store
         self.wanted = wanted
-        self.tta = tta
         self.batch_size = batch_size
+        self._answered: tuple[list[dict[str, Any]], torch.cuda.Event | None] = ([], None)
 
     def transfer_batch_to_device(
         self, batch: list[dict[str, Any]], device: torch.device, dataloader_idx: int
     ) -> list[dict[str, Any]]:
         """Move the windows; the rest of a photo stays where it is."""
-        return [photo | {"windows": photo["windows"].to(device, non_blocking=True)} for photo in batch]
+        return [
+            photo | {"windows": [windows.to(device, non_blocking=True) for windows in photo["windows"]]}
+            for photo in batch
+        ]
 
     def predict_step(self, batch: list[dict[str, Any]], batch_idx: int) -> None:
-        """Predict a list of photos, those whose windows are of one size together.
+        """Set the device to work on a list of photos, and write the maps of the list before.
 
         Raises:
-            MaskfoldError: If a map cannot be written, or the network answers with something that is no number.
+            MaskfoldError: If a map cannot be written, or the networks answer with something that is no number.
         """
-        alike = defaultdict(list)
-        for photo in batch:
-            alike[tuple(photo["windows"].shape[2:])].append(photo)
-        for photos in alike.values():
-            probability = self._forward(torch.cat([photo["windows"] for photo in photos]))
-            ends = np.cumsum([len(photo["windows"]) for photo in photos])[:-1]
-            for photo, windows in zip(photos, np.split(probability, ends), strict=True):
-                if photo["image_id"] in self.wanted:
-                    self._write(photo, windows)
+        answered = [{**photo, "answers": []} for photo in batch]
+        for number, branch in enumerate(self.branches):
+            self._answer(branch, number, answered)
+        copied = None
+        if self.device.type == "cuda":
+            copied = torch.cuda.Event()
+            copied.record()
+        self.write_answered()
+        self._answered = answered, copied
 
-    def _write(self, photo: dict[str, Any], windows: np.ndarray) -> None:
-        restored = self.geometry.restore(windows, photo["placement"])
+    def _answer(self, branch: Branch, number: int, photos: list[dict[str, Any]]) -> None:
+        """Append a branch's probabilities to the `answers` of each photo; windows of one size go together."""
+        alike = defaultdict(list)
+        for photo in photos:
+            alike[tuple(photo["windows"][number].shape[2:])].append(photo)
+        for group in alike.values():
+            windows = [photo["windows"][number] for photo in group]
+            probability = self._forward(branch, torch.cat(windows)).to("cpu", non_blocking=True)
+            for photo, answer in zip(group, probability.split([len(part) for part in windows]), strict=True):
+                photo["answers"].append(answer)
+
+    def _forward(self, branch: Branch, windows: torch.Tensor) -> torch.Tensor:
+        """Return `(K, h, w) float32`, the weighted sum over the branch's networks."""
+        return torch.cat([self._vote(branch, part) for part in windows.split(self.batch_size)])
+
+    def _vote(self, branch: Branch, windows: torch.Tensor) -> torch.Tensor:
+        windows = windows.contiguous(memory_format=self.layout)
+        return sum(voter.weight * predict_probability(voter.network, windows, voter.tta) for voter in branch.voters)
+
+    def write_answered(self) -> None:
+        """Write the maps of the last batch that was answered and not written.
+
+        Raises:
+            MaskfoldError: As `predict_step`.
+        """
+        (photos, copied), self._answered = self._answered, ([], None)
+        if copied is not None:
+            copied.synchronize()
+        for photo in photos:
+            if photo["image_id"] in self.wanted:
+                self._write(photo)
+
+    def _write(self, photo: dict[str, Any]) -> None:
+        ways = zip(self.branches, photo["answers"], photo["placements"], strict=True)
+        restored = sum(branch.geometry.restore(answer.numpy(), placement) for branch, answer, placement in ways)
         if np.isnan(restored.min()):
             raise MaskfoldError(
                 f"{photo['image_id']}: the network's answer is not a number. Its training diverged (train again with "
                 "a smaller rate or trainer.gradient_clip), or the precision is too low (trainer.precision=32-true)."
             )
         self.store.write(photo["image_id"], to_bytes(restored))
-
-    def _forward(self, windows: torch.Tensor) -> np.ndarray:
-        parts = [predict_probability(self.network, part, self.tta) for part in windows.split(self.batch_size)]
-        return torch.cat(parts).cpu().numpy()
 
 
 def predict_photos(
@@ -113,47 +157,78 @@ def predict_photos(
     *,
     geometry: Geometry,
     preprocess: Preprocess | None,
-    store: ProbabilityStore,
     tta: str,
-    batch_size: int,
-    num_workers: int | None,
-    precision: str,
-    accelerator: str,
-    devices: int | str,
+    **options: Any,
 ) -> None:
-    """Predict every photo of `table` that has no map in `store` yet; done in one go or in many, the maps are the same.
+    """Predict photos with one network; `options` are those of `predict_together`.
 
     Args:
         network: Photos in, logits out.
         table: Rows of the image table.
         geometry: The way to the network and back, as in training.
         preprocess: As in training.
-        store: Where the maps go; those that are there are kept.
         tta: A name of `maskfold.prediction.tta.VIEWS`.
+        options: The others of `predict_together`.
+
+    Raises:
+        MaskfoldError: As `predict_together`.
+        KeyboardInterrupt: If the user stops it.
+    """
+    predict_together([Branch(geometry, preprocess, [Voter(network, tta)])], table, **options)
+
+
+def predict_together(
+    branches: Sequence[Branch],
+    table: pd.DataFrame,
+    *,
+    store: ProbabilityStore,
+    batch_size: int,
+    num_workers: int | None,
+    precision: str,
+    accelerator: str,
+    devices: int | str,
+    channels_last: bool = False,
+    compile: bool | str = False,
+) -> None:
+    """Predict every photo of `table` that has no map in `store` yet; done in one go or in many, the maps are the same.
+
+    Args:
+        branches: The networks, whose mean each map is.
+        table: Rows of the image table.
+        store: Where the maps go; those that are there are kept.
         batch_size: The most windows in one forward pass, and the photos loaded together.
         num_workers: Loading processes; None is one per core beside a GPU, none otherwise.
         precision: Lightning's name, or `auto` as in training.
         accelerator: Lightning's name.
         devices: How many, or `auto`.
+        channels_last: Lay images out as convolutions on GPUs like them.
+        compile: Compile the networks with `torch.compile`: True, or the name of one of its modes.
 
     Raises:
         MaskfoldError: If a photo cannot be read or a map cannot be written; maps written before are kept.
         KeyboardInterrupt: If the user stops it.
     """
+    keep_freed_memory()
     wanted = set(store.missing(table["image_id"]))
     batches = [range(len(table))[start : start + batch_size] for start in range(0, len(table), batch_size)]
     todo = [batch for batch in batches if not wanted.isdisjoint(table["image_id"].iloc[batch])]
     if not todo:
         return
-    workers = default_workers() if num_workers is None else num_workers
     loader = DataLoader(
-        Batches(PhotoDataset(table, geometry=geometry, preprocess=preprocess), todo),
+        Batches(BranchedPhotos(table, branches), todo),
         batch_size=None,
-        num_workers=workers,
+        num_workers=default_workers() if num_workers is None else num_workers,
         worker_init_fn=one_thread,
         pin_memory=torch.cuda.is_available(),
     )
-    predictor = Predictor(network, geometry=geometry, store=store, wanted=wanted, tta=tta, batch_size=batch_size)
+    predictor = Predictor(
+        branches,
+        store=store,
+        wanted=wanted,
+        batch_size=batch_size,
+        channels_last=channels_last,
+        compile_networks=compile,
+    )
     trainer = lightning.Trainer(
         default_root_dir=Path(store.folder),
         precision=choose_precision(precision, accelerator),
@@ -164,5 +239,8 @@ def predict_photos(
         enable_model_summary=False,
         callbacks=[TQDMProgressBar(refresh_rate=5)],
     )
-    with interruptible():
-        trainer.predict(predictor, loader, return_predictions=False)
+    try:
+        with interruptible():
+            trainer.predict(predictor, loader, return_predictions=False)
+    finally:
+        predictor.write_answered()

@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 from maskfold import files
 from maskfold.config import EXPERIMENTS, SUBMISSIONS, build, entry_point, resolved
 from maskfold.data.table import fingerprint
+from maskfold.ensembling.fusion import fused_leaf, fused_origin, fusible, refuse_other_networks
 from maskfold.ensembling.manifest import data_of, ingredients, newest_map, refuse_other_data
 from maskfold.ensembling.merge import Job, merge_with_repair, read_masks
 from maskfold.ensembling.recipe import Recipe
@@ -26,10 +27,16 @@ log = logging.getLogger(__name__)
 def ensemble(config: DictConfig) -> pd.DataFrame:
     """Write an ensemble's submission, scores and manifest; return the scores, a row an image."""
     recipe: Recipe = build(config.ensemble)
-    found = leaves(recipe.members, split=config.split, experiments=EXPERIMENTS)
-    best = leaves(recipe.repair.members or recipe.members, split=config.split, experiments=EXPERIMENTS)
-    data = data_of(found) if config.data is None else resolved(config.data)
+    if config.fused:
+        members = fusible(recipe, split=config.split, experiments=EXPERIMENTS)
+        found = best = [fused_leaf(SUBMISSIONS / recipe.name)]
+    else:
+        members = found = leaves(recipe.members, split=config.split, experiments=EXPERIMENTS)
+        best = leaves(recipe.repair.members or recipe.members, split=config.split, experiments=EXPERIMENTS)
+    data = data_of(members) if config.data is None else resolved(config.data)
     photos = photos_of(build(data).load(), config.split)
+    if config.fused:
+        refuse_other_networks(found[0], fused_origin(members, fingerprint(photos)))
     folder = SUBMISSIONS / recipe.name / ("oof" if config.split == "oof" else "")
     manifest = {
         "ensemble": resolved(config.ensemble),

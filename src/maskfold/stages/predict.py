@@ -12,15 +12,13 @@ from maskfold.data.folds import fold_members, read_folds, split_path
 from maskfold.data.table import fingerprint
 from maskfold.files import locked, sha256
 from maskfold.prediction.members import load_network
-from maskfold.prediction.predictor import predict_photos
+from maskfold.prediction.predictor import TRAINER, predict_photos
 from maskfold.prediction.splits import photos_of
 from maskfold.prediction.store import ProbabilityStore
 from maskfold.prediction.tta import check_tta
 from maskfold.training.run_folder import RunFolder
 
 log = logging.getLogger(__name__)
-
-TRAINER = ("batch_size", "num_workers", "precision", "accelerator", "devices")
 
 
 def predict(config: DictConfig) -> ProbabilityStore:

@@ -1,0 +1,89 @@
+"""An ensemble predicted in one pass over the photos: which networks are in it, and what its maps say they come from."""
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from maskfold import files
+from maskfold.ensembling.recipe import Recipe
+from maskfold.ensembling.tree import Leaf, trained_leaves
+from maskfold.errors import MaskfoldError, listing
+from maskfold.prediction.store import ORIGIN
+from maskfold.training.run_folder import RunFolder
+
+STORE = "fused"  # below the ensemble's own folder
+
+
+def fused_leaf(folder: Path) -> Leaf:
+    """Return the one member that a fused ensemble is made of; `folder` is the ensemble's own."""
+    return Leaf(STORE, Fraction(1), (folder / STORE,))
+
+
+def fusible(recipe: Recipe, *, split: str, experiments: Path) -> list[Leaf]:
+    """Return the leaves of an ensemble that can be predicted in one pass.
+
+    Raises:
+        MaskfoldError: If a member has no networks, or is not trained to its end; the repair needs other maps than the
+            mean of all; or the split is not the test photos.
+    """
+    if split != "test":
+        raise MaskfoldError(
+            f"split={split}: out of fold every photo has networks of its own, so only test photos are predicted in one "
+            "pass. Predict the folds one by one (make predict SPLIT=oof)."
+        )
+    for leaf in (found := trained_leaves(recipe.members, experiments=experiments)):
+        if not all(RunFolder(store.parent.parent).finished.exists() for store in leaf.stores):
+            raise MaskfoldError(
+                f"{leaf.name}: a folder of maps has no network that could predict. Predict the experiments one by one "
+                "(make predict) and average all maps (make ensemble)."
+            )
+    if recipe.repair.worst and recipe.repair.members:
+        raise MaskfoldError(
+            "ensemble.repair.members averages some of the members once more, of which a fused prediction keeps no "
+            "maps. Predict the experiments one by one (make predict), or set repair.members to null."
+        )
+    return found
+
+
+def networks(found: Sequence[Leaf]) -> Iterator[tuple[RunFolder, float]]:
+    """Yield the run folder of every network, with its share of the mean."""
+    for leaf in found:
+        for store in leaf.stores:
+            yield RunFolder(store.parent.parent), float(leaf.weight / len(leaf.stores))
+
+
+def fused_origin(found: Sequence[Leaf], data: str) -> dict[str, Any]:
+    """Return what a fused store's maps come from: the data's fingerprint, and of each network what it is.
+
+    Raises:
+        MaskfoldError: If a run folder is damaged, or has no best checkpoint.
+    """
+    origin: dict[str, Any] = {"data": data}
+    for run, share in networks(found):
+        if not run.best.is_file():
+            raise MaskfoldError(f"{run.best}: no such checkpoint. Train this fold first.")
+        origin[str(run.path)] = {
+            "checkpoint": files.sha256(run.best),
+            "tta": run.read_config()["tta"],
+            "share": round(share, 12),
+        }
+    return origin
+
+
+def refuse_other_networks(leaf: Leaf, origin: dict[str, Any]) -> None:
+    """Refuse a fused store whose maps come from other networks, weights or photos than `origin` says.
+
+    Raises:
+        MaskfoldError: If they do, or there are no maps.
+    """
+    (folder,) = leaf.stores
+    if not (folder / ORIGIN).exists():
+        raise MaskfoldError(f"{folder}: nothing has been predicted in one pass yet. Run make fuse first.")
+    before = files.read_json(folder / ORIGIN)
+    differing = sorted(key for key in before.keys() | origin.keys() if before.get(key) != origin.get(key))
+    if differing:
+        raise MaskfoldError(
+            f"{folder}: its maps come from something else than this ensemble; different are:\n{listing(differing)}\n"
+            "Delete the folder and run make fuse again."
+        )

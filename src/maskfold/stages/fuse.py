@@ -1,0 +1,74 @@
+"""Predict the test photos with a whole ensemble in one pass: `python -m maskfold.stages.fuse ensemble=linknet34`."""
+
+import json
+import logging
+from contextlib import nullcontext
+from typing import Any
+
+from lightning.pytorch.utilities import rank_zero_only
+from omegaconf import DictConfig
+
+from maskfold.config import EXPERIMENTS, SUBMISSIONS, build, entry_point, refuse_unknown, resolved
+from maskfold.data.table import fingerprint
+from maskfold.ensembling.fusion import STORE, fused_origin, fusible, networks
+from maskfold.ensembling.manifest import data_of
+from maskfold.ensembling.recipe import Recipe
+from maskfold.ensembling.tree import Leaf
+from maskfold.errors import MaskfoldError
+from maskfold.files import locked
+from maskfold.prediction.branches import Branch, Voter
+from maskfold.prediction.members import load_network
+from maskfold.prediction.predictor import TRAINER, predict_together
+from maskfold.prediction.splits import photos_of
+from maskfold.prediction.store import ProbabilityStore
+
+log = logging.getLogger(__name__)
+
+
+def fuse(config: DictConfig) -> ProbabilityStore:
+    """Add every map that is missing to an ensemble's fused store, one mean map a photo; return the store."""
+    recipe: Recipe = build(config.ensemble)
+    trainer = resolved(config.trainer)
+    refuse_unknown(trainer, TRAINER, group="trainer.")
+    found = fusible(recipe, split="test", experiments=EXPERIMENTS)
+    data = _common_data(found) if config.data is None else resolved(config.data)
+    photos = photos_of(build(data).load(), "test")
+    store = ProbabilityStore(SUBMISSIONS / recipe.name / STORE)
+    branches = _branches(found)
+    first = rank_zero_only.rank == 0  # of several processes of one run, the one that keeps the folder
+    with locked(store.folder) if first else nullcontext():
+        if first:
+            store.claim(fused_origin(found, fingerprint(photos)))
+        predict_together(branches, photos, store=store, **trainer)
+    if first:
+        log.info("%s: %d maps, each the mean of %d networks", store.folder, len(photos), len([*networks(found)]))
+    return store
+
+
+def _common_data(found: list[Leaf]) -> dict[str, Any]:
+    """Return the data that all members were trained on."""
+    data = data_of(found)
+    for run, _ in networks(found):
+        if run.read_config()["data"] != data:
+            raise MaskfoldError(
+                f"{run.path} was trained on other data than {found[0].name}: name the photos to predict with data=..."
+            )
+    return data
+
+
+def _branches(found: list[Leaf]) -> list[Branch]:
+    """Return the networks, those that are shown a photo in the same way together."""
+    alike: dict[str, Branch] = {}
+    for run, share in networks(found):
+        trained = run.read_config()
+        way = json.dumps([trained["geometry"], trained["preprocess"]], sort_keys=True)
+        if way not in alike:
+            alike[way] = Branch(build(trained["geometry"]), build(trained["preprocess"]), [])
+        alike[way].voters.append(Voter(load_network(run.best), trained["tta"], share))
+    return [*alike.values()]
+
+
+main = entry_point(fuse)
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,165 @@
+"""Predicting with a whole ensemble in one pass: against one pass a network, killed, and asked for what it cannot do."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from maskfold.config import compose
+from maskfold.errors import MaskfoldError
+from maskfold.prediction.predictor import Predictor
+from maskfold.prediction.store import ProbabilityStore
+from maskfold.stages.ensemble import ensemble
+from maskfold.stages.fuse import fuse
+from maskfold.stages.predict import predict
+
+STORE = Path("submissions/tiny/fused")
+CHECKPOINT = Path("experiments/tiny/fold1/checkpoints/best.ckpt")
+BOTH = "{experiment: tiny}"
+
+
+def options(members: str = BOTH) -> list[str]:
+    return ["ensemble=linknet34", "ensemble.name=tiny", f"ensemble.members=[{members}]"]
+
+
+def fuse_tiny(*overrides: str, members: str = BOTH) -> ProbabilityStore:
+    return fuse(compose("fuse", [*options(members), "trainer.accelerator=cpu", *overrides]))
+
+
+def change_run(fold: int, **changes) -> None:
+    """Change the configuration that a fold is predicted with."""
+    path = Path(f"experiments/tiny/fold{fold}/config.yaml")
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | changes))
+
+
+@pytest.fixture
+def apart(trained) -> None:
+    """The two folds' networks far from each other, so that their weights in a mean can be seen."""
+    checkpoint = torch.load(CHECKPOINT, weights_only=True)
+    bias = next(key for key in checkpoint["state_dict"] if key.endswith("bias"))
+    checkpoint["state_dict"][bias] += 2.5
+    torch.save(checkpoint, CHECKPOINT)
+
+
+def unfused() -> dict[str, np.ndarray]:
+    """Return the maps of one pass a network, averaged with the weights 3 and 1 in float64."""
+
+    stores = [
+        predict(compose("predict", ["name=tiny", f"fold={k}", "store=new", "trainer.accelerator=cpu"])) for k in (0, 1)
+    ]
+    ids = sorted(stores[0].paths())
+    return {name: (3.0 * stores[0].read(name) + stores[1].read(name)) / 4 for name in ids}
+
+
+WEIGHTED = "{experiment: tiny, folds: [0], weight: 3}, {experiment: tiny, folds: [1]}"
+
+
+@pytest.mark.parametrize("differing", [{}, {"tta": "hflip"}, {"geometry": {"_target_": "maskfold.data.geometry.Pad"}}])
+def test_one_pass_is_many_passes_within_the_rounding_of_their_maps(apart, differing):
+    change_run(1, **differing)
+    expected = unfused()
+
+    store = fuse_tiny(members=WEIGHTED)
+
+    assert sorted(store.paths()) == sorted(expected)
+    assert store.folder == STORE
+    for name, mean in expected.items():
+        # Each map of the mean was rounded by up to 0.5 of 255, and so is this one.
+        assert np.abs(store.read(name) - mean).max() <= 1 + 1e-3
+    spread = np.abs(ProbabilityStore(Path("experiments/tiny/fold0/predictions/new")).read(name) - expected[name])
+    assert spread.max() > 5  # or the test would see no weights
+
+
+def test_the_submission_of_fused_maps_is_that_of_the_members_own(trained):
+    ids = fuse_tiny().paths()
+    whole = ensemble(compose("ensemble", [*options(), "jobs=1"]))
+
+    fused = ensemble(compose("ensemble", [*options(), "jobs=1", "fused=true"]))
+
+    assert sorted(fused["image_id"]) == sorted(ids)
+    np.testing.assert_allclose(fused["area"], whole["area"], atol=0.02)
+    manifest = json.loads(Path("submissions/tiny/manifest.json").read_text())
+    assert [member["name"] for member in manifest["members"]] == ["fused"]
+    assert {"experiments/tiny/fold0", "experiments/tiny/fold1"} <= manifest["members"][0]["maps"][0].keys()
+
+
+def test_a_killed_pass_goes_on_and_leaves_the_same_bytes(trained, monkeypatch):
+    store = fuse_tiny("trainer.batch_size=2")
+    whole = {path.name: path.read_bytes() for path in STORE.iterdir()}
+    for path in store.paths().values():
+        path.unlink()
+    real, done = Predictor._write, []
+
+    def killed(self, photo):
+        if len(done) == 3:
+            raise KeyboardInterrupt
+        done.append(photo["image_id"])
+        real(self, photo)
+
+    monkeypatch.setattr(Predictor, "_write", killed)
+    with pytest.raises(KeyboardInterrupt):
+        fuse_tiny("trainer.batch_size=2")
+    assert len(store.paths()) == 3
+    monkeypatch.setattr(Predictor, "_write", real)
+
+    fuse_tiny("trainer.batch_size=2")
+
+    assert {path.name: path.read_bytes() for path in STORE.iterdir()} == whole
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["ensemble.members=[{maps: experiments}]"], "experiments: a folder of maps has no network that could predict"),
+        (["ensemble.members=[{experiment: tiny, store: test}]"], "a store has maps, not networks"),
+        (["ensemble.members=[{experiment: tiny, folds: [0, 7]}]"], r"not trained to the end: experiments/tiny/fold7\."),
+        (["ensemble.members=[{experiment: huge}]"], "huge: not trained to the end: experiments/huge"),
+        (
+            ["ensemble.repair={_target_: maskfold.ensembling.recipe.Repair, worst: 2, members: [{experiment: tiny}]}"],
+            r"repair\.members averages some of the members once more",
+        ),
+        (["+trainer.epochs=3"], r"trainer\.epochs: no such key"),
+    ],
+)
+def test_what_cannot_be_done_in_one_pass_is_refused(trained, overrides, message):
+    with pytest.raises(MaskfoldError, match=message):
+        fuse_tiny(*overrides)
+    assert not STORE.exists()
+
+
+def test_a_fold_that_is_still_in_training_is_refused(trained):
+    Path("experiments/tiny/fold1/finished").unlink()
+
+    with pytest.raises(MaskfoldError, match=r"not trained to the end: experiments/tiny/fold1\. Train it first"):
+        fuse_tiny()
+
+
+def test_members_of_other_data_are_refused_unless_the_photos_are_named(trained):
+    data = yaml.safe_load(Path("experiments/tiny/fold1/config.yaml").read_text())["data"]
+    change_run(1, data=data | {"root": "elsewhere"})
+
+    with pytest.raises(MaskfoldError, match="experiments/tiny/fold1 was trained on other data than tiny"):
+        fuse_tiny()
+
+    assert fuse_tiny("data=carvana", "data.name=tiny", "data.root=photos").paths()
+
+
+def test_a_store_of_other_networks_is_neither_added_to_nor_submitted(trained):
+    fuse_tiny()
+    checkpoint = torch.load(CHECKPOINT, weights_only=True)
+    torch.save(checkpoint | {"more": 1}, CHECKPOINT)
+
+    with pytest.raises(MaskfoldError, match=r"holds maps of something else:\n.*fold1"):
+        fuse_tiny()
+    with pytest.raises(MaskfoldError, match=r"different are:\n.*fold1\nDelete the folder"):
+        ensemble(compose("ensemble", [*options(), "fused=true"]))
+
+
+def test_a_submission_before_the_prediction_says_what_comes_first(trained):
+    with pytest.raises(MaskfoldError, match=r"Run make fuse first"):
+        ensemble(compose("ensemble", [*options(), "fused=true"]))
+    with pytest.raises(MaskfoldError, match="only test photos are predicted in one pass"):
+        ensemble(compose("ensemble", [*options(), "fused=true", "split=oof"]))
