@@ -3,24 +3,25 @@
 import shutil
 import tempfile
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
-from statistics import median
-from time import perf_counter
 
-import blosc2
 import cv2
 import numpy as np
 import pandas as pd
 from bench_rle import recipe_encode
 from bench_store import HEIGHT, WIDTH, probability_map
+from measure import BASELINE, compete, publish, ratio_chart
 
-from maskfold.ensembling.merge import CHUNK, Job, merge
+from maskfold.ensembling import merge as merging
+from maskfold.ensembling.merge import Job, merge
 from maskfold.ensembling.tree import Leaf, Source
 from maskfold.prediction.store import SUFFIX, ProbabilityStore
 
-IMAGES = CHUNK
+IMAGES = 16
 MAPS = 8  # different ones, of which each image has others
 ROUNDS = 3
+MEMBERS = (4, 30)
 
 
 def recipe(folder: Path, members: int, image_id: str) -> str:
@@ -31,6 +32,22 @@ def recipe(folder: Path, members: int, image_id: str) -> str:
     mean = total / members
     cv2.imwrite(str(folder / "mean.png"), np.round(mean).astype(np.uint8))
     return recipe_encode((mean >= 127.5).astype(np.uint8))
+
+
+def merge_by_recipe(folder: Path, members: int, image_ids: list[str]) -> list[str]:
+    """Return the run-length strings of all images, the usual way."""
+    return [recipe(folder, members, image_id) for image_id in image_ids]
+
+
+def merge_by_store(folder: Path, members: int, image_ids: list[str], jobs: int) -> list[str]:
+    """Return the run-length strings of all images, as `make ensemble` finds them."""
+    merging._FEW, merging.CHUNK = 0, IMAGES // 2  # so few images would not be worth a second process
+    table = pd.DataFrame({"image_id": image_ids, "mask": None, "height": HEIGHT, "width": WIDTH})
+    sources = tuple(Source(Leaf(str(m), Fraction(1, members), (folder / f"store{m}",)), None) for m in range(members))
+    parts = Path(tempfile.mkdtemp(dir=folder))
+    merge(Job(sources, 128, (), parts), table, description=f"{members} members", jobs=jobs)
+    found = pd.concat(pd.read_parquet(part, columns=["image_id", "rle"]) for part in parts.iterdir())
+    return found.set_index("image_id")["rle"][image_ids].tolist()
 
 
 def prepare(folder: Path, members: int) -> list[str]:
@@ -49,35 +66,25 @@ def prepare(folder: Path, members: int) -> list[str]:
     return image_ids
 
 
-def compare(folder: Path, members: int) -> tuple[float, float, float]:
-    """Return milliseconds an image of ours and of the recipe, and the median ratio of neighbouring rounds."""
-    image_ids = prepare(folder, members)
-    table = pd.DataFrame({"image_id": image_ids, "mask": None, "height": HEIGHT, "width": WIDTH})
-    share = Fraction(1, members)
-    sources = tuple(Source(Leaf(str(m), share, (folder / f"store{m}",)), None) for m in range(members))
-    pairs = []
-    for number in range(ROUNDS):
-        job = Job(sources, 128, (), folder / f"parts{number}")
-        start = perf_counter()
-        merge(job, table, description=f"{members} members", jobs=1)
-        middle = perf_counter()
-        masks = [recipe(folder, members, image_id) for image_id in image_ids]
-        pairs.append((middle - start, perf_counter() - middle))
-    (part,) = job.parts.iterdir()
-    assert pd.read_parquet(part)["rle"].tolist() == masks
-    ours, theirs = (1000 * median(column) / IMAGES for column in zip(*pairs, strict=True))
-    return ours, theirs, median(recipe_time / our_time for our_time, recipe_time in pairs)
+def compare(members: int) -> pd.DataFrame:
+    """Return the rows of one size of ensemble."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        image_ids = prepare(folder, members)
+        ways = {
+            BASELINE: partial(merge_by_recipe, folder, members, image_ids),
+            "one core": partial(merge_by_store, folder, members, image_ids, 1),
+            "all cores": partial(merge_by_store, folder, members, image_ids, -1),
+        }
+        return compete(ways, rounds=ROUNDS, items=IMAGES).assign(case=f"{members} maps")
 
 
 def main() -> None:
-    """Print milliseconds an image for a small ensemble and a large one, on one thread."""
-    cv2.setNumThreads(1)
-    blosc2.set_nthreads(1)
-    print(f"{WIDTH}x{HEIGHT}, {IMAGES} images, median of {ROUNDS} alternating rounds, one thread")
-    for members in (4, 30):
-        with tempfile.TemporaryDirectory() as folder:
-            ours, theirs, ratio = compare(Path(folder), members)
-        print(f"{members:3} members: {ours:6.1f} ms an image, PNG recipe {theirs:6.1f} ms, {ratio:.1f} times as fast")
+    """Measure a small ensemble and a large one."""
+    table = pd.concat([compare(members) for members in MEMBERS], ignore_index=True)
+    title = f"From stored maps to run lengths, {WIDTH}x{HEIGHT}"
+    settings = {"images": IMAGES, "size": f"{WIDTH}x{HEIGHT}", "baseline_is": "PNG by cv2, float32 mean, np.where"}
+    publish("merge", table, ratio_chart(table, title=title), **settings)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,17 @@
 """Measure the run-length codec against the usual `np.where` recipe: `python tests/benchmarks/bench_rle.py`."""
 
-from statistics import median
-from time import perf_counter
+from functools import partial
 
 import cv2
 import numpy as np
+import pandas as pd
+from measure import BASELINE, compete, publish, ratio_chart
 
 from maskfold.submission.rle import decode, encode, runs
 
 HEIGHT, WIDTH = 1280, 1918
-ROUNDS = 101
+ROUNDS = 9
+CALLS = 20
 
 
 def car() -> np.ndarray:
@@ -31,30 +33,39 @@ def recipe_runs(mask: np.ndarray) -> np.ndarray:
     return values
 
 
+def sorted_runs(mask: np.ndarray) -> np.ndarray:
+    """Return our runs in the recipe's form: one after another."""
+    return runs(mask).ravel()
+
+
 def recipe_encode(mask: np.ndarray) -> str:
     """Write the runs the usual way."""
     return " ".join(str(value) for value in recipe_runs(mask))
 
 
-def milliseconds(function, *arguments) -> float:
-    """Time one call."""
-    start = perf_counter()
-    function(*arguments)
-    return 1000 * (perf_counter() - start)
+def repeat(function, mask: np.ndarray):
+    """Call a function many times on one mask, and return what the last call does."""
+    for _ in range(CALLS - 1):
+        function(mask)
+    return function(mask)
+
+
+def decode_again(mask: np.ndarray) -> np.ndarray:
+    """Draw the mask from its string."""
+    return decode(encode(mask), *mask.shape)
 
 
 def main() -> None:
-    """Print medians over alternating calls, so that both meet the same state of the machine."""
+    """Compare the codec with the usual recipe: the runs alone, and with the text that is written."""
     mask = car()
-    assert encode(mask) == recipe_encode(mask)
-    print(f"{WIDTH}x{HEIGHT}, {len(runs(mask))} runs, median of {ROUNDS} alternating calls")
-    for name, ours, recipe in (("runs", runs, recipe_runs), ("string", encode, recipe_encode)):
-        pairs = [(milliseconds(ours, mask), milliseconds(recipe, mask)) for _ in range(ROUNDS)]
-        fast, slow = (median(column) for column in zip(*pairs, strict=True))
-        ratio = median(theirs / mine for mine, theirs in pairs)
-        print(f"{name:>7}: {fast:6.3f} ms, np.where recipe {slow:6.3f} ms, {ratio:.1f} times as fast")
-    rle = encode(mask)
-    print(f" decode: {median(milliseconds(decode, rle, HEIGHT, WIDTH) for _ in range(ROUNDS)):6.3f} ms")
+    assert np.array_equal(decode_again(mask), mask)
+    parts = []
+    for case, ours, recipe in (("runs", sorted_runs, recipe_runs), ("string", encode, recipe_encode)):
+        ways = {BASELINE: partial(repeat, recipe, mask), "maskfold": partial(repeat, ours, mask)}
+        parts.append(compete(ways, rounds=ROUNDS, items=CALLS).assign(case=case))
+    table = pd.concat(parts, ignore_index=True)
+    title = f"Run-length encoding of {WIDTH}x{HEIGHT}, {len(runs(mask))} runs"
+    publish("rle", table, ratio_chart(table, title=title), size=f"{WIDTH}x{HEIGHT}", baseline_is="np.where")
 
 
 if __name__ == "__main__":

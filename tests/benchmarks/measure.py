@@ -1,0 +1,203 @@
+"""What the benchmarks share: contenders that take turns, each in a process of its own, and results kept and drawn.
+
+Every benchmark writes `docs/measured/<name>.csv` and `<name>.svg`. Set BENCH_OUT to write elsewhere.
+"""
+
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import blosc2
+import cv2
+import matplotlib
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from maskfold.analysis.charts import BLUE, GREY, ORANGE, PALE, as_svg, drawing
+from maskfold.config import quiet_console
+from maskfold.files import write_text
+
+OUT = Path(os.environ.get("BENCH_OUT", "docs/measured"))
+BASELINE = "baseline"
+
+
+def compete(
+    contenders: Mapping[str, Callable[[], Any]],
+    *,
+    rounds: int,
+    items: int = 1,
+    check: bool = True,
+    clocks: bool = False,
+) -> pd.DataFrame:
+    """Run the contenders in turn, round after round, so that all of them meet the same state of the machine.
+
+    Each has one process for all of its rounds, so none profits from what another sets or leaves in memory; the first
+    round of each, in which it starts up, is not counted.
+
+    Args:
+        contenders: Picklable functions by name, `BASELINE` among them.
+        rounds: How often each is timed.
+        items: What a call works on, so many images, say.
+        check: Whether all must return the same.
+        clocks: Whether they return the seconds themselves, of the part that counts.
+
+    Returns:
+        A row a contender: `way`, `ms` (median, an item), `ratio` (the median over rounds of the baseline's time divided
+        by this one's in the same round), `ratio_low`, `ratio_high` (the rounds' extremes), `peak_mib` (the most memory
+        of its process and of that one's own, added up) and `rounds`.
+
+    Raises:
+        AssertionError: If their results differ.
+    """
+    pools = {name: ProcessPoolExecutor(1, get_context("spawn"), initializer=start_up) for name in contenders}
+    try:
+        first = {name: pools[name].submit(timed, work).result() for name, work in contenders.items()}
+        if check and not clocks:
+            results = [found.result for found in first.values()]
+            assert all(np.array_equal(result, results[0]) for result in results), "the contenders' results differ"
+        turns = [
+            {name: pools[name].submit(timed, work, clocks).result() for name, work in contenders.items()}
+            for _ in range(rounds)
+        ]
+    finally:
+        for pool in pools.values():
+            pool.shutdown()
+    return pd.DataFrame([summary(name, turns, items) for name in contenders])
+
+
+def summary(name: str, turns: list[dict[str, "Timed"]], items: int) -> dict[str, Any]:
+    """Return a contender's row of `compete`."""
+    ratios = np.array([turn[BASELINE].seconds / turn[name].seconds for turn in turns])
+    return {
+        "way": name,
+        "ms": 1000 * np.median([turn[name].seconds for turn in turns]) / items,
+        "ratio": np.median(ratios),
+        "ratio_low": ratios.min(),
+        "ratio_high": ratios.max(),
+        "peak_mib": turns[-1][name].peak / 2**20,
+        "rounds": len(turns),
+    }
+
+
+class Timed(NamedTuple):
+    """What a call returned, the seconds it took, and the most memory in bytes until then."""
+
+    result: Any
+    seconds: float
+    peak: int
+
+
+def timed(work: Callable[[], Any], clock: bool = False) -> Timed:
+    """Call `work` and measure it; with `clock` it returns the seconds itself."""
+    start = time.perf_counter()
+    result = work()
+    return Timed(result, result if clock else time.perf_counter() - start, peak_memory())
+
+
+def peak_memory() -> int:
+    """Return the most memory in bytes that this process has had, and each of its living children, added up."""
+    children = [pid for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]
+    return sum(_peak(Path("/proc", pid, "status")) for pid in ["self", *children])
+
+
+def _peak(status: Path) -> int:
+    (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+    return 1024 * int(line.split()[1])
+
+
+def start_up() -> None:
+    """Make a contender's process one that works on one core and says nothing; what it raises is told all the same."""
+    one_thread()
+    quiet_console()
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(nowhere, stream.fileno())
+
+
+def one_thread() -> None:
+    """Keep every library to one core."""
+    cv2.setNumThreads(1)
+    blosc2.set_nthreads(1)
+    torch.set_num_threads(1)
+
+
+def machine() -> str:
+    """Return the machine in words: its processor, the cores that may be used, and the GPU if there is one."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
+    return f"{(names or [platform.machine()])[0]}, {len(os.sched_getaffinity(0))} cores{gpu}"
+
+
+def publish(name: str, table: pd.DataFrame, figure: Figure, **settings: Any) -> None:
+    """Write a benchmark's table, with its settings and the machine in every row, and its chart; print the table."""
+    print(table.to_string(index=False, float_format=lambda value: f"{value:.4g}"))
+    about = settings | {"machine": machine()}
+    write_text(OUT / f"{name}.csv", table.assign(**about).to_csv(index=False, float_format="%.4g"))
+    write_text(OUT / f"{name}.svg", as_svg(figure))
+    print(f"-> {OUT / name}.csv, .svg\n", flush=True)
+
+
+def ratio_chart(table: pd.DataFrame, *, title: str) -> Figure:
+    """Draw how many times as fast as the baseline each way is, with the extremes of the rounds.
+
+    Args:
+        table: Rows of `compete`, several cases one under another with the column `case`.
+        title: Over the chart.
+    """
+    rows = table[table["way"] != BASELINE].reset_index(drop=True)
+    with drawing(height=1.2 + 0.36 * len(rows)) as axes:
+        axes.barh(rows.index, rows["ratio"], color=BLUE, height=0.62)
+        axes.hlines(rows.index, rows["ratio_low"], rows["ratio_high"], color=ORANGE, lw=2)
+        for row in rows.itertuples():
+            at = max(row.ratio, row.ratio_high), row.Index
+            axes.annotate(f"{row.ratio:.3g}x", at, (5, -4), textcoords="offset points")
+        axes.axvline(1, color=GREY, lw=1, ls=":")
+        axes.set_yticks(rows.index, [f"{row.case}: {row.way}" for row in rows.itertuples()])
+        axes.set_xlim(0, 1.15 * max(rows["ratio_high"].max(), 1))
+        axes.invert_yaxis()
+        axes.set_xlabel("times the baseline's speed; orange: lowest to highest")
+        _entitle(axes, title)
+        return axes.figure
+
+
+def growth_chart(table: pd.DataFrame, *, y: str, title: str, label: str) -> Figure:
+    """Draw a line a stage over how many times the work there is, and a dotted one that grows with it.
+
+    Args:
+        table: With `stage`, `times` and `y`.
+        y: The column to draw, 1 where `times` is 1.
+        title: Over the chart.
+        label: What `y` is.
+    """
+    with drawing(height=3.8) as axes:
+        times = sorted(table["times"].unique())
+        axes.plot(times, times, ":", color=GREY, label="in proportion")
+        colours = matplotlib.colormaps["tab20"].colors[::2] + matplotlib.colormaps["tab20"].colors[1::2]
+        for colour, (name, rows) in zip(colours, table.groupby("stage", sort=False), strict=False):
+            axes.plot(rows["times"], rows[y], "o-", ms=4, lw=1.6, color=colour, label=name)
+        axes.set_xticks(times)
+        axes.set_ylim(0)
+        axes.grid(color=PALE)
+        axes.set_axisbelow(True)
+        axes.set_xlabel("times the work")
+        axes.set_ylabel(label)
+        axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+        _entitle(axes, title)
+        return axes.figure
+
+
+def _entitle(axes: Axes, title: str) -> None:
+    """Write the title over the whole figure, which is made wide enough for long labels."""
+    figure = axes.figure
+    figure.set_size_inches(7.2, figure.get_figheight())
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11.5, fontweight="bold")
