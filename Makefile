@@ -34,7 +34,7 @@ trained = $(if $(filter all,$(FOLD)),$$(cd experiments/$(EXP) && ls -d fold* | t
 # Without EXP, every card.
 card = $(if $(filter file,$(origin EXP)),all,$(EXP))
 
-.PHONY: help setup demo test lint data studio folds train predict fuse evaluate ensemble blend pseudo campaign card doctor submit pick score report notebook bench
+.PHONY: help setup demo test lint data studio folds train predict fuse evaluate ensemble blend pseudo plan campaign card doctor submit pick score report notebook bench
 
 help: ## list the doors
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -95,6 +95,13 @@ pseudo: $(STAMP) ## label the test photos that ENS is sure of, for training
 
 # What a campaign tells its stages, such as TRAIN="data=pairs data.root=/photos" PREDICT="trainer.batch_size=16".
 told = $(if $(TRAIN),"train='$(TRAIN)'") $(if $(PREDICT),"predict='$(PREDICT)'") $(if $(MERGE),"merge='$(MERGE)'")
+
+# Of the ensemble when it is given, of the experiment when it is or nothing is.
+given = $(if $(filter file,$(origin $(1))),,$($(1)))
+planned = $(if $(or $(call given,EXP),$(if $(call given,ENS),,yes)),experiments=[$(EXP)]) $(if $(call given,ENS),ensemble=$(ENS))
+
+plan: $(STAMP) ## what EXP=..., ENS=... or both will cost, before it runs
+	$(STAGE).plan $(planned) $(told) $(ARGS)
 
 campaign: $(STAMP) ## train, predict, evaluate and merge all that ENS lacks; ARGS="jobs=2" at once
 	$(STAGE).campaign ensemble=$(ENS) $(told) $(ARGS)

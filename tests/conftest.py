@@ -1,11 +1,14 @@
 """What several rooms' tests need: a tiny labelled set, drawn and not downloaded."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+
+from maskfold import parallel
 
 # Before torch is imported: on pictures of these sizes threads wait for one another longer than they work.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -40,3 +43,14 @@ def workplace(tmp_path, tiny_photos, monkeypatch) -> list[str]:
     split.write_text("\n".join(["image_id,group,fold", *rows, ""]))
     monkeypatch.chdir(tmp_path)
     return ["data=pairs", f"data.root={tiny_photos}", r"data.group='(.*)_\d+'"]
+
+
+@pytest.fixture
+def dask(monkeypatch) -> Iterator[str]:
+    """A Dask cluster of two processes in the current folder, named by the environment; return its address."""
+    from distributed import LocalCluster
+
+    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
+        monkeypatch.setenv(parallel.DASK, cluster.scheduler_address)
+        yield cluster.scheduler_address
+        parallel._connect(cluster.scheduler_address).close()

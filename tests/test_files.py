@@ -130,3 +130,22 @@ def test_a_folder_that_cannot_be_made_cannot_be_locked(tmp_path):
 def test_long_lists_are_cut_and_counted():
     assert listing(["a", "b"], limit=2) == "  a\n  b"
     assert listing(["a", "b", "c", "d"], limit=2) == "  a\n  b\n  ... and 2 more"
+
+
+def test_a_forked_process_does_not_keep_the_folder_when_its_parent_lets_go(tmp_path):
+    wait, go = os.pipe()
+    hear, ready = os.pipe()
+    with files.locked(tmp_path):
+        pid = os.fork()
+        if pid == 0:
+            os.close(go)
+            os.write(ready, b"1")
+            os.read(wait, 1)  # lives on until the parent closes the other end
+            os._exit(0)
+        os.read(hear, 1)
+    with files.locked(tmp_path):
+        pass
+    os.close(go)
+    os.waitpid(pid, 0)
+    for end in (wait, hear, ready):
+        os.close(end)

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from maskfold.errors import MaskfoldError
-from maskfold.parallel import map_unordered, progress
+from maskfold.parallel import DASK, map_unordered, progress
 
 
 def _process(item: int) -> tuple[int, int]:
@@ -49,3 +49,21 @@ def test_progress_counts_what_has_a_length_and_what_is_told(capsys):
     assert "2/2" in shown
     assert "write: 100%" in shown
     assert "3/3" in shown
+
+
+def test_dask_workers_take_the_place_of_local_processes_when_the_environment_names_their_scheduler(dask):
+    results = list(map_unordered(_process, range(50), "count"))
+
+    assert sorted(item for item, _ in results) == list(range(50))
+    processes = {process for _, process in results}
+    assert os.getpid() not in processes
+    assert len(processes) <= 2
+    with pytest.raises(MaskfoldError, match=r"^item [0-9] cannot be read$"):
+        list(map_unordered(_refuse, range(3), "count"))
+    assert list(map_unordered(_process, range(2), "count", jobs=1)) == [(0, os.getpid()), (1, os.getpid())]
+
+
+def test_a_dask_scheduler_that_does_not_answer_is_named(monkeypatch):
+    monkeypatch.setenv(DASK, "nonsense://nowhere")
+    with pytest.raises(MaskfoldError, match=r"MASKFOLD_DASK=nonsense://nowhere: no Dask scheduler answers"):
+        list(map_unordered(_process, range(2), "count", jobs=2))

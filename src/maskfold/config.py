@@ -147,6 +147,19 @@ class PseudoStage:
 
 
 @dataclass
+class PlanStage:
+    """Keys of `stages/plan.py`."""
+
+    experiments: list[str] = field(default_factory=list)
+    ensemble: dict[str, Any] | None = None
+    train: str = ""
+    predict: str = ""
+    batches: int = MISSING
+    photos: int = MISSING
+    map_bytes: int | None = None
+
+
+@dataclass
 class CampaignStage:
     """Keys of `stages/campaign.py`."""
 
@@ -223,6 +236,7 @@ STAGES = {
     "ensemble": EnsembleStage,
     "blend": BlendStage,
     "pseudo": PseudoStage,
+    "plan": PlanStage,
     "campaign": CampaignStage,
     "doctor": DoctorStage,
     "submit": SubmitStage,

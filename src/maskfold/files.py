@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from maskfold.errors import MaskfoldError
 
@@ -98,4 +99,21 @@ def locked(folder: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise MaskfoldError(f"{folder}: another run is writing here. Wait for it, or stop it, first.") from error
-        yield
+        _held.add(lock)
+        try:
+            yield
+        finally:
+            _held.discard(lock)
+
+
+_held: set[IO] = set()
+
+
+def _let_go() -> None:
+    """Close the locks in a process that was forked: a loading process would hold them beyond its parent's death."""
+    for lock in _held:
+        lock.close()
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_let_go)

@@ -1,10 +1,17 @@
 """One loop over images for every stage: parallel, with a progress bar, in whatever order results come."""
 
+import functools
+import os
 from collections.abc import Callable, Iterable, Iterator, Sized
+from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
 import joblib
 from tqdm import tqdm
+
+from maskfold.errors import MaskfoldError
+
+DASK = "MASKFOLD_DASK"  # environment: the address of a Dask scheduler, to use its workers instead of local processes
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -33,10 +40,34 @@ def map_unordered(
         description: The progress bar's label.
         total: The number of items, when `items` has no length.
         unit: What the progress bar calls an item.
-        jobs: Processes; -1 is one per core, 1 stays in this process. Another joblib backend (dask, say) is
-            chosen with `joblib.parallel_config` around the call.
+        jobs: Processes; -1 is one per core, 1 stays in this process. Where the environment names a Dask scheduler
+            (`DASK`), more than one is all its workers, which see the same folders from the same working folder.
+
+    Raises:
+        MaskfoldError: If the Dask scheduler does not answer.
     """
     total = len(items) if total is None and isinstance(items, Sized) else total
     calls = (joblib.delayed(function)(item) for item in items)
-    results = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(calls)
+    with _backend() if jobs != 1 else nullcontext():
+        results = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(calls)
     yield from progress(results, description, total=total, unit=unit)
+
+
+def _backend() -> AbstractContextManager:
+    """Return the context in which joblib finds its workers."""
+    scheduler = os.environ.get(DASK)
+    if not scheduler:
+        return nullcontext()
+    _connect(scheduler)
+    return joblib.parallel_config(backend="dask")
+
+
+@functools.cache
+def _connect(scheduler: str) -> object:
+    """Connect this process to a Dask scheduler, for as long as it lives."""
+    from distributed import Client  # seconds to import, and used on clusters only
+
+    try:
+        return Client(scheduler, timeout=20)
+    except (OSError, ValueError) as error:
+        raise MaskfoldError(f"{DASK}={scheduler}: no Dask scheduler answers there ({error}).") from error

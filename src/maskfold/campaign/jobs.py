@@ -1,0 +1,162 @@
+"""The jobs that make an ensemble: what each runs, what it waits for, and how far it is."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from maskfold import files
+from maskfold.campaign.members import Member
+from maskfold.config import EXPERIMENTS
+from maskfold.ensembling.manifest import ingredients, newest_map
+from maskfold.ensembling.recipe import Recipe
+from maskfold.ensembling.tree import leaves
+from maskfold.prediction.store import ProbabilityStore
+from maskfold.training.run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class Job:
+    """One stage of one run.
+
+    Attributes:
+        name: Unique in its campaign; its log is named after it.
+        command: The stage and its overrides.
+        row: The line of the table that it is shown in: its member's, or the ensemble's.
+        column: The column: its fold, or another word.
+        label: What the table says while it runs.
+        needs: Names of the jobs that must be done before.
+        done: Whether what it makes is there; asked when all that it needs is done.
+        progress: How far it is, in a few words.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    row: str
+    column: str
+    label: str
+    needs: tuple[str, ...] = ()
+    done: Callable[[], bool] = field(default=lambda: False, repr=False)
+    progress: Callable[[], str] = field(default=str, repr=False)
+
+
+def member_jobs(member: Member, *, train: Sequence[str], predict: Sequence[str]) -> Iterator[Job]:
+    """Yield a member's jobs: training and prediction of every fold, and its evaluation.
+
+    Args:
+        member: An experiment and its folds.
+        train: What every training is told besides.
+        predict: What every prediction is told besides.
+    """
+    scored = []
+    for fold in member.folds:
+        run, column, begun = member.run(fold), f"fold {fold}", f"{member.name}.fold{fold}"
+        command = ("train", f"experiment={member.name}", f"fold={fold}", *train)
+        epochs = _Epochs(run, member.epochs)
+        yield Job(f"{begun}.train", command, member.name, column, "train", (), run.finished.exists, epochs)
+        for split in ("oof", "test") if member.test else ("oof",):
+            command = ("predict", f"name={member.name}", f"fold={fold}", f"split={split}", *predict)
+            maps = _Maps(run.predictions / split, tuple(member.ids(fold, split)))
+            yield Job(
+                f"{begun}.{split}", command, member.name, column, split, (f"{begun}.train",), maps.all_there, maps
+            )
+        scored.append(f"{begun}.oof")
+    if member.complete:
+        results = member.run(0).path.parent / "results.csv"
+        stores = [member.run(fold).predictions / "oof" for fold in member.folds]
+        newer = _Newer(results, stores)
+        yield Job(
+            f"{member.name}.evaluate",
+            ("evaluate", f"name={member.name}"),
+            member.name,
+            "Dice",
+            "evaluate",
+            tuple(scored),
+            newer,
+        )
+
+
+def ensemble_jobs(
+    folder: Path, recipe: Recipe, written: dict[str, Any], members: Sequence[Member], *, overrides: Sequence[str]
+) -> Iterator[Job]:
+    """Yield the merges of an ensemble: out of fold where every member has all folds, and of the test photos.
+
+    Args:
+        folder: The ensemble's, under `submissions/`.
+        recipe: The ensemble.
+        written: The same as its file has it.
+        members: Its experiments.
+        overrides: What the stage is told: the ensemble's name, and what else it needs.
+    """
+    possible = {"oof": all(member.complete for member in members), "test": all(member.test for member in members)}
+    for split in (split for split, is_possible in possible.items() if is_possible):
+        needs = tuple(f"{member.name}.fold{fold}.{split}" for member in members for fold in member.folds)
+        merged = _Merged(folder / ("oof" if split == "oof" else ""), split, recipe, written)
+        command = ("ensemble", *overrides, f"split={split}")
+        yield Job(f"ensemble.{split}", command, "ensemble", "Dice", f"merge {split}", needs, merged)
+
+
+@dataclass(frozen=True)
+class _Epochs:
+    """How many epochs of a run are trained."""
+
+    run: RunFolder
+    epochs: int | None
+
+    def __call__(self) -> str:
+        trained = len(pd.read_csv(self.run.metrics)) if self.run.metrics.exists() else 0
+        if self.epochs is None:
+            return f"epoch {trained + 1}"
+        return f"epoch {min(trained + 1, self.epochs)}/{self.epochs}"
+
+
+@dataclass(frozen=True)
+class _Maps:
+    """How many maps of a store are there."""
+
+    folder: Path
+    image_ids: tuple[str, ...]
+
+    def __call__(self) -> str:
+        there = len(ProbabilityStore(self.folder).paths()) if self.folder.is_dir() else 0
+        return f"{min(there / len(self.image_ids), 1):.0%}"
+
+    def all_there(self) -> bool:
+        return not ProbabilityStore(self.folder).missing(self.image_ids)
+
+
+@dataclass(frozen=True)
+class _Newer:
+    """Whether a file is newer than the last change of some folders."""
+
+    path: Path
+    folders: list[Path]
+
+    def __call__(self) -> bool:
+        if not self.path.exists():
+            return False
+        return self.path.stat().st_mtime_ns > max(folder.stat().st_mtime_ns for folder in self.folders)
+
+
+@dataclass(frozen=True)
+class _Merged:
+    """Whether an ensemble's submission is of the maps that are there."""
+
+    folder: Path
+    split: str
+    recipe: Recipe
+    written: dict[str, Any]
+
+    def __call__(self) -> bool:
+        path = self.folder / "manifest.json"
+        if not path.exists():
+            return False
+        trees = (self.recipe.members, self.recipe.repair.members or self.recipe.members)
+        found, best = (leaves(tree, split=self.split, experiments=EXPERIMENTS) for tree in trees)
+        now = {"ensemble": self.written, "members": ingredients(found), "repair_members": ingredients(best)}
+        manifest = files.read_json(path)
+        return all(manifest.get(key) == value for key, value in now.items()) and path.stat().st_mtime_ns > newest_map(
+            [*found, *best]
+        )

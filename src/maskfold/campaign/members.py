@@ -1,0 +1,141 @@
+"""The members of an ensemble as jobs see them: which experiments, which folds, how each is trained."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from hydra.errors import MissingConfigException
+
+from maskfold.config import EXPERIMENTS, build, compose, resolved
+from maskfold.data.folds import fold_members, read_folds, split_path
+from maskfold.ensembling.tree import leaf_nodes
+from maskfold.errors import MaskfoldError
+from maskfold.prediction.splits import SPLITS
+from maskfold.training.run_folder import RunFolder
+from maskfold.training.schedules import Schedule
+
+
+@dataclass(frozen=True)
+class Member:
+    """An experiment of an ensemble.
+
+    Attributes:
+        name: The experiment's, and its folder's.
+        folds: Those that the ensemble has, in order.
+        config: How its first fold is trained, plain and resolved.
+        epochs: Of a training; None if that is not known before.
+        oof: `fold -> image_ids` that the fold validates on, for every fold of its split.
+        test: `image_id` of every test photo.
+        table: The image table of its data.
+    """
+
+    name: str
+    folds: tuple[int, ...]
+    config: dict[str, Any]
+    epochs: int | None
+    oof: dict[int, list[str]]
+    test: list[str]
+    table: pd.DataFrame = field(repr=False)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the ensemble has every fold of the split, so that every train photo has a map."""
+        return set(self.folds) == self.oof.keys()
+
+    def run(self, fold: int) -> RunFolder:
+        """Return a fold's folder."""
+        return RunFolder(EXPERIMENTS / self.name / f"fold{fold}")
+
+    def refuse_other_runs(self) -> None:
+        """Refuse finished runs that were trained with another configuration than they would be now.
+
+        Raises:
+            MaskfoldError: If there is one; the message names the keys that differ.
+        """
+        for fold in self.folds:
+            if self.run(fold).finished.exists():
+                self.run(fold).refuse_other(self.config | {"fold": fold})
+
+    def ids(self, fold: int, split: str) -> list[str]:
+        """Return the images that a fold predicts, of `oof` or `test`."""
+        return self.oof[fold] if split == "oof" else self.test
+
+
+def find_members(trees: Sequence[Sequence[dict[str, Any]]], overrides: Sequence[str]) -> list[Member]:
+    """Return the experiments of some trees of members, each once.
+
+    Nodes that name maps, or a store of their own, are left out: nobody knows how to make those.
+
+    Args:
+        trees: As `maskfold.ensembling.tree.leaves` takes them.
+        overrides: What every training is told besides its experiment.
+
+    Raises:
+        MaskfoldError: If a node is malformed, or there is no such experiment or fold.
+    """
+    wanted: dict[str, set[int] | None] = {}
+    for node in (node for tree in trees for node in leaf_nodes(tree)):
+        if "experiment" not in node or node.get("store"):
+            continue
+        name, folds = node["experiment"], node.get("folds")
+        if folds is None or wanted.get(name, set()) is None:
+            wanted[name] = None
+        else:
+            wanted[name] = wanted.get(name, set()) | set(folds)
+    tables: dict[str, pd.DataFrame] = {}
+    return [find_member(name, overrides, folds=folds, tables=tables) for name, folds in wanted.items()]
+
+
+def find_member(
+    name: str, overrides: Sequence[str], *, folds: set[int] | None = None, tables: dict[str, pd.DataFrame] | None = None
+) -> Member:
+    """Return an experiment as it would be trained, or as it was if its configuration is in its run folders only.
+
+    Args:
+        name: The experiment's.
+        overrides: What its training is told besides.
+        folds: Those that are wanted; None for all of its split.
+        tables: Image tables that have been read, by their source.
+
+    Raises:
+        MaskfoldError: If there is no such experiment, or it has no such fold.
+    """
+    config = _config(name, overrides)
+    source = build(config["data"])
+    tables = {} if tables is None else tables
+    key = str(config["data"])
+    if key not in tables:
+        tables[key] = source.load()
+    table = tables[key]
+    split = read_folds(split_path(source, config["split_file"]), table)
+    oof = {int(fold): fold_members(split, fold) for fold in sorted(split["fold"].unique())}
+    for fold in folds or ():
+        fold_members(split, fold)
+    test = table.loc[table["split"] == SPLITS["test"], "image_id"].tolist()
+    return Member(name, tuple(sorted(oof if folds is None else folds)), config, _epochs(config), oof, test, table)
+
+
+def _config(name: str, overrides: Sequence[str]) -> dict[str, Any]:
+    try:
+        config = resolved(compose("train", [f"experiment={name}", *overrides]))
+    except MissingConfigException as error:
+        trained = [run for run in _runs(name) if run.config.exists()]
+        if not trained:
+            raise MaskfoldError(
+                f"experiment {name}: there is neither conf/experiment/{name}.yaml nor a run."
+            ) from error
+        return trained[0].read_config()
+    if config["name"] != name:
+        raise MaskfoldError(f"experiment {name} writes to experiments/{config['name']}: set name: {name} in its file.")
+    return config
+
+
+def _epochs(config: dict[str, Any]) -> int | None:
+    schedule = build(config["schedule"])
+    return config["trainer"]["max_epochs"] or (len(schedule) if isinstance(schedule, Schedule) else None)
+
+
+def _runs(name: str) -> Iterator[RunFolder]:
+    return (RunFolder(Path(path)) for path in sorted((EXPERIMENTS / name).glob("fold*")))

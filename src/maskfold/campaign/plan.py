@@ -1,0 +1,139 @@
+"""From the cost of one network to that of all: the table that a plan prints."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rich import box
+from rich.table import Table
+
+from maskfold.campaign.members import Member
+from maskfold.campaign.probe import Cost
+from maskfold.errors import MaskfoldError
+from maskfold.prediction.store import ProbabilityStore
+
+
+@dataclass(frozen=True)
+class Sum:
+    """What a number of networks costs together: seconds of training and prediction, bytes of disk."""
+
+    train: float = 0.0
+    oof: float = 0.0
+    test: float = 0.0
+    checkpoints: float = 0.0
+    maps: float = 0.0
+
+    def __add__(self, other: "Sum") -> "Sum":
+        return Sum(*(one + two for one, two in zip(self.numbers(), other.numbers(), strict=True)))
+
+    def numbers(self) -> tuple[float, ...]:
+        """Return the fields in order."""
+        return self.train, self.oof, self.test, self.checkpoints, self.maps
+
+    @property
+    def seconds(self) -> float:
+        """Of all stages."""
+        return self.train + self.oof + self.test
+
+    @property
+    def disk(self) -> float:
+        """For all files."""
+        return self.checkpoints + self.maps
+
+
+def cost_of_fold(member: Member, cost: Cost, fold: int, *, left: bool = False) -> Sum:
+    """Return what a fold costs, or what is left of that.
+
+    Args:
+        member: The fold's.
+        cost: Of one network of it.
+        fold: The fold.
+        left: Count neither a training that is finished nor maps that are there.
+
+    Raises:
+        MaskfoldError: If nobody knows how many epochs it is trained for.
+    """
+    if member.epochs is None:
+        raise MaskfoldError(f"{member.name}: its schedule has no length of its own. Set trainer.max_epochs.")
+    run = member.run(fold)
+    trained = left and run.finished.exists()
+    maps = {}
+    for split in ("oof", "test"):
+        ids = member.ids(fold, split)
+        maps[split] = len(ProbabilityStore(run.predictions / split).missing(ids) if left else ids)
+    return Sum(
+        train=0.0 if trained else cost.start + member.epochs * cost.epoch,
+        oof=(cost.start if maps["oof"] else 0.0) + maps["oof"] * cost.photo,
+        test=(cost.start if maps["test"] else 0.0) + maps["test"] * cost.photo,
+        checkpoints=0.0 if trained else cost.checkpoints,
+        maps=sum(maps.values()) * cost.map,
+    )
+
+
+def left_to_do(costs: Mapping[str, tuple[Member, Cost]]) -> Sum:
+    """Return what is left to do of all folds of all members."""
+    folds = ((member, cost, fold) for member, cost in costs.values() for fold in member.folds)
+    return sum((cost_of_fold(member, cost, fold, left=True) for member, cost, fold in folds), Sum())
+
+
+def draw(costs: Mapping[str, tuple[Member, Cost]], *, left: Sum, free: int) -> Table:
+    """Return the table: a row a member, and what is left to do.
+
+    Args:
+        costs: By the member's name.
+        left: Of all of them.
+        free: Bytes of disk that are free.
+    """
+    table = Table(box=box.SIMPLE, caption_justify="left")
+    table.add_column()
+    for heading in ("train", "oof", "test", "folds", "in all", "device", "RAM", "weights", "maps"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    everything = Sum()
+    for name, (member, cost) in costs.items():
+        one = cost_of_fold(member, cost, member.folds[0])
+        every = sum((cost_of_fold(member, cost, fold) for fold in member.folds), Sum())
+        everything += every
+        times = (duration(seconds) for seconds in (one.train, one.oof, one.test))
+        memory = (readable(cost.device) if cost.device else "none", readable(cost.ram))
+        table.add_row(name, *times, str(len(member.folds)), *_in_all(every, *memory))
+    for name, total in (("together", everything), ("left to do", left)):
+        table.add_row(name, "", "", "", "", *_in_all(total, "", ""))
+    table.caption = (
+        "train, oof and test are of one fold, the last two columns of all folds; one run at a time on this machine. "
+        f"{readable(free)} of disk are free."
+    )
+    return table
+
+
+def _in_all(total: Sum, device: str, ram: str) -> tuple[str, ...]:
+    return duration(total.seconds), device, ram, readable(total.checkpoints), readable(total.maps)
+
+
+def refuse_full_disk(left: Sum, free: int) -> None:
+    """Refuse what the disk cannot hold.
+
+    Raises:
+        MaskfoldError: If it cannot.
+    """
+    if left.disk > free:
+        raise MaskfoldError(
+            f"The disk has {readable(free)} free, and what is left to do needs {readable(left.disk)}: make room, or "
+            "work in a folder on a larger disk. If a trained network's maps are known to be smaller than was taken "
+            "here, say so with map_bytes=<bytes>."
+        )
+
+
+def duration(seconds: float) -> str:
+    """Return seconds in a unit that suits them."""
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def readable(count: float) -> str:
+    """Return a number of bytes in a unit that suits it."""
+    for unit in ("B", "KiB", "MiB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}"
+        count /= 1024
+    return f"{count:,.1f} GiB"

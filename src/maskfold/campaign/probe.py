@@ -1,0 +1,177 @@
+"""What a member will cost, from a few steps of its own: the training stage, run briefly in a folder of the probe."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import psutil
+
+from maskfold import files
+from maskfold.campaign.members import Member
+from maskfold.config import EXPERIMENTS, build
+from maskfold.errors import MaskfoldError
+from maskfold.prediction.members import load_network
+from maskfold.prediction.predictor import predict_photos
+from maskfold.prediction.store import ProbabilityStore
+from maskfold.training.batch_size import KEY as BATCH_SIZE
+from maskfold.training.run_folder import RunFolder
+from maskfold.training.schedules import Schedule
+
+FOLDER = ".plan"  # in the folder of experiments
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one network costs; seconds and bytes.
+
+    Attributes:
+        start: Until the first step: imports, data, the first batch.
+        epoch: Of an epoch of training, with its validation.
+        photo: To predict one photo.
+        device: Memory of the device in training; 0 on a CPU.
+        ram: Memory of the machine in training, of all processes.
+        checkpoints: Disk for the checkpoints of a fold.
+        map: Disk for one probability map.
+        map_from: Where that comes from.
+    """
+
+    start: float
+    epoch: float
+    photo: float
+    device: int
+    ram: int
+    checkpoints: int
+    map: float
+    map_from: str
+
+
+def probe(
+    member: Member, *, train: Sequence[str], predict: dict[str, Any], batches: int, photos: int, map_bytes: int | None
+) -> Cost:
+    """Train a member for two epochs of a few batches, predict a few photos, and look what that took.
+
+    The first of the two epochs warms everything up; the second is the measure.
+
+    Args:
+        member: What is asked about.
+        train: What its training is told besides.
+        predict: The trainer's part of how photos are predicted.
+        batches: Batches of an epoch.
+        photos: Photos to predict.
+        map_bytes: The size of a map, if it is known; None to take it from the maps that there are.
+
+    Raises:
+        MaskfoldError: If the training fails; the message is its own.
+    """
+    run = RunFolder(EXPERIMENTS / FOLDER / member.name / "fold0")
+    try:
+        with files.locked(EXPERIMENTS / FOLDER / member.name):
+            wall, ram = _train(member, run, [*train, f"trainer.limit_batches={batches}"])
+            log = pd.read_csv(run.metrics)
+            epoch = _epoch_seconds(member, run, log.iloc[-1], batches)
+            seconds, own_map = _predict(member, run, predict, photos)
+            size, source = _map_size(member, own_map, map_bytes)
+            return Cost(
+                start=wall - log["seconds"].sum() + max(0.0, log["seconds"].iloc[0] - log["seconds"].iloc[-1]),
+                epoch=epoch,
+                photo=seconds,
+                device=int(log["peak_memory_mb"].max()) * 2**20,
+                ram=ram,
+                checkpoints=_checkpoint_bytes(member, run),
+                map=size,
+                map_from=source,
+            )
+    finally:
+        shutil.rmtree(EXPERIMENTS / FOLDER, ignore_errors=True)
+
+
+def _train(member: Member, run: RunFolder, overrides: Sequence[str]) -> tuple[float, int]:
+    """Run the training stage; return its seconds and the most bytes of memory that its processes had."""
+    name = run.path.parent.relative_to(EXPERIMENTS)
+    command = [sys.executable, "-m", "maskfold.stages.train", f"experiment={member.name}", "tracker=csv", *overrides]
+    command += [f"name={name}", "fold=0", "trainer.max_epochs=2", "trainer.patience=null", "overwrite=true"]
+    log = run.path.parent / "probe.log"
+    began, most = time.monotonic(), 0
+    with log.open("w") as said, subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT) as process:
+        while process.poll() is None:
+            most = max(most, _memory(process.pid))
+            time.sleep(0.2)
+    if process.returncode != 0:
+        words = "\n".join(log.read_text(errors="replace").strip().splitlines()[-3:])
+        raise MaskfoldError(f"{member.name}: its first steps failed:\n{words}")
+    return time.monotonic() - began, most
+
+
+def _memory(pid: int) -> int:
+    """Return the bytes of a process and all below it, what they share counted once."""
+    total = 0
+    try:
+        process = psutil.Process(pid)
+        for one in (process, *process.children(recursive=True)):
+            total += one.memory_full_info().pss
+    except psutil.Error:  # it has ended meanwhile
+        pass
+    return total
+
+
+def _epoch_seconds(member: Member, run: RunFolder, measured: pd.Series, batches: int) -> float:
+    """Scale the seconds of a short epoch to all images of the fold, those of training and validation each by theirs."""
+    trainer = member.config["trainer"]
+    size = files.read_json(run.run).get(BATCH_SIZE, trainer["batch_size"])
+    validated = len(member.oof[0])
+    trained = sum(len(ids) for ids in member.oof.values()) - validated
+    repeated = 1 + 1 / trainer["hard_negatives_every"] if trainer["hard_negatives_every"] else 1
+    looked_at = max(1, min(batches, trained // size)) * min(size, trained)
+    validation = measured["seconds"] - looked_at / measured["images_per_second"]
+    per_validated = max(0.0, validation) / min(batches * size, validated)
+    return trained * repeated / measured["images_per_second"] + validated * per_validated
+
+
+def _predict(member: Member, run: RunFolder, trainer: dict[str, Any], photos: int) -> tuple[float, float]:
+    """Return the seconds to predict a photo, and the bytes of its map."""
+    ids = member.test or member.oof[0]
+    rows = member.table[member.table["image_id"].isin(ids)]
+    network = load_network(run.best)
+    ways = {key: build(member.config[key]) for key in ("geometry", "preprocess")}
+    seconds = 0.0
+    for name, part in (("first", rows[: trainer["batch_size"]]), ("then", rows[:photos])):
+        store = ProbabilityStore(run.predictions / name)
+        began = time.monotonic()
+        predict_photos(network, part, **ways, tta=member.config["tta"], store=store, **trainer)
+        seconds = (time.monotonic() - began) / len(part)
+    sizes = [path.stat().st_size for path in store.paths().values()]
+    return seconds, sum(sizes) / len(sizes)
+
+
+def _map_size(member: Member, own: float, known: int | None) -> tuple[float, str]:
+    """Return the bytes of a map and where that comes from."""
+    if known is not None:
+        return known, "as told with map_bytes"
+    for fold in member.folds:
+        for split in ("oof", "test"):
+            store = ProbabilityStore(member.run(fold).predictions / split)
+            paths = list(store.paths().values())[:1000] if store.folder.is_dir() else []
+            if paths:
+                return sum(path.stat().st_size for path in paths) / len(paths), f"the mean of {store.folder}"
+    return own, "of the probe's own network: at most, for maps of a trained one are smaller"
+
+
+def _checkpoint_bytes(member: Member, run: RunFolder) -> int:
+    schedule = build(member.config["schedule"])
+    snapshots = schedule.snapshots_before(member.epochs or 0) if isinstance(schedule, Schedule) else 0
+    return run.last.stat().st_size + (1 + snapshots) * run.best.stat().st_size
+
+
+def free_bytes(path: Path) -> int:
+    """Return what is free on the disk that `path` is, or will be, on."""
+    while not path.exists():
+        path = path.parent
+    status = os.statvfs(path)
+    return status.f_bavail * status.f_frsize

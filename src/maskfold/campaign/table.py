@@ -1,0 +1,76 @@
+"""The live table of a campaign: a line a member, a column a fold."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import Path
+
+import pandas as pd
+from rich.table import Table
+
+from maskfold.campaign.runner import Standing, State
+
+STYLES = {State.WAITING: "dim", State.RUNNING: "bold", State.DONE: "green", State.FAILED: "red", State.BLOCKED: "red"}
+
+
+def draw(standings: Iterable[Standing], *, title: str, seconds: float, scores: dict[str, str]) -> Table:
+    """Return the table.
+
+    Args:
+        standings: Of all jobs.
+        title: What stands above it.
+        seconds: How long the campaign has run.
+        scores: What a row's last column says once its job is done.
+    """
+    standings = list(standings)
+    cells: dict[tuple[str, str], list[Standing]] = {}
+    for standing in standings:
+        cells.setdefault((standing.job.row, standing.job.column), []).append(standing)
+    columns = sorted({column for _, column in cells}, key=_order)
+    table = Table("", *columns, title=title, caption=_caption(standings, seconds), title_justify="left")
+    for row in dict.fromkeys(row for row, _ in cells):
+        told = [_cell(cells.get((row, column), []), scores.get(row, "done")) for column in columns]
+        table.add_row(row, *told)
+    return table
+
+
+def _order(column: str) -> tuple[bool, int, str]:
+    """Folds by their number, then the rest."""
+    word, _, number = column.partition(" ")
+    return (word != "fold", int(number) if number.isdecimal() else 0, column)
+
+
+def _cell(standings: list[Standing], done: str) -> str:
+    """Say what is being done in a cell, else what is wrong, else what it waits for."""
+    for state in (State.RUNNING, State.FAILED, State.BLOCKED, State.WAITING):
+        for standing in standings:
+            if standing.state is state:
+                return f"[{STYLES[state]}]{_told(standing)}[/]"
+    if not standings:
+        return ""
+    return f"[{STYLES[State.DONE]}]{done if standings[0].job.column == 'Dice' else 'done'}[/]"
+
+
+def _told(standing: Standing) -> str:
+    job, again = standing.job, f", try {standing.tries}" if standing.tries > 1 else ""
+    if standing.state is State.RUNNING:
+        return f"{job.label} {job.progress()}".rstrip() + again
+    if standing.state is State.FAILED:
+        return f"{job.label} failed"
+    return f"{job.label} {standing.state.value}"
+
+
+def _caption(standings: list[Standing], seconds: float) -> str:
+    counts = {state: sum(standing.state is state for standing in standings) for state in State}
+    told = [f"{counts[state]} {state.value}" for state in State if counts[state] or state is State.DONE]
+    return f"{len(standings)} jobs: {', '.join(told)}; {timedelta(seconds=round(seconds))}"
+
+
+def score_of(results: Path) -> str:
+    """Return the pooled Dice of a member's `results.csv`."""
+    table = pd.read_csv(results, dtype={"fold": str}).set_index("fold")
+    return f"{table.loc['all', 'dice']:.5f}"
+
+
+def ensemble_score(scores: Path) -> str:
+    """Return the mean out-of-fold Dice of an ensemble's `scores.parquet`, `done` if there are none."""
+    return f"{pd.read_parquet(scores, columns=['dice'])['dice'].mean():.5f}" if scores.exists() else "done"

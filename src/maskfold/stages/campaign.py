@@ -1,0 +1,135 @@
+"""Make an ensemble from nothing: `python -m maskfold.stages.campaign ensemble=carvana`."""
+
+import logging
+import os
+import shlex
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+from rich.console import Console
+from rich.live import Live
+
+from maskfold.campaign.jobs import Job, ensemble_jobs, member_jobs
+from maskfold.campaign.members import Member, find_members
+from maskfold.campaign.runner import Runner, Standing, State, start_stage
+from maskfold.campaign.table import draw, ensemble_score, score_of
+from maskfold.config import EXPERIMENTS, SUBMISSIONS, build, entry_point, resolved
+from maskfold.ensembling.recipe import Recipe
+from maskfold.errors import MaskfoldError
+from maskfold.files import locked
+
+log = logging.getLogger(__name__)
+
+
+def campaign(config: DictConfig) -> dict[str, Standing]:
+    """Run every job of an ensemble that is not done; return how each stands, and say what failed."""
+    if config.jobs < 1 or config.retries < 0:
+        raise MaskfoldError(f"jobs={config.jobs} retries={config.retries}: at least 1 job at once, 0 retries or more.")
+    recipe: Recipe = build(config.ensemble)
+    train, predict, merge = (shlex.split(told) for told in (config.train, config.predict, config.merge))
+    members = find_members([recipe.members, recipe.repair.members or []], train)
+    for member in members:
+        member.refuse_other_runs()
+    jobs = [job for member in members for job in member_jobs(member, train=train, predict=predict)]
+    folder = SUBMISSIONS / recipe.name
+    merge = [*_chosen(recipe.name), *merge]
+    jobs += ensemble_jobs(folder, recipe, resolved(config.ensemble), members, overrides=merge)
+    logs = folder / "campaign"
+    with locked(logs):
+        standings = _run(jobs, members, folder, logs, at_once=config.jobs, retries=config.retries, poll=config.poll)
+    _summarise(standings, logs)
+    return standings
+
+
+def _chosen(name: str) -> list[str]:
+    """Return the overrides that chose the ensemble, for the stage that merges it."""
+    if not HydraConfig.initialized():
+        return [f"ensemble={name}"]
+    return [told for told in HydraConfig.get().overrides.task if told.lstrip("+~").startswith("ensemble")]
+
+
+def _run(
+    jobs: Sequence[Job],
+    members: Sequence[Member],
+    folder: Path,
+    logs: Path,
+    *,
+    at_once: int,
+    retries: int,
+    poll: float,
+) -> dict[str, Standing]:
+    """Run jobs under a live table."""
+    began = time.monotonic()
+    results = {member.name: EXPERIMENTS / member.name / "results.csv" for member in members}
+
+    def table() -> object:
+        scores = {name: score_of(path) for name, path in results.items() if path.exists()}
+        scores["ensemble"] = ensemble_score(folder / "oof/scores.parquet")
+        seconds = time.monotonic() - began
+        return draw(runner.standings.values(), title=f"{folder.name}: logs in {logs}", seconds=seconds, scores=scores)
+
+    def tell(standing: Standing) -> None:
+        live.console.print(_sentence(standing, logs), highlight=False)
+
+    def start(job: Job, slot: int) -> object:
+        return start_stage(job, log=logs / f"{job.name}.log", environment=_environment(slot, at_once))
+
+    live = Live(console=Console(soft_wrap=False), auto_refresh=False)  # a thread of its own must not be forked
+    runner = Runner(jobs, start, at_once, retries, tell, lambda: live.update(table(), refresh=True), poll)
+    with live:
+        runner.run()
+    return runner.standings
+
+
+def _environment(slot: int, at_once: int) -> dict[str, str]:
+    """Return the environment of a job: of several at once each has its share of the cores, and a GPU."""
+    share = {}
+    if at_once > 1:
+        share["OMP_NUM_THREADS"] = str(max(1, len(os.sched_getaffinity(0)) // at_once))
+        gpus = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(torch.cuda.device_count())))).split(",")
+        share["CUDA_VISIBLE_DEVICES"] = gpus[slot % len(gpus)]
+    return {"TQDM_MININTERVAL": "10"} | os.environ | share
+
+
+def _sentence(standing: Standing, logs: Path) -> str:
+    name, seconds = standing.job.name, standing.seconds
+    if standing.state is State.BLOCKED:
+        return f"{name}: left out, for what it needs has failed"
+    if standing.state is State.DONE:
+        return f"{name}: done in {seconds:.0f} s"
+    end = "tried again" if standing.state is State.WAITING else "given up"
+    return f"{name}: failed after {seconds:.0f} s, {end} ({logs / name}.log)"
+
+
+def _summarise(standings: dict[str, Standing], logs: Path) -> None:
+    """Say what has failed, with the last words of each.
+
+    Raises:
+        MaskfoldError: If anything has.
+    """
+    failed = [standing for standing in standings.values() if standing.state is State.FAILED]
+    if not failed:
+        return
+    told = []
+    for standing in failed:
+        path = logs / f"{standing.job.name}.log"
+        words = path.read_text(errors="replace").strip().splitlines()[-3:] if path.exists() else []
+        told.append(
+            "\n".join([f"{standing.job.name} ({standing.tries} tries, {path}):", *(f"  {line}" for line in words)])
+        )
+    blocked = sum(standing.state is State.BLOCKED for standing in standings.values())
+    raise MaskfoldError(
+        f"{len(failed)} jobs failed and {blocked} that need them were left out; the others are done.\n"
+        + "\n".join(told)
+        + "\nMend it and run the same command again: what is done is kept."
+    )
+
+
+main = entry_point(campaign)
+
+if __name__ == "__main__":
+    main()

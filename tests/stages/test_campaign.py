@@ -1,0 +1,151 @@
+"""A campaign from photos to a submission: skips what is there, tries again what failed, goes on after a kill."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+
+from maskfold.campaign.runner import State
+from maskfold.config import compose
+from maskfold.errors import MaskfoldError
+from maskfold.stages import campaign as stage
+from maskfold.stages.campaign import campaign
+from maskfold.stages.ensemble import ensemble
+from maskfold.stages.evaluate import evaluate
+from maskfold.stages.predict import predict
+from maskfold.stages.train import train
+
+STAGES = {"train": train, "predict": predict, "evaluate": evaluate, "ensemble": ensemble}
+TRAIN = "data=carvana data.name=tiny data.root=photos scale=smoke trainer.accelerator=cpu"
+OVERRIDES = ["ensemble=demo", f"train='{TRAIN}'", "predict='trainer.accelerator=cpu'", "merge='jobs=1'", "poll=0"]
+MEMBERS = ("demo_unet", "demo_unet_wide")
+
+
+@pytest.fixture
+def ran(monkeypatch) -> list[str]:
+    """Run the jobs in this process, not in ones that each import torch; return the names of those that ran."""
+    names = []
+
+    def start(job, *, log, environment):
+        names.append(job.name)
+        try:
+            STAGES[job.command[0]](compose(job.command[0], list(job.command[1:])))
+        except MaskfoldError as error:
+            log.write_text(f"\n{error}")
+            return SimpleNamespace(poll=lambda: 1, returncode=1)
+        return SimpleNamespace(poll=lambda: 0, returncode=0)
+
+    monkeypatch.setattr(stage, "start_stage", start)
+    return names
+
+
+def test_everything_is_made_once_and_what_is_lost_is_made_again(trained, ran, capsys):
+    campaign(compose("campaign", OVERRIDES))
+
+    folds = [f"{member}.fold{fold}" for member in MEMBERS for fold in (0, 1)]
+    every = {f"{fold}.{part}" for fold in folds for part in ("train", "oof", "test")}
+    every |= {f"{member}.evaluate" for member in MEMBERS} | {"ensemble.oof", "ensemble.test"}
+    assert set(ran) == every
+    assert len(ran) == len(every)
+    for fold in folds:
+        assert ran.index(f"{fold}.train") < min(ran.index(f"{fold}.oof"), ran.index(f"{fold}.test"))
+    assert ran.index("demo_unet.evaluate") > ran.index("demo_unet.fold1.oof")
+    assert len(pd.read_parquet("submissions/demo/scores.parquet")) == 8
+    shown = capsys.readouterr().out
+    assert "demo_unet.fold0.train: done in" in shown
+    assert "16 jobs: 16 done" in shown
+
+    ran.clear()
+    campaign(compose("campaign", OVERRIDES))
+    assert ran == []
+
+    Path("experiments/demo_unet/fold1/predictions/test/000000000006_01.b2nd").unlink()
+    campaign(compose("campaign", OVERRIDES))
+    assert ran == ["demo_unet.fold1.test"]  # the same maps, the same merge
+
+
+def test_what_fails_is_tried_again_and_told_in_the_end_while_the_others_go_on(trained, ran, monkeypatch):
+    def broken(config):
+        if config.name == "demo_unet" and config.fold == 1:
+            raise MaskfoldError("photos/test/000000000006_01.jpg: cannot be read")
+        return predict(config)
+
+    monkeypatch.setitem(STAGES, "predict", broken)
+    with pytest.raises(MaskfoldError) as error:
+        campaign(compose("campaign", [*OVERRIDES, "retries=2"]))
+
+    assert ran.count("demo_unet.fold1.test") == 3
+    assert "ensemble.test" not in ran
+    assert "demo_unet_wide.evaluate" in ran
+    told = str(error.value)
+    assert told.startswith("2 jobs failed and 3 that need them were left out; the others are done.")
+    assert "demo_unet.fold1.test (3 tries, submissions/demo/campaign/demo_unet.fold1.test.log):" in told
+    assert "cannot be read" in told
+
+    monkeypatch.setitem(STAGES, "predict", predict)
+    ran.clear()
+    standings = campaign(compose("campaign", OVERRIDES))
+    assert set(ran) == {
+        "demo_unet.fold1.oof",
+        "demo_unet.fold1.test",
+        "demo_unet.evaluate",
+        "ensemble.oof",
+        "ensemble.test",
+    }
+    assert {standing.state for standing in standings.values()} == {State.DONE}
+
+
+def test_a_finished_run_of_another_configuration_is_refused_before_anything_runs(trained, ran):
+    train(compose("train", ["experiment=demo_unet", "fold=1", *TRAIN.split(), "seed=5"]))
+    with pytest.raises(
+        MaskfoldError, match=r"demo_unet/fold1 was trained with another configuration(.|\n)*seed: 5 before"
+    ):
+        campaign(compose("campaign", OVERRIDES))
+    assert ran == []
+
+
+def test_folds_that_the_ensemble_leaves_out_are_not_trained_and_not_scored(trained, ran):
+    members = "ensemble.members=[{experiment:demo_unet,folds:[1]}]"
+    campaign(compose("campaign", [*OVERRIDES, members, f"merge='jobs=1 {members}'"]))
+    assert ran == [*(f"demo_unet.fold1.{part}" for part in ("train", "oof", "test")), "ensemble.test"]
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        (
+            "ensemble.members=[{experiment: nobody}]",
+            "experiment nobody: there is neither conf/experiment/nobody.yaml nor",
+        ),
+        ("ensemble.members=[{experiment: demo_unet, folds: [7]}]", "fold 7 is beyond data/tiny/folds.csv"),
+        ("jobs=0", "jobs=0 retries=1: at least 1 job at once"),
+    ],
+)
+def test_what_cannot_be_is_told_before_anything_runs(trained, ran, override, message):
+    with pytest.raises(MaskfoldError, match=message):
+        campaign(compose("campaign", [*OVERRIDES, override]))
+    assert ran == []
+
+
+@pytest.mark.slow  # a dozen processes that import torch
+def test_a_campaign_that_is_killed_goes_on(trained):
+    command = [sys.executable, "-m", "maskfold.stages.campaign", *OVERRIDES, "jobs=2", "poll=0.2"]
+    command.append("ensemble.members=[{experiment: demo_unet}]")
+    first = Path("experiments/demo_unet/fold0/predictions/oof/store.json")
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
+        while not first.exists():
+            assert run.poll() is None
+            time.sleep(0.05)
+        run.kill()
+    trained_first = Path("experiments/demo_unet/fold0/finished").stat().st_mtime_ns
+
+    again = subprocess.run(command, capture_output=True, text=True, check=False, timeout=400)
+
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "9 jobs: 9 done" in again.stdout
+    assert Path("experiments/demo_unet/fold0/finished").stat().st_mtime_ns == trained_first
+    assert Path("submissions/demo/submission.csv.gz").exists()

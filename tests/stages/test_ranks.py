@@ -1,0 +1,76 @@
+"""Two processes of one run do what one does: the same training on the same global batch, every map written once."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+from omegaconf import OmegaConf
+
+from maskfold.config import compose
+from maskfold.prediction.store import ProbabilityStore
+from maskfold.stages.train import train
+
+TIMINGS = ["seconds", "images_per_second"]
+# Without batch normalisation, whose statistics are those of one process's share of the batch.
+LAYERS = [
+    {"_target_": "torch.nn.Conv2d", "in_channels": 3, "out_channels": 4, "kernel_size": 3, "padding": 1},
+    {"_target_": "torch.nn.ReLU"},
+    {"_target_": "torch.nn.Conv2d", "in_channels": 4, "out_channels": 1, "kernel_size": 3, "padding": 1},
+]
+MODEL = {"_target_": "torch.nn.Sequential", "_args_": LAYERS}
+TRAIN = ["data=carvana", "data.name=tiny", "data.root=photos", "geometry=resize", "geometry.height=32"]
+TRAIN += ["geometry.width=48", "trainer.accelerator=cpu", "trainer.num_workers=0", "trainer.max_epochs=2"]
+LOGGED = """
+import sys
+from maskfold.prediction.store import ProbabilityStore
+from maskfold.stages.predict import main
+
+write = ProbabilityStore.write
+
+def logged(store, image_id, probability):
+    with open("written", "a") as log:
+        print(image_id, file=log, flush=True)
+    write(store, image_id, probability)
+
+ProbabilityStore.write = logged
+main()
+"""
+
+
+def run(*command: str) -> None:
+    ended = subprocess.run([sys.executable, *command], capture_output=True, text=True, timeout=200, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def test_two_ranks_train_as_one_does_on_the_same_global_batch(trained):
+    model = Path("conf/model/plain.yaml")
+    model.parent.mkdir(parents=True)
+    OmegaConf.save(MODEL, model)
+    search = f"hydra.searchpath=[file://{trained}/conf]"
+    ranks = ["trainer.devices=2", "trainer.strategy=ddp", "trainer.batch_size=1"]
+    run("-m", "maskfold.stages.train", *TRAIN, "model=plain", search, *ranks, "name=two")
+    config = compose("train", [*TRAIN, "trainer.batch_size=2", "name=one"])
+    config.model = MODEL
+    train(config)
+
+    assert Path("experiments/two/fold0/finished").exists()
+    one, two = (pd.read_csv(f"experiments/{name}/fold0/metrics.csv").drop(columns=TIMINGS) for name in ("one", "two"))
+    assert len(one) == 2
+    assert one["train/loss"].iloc[0] != one["train/loss"].iloc[1]
+    pd.testing.assert_frame_equal(two, one, rtol=1e-5)
+
+
+def test_two_ranks_write_each_map_once_and_the_same_as_one(trained):
+    store = Path("experiments/tiny/fold0/predictions/test")
+    alone = {path.name: path.read_bytes() for path in store.iterdir() if path.suffix == ".b2nd"}
+    for name in alone:
+        (store / name).unlink()
+    Path("predict.py").write_text(LOGGED)
+
+    run("predict.py", "name=tiny", "split=test", "trainer.accelerator=cpu", "trainer.devices=2", "trainer.batch_size=2")
+
+    written = Path("written").read_text().split()
+    assert sorted(written) == sorted(Path(name).stem for name in alone)
+    maps = ProbabilityStore(store).paths()
+    assert {path.name: path.read_bytes() for path in maps.values()} == alone
