@@ -1,7 +1,8 @@
+import pandas as pd
 import pytest
 
 from maskfold.errors import MaskfoldError
-from maskfold.pseudo.lineage import Lineage, describe_leak, read_lineage, write_lineage
+from maskfold.pseudo.lineage import Lineage, describe_leak, read_lineage, sights, write_lineage
 
 
 def test_a_lineage_is_read_as_it_was_written(tmp_path):
@@ -28,5 +29,13 @@ def test_a_damaged_lineage_is_refused(tmp_path, content):
 
 def test_a_leak_is_told_by_its_groups():
     text = describe_leak(["a", "b"], teacher="linknet34/fold1", student="fold 0")
-    assert "linknet34/fold1 has seen 2 groups that fold 0 is validated on" in text
+    assert "linknet34/fold1 has seen 2 groups and images that fold 0 is validated on" in text
     assert "\n  a\n  b\n" in text
+
+
+def test_another_grouping_does_not_hide_a_photo_that_was_seen():
+    before = pd.DataFrame({"image_id": ["car1_01", "car1_02"], "group": ["car1_01", "car1_02"]})
+    now = pd.DataFrame({"image_id": ["car1_02", "car1_03"], "group": ["car1", "car1"]})
+    seen = Lineage("cars", 0, sights(before), ())
+    assert seen.leaks_into(sights(now)) == ["image car1_02"]
+    assert sights(now) == ("group car1", "image car1_02", "image car1_03")

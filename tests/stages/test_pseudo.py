@@ -14,7 +14,7 @@ from maskfold.ensembling.unconfidence import unconfidence
 from maskfold.errors import MaskfoldError
 from maskfold.files import read_json
 from maskfold.prediction.store import ProbabilityStore
-from maskfold.pseudo.lineage import Lineage, read_lineage, write_lineage
+from maskfold.pseudo.lineage import Lineage, read_lineage, sights, write_lineage
 from maskfold.stages.folds import folds
 from maskfold.stages.predict import predict
 from maskfold.stages.pseudo import pseudo
@@ -113,7 +113,7 @@ def test_training_takes_the_labels_of_its_fold_and_remembers_them(trained, monke
     assert set(rows.loc[~rows["soft"], "weight"]) == {1.0}
     own, teacher = (read_lineage(Path(f"experiments/{name}/fold0")) for name in ("student", "tiny"))
     assert (own.round, own.held_out) == (1, teacher.held_out)
-    assert set(own.seen) == set(teacher.seen) | set(told["group"])
+    assert set(own.seen) == set(teacher.seen) | set(sights(told))
 
 
 def test_a_second_round_is_made_by_students(trained):
@@ -129,7 +129,9 @@ def test_a_second_round_is_made_by_students(trained):
 def test_a_student_on_another_split_is_refused(trained):
     make()
     folds(compose("folds", [*DATA, "folds.k=3", "folds.seed=5", "overwrite=true"]))
-    with pytest.raises(MaskfoldError, match=r"(?s)has seen \d groups that fold 0 of this split is validated on"):
+    with pytest.raises(
+        MaskfoldError, match=r"(?s)has seen \d+ groups and images that fold 0 of this split is validated on"
+    ):
         student("student", 0, f"pseudo={SET}")
 
 
@@ -164,11 +166,41 @@ def test_maps_of_unknown_origin_may_not_teach(trained):
         make("ensemble.members=[{experiment: tiny}, {maps: mate/maps/test}]")
 
 
+def test_another_grouping_of_the_same_photos_does_not_hide_a_leak(trained):
+    make()
+    write_folds_by_photo()
+    with pytest.raises(MaskfoldError, match=r"(?s)has seen \d+ groups and images.*\n  image 0"):
+        student("student", 0, f"pseudo={SET}", "data=pairs", "data.images=train", "data.masks=train_masks")
+
+
+def write_folds_by_photo() -> None:
+    """Split by photos, each a group of its own: one of every car into either fold."""
+    ids = sorted(path.stem for path in Path("photos/train").iterdir())
+    rows = [f"{image_id},{image_id},{number % 2}\n" for number, image_id in enumerate(ids)]
+    Path("data/tiny/folds.csv").write_text("".join(["image_id,group,fold\n", *rows]))
+
+
+def test_a_set_that_is_being_replaced_is_not_taken_for_whole(trained, monkeypatch):
+    make()
+
+    def killed(_folder):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("maskfold.files.clear", killed)
+    with pytest.raises(KeyboardInterrupt):
+        make("quantile=0.9", "overwrite=true")
+    monkeypatch.undo()
+    with pytest.raises(MaskfoldError, match="no whole set of pseudo-labels"):
+        student("student", 0, f"pseudo={SET}")
+    make()
+    assert (SET / "manifest.json").exists()
+
+
 def test_photos_of_a_validated_group_are_no_lessons(trained):
     """A test photo of a car that fold 0 is validated on is labelled for fold 1 alone."""
     run = Path("experiments/tiny/fold0")
     mine, test_car = read_lineage(run), f"{6:012x}"
-    write_lineage(run, Lineage("tiny", 0, mine.seen, (*mine.held_out, test_car)))
+    write_lineage(run, Lineage("tiny", 0, mine.seen, (*mine.held_out, f"group {test_car}")))
     make("quantile=1.0")
     ledger = pd.read_csv(SET / "ledger.csv", dtype={"group": str})
     assert ledger.loc[ledger["group"] == test_car, "fold"].tolist() == [1, 1]

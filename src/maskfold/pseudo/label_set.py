@@ -13,7 +13,7 @@ import pandas as pd
 
 from maskfold import files
 from maskfold.errors import MaskfoldError
-from maskfold.pseudo.lineage import Lineage, describe_leak
+from maskfold.pseudo.lineage import Lineage, describe_leak, sight_of_group
 
 LEDGER = ["fold", "image_id", "group", "image", "mask", "teachers", "round", "unconfidence", "weight"]
 
@@ -48,6 +48,7 @@ class LabelSet:
             )
         work = self.parts / key
         if self.manifest.exists() or not work.is_dir():  # what is here is to be replaced, or half finished of another
+            self.manifest.unlink(missing_ok=True)  # first: without it nothing here is taken for whole
             files.clear(self.path)
             work.mkdir(parents=True)
         return work
@@ -85,13 +86,13 @@ class LabelSet:
         Args:
             fold: The fold to be trained.
             data: The name of the labelled data that it trains on.
-            held_out: The groups that it is validated on.
+            held_out: What it is validated on, as `sights` returns it.
 
         Returns:
             The rows, and the lineage that comes with them.
 
         Raises:
-            MaskfoldError: If the set is of other data, has no labels for this fold, or its teachers have seen a group
+            MaskfoldError: If the set is of other data, has no labels for this fold, or its teachers have seen some
                 of `held_out`.
         """
         ledger, manifest = self.read()
@@ -107,11 +108,11 @@ class LabelSet:
                 f"{self.path}: has labels for fold {folds}, none for fold {fold}: nobody in the ensemble may teach it. "
                 f"Train and predict fold {fold} of its members, then make the set again with overwrite=true."
             )
-        lineage = Lineage(data, told["round"], tuple(told["seen"]), tuple(sorted({*held_out})))
+        lineage = Lineage(data, told["round"], tuple(told["seen"]), tuple(held_out))
         leaking = lineage.leaks_into(held_out)
         if leaking:
             reason = describe_leak(leaking, teacher=f"a teacher of {self.path}", student=f"fold {fold} of this split")
             raise MaskfoldError(f"{reason} Train on the split that the set was made for, or make a set for this one.")
-        rows = ledger[(ledger["fold"] == fold) & ~ledger["group"].isin(held_out)]
+        rows = ledger[(ledger["fold"] == fold) & ~ledger["group"].map(sight_of_group).isin(held_out)]
         masks = [str(self.path / mask) for mask in rows["mask"]]
         return rows.assign(mask=masks, soft=manifest["soft"]), lineage

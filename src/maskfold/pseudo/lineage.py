@@ -1,4 +1,4 @@
-"""What a trained network has seen: the groups whose photos it learned from, through its teachers' labels as well.
+"""What a trained network has seen: the photos, and their groups, that it or a teacher of it learned from.
 
 A pseudo-label carries what its teachers have seen. A network that learns from it and is then scored on one of those
 groups is scored on what it was told; out-of-fold scores would rise without the ensemble getting better.
@@ -7,6 +7,8 @@ groups is scored on what it was told; out-of-fold scores would rise without the 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+import pandas as pd
 
 from maskfold import files
 from maskfold.errors import MaskfoldError, listing
@@ -21,8 +23,8 @@ class Lineage:
     Attributes:
         data: The name of the labelled data.
         round: 0 when trained on true masks alone, else one more than that of the teachers it learned from.
-        seen: Groups that it, or a teacher of it, was trained on; sorted.
-        held_out: Groups that it is validated on; sorted.
+        seen: What it, or a teacher of it, was trained on, as `sights` returns it.
+        held_out: What it is validated on, likewise.
     """
 
     data: str
@@ -30,9 +32,22 @@ class Lineage:
     seen: tuple[str, ...]
     held_out: tuple[str, ...]
 
-    def leaks_into(self, groups: Iterable[str]) -> list[str]:
-        """Return those of `groups` that were seen, sorted."""
-        return sorted({*groups} & {*self.seen})
+    def leaks_into(self, sights: Iterable[str]) -> list[str]:
+        """Return those of `sights` that were seen, sorted."""
+        return sorted({*sights} & {*self.seen})
+
+
+def sights(rows: pd.DataFrame) -> tuple[str, ...]:
+    """Return what rows of the image table show, sorted: `group <name>` and `image <id>` of each.
+
+    Images as well as groups: another `data.group` gives every group another name, and the photos stay the same.
+    """
+    return tuple(sorted({*map(sight_of_group, rows["group"]), *("image " + name for name in rows["image_id"])}))
+
+
+def sight_of_group(group: str) -> str:
+    """Return how a group is written among `sights`."""
+    return f"group {group}"
 
 
 def write_lineage(run: Path, lineage: Lineage) -> None:
@@ -64,12 +79,12 @@ def describe_leak(leaking: list[str], *, teacher: str, student: str) -> str:
     """Say why a teacher that has seen what its student is validated on must not teach it.
 
     Args:
-        leaking: Groups that are both, at least one.
+        leaking: What is both, at least one.
         teacher: Who has seen them.
         student: Who is validated on them.
     """
     return (
-        f"{teacher} has seen {len(leaking)} groups that {student} is validated on, by itself or through teachers of "
-        f"its own:\n{listing(leaking, 5)}\n"
+        f"{teacher} has seen {len(leaking)} groups and images that {student} is validated on, by itself or through "
+        f"teachers of its own:\n{listing(leaking, 5)}\n"
         "Its labels would carry their masks into the out-of-fold score."
     )

@@ -20,6 +20,7 @@ from maskfold.ensembling.tree import leaves, open_sources
 from maskfold.prediction.splits import photos_of
 from maskfold.pseudo.label_set import LabelSet
 from maskfold.pseudo.labelling import Labeller, draw_sheet, write_labels
+from maskfold.pseudo.lineage import sight_of_group
 from maskfold.pseudo.selection import confident
 from maskfold.pseudo.teachers import Teachers, teachers_of_folds
 
@@ -65,7 +66,7 @@ def _label(
     """Write a fold's labels; return its rows of the ledger."""
     fold, lineage = teachers.fold, teachers.lineage
     # A photo of a group that the fold is validated on would show the network what it is to be tested with.
-    photos = photos[~photos["group"].isin(lineage.held_out)].reset_index(drop=True)
+    photos = photos[~photos["group"].map(sight_of_group).isin(lineage.held_out)].reset_index(drop=True)
     sources = tuple(open_sources(teachers.leaves, photos["image_id"], split="test"))
     job = Job(sources, recipe.threshold, (), work / f"fold{fold}")
     scores = merge(job, photos, description=f"fold {fold}: score", jobs=config.jobs)

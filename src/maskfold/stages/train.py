@@ -20,7 +20,7 @@ from maskfold.files import locked, sha256
 from maskfold.models.network import Network
 from maskfold.prediction.tta import check_tta
 from maskfold.pseudo.label_set import LabelSet
-from maskfold.pseudo.lineage import Lineage, write_lineage
+from maskfold.pseudo.lineage import Lineage, sights, write_lineage
 from maskfold.tracking.guard import tracked
 from maskfold.tracking.samples import predict_samples
 from maskfold.training.batch_size import settle_batch_size
@@ -68,12 +68,12 @@ def _with_pseudo_labels(
     config: DictConfig, data: str, train_rows: pd.DataFrame, validation_rows: pd.DataFrame
 ) -> tuple[pd.DataFrame, Lineage]:
     """Return the rows to train on, with pseudo-labels behind the true masks, and what the network will have seen."""
-    held_out = sorted({*validation_rows["group"]})
-    true = Lineage(data, 0, tuple(sorted({*train_rows["group"]})), tuple(held_out))
+    held_out = sights(validation_rows)
+    true = Lineage(data, 0, sights(train_rows), held_out)
     if not config.pseudo:
         return train_rows, true
     rows, told = LabelSet(Path(config.pseudo)).for_fold(config.fold, data=data, held_out=held_out)
-    seen = {*true.seen, *told.seen, *rows["group"]}
+    seen = {*true.seen, *told.seen, *sights(rows)}
     joined = pd.concat([train_rows.assign(weight=1.0, soft=False), rows], ignore_index=True)
     log.info("%s: %d pseudo-labels beside %d true masks", config.pseudo, len(rows), len(train_rows))
     return joined, replace(told, seen=tuple(sorted(seen)))

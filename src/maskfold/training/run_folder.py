@@ -50,6 +50,7 @@ class RunFolder:
                 folder's own files are damaged.
         """
         if overwrite:
+            self.finished.unlink(missing_ok=True)  # first: without it nothing here is taken for finished
             files.clear(self.path)
         begun = self.config.exists() and self.run.exists()
         if begun and (self.metrics.exists() or self.checkpoints.exists()):
