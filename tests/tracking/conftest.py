@@ -15,10 +15,10 @@ from maskfold.training.run_folder import RunFolder
 def begun(tmp_path) -> Callable[..., Run]:
     """Begin fold 2 of the member `m`, or go on with it."""
 
-    def begin(*, overwrite: bool = False) -> Run:
+    def begin(*, overwrite: bool = False, name: str = "m") -> Run:
         folder = RunFolder(tmp_path / "experiments/m/fold2")
         folder.path.mkdir(parents=True, exist_ok=True)
-        config = {"name": "m", "fold": 2, "seed": 3, "optimizer": {"lr": 0.1}}
+        config = {"name": name, "fold": 2, "seed": 3, "optimizer": {"lr": 0.1}}
         folder.begin(config, identity={"data": "d4", "folds": "f5"}, overwrite=overwrite)
         folder.metrics.write_text("epoch\n0\n")  # without it, nothing was trained and the run begins anew
         return Run(folder)

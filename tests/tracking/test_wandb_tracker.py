@@ -91,6 +91,17 @@ def test_an_offline_run_is_read_back_and_goes_on_under_its_id(begun, row, pictur
     assert [line["epoch"] for line in history(second) if "val/dice" in line] == ["1"]
 
 
+def test_a_member_in_a_folder_of_members_keeps_its_checkpoint_under_a_plain_name(begun, checkpoint):
+    run = begun(name="studies/linknet34+ema")
+    tracker = WandbTracker(project="maskfold", offline=True)
+    tracker.begin(run)
+    tracker.log_checkpoint(checkpoint)
+    tracker.end(finished=True)
+    (records,) = kept(run)
+    (artifact,) = [record.artifact for record in records if record.WhichOneof("record_type") == "artifact"]
+    assert artifact.name == "studies-linknet34-ema-fold2"
+
+
 def test_without_a_key_nobody_is_asked_and_the_run_goes_on(begun, row, caplog, monkeypatch):
     monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("asked for a key"))
     monkeypatch.setattr("getpass.getpass", lambda *_: pytest.fail("asked for a key"))

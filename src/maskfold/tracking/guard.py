@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +29,7 @@ class Trackers:
 
     def begin(self, run: Run) -> None:
         """Open the run."""
-        self._tell(lambda tracker: tracker.begin(run))
+        self._tell(lambda tracker: tracker.begin(run), close=False)
 
     def log_epoch(self, row: dict[str, float]) -> None:
         """Tell a row of `metrics.csv`."""
@@ -55,14 +55,18 @@ class Trackers:
 
     def end(self, *, finished: bool) -> None:
         """Close the run."""
-        self._tell(lambda tracker: tracker.end(finished=finished))
+        self._tell(lambda tracker: tracker.end(finished=finished), close=False)
 
-    def _tell(self, act: Callable[[Tracker], None]) -> None:
+    def _tell(self, act: Callable[[Tracker], None], *, close: bool = True) -> None:
+        """Do something with every tracker; one that fails is told no more, and closed if it is open."""
         for tracker in list(self.listening):
             try:
                 act(tracker)
             except (MaskfoldError, *tracker.errors) as error:
                 self.listening.remove(tracker)
+                if close:
+                    with suppress(MaskfoldError, *tracker.errors):
+                        tracker.end(finished=False)
                 log.warning(
                     "%s: %s. The run goes on without it, and metrics.csv is whole. %s",
                     tracker.name,

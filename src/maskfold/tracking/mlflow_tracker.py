@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 from sqlalchemy.exc import SQLAlchemyError
 
-from maskfold.tracking.run import Run
+from maskfold.tracking.run import Run, plain_name
 from maskfold.training.run_folder import flatten
 
 # Before MLflow is imported. A server that is down holds a run up for seconds, not for MLflow's own minutes.
@@ -119,7 +119,7 @@ class MlflowTracker:
     def log_checkpoint(self, path: Path) -> None:
         """See `Tracker`; the fold's alias moves on to the new version."""
         self.client.log_artifact(self.id, str(path), "checkpoints")
-        member = self.run.member
+        member = plain_name(self.run.member)
         try:
             self.client.create_registered_model(member)
         except MlflowException as error:

@@ -1,5 +1,6 @@
 """What trackers are told of a run, and what they are."""
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -53,6 +54,11 @@ class Run:
 
     def _ids(self) -> dict[str, str]:
         return files.read_json(self._kept) if self._kept.exists() else {}
+
+
+def plain_name(name: str) -> str:
+    """Return a name without what registries of artifacts and models refuse, such as the `/` of a path."""
+    return re.sub(r"[^\w.-]", "-", name, flags=re.ASCII)[:128]
 
 
 class Tracker(Protocol):

@@ -9,7 +9,7 @@ import numpy as np
 import wandb
 from wandb.sdk.mailbox import HandleAbandonedError, MailboxClosedError
 
-from maskfold.tracking.run import Run
+from maskfold.tracking.run import Run, plain_name
 
 _KEY = "wandb"
 _INIT_SECONDS = 30.0  # for the server to answer that a run has begun
@@ -27,7 +27,14 @@ class WandbTracker:
     """
 
     name: ClassVar[str] = "Weights & Biases"
-    errors: ClassVar[tuple[type[Exception], ...]] = (wandb.Error, OSError, HandleAbandonedError, MailboxClosedError)
+    # What it does not like about names and values it says with a ValueError.
+    errors: ClassVar[tuple[type[Exception], ...]] = (
+        wandb.Error,
+        OSError,
+        ValueError,
+        HandleAbandonedError,
+        MailboxClosedError,
+    )
     advice: ClassVar[str] = (
         "Log in with `wandb login` or WANDB_API_KEY, or keep runs on disk with tracker.wandb.offline=true; "
         "`wandb sync` uploads what is there."
@@ -69,7 +76,7 @@ class WandbTracker:
             settings=self.settings,
         )
         run.keep(_KEY, run_id)
-        self.artifact = f"{run.member}-{run.fold}"
+        self.artifact = plain_name(f"{run.member}-{run.fold}")
         self.experiment.define_metric("*", step_metric="epoch")
 
     def log_epoch(self, row: dict[str, float]) -> None:
