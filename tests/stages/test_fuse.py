@@ -10,6 +10,7 @@ import yaml
 
 from maskfold.config import compose
 from maskfold.errors import MaskfoldError
+from maskfold.leaderboard.results import read_out_of_fold, read_result
 from maskfold.prediction.predictor import Predictor
 from maskfold.prediction.store import ProbabilityStore
 from maskfold.stages.ensemble import ensemble
@@ -82,8 +83,17 @@ def test_the_submission_of_fused_maps_is_that_of_the_members_own(trained):
     assert sorted(fused["image_id"]) == sorted(ids)
     np.testing.assert_allclose(fused["area"], whole["area"], atol=0.02)
     manifest = json.loads(Path("submissions/tiny/manifest.json").read_text())
-    assert [member["name"] for member in manifest["members"]] == ["fused"]
-    assert {"experiments/tiny/fold0", "experiments/tiny/fold1"} <= manifest["members"][0]["maps"][0].keys()
+    assert [member["name"] for member in manifest["members"]] == ["tiny"]
+    assert [len(maps["checkpoint"]) for maps in manifest["members"][0]["maps"]] == [64, 64]
+
+
+def test_a_fused_submission_has_the_out_of_fold_score_of_its_members(trained):
+    fuse_tiny()
+    ensemble(compose("ensemble", [*options(), "jobs=1", "fused=true"]))
+    ensemble(compose("ensemble", [*options(), "jobs=1", "split=oof"]))
+    submission = Path("submissions/tiny/submission.csv.gz")
+    scores, _ = read_out_of_fold(submission, read_result(submission))
+    assert len(scores) == 12
 
 
 def test_a_killed_pass_goes_on_and_leaves_the_same_bytes(trained, monkeypatch):

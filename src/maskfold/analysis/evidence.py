@@ -11,6 +11,7 @@ import pandas as pd
 from maskfold import files
 from maskfold.data.loading import read_image, read_mask
 from maskfold.data.table import fingerprint
+from maskfold.ensembling.fusion import fused_leaf
 from maskfold.ensembling.merge import merged_probability
 from maskfold.ensembling.recipe import Recipe, Step, to_mask
 from maskfold.ensembling.tree import Leaf, Source, leaves, open_sources
@@ -166,8 +167,12 @@ def open_split(
         raise MaskfoldError(f"{folder / 'manifest.json'}: the photos have changed since; `{command}` makes it anew.")
     scores = pd.read_parquet(folder / "scores.parquet")
     metadata = table.columns[table.columns.get_loc("mask_area") + 1 :].tolist()
+
+    def found(members: Sequence[dict[str, Any]]) -> list[Leaf]:
+        return [fused_leaf(folder)] if manifest.get("fused") else leaves(members, split=split, experiments=experiments)
+
     usual, repair = (
-        Pass(open_sources(leaves(members, split=split, experiments=experiments), photos["image_id"], split=split), *how)
+        Pass(open_sources(found(members), photos["image_id"], split=split), *how)
         for members, *how in (
             (recipe.members, recipe.threshold, recipe.postprocess),
             (recipe.repair.members or recipe.members, recipe.repair_threshold, recipe.repair_steps),

@@ -1,7 +1,8 @@
 """What a blend can change: the pixels on which members fall on different sides of the threshold.
 
 Where all members agree, every weighted mean of them agrees too. Only the other pixels are kept, so that trying weights
-on thousands of images needs neither their maps again nor much memory, and the Dice is the exact one.
+on thousands of images needs neither their maps again nor much memory. The Dice is exact for an image with up to `MOST`
+of them; of more, a random sample stands for all.
 """
 
 from collections.abc import Sequence

@@ -71,6 +71,26 @@ def fused_origin(found: Sequence[Leaf], data: str) -> dict[str, Any]:
     return origin
 
 
+def fused_ingredients(found: Sequence[Leaf], origin: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what `maskfold.ensembling.manifest.ingredients` would, had each network its own maps.
+
+    Args:
+        found: The ensemble's leaves.
+        origin: As `fused_origin` returns it.
+    """
+    return [
+        {
+            "name": leaf.name,
+            "weight": str(leaf.weight),
+            "maps": [
+                {"folder": str(store), **{key: origin[str(store.parent.parent)][key] for key in ("checkpoint", "tta")}}
+                for store in leaf.stores
+            ],
+        }
+        for leaf in found
+    ]
+
+
 def refuse_other_networks(leaf: Leaf, origin: dict[str, Any]) -> None:
     """Refuse a fused store whose maps come from other networks, weights or photos than `origin` says.
 

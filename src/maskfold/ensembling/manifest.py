@@ -45,7 +45,8 @@ def data_of(found: Sequence[Leaf]) -> dict[str, Any]:
 def newest_map(found: Sequence[Leaf]) -> int:
     """Return when the newest map without an origin was written, in nanoseconds; 0 if all say where they come from."""
     unknown = [folder for leaf in found for folder in leaf.stores if not (folder / ORIGIN).exists()]
-    return max((path.stat().st_mtime_ns for folder in unknown for path in folder.iterdir()), default=0)
+    there = [path for folder in unknown if folder.is_dir() for path in folder.iterdir()]
+    return max((path.stat().st_mtime_ns for path in there), default=0)
 
 
 def refuse_other_data(found: Sequence[Leaf], data: str) -> None:

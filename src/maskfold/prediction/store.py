@@ -20,7 +20,7 @@ ORIGIN = "store.json"  # what the maps come from
 COMPRESSION = blosc2.CParams(
     codec=blosc2.Codec.LZ4HC, clevel=5, typesize=1, filters=[blosc2.Filter.NOFILTER], filters_meta=[0], nthreads=1
 )
-_WAYS_OUT = "Delete the folder to predict anew, or keep both with store=<another name>."
+_KEEP_BOTH = "or keep both with store=<another name>"
 # The last two are what blosc2 makes of a damaged header.
 _UNREADABLE = (OSError, RuntimeError, ValueError, cv2.error, SyntaxError, MemoryError)
 
@@ -76,18 +76,23 @@ class ProbabilityStore:
         array = blosc2.asarray(np.ascontiguousarray(probability), cparams=COMPRESSION)
         files.write_bytes(self.folder / f"{image_id}{SUFFIX}", array.to_cframe())
 
-    def claim(self, origin: dict[str, Any]) -> None:
+    def claim(self, origin: dict[str, Any], *, keep_both: str = _KEEP_BOTH) -> None:
         """Record what the maps come from, or refuse when the store holds maps from something else.
+
+        Args:
+            origin: What they come from.
+            keep_both: What users can do to keep both, for the message.
 
         Raises:
             MaskfoldError: If the maps that are here come from elsewhere; the message names what differs.
         """
         path = self.folder / ORIGIN
+        ways_out = f"Delete the folder to predict anew, {keep_both}."
         if not (self.folder.is_dir() and self.paths()):
             files.write_json(path, origin)
             return
         if not path.exists():
-            raise MaskfoldError(f"{self.folder}: holds maps of unknown origin. {_WAYS_OUT}")
+            raise MaskfoldError(f"{self.folder}: holds maps of unknown origin. {ways_out}")
         before = files.read_json(path)
         differing = [
             f"{key}: {before.get(key)} before, {origin.get(key)} now"
@@ -95,7 +100,7 @@ class ProbabilityStore:
             if before.get(key) != origin.get(key)
         ]
         if differing:
-            raise MaskfoldError(f"{self.folder}: holds maps of something else:\n{listing(differing)}\n{_WAYS_OUT}")
+            raise MaskfoldError(f"{self.folder}: holds maps of something else:\n{listing(differing)}\n{ways_out}")
 
 
 def read_map(path: Path) -> np.ndarray:

@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from maskfold import files
 from maskfold.config import EXPERIMENTS, SUBMISSIONS, build, entry_point, resolved
 from maskfold.data.table import fingerprint
-from maskfold.ensembling.fusion import fused_leaf, fused_origin, fusible, refuse_other_networks
+from maskfold.ensembling.fusion import fused_ingredients, fused_leaf, fused_origin, fusible, refuse_other_networks
 from maskfold.ensembling.manifest import data_of, ingredients, newest_map, refuse_other_data
 from maskfold.ensembling.merge import Job, merge_with_repair, read_masks
 from maskfold.ensembling.recipe import Recipe
@@ -35,8 +35,11 @@ def ensemble(config: DictConfig) -> pd.DataFrame:
         best = leaves(recipe.repair.members or recipe.members, split=config.split, experiments=EXPERIMENTS)
     data = data_of(members) if config.data is None else resolved(config.data)
     photos = photos_of(build(data).load(), config.split)
+    made_of = ingredients(found), ingredients(best)
     if config.fused:
-        refuse_other_networks(found[0], fused_origin(members, fingerprint(photos)))
+        origin = fused_origin(members, fingerprint(photos))
+        refuse_other_networks(found[0], origin)
+        made_of = (fused_ingredients(members, origin),) * 2
     folder = SUBMISSIONS / recipe.name / ("oof" if config.split == "oof" else "")
     manifest = {
         "ensemble": resolved(config.ensemble),
@@ -44,8 +47,9 @@ def ensemble(config: DictConfig) -> pd.DataFrame:
         "source": data,
         "images": len(photos),
         "data": fingerprint(photos),
-        "members": ingredients(found),
-        "repair_members": ingredients(best),
+        "fused": config.fused,
+        "members": made_of[0],
+        "repair_members": made_of[1],
     }
     if config.split == "test":
         refuse_other_data([*found, *best], manifest["data"])

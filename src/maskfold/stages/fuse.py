@@ -38,7 +38,10 @@ def fuse(config: DictConfig) -> ProbabilityStore:
     first = rank_zero_only.rank == 0  # of several processes of one run, the one that keeps the folder
     with locked(store.folder) if first else nullcontext():
         if first:
-            store.claim(fused_origin(found, fingerprint(photos)))
+            store.claim(
+                fused_origin(found, fingerprint(photos)),
+                keep_both="or keep both with ensemble.name=<another name>",
+            )
         predict_together(branches, photos, store=store, **trainer)
     if first:
         log.info("%s: %d maps, each the mean of %d networks", store.folder, len(photos), len([*networks(found)]))
