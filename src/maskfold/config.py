@@ -284,7 +284,8 @@ def entry_point(stage: Callable[[DictConfig], Any], config_name: str | None = No
         except MissingMandatoryValue as error:
             _give_up(MaskfoldError(f"{error.full_key}: not given. Add {error.full_key}=... to the command."))
         except KeyboardInterrupt:
-            sys.exit("\nStopped. Run the same command again to go on from what is finished.")
+            again = "the same command without overwrite=true" if config.get("overwrite") else "the same command again"
+            sys.exit(f"\nStopped. Run {again} to go on from what is finished.")
 
     return hydra.main(version_base="1.3", config_path=CONF, config_name=config_name or stage.__name__)(run)
 

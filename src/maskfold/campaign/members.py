@@ -10,6 +10,7 @@ from hydra.errors import MissingConfigException
 
 from maskfold.config import EXPERIMENTS, build, compose, resolved
 from maskfold.data.folds import fold_members, read_folds, split_path
+from maskfold.ensembling.manifest import store_origin
 from maskfold.ensembling.tree import leaf_nodes
 from maskfold.errors import MaskfoldError
 from maskfold.prediction.splits import SPLITS
@@ -57,6 +58,24 @@ class Member:
         for fold in self.folds:
             if self.run(fold).finished.exists():
                 self.run(fold).refuse_other(self.config | {"fold": fold})
+
+    def refuse_other_maps(self, tta: str | None) -> None:
+        """Refuse maps that were predicted with another test-time augmentation than they would be now.
+
+        Args:
+            tta: What every prediction is told; None for the experiment's own.
+
+        Raises:
+            MaskfoldError: If there are any; the message names the store.
+        """
+        wanted = tta or self.config["tta"]
+        for store in (self.run(fold).predictions / split for fold in self.folds for split in SPLITS):
+            found = store_origin(store).get("tta", wanted)
+            if found != wanted:
+                raise MaskfoldError(
+                    f"{store}: predicted with tta={found}, and the others would be with tta={wanted}. Delete the "
+                    f"folder to predict anew, or tell all predictions tta={found}."
+                )
 
     def ids(self, fold: int, split: str) -> list[str]:
         """Return the images that a fold predicts, of `oof` or `test`."""

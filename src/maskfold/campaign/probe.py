@@ -20,6 +20,7 @@ from maskfold.errors import MaskfoldError
 from maskfold.prediction.members import load_network
 from maskfold.prediction.predictor import predict_photos
 from maskfold.prediction.store import ProbabilityStore
+from maskfold.pseudo.label_set import LabelSet
 from maskfold.training.batch_size import KEY as BATCH_SIZE
 from maskfold.training.run_folder import RunFolder
 from maskfold.training.schedules import Schedule
@@ -71,8 +72,9 @@ def probe(
         MaskfoldError: If the training fails; the message is its own.
     """
     run = RunFolder(EXPERIMENTS / FOLDER / member.name / "fold0")
-    try:
-        with files.locked(EXPERIMENTS / FOLDER / member.name):
+    with files.locked(EXPERIMENTS / FOLDER):
+        try:
+            run.path.parent.mkdir(parents=True, exist_ok=True)
             wall, ram = _train(member, run, [*train, f"trainer.limit_batches={batches}"])
             log = pd.read_csv(run.metrics)
             epoch = _epoch_seconds(member, run, log.iloc[-1], batches)
@@ -88,8 +90,8 @@ def probe(
                 map=size,
                 map_from=source,
             )
-    finally:
-        shutil.rmtree(EXPERIMENTS / FOLDER, ignore_errors=True)
+        finally:
+            shutil.rmtree(EXPERIMENTS / FOLDER, ignore_errors=True)
 
 
 def _train(member: Member, run: RunFolder, overrides: Sequence[str]) -> tuple[float, int]:
@@ -127,6 +129,9 @@ def _epoch_seconds(member: Member, run: RunFolder, measured: pd.Series, batches:
     size = files.read_json(run.run).get(BATCH_SIZE, trainer["batch_size"])
     validated = len(member.oof[0])
     trained = sum(len(ids) for ids in member.oof.values()) - validated
+    if member.config["pseudo"]:
+        ledger, _ = LabelSet(Path(member.config["pseudo"])).read()
+        trained += int((ledger["fold"] == 0).sum())
     repeated = 1 + 1 / trainer["hard_negatives_every"] if trainer["hard_negatives_every"] else 1
     looked_at = max(1, min(batches, trained // size)) * min(size, trained)
     validation = measured["seconds"] - looked_at / measured["images_per_second"]

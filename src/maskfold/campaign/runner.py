@@ -30,6 +30,7 @@ class Standing:
     """A job with its state.
 
     Attributes:
+        looked: Whether it has been asked if what it makes is there.
         tries: How often it was started.
         slot: Which of the processes at once it runs in.
         started: When it was, in seconds of `time.monotonic`.
@@ -38,6 +39,7 @@ class Standing:
 
     job: Job
     state: State = State.WAITING
+    looked: bool = False
     tries: int = 0
     process: subprocess.Popen | None = None
     slot: int = 0
@@ -111,9 +113,10 @@ class Runner:
             standing.state = State.BLOCKED
             self.tell(standing)
         elif states <= {State.DONE}:
-            if standing.tries == 0 and standing.job.done():
+            if not standing.looked and standing.job.done():
                 standing.state = State.DONE
             else:
+                standing.looked = True  # once: nobody else makes what it makes
                 self._start(standing)
         return standing.state is not State.WAITING
 

@@ -17,7 +17,7 @@ from maskfold.campaign.jobs import Job, ensemble_jobs, member_jobs
 from maskfold.campaign.members import Member, find_members
 from maskfold.campaign.runner import Runner, Standing, State, start_stage
 from maskfold.campaign.table import draw, ensemble_score, score_of
-from maskfold.config import EXPERIMENTS, SUBMISSIONS, build, entry_point, resolved
+from maskfold.config import EXPERIMENTS, SUBMISSIONS, build, compose, entry_point, resolved
 from maskfold.ensembling.recipe import Recipe
 from maskfold.errors import MaskfoldError
 from maskfold.files import locked
@@ -29,11 +29,15 @@ def campaign(config: DictConfig) -> dict[str, Standing]:
     """Run every job of an ensemble that is not done; return how each stands, and say what failed."""
     if config.jobs < 1 or config.retries < 0:
         raise MaskfoldError(f"jobs={config.jobs} retries={config.retries}: at least 1 job at once, 0 retries or more.")
+    if "overwrite=true" in f"{config.train} {config.predict} {config.merge}":
+        raise MaskfoldError("overwrite=true would begin anew at every retry: remove the runs' folders instead.")
     recipe: Recipe = build(config.ensemble)
     train, predict, merge = (shlex.split(told) for told in (config.train, config.predict, config.merge))
     members = find_members([recipe.members, recipe.repair.members or []], train)
+    tta = compose("predict", ["name=any", *predict]).tta
     for member in members:
         member.refuse_other_runs()
+        member.refuse_other_maps(tta)
     jobs = [job for member in members for job in member_jobs(member, train=train, predict=predict)]
     folder = SUBMISSIONS / recipe.name
     merge = [*_chosen(recipe.name), *merge]

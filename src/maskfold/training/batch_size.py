@@ -36,8 +36,9 @@ def settle_batch_size(folder: RunFolder, effective: int | None, trial: Callable[
     if KEY not in known:
         if rank_zero_only.rank != 0:
             raise MaskfoldError(
-                "trainer.batch_size=auto: several processes were started at once, before one alone has found it. Begin "
-                "the run with trainer.devices=1 trainer.num_nodes=1 until it says what it found, or give a number."
+                "trainer.batch_size=auto: the size is tried out by one process alone. Begin the run with "
+                "trainer.devices=1 trainer.num_nodes=1, stop it when it has said what it found, and give that to all "
+                "processes: trainer.batch_size=<n> trainer.accumulate=<m> overwrite=true."
             )
         known[KEY] = largest_batch(effective, trial)
         files.write_json(folder.run, known)

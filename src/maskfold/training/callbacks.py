@@ -93,6 +93,11 @@ class EpochLog(Callback):
         """Note the rate; at the epoch's end a torch scheduler has already set the next one's."""
         self.rate = trainer.optimizers[0].param_groups[0]["lr"]
 
+    def on_fit_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """Forget the memory that trials of the batch size, or an earlier run of this process, have taken."""
+        if torch.cuda.is_available():
+            torch.cuda.reset_peak_memory_stats()
+
     def on_train_batch_end(
         self, trainer: lightning.Trainer, module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
