@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from joblib.externals.loky import get_reusable_executor
-from measure import Timed, growth_chart, publish, start_up, timed
+from measure import Timed, growth_chart, let_go, publish, start_up, timed
 
 from maskfold.config import SUBMISSIONS, compose
 from maskfold.stages.blend import blend
@@ -95,7 +94,7 @@ def _run(stage: Callable[..., Any], overrides: list[str], sender: Any) -> None:
     start_up()
     found = timed(lambda: stage() if stage is second_fold else stage(compose(stage.__name__, overrides)))
     sender.send(found._replace(result=None))
-    get_reusable_executor().shutdown(kill_workers=True)  # a forked process does not end while joblib's wait for work
+    let_go()
 
 
 def grow_images() -> list[dict[str, Any]]:

@@ -19,6 +19,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import torch
+from joblib.externals.loky import get_reusable_executor
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -53,7 +54,7 @@ def compete(
     Returns:
         A row a contender: `way`, `ms` (median, an item), `ratio` (the median over rounds of the baseline's time divided
         by this one's in the same round), `ratio_low`, `ratio_high` (the rounds' extremes), `peak_mib` (the most memory
-        of its process and of that one's own, added up) and `rounds`.
+        of its processes together) and `rounds`.
 
     Raises:
         AssertionError: If their results differ.
@@ -70,6 +71,7 @@ def compete(
         ]
     finally:
         for pool in pools.values():
+            pool.submit(let_go).result()
             pool.shutdown()
     return pd.DataFrame([summary(name, turns, items) for name in contenders])
 
@@ -104,14 +106,19 @@ def timed(work: Callable[[], Any], clock: bool = False) -> Timed:
 
 
 def peak_memory() -> int:
-    """Return the most memory in bytes that this process has had, and each of its living children, added up."""
+    """Return the most memory in bytes that this process has had, and each of its living children beside the libraries.
+
+    Libraries are files that all processes have in memory together; they are counted once.
+    """
     children = [pid for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]
-    return sum(_peak(Path("/proc", pid, "status")) for pid in ["self", *children])
+    own = _status("self")["VmHWM"]
+    return own + sum(status["VmHWM"] - status["RssFile"] for status in map(_status, children))
 
 
-def _peak(status: Path) -> int:
-    (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-    return 1024 * int(line.split()[1])
+def _status(pid: str) -> dict[str, int]:
+    """Return what the kernel counts of a process's memory, in bytes by name."""
+    lines = (line.split() for line in Path("/proc", pid, "status").read_text().splitlines())
+    return {line[0].rstrip(":"): 1024 * int(line[1]) for line in lines if line[-1] == "kB"}
 
 
 def start_up() -> None:
@@ -121,6 +128,11 @@ def start_up() -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
         os.dup2(nowhere, stream.fileno())
+
+
+def let_go() -> None:
+    """End joblib's processes, for which a process that is not the main one would wait for ever when it ends itself."""
+    get_reusable_executor().shutdown(kill_workers=True)
 
 
 def one_thread() -> None:

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 import torch
 
-from maskfold.data.dataset import ByEpoch, LabelledDataset, PhotoDataset, to_tensor
+from maskfold.data.dataset import ByEpoch, LabelledDataset, to_tensor
 from maskfold.data.geometry import Pad, Resize
 from maskfold.errors import MaskfoldError
 
@@ -114,13 +114,6 @@ def test_augmentation_by_epoch(table):
 def test_unknown_preset_is_named():
     with pytest.raises(MaskfoldError, match="no preset dark; there are heavy"):
         ByEpoch(presets={"heavy": None}, phases=[{"epochs": 1, "preset": "dark"}])
-
-
-def test_photos_for_prediction_keep_their_name_and_the_way_back(table):
-    item = PhotoDataset(table, geometry=Pad(multiple=4))[1]
-    assert item["image_id"] == "photo1"
-    assert (item["windows"].shape, item["windows"].dtype) == ((1, 3, 8, 8), torch.uint8)
-    assert (item["placement"].height, item["placement"].width) == (6, 8)
 
 
 def test_to_tensor_owns_its_memory():
