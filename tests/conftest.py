@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -46,11 +47,12 @@ def workplace(tmp_path, tiny_photos, monkeypatch) -> list[str]:
 
 
 @pytest.fixture
-def dask(monkeypatch) -> Iterator[str]:
-    """A Dask cluster of two processes in the current folder, named by the environment; return its address."""
+def dask(monkeypatch) -> Iterator[Any]:
+    """A Dask cluster of two processes in the current folder, named by the environment; return its client."""
     from distributed import LocalCluster
 
     with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
         monkeypatch.setenv(parallel.DASK, cluster.scheduler_address)
-        yield cluster.scheduler_address
-        parallel._connect(cluster.scheduler_address).close()
+        client = parallel._connect(cluster.scheduler_address)
+        yield client
+        client.close()

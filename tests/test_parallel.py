@@ -55,9 +55,7 @@ def test_dask_workers_take_the_place_of_local_processes_when_the_environment_nam
     results = list(map_unordered(_process, range(50), "count"))
 
     assert sorted(item for item, _ in results) == list(range(50))
-    processes = {process for _, process in results}
-    assert os.getpid() not in processes
-    assert len(processes) <= 2
+    assert {process for _, process in results} <= {*dask.run(os.getpid).values()}
     with pytest.raises(MaskfoldError, match=r"^item [0-9] cannot be read$"):
         list(map_unordered(_refuse, range(3), "count"))
     assert list(map_unordered(_process, range(2), "count", jobs=1)) == [(0, os.getpid()), (1, os.getpid())]

@@ -19,6 +19,11 @@ def written() -> dict[str, bytes]:
     return {name: (Path("submissions/linknet34") / name).read_bytes() for name in WRITTEN}
 
 
+def merged_there() -> bool:
+    """Return whether the process that this is asked in has loaded what merges."""
+    return "maskfold.ensembling.merge" in sys.modules
+
+
 def test_an_ensemble_on_dask_workers_leaves_the_same_bytes(trained, dask, monkeypatch):
     monkeypatch.setattr(merge, "_FEW", 0)  # of the few photos of a test all would stay in this process
     monkeypatch.setattr(merge, "CHUNK", 2)
@@ -33,6 +38,7 @@ def test_an_ensemble_on_dask_workers_leaves_the_same_bytes(trained, dask, monkey
     ensemble(compose("ensemble", overrides))
 
     assert merged_here == []
+    assert any(dask.run(merged_there).values())
     assert written() == alone
 
 
