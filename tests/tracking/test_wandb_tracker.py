@@ -2,6 +2,7 @@ import json
 import os
 import signal
 import struct
+import time
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,8 @@ def records(path):
             place += BLOCK - place % BLOCK
             continue
         length, kind = struct.unpack("<HB", data[place + 4 : place + 7])
+        if place + 7 + length > len(data):  # still being written
+            return
         joined += data[place + 7 : place + 7 + length]
         place += 7 + length
         if kind in LAST_PART:
@@ -31,9 +34,15 @@ def records(path):
 
 
 def kept(run):
-    """Return the records of every offline run in a run folder, oldest first."""
+    """Return the records of every offline run in a run folder, oldest first, once the service has written them all."""
     files = sorted((run.folder.path / "wandb").glob("offline-run-*/run-*.wandb"), key=lambda path: path.stat().st_mtime)
-    return [list(records(path)) for path in files]
+    patience = time.monotonic() + 10  # finish() returns when the end was taken note of, not when it is on disk
+    while time.monotonic() < patience:
+        found = [list(records(path)) for path in files]
+        if all(any(record.WhichOneof("record_type") == "exit" for record in one) for one in found):
+            break
+        time.sleep(0.1)
+    return found
 
 
 def history(one):
