@@ -8,8 +8,9 @@ from omegaconf import OmegaConf
 from omegaconf.errors import MissingMandatoryValue
 
 from maskfold import config as door
-from maskfold.config import STAGES, build, compose, entry_point, resolved
+from maskfold.config import build, compose, entry_point, resolved
 from maskfold.errors import MaskfoldError
+from maskfold.schemas import STAGES
 
 
 @pytest.fixture
