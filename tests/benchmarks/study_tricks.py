@@ -35,7 +35,6 @@ FOLDS = (0, 1)
 SIZE = (64, 96)  # pixels, height and width of the network's input
 # 48 photos a fold in batches of 4 are 12 steps an epoch; one more with mining, 36 with 96 pseudo-labels beside them.
 EPOCHS = {"plain": 30, "hard negatives": 28, "pseudo-labels": 10, "EMA": 30}
-STEPS = {"plain": 360, "hard negatives": 364, "pseudo-labels": 360, "EMA": 360}
 OWN = {
     "plain": [],
     "hard negatives": ["trainer.hard_negatives_every=10"],
@@ -62,7 +61,7 @@ def run(trick: str, seed: int) -> dict:
     submission = SUBMISSIONS / f"studies_{NAME}" / "submission.csv.gz"
     truth = score(compose("score", [f"submission={submission}", f"truth={ROOT}/test_truth"]))
     oof = results.loc[results["fold"].astype(str) == "all", "dice"].item()
-    return {"trick": trick, "seed": seed, "steps": STEPS[trick], "oof_dice": oof, "test_dice": truth["dice"].mean()}
+    return {"trick": trick, "seed": seed, "oof_dice": oof, "test_dice": truth["dice"].mean()}
 
 
 def _tree(name: str, ensemble_name: str) -> list[str]:

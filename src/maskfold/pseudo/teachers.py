@@ -60,7 +60,7 @@ def _teachers(leaves: Sequence[Leaf], lineages: dict[Path, Lineage], own: Path) 
         Lineage(
             data=lineages[own].data,
             round=1 + max(lineage.round for lineage in theirs),
-            seen=tuple(sorted({group for lineage in theirs for group in lineage.seen})),
+            seen=tuple(sorted({sight for lineage in theirs for sight in lineage.seen})),
             held_out=held_out,
         ),
     )
