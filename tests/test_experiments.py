@@ -9,9 +9,9 @@ import torch
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from maskfold.config import CONF, compose
+from maskfold.engine.checkpoints import AtomicCheckpointIO
 from maskfold.prediction.members import load_network
 from maskfold.stages.train import train
-from maskfold.training.checkpoints import AtomicCheckpointIO
 
 EXPERIMENTS = sorted(path.stem for path in Path(CONF, "experiment").glob("*.yaml"))
 PARAMETERS = {"linknet34": 21_642_401, "ternausnet11": 22_927_393, "unet_scratch": 91_238_817, "unet_vgg11": 33_554_753}

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from maskfold.analysis import pictures
 from maskfold.analysis.charts import as_png, as_svg
 from maskfold.analysis.error_charts import distance_chart, matrix_chart, object_chart
 from maskfold.analysis.location import GRID, REACH, distance_table
+from maskfold.masks import pictures
 
 
 def texts(svg: str) -> list[str]:

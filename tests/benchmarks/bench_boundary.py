@@ -9,7 +9,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from maskfold.training.mask_metrics import band_width, boundary_scores, threshold_counts
+from maskfold.masks.scores import band_width, boundary_scores, threshold_counts
 
 HEIGHT, WIDTH, TIMES = 1280, 1918, 30
 

@@ -24,8 +24,8 @@ from PIL import Image
 from torch.utils.data import default_collate
 
 from maskfold.config import build, compose
-from maskfold.data.dataset import LabelledDataset
-from maskfold.training.loaders import one_thread
+from maskfold.engine.loaders import one_thread
+from maskfold.segmentation.dataset import LabelledDataset
 
 PHOTOS = 24
 BATCH = 4
@@ -101,8 +101,8 @@ def our_loop(table: pd.DataFrame) -> None:
 
 def stages(table: pd.DataFrame) -> pd.DataFrame:
     """Return where our time goes: milliseconds a photo of each step, by itself."""
-    from maskfold.data.dataset import to_target, to_tensor
     from maskfold.data.loading import read_image, read_mask
+    from maskfold.segmentation.dataset import to_target, to_tensor
 
     one_thread(0)
     geometry, augment = pipeline()["geometry"], pipeline()["augment"]

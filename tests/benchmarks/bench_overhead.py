@@ -16,14 +16,14 @@ import torch
 from measure import BASELINE, compete, publish, ratio_chart
 from torch.utils.data import Dataset
 
+from maskfold.engine.engine import Engine
+from maskfold.engine.loaders import EpochLoader
+from maskfold.engine.schedules import Schedule
 from maskfold.models.network import Network
 from maskfold.models.unet import UNetScratch
-from maskfold.training.engine import Engine
-from maskfold.training.loaders import EpochLoader
-from maskfold.training.losses import BCE, Dice, Sum
-from maskfold.training.run_folder import RunFolder
-from maskfold.training.schedules import Schedule
-from maskfold.training.segmentation import SegmentationTask
+from maskfold.runs.run_folder import RunFolder
+from maskfold.segmentation.losses import BCE, Dice, Sum
+from maskfold.segmentation.segmentation import SegmentationTask
 
 SIZE = (192, 288)
 BATCH = 4

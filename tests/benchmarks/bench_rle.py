@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from measure import BASELINE, compete, publish, ratio_chart
 
-from maskfold.submission.rle import decode, encode, runs
+from maskfold.masks.rle import decode, encode, runs
 
 HEIGHT, WIDTH = 1280, 1918
 ROUNDS = 9

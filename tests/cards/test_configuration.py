@@ -1,5 +1,5 @@
 from maskfold.cards.configuration import changed_keys, configuration_table
-from maskfold.training.schedules import Schedule
+from maskfold.engine.schedules import Schedule
 
 CHOICES = {
     "model": "linknet34",

@@ -14,8 +14,8 @@ from maskfold.ensembling import merge as merging
 from maskfold.ensembling.merge import CHUNK, Job, merge, merge_with_repair, merged_probability, read_masks
 from maskfold.ensembling.tree import Leaf, Source
 from maskfold.errors import MaskfoldError
+from maskfold.masks.scores import METRICS, boundary_scores
 from maskfold.prediction.store import ProbabilityStore
-from maskfold.training.mask_metrics import METRICS, boundary_scores
 
 IMAGES = 2 * CHUNK + 3
 WEIGHTS = (Fraction(1, 2), Fraction(1, 3), Fraction(1, 6))

@@ -8,7 +8,7 @@ import pytest
 
 from maskfold.errors import MaskfoldError
 from maskfold.leaderboard.picker import choose, compare, difference, mask_iou
-from maskfold.submission.rle import encode, runs
+from maskfold.masks.rle import encode, runs
 from maskfold.submission.writer import write_submission
 
 GROUPS = 20

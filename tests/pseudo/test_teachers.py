@@ -5,8 +5,8 @@ import pytest
 
 from maskfold.ensembling.tree import Leaf
 from maskfold.errors import MaskfoldError
-from maskfold.pseudo.lineage import Lineage, write_lineage
 from maskfold.pseudo.teachers import teachers_of_folds
+from maskfold.runs.lineage import Lineage, write_lineage
 
 
 def member(root: Path, name: str, folds: list[tuple[str, str]], *, data: str = "cars", rounds: int = 0) -> Leaf:

@@ -13,9 +13,9 @@ import pytest
 from maskfold.config import compose
 from maskfold.errors import MaskfoldError
 from maskfold.files import sha256
+from maskfold.masks.rle import decode
 from maskfold.prediction.store import ProbabilityStore
 from maskfold.stages.ensemble import ensemble
-from maskfold.submission.rle import decode
 from maskfold.submission.writer import read_submission
 
 RECIPE = {"_target_": "maskfold.ensembling.recipe.Recipe", "name": "both", "members": [{"experiment": "tiny"}]}

@@ -14,9 +14,9 @@ from maskfold import files
 from maskfold.config import compose
 from maskfold.errors import MaskfoldError
 from maskfold.files import sha256
+from maskfold.masks.rle import decode
 from maskfold.stages.ensemble import ensemble
 from maskfold.stages.pick import pick
-from maskfold.submission.rle import decode
 from maskfold.submission.writer import read_submission
 
 DATA = ["data=carvana", "data.root=photos", "data.name=tiny"]

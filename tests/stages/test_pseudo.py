@@ -10,11 +10,11 @@ import pytest
 
 from maskfold.config import compose
 from maskfold.data.loading import read_mask
-from maskfold.ensembling.unconfidence import unconfidence
 from maskfold.errors import MaskfoldError
 from maskfold.files import read_json
+from maskfold.masks.unconfidence import unconfidence
 from maskfold.prediction.store import ProbabilityStore
-from maskfold.pseudo.lineage import Lineage, read_lineage, sights, write_lineage
+from maskfold.runs.lineage import Lineage, read_lineage, sights, write_lineage
 from maskfold.stages.folds import folds
 from maskfold.stages.predict import predict
 from maskfold.stages.pseudo import pseudo

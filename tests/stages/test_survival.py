@@ -6,14 +6,14 @@ import pandas as pd
 import pytest
 
 from maskfold.config import compose
+from maskfold.engine.callbacks import EpochLog
+from maskfold.engine.checkpoints import load_checkpoint
 from maskfold.errors import MaskfoldError
 from maskfold.files import locked
 from maskfold.stages.ensemble import ensemble
 from maskfold.stages.predict import predict
 from maskfold.stages.pseudo import pseudo
 from maskfold.stages.train import train
-from maskfold.training.callbacks import EpochLog
-from maskfold.training.checkpoints import load_checkpoint
 
 TIMINGS = ["seconds", "images_per_second"]
 RUN = Path("experiments/demo_unet/fold0")

@@ -11,10 +11,10 @@ import torch
 from hydra.errors import ConfigCompositionException, MissingConfigException
 
 from maskfold.config import compose
+from maskfold.engine.checkpoints import load_checkpoint
 from maskfold.errors import MaskfoldError
 from maskfold.prediction.members import load_network
 from maskfold.stages.train import train
-from maskfold.training.checkpoints import load_checkpoint
 
 SMALL = ["experiment=linknet34", "model=linknet18", "model.weights=null", "trainer.accelerator=cpu"]
 SMALL += ["trainer.num_workers=0", "geometry=resize", "geometry.height=64", "geometry.width=64", "trainer.batch_size=2"]

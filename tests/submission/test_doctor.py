@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from maskfold.masks.rle import encode, runs
 from maskfold.submission.doctor import examine, looks_transposed
-from maskfold.submission.rle import encode, runs
 from maskfold.submission.writer import write_submission
 
 DATA = Path(__file__).parents[2].parent / "shared/data"

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from maskfold.runs.run_folder import RunFolder
 from maskfold.tracking.mlflow_tracker import MlflowClient  # which keeps MLflow from calling home
 from maskfold.tracking.run import Run
-from maskfold.training.run_folder import RunFolder
 
 
 @pytest.fixture

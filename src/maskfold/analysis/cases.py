@@ -7,10 +7,10 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from maskfold.analysis.disagreement import signed_difference
 from maskfold.analysis.evidence import Case
 from maskfold.analysis.formats import percent
-from maskfold.analysis.pictures import (
+from maskfold.masks.disagreement import signed_difference
+from maskfold.masks.pictures import (
     BLUE,
     ORANGE,
     Colour,

@@ -8,9 +8,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from maskfold.analysis import pictures
 from maskfold.analysis.charts import BLUE, GREY, ORANGE, PALE, STYLE, drawing
 from maskfold.analysis.location import GRID, SIDES
+from maskfold.masks import pictures
 
 _COLUMNS = 4  # pictures of an object in a row
 

@@ -7,14 +7,14 @@ import numpy as np
 import pandas as pd
 
 from maskfold.analysis.cases import Tile, doubt_tiles, error_tiles
-from maskfold.analysis.disagreement import SUSPICIOUS, confident_disagreement
 from maskfold.analysis.evidence import Evidence, Split
 from maskfold.analysis.formats import doubt, label, percent, score
 from maskfold.analysis.html import Html, element, photo, table
 from maskfold.analysis.inspection import Inspection
-from maskfold.analysis.pictures import BLUE, ORANGE, PROBABILITY_COLOURS, Colour
 from maskfold.analysis.standing import found_sentence, found_table
 from maskfold.analysis.tables import ranked
+from maskfold.masks.disagreement import SUSPICIOUS, confident_disagreement
+from maskfold.masks.pictures import BLUE, ORANGE, PROBABILITY_COLOURS, Colour
 
 _FEWEST = 3  # suspects shown, be they never so harmless
 SUSPICION = (

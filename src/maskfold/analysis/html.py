@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from maskfold.analysis.charts import as_svg
-from maskfold.analysis.pictures import as_jpeg
+from maskfold.masks.pictures import as_jpeg
 
 CSS = """
 :root { --ink: #1d2329; --soft: #5b6670; --line: #dfe3e7; --ground: #f6f7f8; --blue: #0072b2; --orange: #c75f00; }

@@ -7,11 +7,11 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from maskfold.analysis.disagreement import confident_disagreement
 from maskfold.analysis.evidence import Pass, Split, outcome
 from maskfold.analysis.location import GRID, REACH, distance_counts, object_errors
 from maskfold.analysis.tables import ranked
 from maskfold.data.loading import read_mask
+from maskfold.masks.disagreement import confident_disagreement
 from maskfold.parallel import map_unordered
 
 _FEW = 512  # images that one process has looked at before the others have started

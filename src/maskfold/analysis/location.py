@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from maskfold.training.mask_metrics import histogram
+from maskfold.masks.scores import histogram
 
 REACH = 255  # pixels from the boundary that are told apart; what is further counts with the last
 EDGES = (0, 1, 2, 3, 5, 10, 20, 50, np.inf)  # pixels

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from maskfold.analysis.cases import strip
 from maskfold.analysis.charts import as_png
 from maskfold.analysis.galleries import Exhibit
-from maskfold.analysis.pictures import as_jpeg
+from maskfold.masks.pictures import as_jpeg
 
 
 def show(*things: pd.DataFrame | Figure | Exhibit | str) -> None:

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 import pandas as pd
 
 from maskfold.analysis.charts import dice_histogram, interval_chart
-from maskfold.analysis.disagreement import SUSPICIOUS
 from maskfold.analysis.evidence import Evidence, Split
 from maskfold.analysis.formats import interval, percent, score
 from maskfold.analysis.html import Html, chart, element, table
@@ -18,7 +17,8 @@ from maskfold.analysis.tables import (
     recall_at,
     shared_folds,
 )
-from maskfold.training.mask_metrics import BAND
+from maskfold.masks.disagreement import SUSPICIOUS
+from maskfold.masks.scores import BAND
 
 NAMES = {"dice": "Dice", "iou": "IoU", "boundary_iou": "boundary IoU", "trimap_dice": "trimap Dice"}
 WHITE_VAN, WRONG_MASK = "white_van", "wrong_mask"  # as `planted.csv` calls them

@@ -8,10 +8,10 @@ import pandas as pd
 
 from maskfold.data.loading import SUFFIXES, read_mask
 from maskfold.errors import MaskfoldError, listing
+from maskfold.masks.rle import decode
+from maskfold.masks.scores import dice_score, iou_score
 from maskfold.parallel import map_unordered
-from maskfold.submission.rle import decode
 from maskfold.submission.writer import read_submission
-from maskfold.training.mask_metrics import dice_score, iou_score
 
 
 def score_submission(submission: Path, truth: Path, *, jobs: int = 1) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from maskfold.ensembling.manifest import ingredients, newest_map
 from maskfold.ensembling.recipe import Recipe
 from maskfold.ensembling.tree import leaves
 from maskfold.prediction.store import PNG, SUFFIX, ProbabilityStore
-from maskfold.training.run_folder import RunFolder
+from maskfold.runs.run_folder import RunFolder
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ from hydra.errors import MissingConfigException
 
 from maskfold.config import EXPERIMENTS, build, compose, resolved
 from maskfold.data.folds import fold_members, read_folds, split_path
+from maskfold.engine.schedules import Schedule
 from maskfold.ensembling.manifest import store_origin
 from maskfold.ensembling.tree import leaf_nodes
 from maskfold.errors import MaskfoldError
 from maskfold.prediction.splits import SPLITS
-from maskfold.training.run_folder import RunFolder
-from maskfold.training.schedules import Schedule
+from maskfold.runs.run_folder import RunFolder
 
 
 @dataclass(frozen=True)

@@ -16,14 +16,14 @@ import psutil
 from maskfold import files
 from maskfold.campaign.members import Member
 from maskfold.config import EXPERIMENTS, build
+from maskfold.engine.batch_size import KEY as BATCH_SIZE
+from maskfold.engine.schedules import Schedule
 from maskfold.errors import MaskfoldError
 from maskfold.prediction.members import load_network
 from maskfold.prediction.predictor import predict_photos
 from maskfold.prediction.store import ProbabilityStore
 from maskfold.pseudo.label_set import LabelSet
-from maskfold.training.batch_size import KEY as BATCH_SIZE
-from maskfold.training.run_folder import RunFolder
-from maskfold.training.schedules import Schedule
+from maskfold.runs.run_folder import RunFolder
 
 FOLDER = ".plan"  # in the folder of experiments
 

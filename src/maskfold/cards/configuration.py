@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from maskfold.cards import markdown
-from maskfold.training.schedules import Schedule
+from maskfold.engine.schedules import Schedule
 
 CONF = "../../conf"  # seen from a card
 KEYS = ["geometry", "trainer", "splits", "tta", "seed"]  # of a configuration, what is read here

@@ -21,7 +21,7 @@ import pandas as pd
 from maskfold.cards import markdown, scores
 from maskfold.cards.blocks import block
 from maskfold.errors import MaskfoldError
-from maskfold.training.run_folder import RunFolder
+from maskfold.runs.run_folder import RunFolder
 
 CARD = "README.md"
 RESULTS = "results.csv"

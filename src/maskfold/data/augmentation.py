@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from maskfold.errors import MaskfoldError
+from maskfold.phases import expand
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # read on import: it would ask the network for a newer release
 
@@ -37,6 +38,31 @@ class Augmentation(Protocol):
             The image and the mask, shaped and typed as given unless a transform crops or resizes. Where nothing
             was drawn to change them they may be the arrays given.
         """
+
+
+class ByEpoch:
+    """Augmentations that change in training: a table of phases, as schedules of the rate have.
+
+    A phase is `{epochs: n, preset: name}`, or `{repeat: n, phases: [...]}`.
+
+    Args:
+        presets: Augmentations by name.
+        phases: The table; the last preset holds beyond its end.
+
+    Raises:
+        MaskfoldError: If a phase has other keys, or names a preset that is not there.
+    """
+
+    def __init__(self, *, presets: dict[str, Augmentation], phases: Sequence[dict]) -> None:
+        names = [row["preset"] for row in expand(phases, name="augment.phases", needed=["preset"])]
+        unknown = sorted(set(names) - set(presets))
+        if unknown:
+            raise MaskfoldError(f"augment.phases: no preset {', '.join(unknown)}; there are {', '.join(presets)}.")
+        self.table = [presets[name] for name in names]
+
+    def at(self, epoch: int) -> Augmentation:
+        """Return the augmentation of an epoch, counted from 0."""
+        return self.table[min(epoch, len(self.table) - 1)]
 
 
 class Albumentations:

@@ -1,7 +1,12 @@
 """Fixed changes to every photo, the same in training, validation and prediction."""
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
+
+Preprocess = Callable[[np.ndarray], np.ndarray]
+"""`(H, W, 3) uint8 -> (H, W, 3) uint8`."""
 
 
 class Unchanged:

@@ -16,8 +16,8 @@ from maskfold.data.loading import read_mask
 from maskfold.ensembling.merge import merged_probability
 from maskfold.ensembling.tree import Source
 from maskfold.errors import MaskfoldError
+from maskfold.masks.scores import dice_score
 from maskfold.parallel import map_unordered
-from maskfold.training.mask_metrics import dice_score
 
 MOST = 4096  # contested pixels kept of an image; of more, a random sample stands for all
 _FEW = 512  # images that one process has looked at before the others have started

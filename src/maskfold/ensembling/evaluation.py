@@ -8,9 +8,9 @@ import pandas as pd
 from maskfold.data.loading import read_mask
 from maskfold.ensembling.merge import merged_probability
 from maskfold.ensembling.tree import Source
-from maskfold.ensembling.unconfidence import unconfidence
+from maskfold.masks.scores import METRICS, dice_score, mask_scores, threshold_counts
+from maskfold.masks.unconfidence import unconfidence
 from maskfold.parallel import map_unordered
-from maskfold.training.mask_metrics import METRICS, dice_score, mask_scores, threshold_counts
 
 _FEW = 512  # images that one process has scored before the others have started
 HALF = 128  # of 255: the first value whose probability is at least one half

@@ -10,7 +10,7 @@ from maskfold.ensembling.recipe import Recipe
 from maskfold.ensembling.tree import Leaf, trained_leaves
 from maskfold.errors import MaskfoldError, listing
 from maskfold.prediction.store import ORIGIN
-from maskfold.training.run_folder import RunFolder
+from maskfold.runs.run_folder import RunFolder
 
 STORE = "fused"  # below the ensemble's own folder
 

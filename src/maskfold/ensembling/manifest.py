@@ -8,7 +8,7 @@ from maskfold import files
 from maskfold.ensembling.tree import Leaf
 from maskfold.errors import MaskfoldError
 from maskfold.prediction.store import ORIGIN
-from maskfold.training.run_folder import RunFolder
+from maskfold.runs.run_folder import RunFolder
 
 
 def ingredients(found: Sequence[Leaf]) -> list[dict[str, Any]]:

@@ -13,14 +13,14 @@ from maskfold.data.loading import read_mask
 from maskfold.ensembling.average import average_probabilities, integer_weights
 from maskfold.ensembling.recipe import Step, to_mask
 from maskfold.ensembling.tree import Source
-from maskfold.ensembling.unconfidence import unconfidence
 from maskfold.errors import MaskfoldError
 from maskfold.files import atomic_path
+from maskfold.masks.rle import encode
+from maskfold.masks.scores import METRICS, mask_scores
+from maskfold.masks.unconfidence import unconfidence
 from maskfold.memory import keep_freed_memory
 from maskfold.parallel import map_unordered
 from maskfold.prediction.store import ProbabilityStore
-from maskfold.submission.rle import encode
-from maskfold.training.mask_metrics import METRICS, mask_scores
 
 CHUNK = 16  # images a task: long enough to hide the cost of starting it, short enough to lose little to a kill
 _FEW = 32  # chunks that one process has merged before the others have started

@@ -12,10 +12,10 @@ import pandas as pd
 
 from maskfold.ensembling.blend import gain_interval
 from maskfold.errors import MaskfoldError
+from maskfold.masks.rle import parse
+from maskfold.masks.scores import iou_score
 from maskfold.parallel import progress
-from maskfold.submission.rle import parse
 from maskfold.submission.writer import read_submission
-from maskfold.training.metrics import iou_score
 
 
 def compare(scores: Mapping[str, pd.DataFrame], *, seed: int = 0) -> pd.DataFrame:
@@ -67,7 +67,7 @@ def mask_iou(one: np.ndarray, other: np.ndarray) -> float:
     """Return the IoU of two masks, 1 where both are empty, without drawing them.
 
     Args:
-        one: `(N, 2)` int64 run-length pairs in ascending order, as `maskfold.submission.rle.parse` returns them.
+        one: `(N, 2)` int64 run-length pairs in ascending order, as `maskfold.masks.rle.parse` returns them.
         other: The same of the other mask.
     """
     areas = one[:, 1].sum(), other[:, 1].sum()

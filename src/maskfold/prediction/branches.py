@@ -9,9 +9,9 @@ import pandas as pd
 import torch
 from torch.utils.data import Dataset
 
-from maskfold.data.dataset import Preprocess
 from maskfold.data.geometry import Geometry
 from maskfold.data.loading import read_image
+from maskfold.data.preprocessing import Preprocess
 from maskfold.models.network import Network
 
 

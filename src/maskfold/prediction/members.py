@@ -5,9 +5,9 @@ from pathlib import Path
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 
+from maskfold.engine.checkpoints import load_checkpoint
 from maskfold.errors import MaskfoldError
 from maskfold.models.network import Network
-from maskfold.training.checkpoints import load_checkpoint
 
 PREFIX = "network."  # of the network's parameters among the training task's
 PRETRAINED = ("weights", "encoder_weights")  # arguments that would fetch what the checkpoint replaces

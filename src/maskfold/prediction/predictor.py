@@ -12,16 +12,16 @@ import torch
 from lightning.pytorch.callbacks import TQDMProgressBar
 from torch.utils.data import DataLoader, Dataset
 
-from maskfold.data.dataset import Preprocess
 from maskfold.data.geometry import Geometry
+from maskfold.data.preprocessing import Preprocess
+from maskfold.engine.engine import choose_precision, interruptible
+from maskfold.engine.loaders import default_workers, one_thread
 from maskfold.errors import MaskfoldError
 from maskfold.memory import keep_freed_memory
 from maskfold.models.network import Network
 from maskfold.prediction.branches import Branch, BranchedPhotos, Voter
 from maskfold.prediction.store import ProbabilityStore, to_bytes
 from maskfold.prediction.tta import predict_probability
-from maskfold.training.engine import choose_precision, interruptible
-from maskfold.training.loaders import default_workers, one_thread
 
 # What conf/trainer/predict.yaml may say.
 TRAINER = ("batch_size", "num_workers", "precision", "accelerator", "devices", "channels_last", "compile")

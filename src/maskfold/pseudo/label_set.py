@@ -13,7 +13,7 @@ import pandas as pd
 
 from maskfold import files
 from maskfold.errors import MaskfoldError
-from maskfold.pseudo.lineage import Lineage, describe_leak, sight_of_group
+from maskfold.runs.lineage import Lineage, describe_leak, sight_of_group
 
 LEDGER = ["fold", "image_id", "group", "image", "mask", "teachers", "round", "unconfidence", "weight"]
 

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from maskfold import files
-from maskfold.analysis.pictures import ORANGE, draw_outline, shrink
 from maskfold.data.loading import read_image, read_soft_mask
 from maskfold.ensembling.merge import merged_probability
 from maskfold.ensembling.recipe import Step, to_mask
 from maskfold.ensembling.tree import Source
+from maskfold.masks.pictures import ORANGE, draw_outline, shrink
 from maskfold.parallel import map_unordered
 
 _FEW = 64  # labels that one process has written before the others have started

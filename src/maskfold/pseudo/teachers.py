@@ -6,7 +6,7 @@ from pathlib import Path
 
 from maskfold.ensembling.tree import Leaf
 from maskfold.errors import MaskfoldError, listing
-from maskfold.pseudo.lineage import Lineage, describe_leak, read_lineage
+from maskfold.runs.lineage import Lineage, describe_leak, read_lineage
 
 
 @dataclass(frozen=True)

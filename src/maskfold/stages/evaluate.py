@@ -12,7 +12,7 @@ from maskfold.data.folds import fold_members, read_folds, split_path
 from maskfold.ensembling.evaluation import score_images, summarise
 from maskfold.ensembling.tree import leaves, open_sources
 from maskfold.errors import MaskfoldError
-from maskfold.training.run_folder import RunFolder
+from maskfold.runs.run_folder import RunFolder
 
 log = logging.getLogger(__name__)
 

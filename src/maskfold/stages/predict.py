@@ -16,7 +16,7 @@ from maskfold.prediction.predictor import TRAINER, predict_photos
 from maskfold.prediction.splits import photos_of
 from maskfold.prediction.store import ProbabilityStore
 from maskfold.prediction.tta import check_tta
-from maskfold.training.run_folder import RunFolder
+from maskfold.runs.run_folder import RunFolder
 
 log = logging.getLogger(__name__)
 

@@ -21,9 +21,9 @@ from maskfold.errors import MaskfoldError
 from maskfold.prediction.splits import photos_of
 from maskfold.pseudo.label_set import LabelSet
 from maskfold.pseudo.labelling import Labeller, draw_sheet, write_labels
-from maskfold.pseudo.lineage import sight_of_group
 from maskfold.pseudo.selection import confident
 from maskfold.pseudo.teachers import Teachers, teachers_of_folds
+from maskfold.runs.lineage import sight_of_group
 
 log = logging.getLogger(__name__)
 

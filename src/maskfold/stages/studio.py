@@ -6,7 +6,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from maskfold.config import entry_point, resolved
-from maskfold.data.studio import generate
+from maskfold.studio import generate
 
 log = logging.getLogger(__name__)
 

@@ -12,23 +12,23 @@ from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
 
 from maskfold.config import EXPERIMENTS, build, entry_point, refuse_unknown, resolved
-from maskfold.data.dataset import LabelledDataset
 from maskfold.data.folds import fold_members, read_folds, split_path
 from maskfold.data.geometry import Geometry
 from maskfold.data.table import fingerprint
+from maskfold.engine.batch_size import settle_batch_size
+from maskfold.engine.engine import Engine
+from maskfold.engine.loaders import EpochLoader
+from maskfold.engine.schedules import Schedule
 from maskfold.files import locked, sha256
 from maskfold.models.network import Network
 from maskfold.prediction.tta import check_tta
 from maskfold.pseudo.label_set import LabelSet
-from maskfold.pseudo.lineage import Lineage, sights, write_lineage
+from maskfold.runs.lineage import Lineage, sights, write_lineage
+from maskfold.runs.run_folder import RunFolder
+from maskfold.segmentation.dataset import LabelledDataset
+from maskfold.segmentation.samples import predict_samples
+from maskfold.segmentation.segmentation import SegmentationTask
 from maskfold.tracking.guard import tracked
-from maskfold.tracking.samples import predict_samples
-from maskfold.training.batch_size import settle_batch_size
-from maskfold.training.engine import Engine
-from maskfold.training.loaders import EpochLoader
-from maskfold.training.run_folder import RunFolder
-from maskfold.training.schedules import Schedule
-from maskfold.training.segmentation import SegmentationTask
 
 log = logging.getLogger(__name__)
 

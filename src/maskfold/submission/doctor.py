@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 import numpy as np
 
 from maskfold.errors import MaskfoldError, listing
-from maskfold.submission.rle import faults, parse
+from maskfold.masks.rle import faults, parse
 from maskfold.submission.writer import HEADER, read_lines, read_submission
 
 _SHOWN = 20  # messages of one kind; the others are counted

@@ -9,8 +9,8 @@ import numpy as np
 from lightning.pytorch.utilities import rank_zero_only
 
 from maskfold.errors import MaskfoldError
+from maskfold.runs.run_folder import RunFolder
 from maskfold.tracking.run import Run, Tracker
-from maskfold.training.run_folder import RunFolder
 
 log = logging.getLogger(__name__)
 

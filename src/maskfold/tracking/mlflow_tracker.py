@@ -11,8 +11,8 @@ from typing import ClassVar
 import numpy as np
 from sqlalchemy.exc import SQLAlchemyError
 
+from maskfold.runs.run_folder import flatten
 from maskfold.tracking.run import Run, plain_name
-from maskfold.training.run_folder import flatten
 
 # Before MLflow is imported. A server that is down holds a run up for seconds, not for MLflow's own minutes.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")

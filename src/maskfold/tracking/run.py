@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from maskfold import files
-from maskfold.training.run_folder import RunFolder
+from maskfold.runs.run_folder import RunFolder
 
 KEPT = "tracking.json"  # in the run folder: the ids that the trackers know the run by
 

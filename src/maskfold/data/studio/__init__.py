@@ -1,5 +1,0 @@
-"""Photos of cars in a studio, drawn instead of taken, with exact masks."""
-
-from maskfold.data.studio.generate import generate
-
-__all__ = ["generate"]

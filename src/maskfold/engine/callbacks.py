@@ -1,0 +1,128 @@
+"""What happens around the epochs of any task: the log, the random state, the learning rate."""
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import lightning
+import pandas as pd
+import torch
+from lightning.pytorch.callbacks import Callback
+
+from maskfold import files
+from maskfold.engine.schedules import PlateauWatch, Schedule
+
+log = logging.getLogger(__name__)
+
+
+class EpochSeed(Callback):
+    """Start every epoch from a random state that follows from the seed and the epoch: a resumed run repeats it."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """Seed Python, NumPy and torch."""
+        lightning.seed_everything((self.seed * 1_000_003 + trainer.current_epoch) % 2**32, verbose=False)
+
+
+class FollowSchedule(Callback):
+    """Set the learning rate of every epoch from a table, and start the optimizer afresh where the table says so."""
+
+    def __init__(self, schedule: Schedule) -> None:
+        self.schedule = schedule
+        self.watch = PlateauWatch()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what has been seen of the plateau, to be kept in the checkpoint."""
+        return self.watch.state()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take the plateau of a checkpoint."""
+        self.watch = PlateauWatch(**state_dict)
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """Set the epoch's rate in every parameter group."""
+        epoch = self.schedule.epoch(trainer.current_epoch)
+        if epoch.begins:
+            self.watch = PlateauWatch()
+        for optimizer in trainer.optimizers:
+            if epoch.restart:
+                optimizer.state.clear()
+            for group in optimizer.param_groups:
+                group["lr"] = epoch.rate * self.watch.scale
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """Look whether validation loss still falls."""
+        epoch = self.schedule.epoch(trainer.current_epoch)
+        if epoch.plateau is not None:
+            self.watch.see(float(trainer.callback_metrics["val/loss"]), epoch.plateau)
+
+
+class EpochLog(Callback):
+    """Keep `metrics.csv`, one row an epoch, and say each row on the console and to `report`.
+
+    The rows travel inside the checkpoint, so a resumed run's log has every epoch once. Columns: `epoch` (from 0),
+    `rate`, all logged metrics, `seconds` (training and validation), `images_per_second` (training images over the
+    training time), `peak_memory_mb` (of the device; of nothing, 0, on a CPU).
+    """
+
+    def __init__(self, path: Path, *, report: Callable[[dict[str, float]], None] | None = None) -> None:
+        self.path = path
+        self.report = report
+        self.rows: list[dict[str, float]] = []
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the rows, to be kept in the checkpoint."""
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take the rows of a checkpoint."""
+        self.rows = state_dict["rows"]
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """Start the clocks."""
+        self.started = time.perf_counter()
+        self.images = 0
+
+    def on_train_batch_start(
+        self, trainer: lightning.Trainer, module: lightning.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Note the rate; at the epoch's end a torch scheduler has already set the next one's."""
+        self.rate = trainer.optimizers[0].param_groups[0]["lr"]
+
+    def on_fit_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """Forget the memory that trials of the batch size, or an earlier run of this process, have taken."""
+        if torch.cuda.is_available():
+            torch.cuda.reset_peak_memory_stats()
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Count the images."""
+        self.images += len(batch["image"])
+
+    def on_validation_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """Stop the training clock."""
+        self.trained = time.perf_counter()
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """Add the epoch's row and rewrite the file; other ranks keep the same rows but leave the file alone."""
+        row = {"epoch": trainer.current_epoch, "rate": self.rate}
+        row |= {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
+        row["seconds"] = round(time.perf_counter() - self.started, 3)
+        row["images_per_second"] = round(self.images * trainer.world_size / (self.trained - self.started), 3)
+        row["peak_memory_mb"] = round(torch.cuda.max_memory_allocated() / 2**20) if torch.cuda.is_available() else 0
+        self.rows.append(row)
+        if not trainer.is_global_zero:
+            return
+        files.write_text(self.path, pd.DataFrame(self.rows).to_csv(index=False))
+        log.info("epoch %d of %s: %s", row["epoch"] + 1, trainer.max_epochs, _sentence(row))
+        if self.report is not None:
+            self.report(row)
+
+
+def _sentence(row: dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:.5g}" for name, value in row.items() if name != "epoch")

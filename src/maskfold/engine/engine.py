@@ -1,0 +1,204 @@
+"""The training engine: fits any task into a run folder, and goes on where a killed run stopped. Knows no masks."""
+
+import copy
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping, TQDMProgressBar
+from lightning.pytorch.utilities.memory import is_oom_error
+
+from maskfold.engine.callbacks import EpochLog, EpochSeed, FollowSchedule
+from maskfold.engine.checkpoints import AtomicCheckpointIO, Snapshots, checkpoint_callbacks, load_checkpoint
+from maskfold.engine.loaders import EpochLoader
+from maskfold.engine.mining import HardNegativeLoader, ReportLosses
+from maskfold.engine.schedules import Schedule
+from maskfold.errors import MaskfoldError
+from maskfold.runs.run_folder import RunFolder
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Engine:
+    """How long, on what, and with what help a task is trained.
+
+    Attributes:
+        max_epochs: Epochs to train; the schedule's own length by default.
+        patience: Stop when the monitor has not improved for so many epochs; None never does.
+        precision: Lightning's names; `auto` is bf16-mixed where the device has it, else 32-true.
+        accelerator: Lightning's names.
+        devices: How many, or `auto` for all.
+        num_nodes: Machines.
+        strategy: Lightning's names.
+        accumulate: Batches whose gradients are added up before a step.
+        gradient_clip: The gradient's largest norm; None does not clip.
+        hard_negatives_every: So many fresh batches are followed by the hardest of them once more; None for no mining.
+        limit_batches: Train and validate on so many batches an epoch only, to try things out.
+    """
+
+    max_epochs: int | None = None
+    patience: int | None = None
+    precision: str = "auto"
+    accelerator: str = "auto"
+    devices: int | str = 1
+    num_nodes: int = 1
+    strategy: str = "auto"
+    accumulate: int = 1
+    gradient_clip: float | None = None
+    hard_negatives_every: int | None = None
+    limit_batches: int | None = None
+
+    def fit(
+        self,
+        task: lightning.LightningModule,
+        train_batches: EpochLoader,
+        validation_batches: EpochLoader,
+        *,
+        folder: RunFolder,
+        schedule: Schedule | Any,
+        seed: int,
+        monitor: str,
+        averaging: Callback | None = None,
+        report: Callable[[dict[str, float]], None] | None = None,
+    ) -> dict[str, float]:
+        """Train `task`, from its last checkpoint if it has one, and return the row of its best epoch.
+
+        Args:
+            task: Logs `monitor` and `val/loss` in validation.
+            train_batches: Batches are dictionaries with a key `image`.
+            validation_batches: The same.
+            folder: Where checkpoints and `metrics.csv` go.
+            schedule: A `Schedule`, or a torch scheduler's factory, which the task then brings itself.
+            seed: Every epoch's random state follows from it.
+            monitor: The metric whose largest value makes the best checkpoint.
+            averaging: What keeps an average of the weights, see `maskfold.engine.averaging`; None for the weights
+                alone.
+            report: Is told every row of `metrics.csv` when its epoch ends.
+
+        Raises:
+            MaskfoldError: If the number of epochs is not known, or the last checkpoint is damaged.
+            KeyboardInterrupt: If the user stops it.
+        """
+        epoch_log = EpochLog(folder.metrics, report=report)
+        callbacks = [EpochSeed(seed), TQDMProgressBar(refresh_rate=5), epoch_log]
+        callbacks += self._callbacks(schedule, folder, monitor)
+        if averaging is not None:
+            callbacks.append(averaging)
+        if self.hard_negatives_every is not None:
+            train_batches = HardNegativeLoader(train_batches, every=self.hard_negatives_every)
+            callbacks.append(ReportLosses(train_batches))
+        callbacks += checkpoint_callbacks(folder.checkpoints, monitor=monitor)
+        trainer = self._trainer(folder, self._epochs(schedule), callbacks)
+        last = folder.last if folder.last.exists() else None
+        if last is not None:
+            log.info("Going on after epoch %d: %s", load_checkpoint(last)["epoch"] + 1, last)
+        with interruptible():
+            trainer.fit(task, train_batches, validation_batches, ckpt_path=last, weights_only=True)
+        return max(epoch_log.rows, key=lambda row: row[monitor])
+
+    def rehearse(
+        self,
+        task: lightning.LightningModule,
+        train_batches: EpochLoader,
+        validation_batches: EpochLoader,
+        *,
+        averaging: Callback | None = None,
+    ) -> None:
+        """Take two steps and validate a batch on one device with a copy of `task`, and leave no trace.
+
+        Two, since the optimizer has all its memory only from the second one on.
+
+        Raises:
+            DeviceMemoryError: If the device's memory does not hold it.
+            KeyboardInterrupt: If the user stops it.
+        """
+        trainer = lightning.Trainer(
+            max_epochs=1,
+            precision=choose_precision(self.precision, self.accelerator),
+            accelerator=self.accelerator,
+            devices=1,
+            gradient_clip_val=self.gradient_clip,
+            limit_train_batches=2,
+            limit_val_batches=1,
+            num_sanity_val_steps=0,
+            logger=False,
+            callbacks=[] if averaging is None else [copy.deepcopy(averaging)],
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+        with interruptible():
+            trainer.fit(copy.deepcopy(task), train_batches, validation_batches)
+
+    def _epochs(self, schedule: Schedule | Any) -> int:
+        epochs = self.max_epochs or (len(schedule) if isinstance(schedule, Schedule) else None)
+        if epochs is None:
+            raise MaskfoldError("trainer.max_epochs is null and the schedule has no length of its own: set it.")
+        return epochs
+
+    def _callbacks(self, schedule: Schedule | Any, folder: RunFolder, monitor: str) -> list[Callback]:
+        """Return what follows the schedule, and what ends a run early."""
+        callbacks: list[Callback] = []
+        if isinstance(schedule, Schedule):
+            callbacks += [FollowSchedule(schedule), Snapshots(schedule, folder.checkpoints)]
+        if self.patience is not None:
+            callbacks.append(EarlyStopping(monitor, mode="max", patience=self.patience))
+        return callbacks
+
+    def _trainer(self, folder: RunFolder, epochs: int, callbacks: list[Callback]) -> lightning.Trainer:
+        return lightning.Trainer(
+            default_root_dir=folder.path,
+            max_epochs=epochs,
+            precision=choose_precision(self.precision, self.accelerator),
+            accelerator=self.accelerator,
+            devices=self.devices,
+            num_nodes=self.num_nodes,
+            strategy=self.strategy,
+            accumulate_grad_batches=self.accumulate,
+            gradient_clip_val=self.gradient_clip,
+            limit_train_batches=self.limit_batches,
+            limit_val_batches=self.limit_batches,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+            logger=False,
+            callbacks=callbacks,
+            plugins=[AtomicCheckpointIO()],
+            enable_model_summary=False,
+        )
+
+
+class DeviceMemoryError(MaskfoldError):
+    """The device's memory does not hold a batch."""
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Give back what ends a Trainer in words that the entry point understands.
+
+    Ctrl-C is a `KeyboardInterrupt`: Lightning would end the process itself. A device without memory left is a
+    `DeviceMemoryError`.
+    """
+    try:
+        yield
+    except SystemExit as error:
+        raise KeyboardInterrupt from error
+    except RuntimeError as error:
+        if not is_oom_error(error):
+            raise
+        raise DeviceMemoryError(
+            f"Out of memory on the device ({str(error).partition('. ')[0]}). Lower trainer.batch_size; in training, "
+            "trainer.batch_size=auto with trainer.effective_batch=<n> finds the largest that fits, and accumulates."
+        ) from error
+
+
+def choose_precision(precision: str, accelerator: str) -> str:
+    """Return Lightning's precision for `auto`: bf16-mixed on a GPU that has it, else 32-true."""
+    if precision != "auto":
+        return precision
+    bf16 = accelerator != "cpu" and torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+    return "bf16-mixed" if bf16 else "32-true"

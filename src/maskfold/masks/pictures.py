@@ -1,0 +1,112 @@
+"""Photos, masks and probability maps as pictures that a person can judge at a glance.
+
+Pure functions; colours are Okabe and Ito's, which colour-blind readers can tell apart.
+"""
+
+import cv2
+import matplotlib
+import numpy as np
+import simplejpeg
+
+Colour = tuple[int, int, int]
+
+BLUE: Colour = (0, 114, 178)
+ORANGE: Colour = (230, 110, 0)
+WHITE: Colour = (255, 255, 255)
+PROBABILITY_COLOURS = (matplotlib.colormaps["viridis"](np.arange(256))[:, :3] * 255).round().astype(np.uint8)
+JPEG_QUALITY = 80
+# The unsure interval of maskfold.masks.unconfidence, of 255.
+GREY_ZONE = (77, 204)
+
+
+def shrink(image: np.ndarray, *, width: int, height: int) -> np.ndarray:
+    """Scale an image down, by area, so that it fits; a smaller one stays as it is.
+
+    Args:
+        image: `(H, W)` or `(H, W, C)`, uint8 or float32.
+        width: Pixels at most.
+        height: Pixels at most.
+    """
+    scale = min(width / image.shape[1], height / image.shape[0])
+    if scale >= 1:
+        return image
+    size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+
+
+def draw_outline(image: np.ndarray, mask: np.ndarray, colour: Colour, *, thickness: int = 1) -> np.ndarray:
+    """Draw a mask's outline, holes included, on a copy of an image.
+
+    Args:
+        image: `(H, W, 3) uint8`, RGB.
+        mask: `(h, w) uint8`, 0 or 1; scaled to the image when it has another size.
+        colour: RGB.
+        thickness: Pixels; at 1 the outline is the mask's own edge pixels.
+    """
+    if mask.shape != image.shape[:2]:
+        mask = (_share(mask, image.shape) >= 0.5).astype(np.uint8)
+    contours, _ = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    return cv2.drawContours(image.copy(), contours, -1, colour, thickness)
+
+
+def tint(image: np.ndarray, mask: np.ndarray, colour: Colour) -> np.ndarray:
+    """Colour a mask's pixels on a copy of an image; a pixel that is half mask is half coloured.
+
+    Args:
+        image: `(H, W, 3) uint8`, RGB.
+        mask: `(h, w)` bool or uint8 0/1; scaled to the image when it has another size.
+        colour: RGB.
+    """
+    share = _share(mask.astype(np.uint8), image.shape)[..., None]
+    return (image * (1 - share) + np.array(colour, np.float32) * share).round().astype(np.uint8)
+
+
+def fade(image: np.ndarray) -> np.ndarray:
+    """Return an image in light grey, `(H, W, 3) uint8`, as a ground for colours."""
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    return cv2.cvtColor(grey // 2 + 120, cv2.COLOR_GRAY2RGB)
+
+
+def colour_probability(probability: np.ndarray) -> np.ndarray:
+    """Show a map `(H, W) uint8` in a perceptually even colour map, dark for 0: `(H, W, 3) uint8` RGB."""
+    return PROBABILITY_COLOURS[probability]
+
+
+def in_grey_zone(probability: np.ndarray) -> np.ndarray:
+    """Return where a map `(H, W) uint8` is unsure, p in [0.3, 0.8]: `(H, W) bool`."""
+    return (probability >= GREY_ZONE[0]) & (probability <= GREY_ZONE[1])
+
+
+def densest_window(weight: np.ndarray, *, height: int, width: int) -> tuple[slice, slice]:
+    """Find the window that holds the most weight; of equal ones the first, row by row.
+
+    Args:
+        weight: `(H, W)` bool or uint8.
+        height: Of the window, pixels; at most H.
+        width: Of the window, pixels; at most W.
+    """
+    sums = cv2.integral(weight.astype(np.uint8), sdepth=cv2.CV_64F)
+    totals = sums[height:, width:] - sums[:-height, width:] - sums[height:, :-width] + sums[:-height, :-width]
+    top, left = np.unravel_index(totals.argmax(), totals.shape)
+    return slice(int(top), int(top) + height), slice(int(left), int(left) + width)
+
+
+def draw_frame(image: np.ndarray, window: tuple[slice, slice], *, shape: tuple[int, ...]) -> np.ndarray:
+    """Mark a window of a photo of `shape` on a copy of its smaller picture `(H, W, 3) uint8`."""
+    rows, columns = window
+    vertical, horizontal = image.shape[0] / shape[0], image.shape[1] / shape[1]
+    corner = round(columns.start * horizontal), round(rows.start * vertical)
+    opposite = round(columns.stop * horizontal) - 1, round(rows.stop * vertical) - 1
+    framed = cv2.rectangle(image.copy(), corner, opposite, (40, 40, 40), 3)
+    return cv2.rectangle(framed, corner, opposite, WHITE, 1)
+
+
+def as_jpeg(image: np.ndarray) -> bytes:
+    """Return a picture `(H, W, 3) uint8` RGB as a JPEG file."""
+    return simplejpeg.encode_jpeg(np.ascontiguousarray(image), JPEG_QUALITY, "RGB", "420")
+
+
+def _share(mask: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return the share of each pixel of a picture of `shape` that is mask: `(H, W) float32`."""
+    mask = mask.astype(np.float32)
+    return mask if mask.shape == shape[:2] else cv2.resize(mask, shape[1::-1], interpolation=cv2.INTER_AREA)

@@ -1,0 +1,84 @@
+import pytest
+import torch
+
+from maskfold.engine.averaging import ema, swa
+from maskfold.engine.checkpoints import load_checkpoint
+from maskfold.errors import MaskfoldError
+
+
+@pytest.fixture
+def spied(toy):
+    """Fit a toy with an average; return its task and the last layer's weights after each step."""
+
+    def run(averaging, **trainer):
+        trained = []
+
+        class Spy(torch.optim.SGD):
+            def step(self, closure=None):
+                result = super().step(closure)
+                trained.append(self.param_groups[0]["params"][2].detach().clone())
+                return result
+
+        return toy(averaging=averaging, optimizer=Spy, **trainer), trained
+
+    return run
+
+
+def test_ema_by_hand(spied):
+    task, trained = spied(ema(decay=0.5), max_epochs=2)
+    assert len(trained) == 10
+    average = trained[0]
+    for n, weights in enumerate(trained[1:], start=1):
+        decay = min(0.5, (1 + n) / (10 + n))
+        average = decay * average + (1 - decay) * weights
+        if n == 4:
+            torch.testing.assert_close(task.validated[0], average)
+    torch.testing.assert_close(task.validated[1], average)
+    torch.testing.assert_close(load_checkpoint(task.folder.last)["state_dict"]["network.3.weight"], average)
+    assert not torch.allclose(average, trained[-1])
+
+
+def test_swa_is_the_mean_of_the_epochs_from_its_first(spied):
+    task, trained = spied(swa(first_epoch=1), max_epochs=4)
+    ends = trained[4::5]
+    torch.testing.assert_close(task.validated[0], ends[0])
+    torch.testing.assert_close(task.validated[1], ends[1])
+    torch.testing.assert_close(task.validated[2], (ends[1] + ends[2]) / 2)
+    torch.testing.assert_close(task.validated[3], (ends[1] + ends[2] + ends[3]) / 3)
+
+
+def test_swa_at_the_ends_of_cycles(spied):
+    task, trained = spied(swa(first_epoch=1, every=2), max_epochs=4)
+    ends = trained[4::5]
+    torch.testing.assert_close(task.validated[2], ends[1])
+    torch.testing.assert_close(task.validated[3], (ends[1] + ends[3]) / 2)
+
+
+@pytest.mark.parametrize("averaging", [lambda: ema(decay=0.9), lambda: swa(first_epoch=0)], ids=["ema", "swa"])
+def test_best_checkpoint_holds_what_was_validated(spied, averaging):
+    task, _ = spied(averaging(), losses=[3.0, 2.0, 1.0, 4.0])
+    best = load_checkpoint(task.folder.best)
+    assert best["epoch"] == 2
+    assert torch.equal(best["state_dict"]["network.3.weight"], task.validated[2])
+
+
+def test_training_itself_is_not_changed_by_averaging(spied):
+    _, plain = spied(None, run="plain")
+    _, averaged = spied(ema(decay=0.9), run="averaged")
+    assert len(plain) == 20
+    assert all(torch.equal(one, other) for one, other in zip(plain, averaged, strict=True))
+
+
+def test_ema_counts_steps_not_batches(spied):
+    average = ema(decay=0.9)
+    spied(average, max_epochs=2, accumulate=2)
+    assert average.averaged == 6  # three steps an epoch: five batches, two a step, the last alone
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda: ema(decay=1.0), lambda: ema(decay=0.0), lambda: swa(first_epoch=-1), lambda: swa(first_epoch=1, every=0)],
+)
+def test_bad_numbers_are_refused(make):
+    with pytest.raises(MaskfoldError, match="averaging"):
+        make()

@@ -1,0 +1,135 @@
+import pandas as pd
+import pytest
+import torch
+
+from maskfold.engine.averaging import ema, swa
+from maskfold.engine.checkpoints import load_checkpoint
+from maskfold.engine.engine import choose_precision
+from maskfold.errors import MaskfoldError
+
+CYCLES = [
+    {
+        "repeat": 2,
+        "snapshot": True,
+        "restart": True,
+        "phases": [{"epochs": 1, "rate": 0.1}, {"epochs": 1, "rate": 0.01}],
+    }
+]
+PLATEAU = [{"epochs": 4, "rate": 0.1, "plateau": {"factor": 0.5, "patience": 1}}]
+
+
+def log_of(task):
+    return pd.read_csv(task.folder.metrics).drop(columns=["seconds", "images_per_second"])
+
+
+def weights(task, name):
+    return load_checkpoint(task.folder.checkpoints / f"{name}.ckpt")["state_dict"]
+
+
+def assert_same_weights(one, other):
+    assert one.keys() == other.keys()
+    for key in one:
+        assert torch.equal(one[key], other[key]), key
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        dict,
+        lambda: {"phases": CYCLES},
+        lambda: {"phases": PLATEAU, "losses": [3.0, 4.0, 4.0, 2.0]},
+        lambda: {"hard_negatives_every": 2, "accumulate": 2, "gradient_clip": 0.1},
+        lambda: {"averaging": ema(decay=0.9), "hard_negatives_every": 2},
+        lambda: {"averaging": swa(first_epoch=1)},
+        lambda: {"averaging": swa(first_epoch=3)},
+        lambda: {"patience": 1, "losses": [3.0, 2.0, 2.5, 2.0]},
+    ],
+    ids=["plain", "cycles", "plateau", "mining", "ema", "swa", "swa not begun", "patience"],
+)
+def test_a_run_broken_off_in_an_epoch_ends_like_one_that_was_not(toy, make):
+    whole = toy("whole", **make())
+    broken = toy("broken", stop_at=(2, 3), **make())
+    assert len(log_of(broken)) == 2
+    resumed = toy("broken", **make())
+    assert resumed.seen[0][0] == 2
+    pd.testing.assert_frame_equal(log_of(resumed), log_of(whole), check_exact=True)
+    assert resumed.best.keys() == whole.best.keys()
+    names = sorted(path.stem for path in whole.folder.checkpoints.iterdir())
+    assert sorted(path.stem for path in resumed.folder.checkpoints.iterdir()) == names
+    for name in names:
+        assert_same_weights(weights(resumed, name), weights(whole, name))
+
+
+def test_a_run_whose_training_is_complete_only_reports(toy):
+    first, again = toy(), toy()
+    assert again.seen == []
+    assert again.best == first.best
+    assert len(log_of(again)) == 4
+
+
+def test_best_checkpoint_is_the_epoch_with_the_largest_monitor(toy):
+    task = toy(losses=[3.0, 1.0, 2.0, 1.5])
+    assert task.best["epoch"] == 1
+    assert task.best["val/loss"] == 1.0
+    assert load_checkpoint(task.folder.best)["epoch"] == 1
+    assert load_checkpoint(task.folder.last)["epoch"] == 3
+    assert "optimizer_states" not in load_checkpoint(task.folder.best)
+
+
+def test_best_is_kept_over_all_cycles_and_one_snapshot_for_each(toy):
+    task = toy(phases=CYCLES, losses=[3.0, 1.0, 2.0, 1.5])
+    assert load_checkpoint(task.folder.best)["epoch"] == 1
+    epochs = {path.stem: load_checkpoint(path)["epoch"] for path in task.folder.checkpoints.glob("snapshot*.ckpt")}
+    assert epochs == {"snapshot0": 1, "snapshot1": 3}
+    assert_same_weights(weights(task, "snapshot0"), weights(task, "best"))
+    assert_same_weights(weights(task, "snapshot1"), weights(task, "last"))
+
+
+def test_patience_ends_a_run_early(toy):
+    task = toy(patience=2, losses=[1.0, 2.0, 2.0, 2.0])
+    assert log_of(task)["epoch"].tolist() == [0, 1, 2]
+
+
+def test_log_has_the_documented_columns_and_a_row_an_epoch(toy):
+    task = toy(max_epochs=2)
+    table = pd.read_csv(task.folder.metrics)
+    columns = ["epoch", "rate", "train/loss", "val/dice", "val/loss", "seconds", "images_per_second", "peak_memory_mb"]
+    assert table.columns.tolist() == columns
+    assert table["epoch"].tolist() == [0, 1]
+    assert table["rate"].tolist() == [0.01, 0.01]
+    assert (table["seconds"] > 0).all()
+    # Ten images an epoch, trained in a part of its seconds.
+    assert (table["images_per_second"] >= 10 / (table["seconds"] + 0.001)).all()
+
+
+def test_limit_batches_limits_training_and_validation(toy):
+    task = toy(max_epochs=1, limit_batches=2)
+    assert len(task.seen) == 2
+
+
+def test_damaged_last_checkpoint_is_refused_before_training(toy):
+    task = toy(max_epochs=1)
+    task.folder.last.write_bytes(b"half")
+    with pytest.raises(MaskfoldError, match=r"last\.ckpt: not a readable checkpoint"):
+        toy()
+
+
+def test_a_schedule_without_a_length_asks_for_max_epochs(toy):
+    with pytest.raises(MaskfoldError, match=r"trainer\.max_epochs is null"):
+        toy(schedule=torch.optim.lr_scheduler.ConstantLR)
+
+
+@pytest.mark.parametrize(
+    ("precision", "accelerator", "bf16", "chosen"),
+    [
+        ("16-mixed", "auto", True, "16-mixed"),
+        ("auto", "auto", True, "bf16-mixed"),
+        ("auto", "gpu", True, "bf16-mixed"),
+        ("auto", "cpu", True, "32-true"),
+        ("auto", "auto", False, "32-true"),
+    ],
+)
+def test_precision(monkeypatch, precision, accelerator, bf16, chosen):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: bf16)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: bf16)
+    assert choose_precision(precision, accelerator) == chosen

@@ -1,0 +1,102 @@
+"""Pictures, pixel by pixel."""
+
+import numpy as np
+import pytest
+
+from maskfold.masks.pictures import (
+    BLUE,
+    ORANGE,
+    WHITE,
+    colour_probability,
+    densest_window,
+    draw_frame,
+    draw_outline,
+    fade,
+    in_grey_zone,
+    shrink,
+    tint,
+)
+from maskfold.masks.unconfidence import unconfidence
+
+BLACK = np.zeros((5, 5, 3), np.uint8)
+
+
+def test_an_outline_is_the_edge_of_the_mask_and_of_its_holes():
+    mask = np.zeros((5, 5), np.uint8)
+    mask[1:4, 1:4] = 1
+
+    drawn = draw_outline(BLACK, mask, ORANGE)
+
+    expected = mask.astype(bool)
+    expected[2, 2] = False
+    assert np.array_equal((drawn == ORANGE).all(axis=2), expected)
+    assert not drawn[~expected].any()
+    assert not BLACK.any()  # the picture it was given is left alone
+
+
+def test_a_mask_of_another_size_is_scaled_to_the_picture():
+    mask = np.zeros((20, 20), np.uint8)
+    mask[4:16, 4:16] = 1
+
+    assert (draw_outline(BLACK, mask, BLUE) == BLUE).all(axis=2).sum() == 8  # the edge of 3 x 3
+
+
+def test_a_pixel_that_is_half_mask_is_half_coloured():
+    mask = np.array([[1, 0, 0, 0], [0, 1, 0, 0]], bool)
+
+    tinted = tint(np.zeros((1, 2, 3), np.uint8), mask, (200, 100, 0))
+
+    assert tinted.tolist() == [[[100, 50, 0], [0, 0, 0]]]
+
+
+def test_shrinking_keeps_the_proportions_and_never_enlarges():
+    assert shrink(np.zeros((1280, 1918, 3), np.uint8), width=480, height=400).shape == (320, 480, 3)
+    assert shrink(np.zeros((830, 550), np.uint8), width=480, height=400).shape == (400, 265)
+    assert shrink(np.zeros((30, 20), np.uint8), width=480, height=400).shape == (30, 20)
+    assert shrink(np.zeros((1, 5000), np.uint8), width=480, height=400).shape == (1, 480)
+
+
+def test_brightness_rises_with_probability():
+    coloured = colour_probability(np.arange(256, dtype=np.uint8)[None])
+
+    luma = coloured[0] @ [0.299, 0.587, 0.114]
+    assert coloured.shape == (1, 256, 3)
+    assert (np.diff(luma) > -0.6).all()  # up to rounding to whole values
+    assert luma[-1] - luma[0] > 150
+
+
+def test_the_grey_zone_is_where_unconfidence_counts():
+    every = np.arange(256, dtype=np.uint8)[None]
+
+    counted = [unconfidence(np.array([[value, 0]], np.uint8)) > 0 for value in range(256)]
+
+    assert in_grey_zone(every)[0].tolist() == counted
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 2), (7, 9)])
+def test_the_densest_window_is_the_one_a_search_finds(size):
+    weight = np.random.default_rng(0).integers(0, 2, (7, 9)).astype(bool)
+    height, width = size
+
+    totals = {
+        (top, left): weight[top : top + height, left : left + width].sum()
+        for top in range(7 - height + 1)
+        for left in range(9 - width + 1)
+    }
+    top, left = max(totals, key=totals.get)
+
+    assert densest_window(weight, height=height, width=width) == (slice(top, top + height), slice(left, left + width))
+
+
+def test_a_frame_lies_where_the_window_does():
+    framed = draw_frame(np.zeros((20, 40, 3), np.uint8), (slice(40, 60), slice(80, 160)), shape=(80, 160, 3))
+
+    rows, columns = np.nonzero((framed == WHITE).all(axis=2))
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (10, 14, 20, 39)
+
+
+def test_a_faded_picture_is_light_and_without_colour():
+    faded = fade(np.array([[[0, 0, 0], [255, 255, 255], [255, 0, 0]]], np.uint8))
+
+    assert faded.min() >= 120
+    assert (faded == faded[..., :1]).all()

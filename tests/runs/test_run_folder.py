@@ -1,0 +1,146 @@
+import json
+import subprocess
+
+import pytest
+import torch
+
+from maskfold.errors import MaskfoldError
+from maskfold.runs.run_folder import FREE_KEYS, RunFolder, commit, flatten
+
+CONFIG = {
+    "name": "linknet34",
+    "seed": 0,
+    "overwrite": False,
+    "data": {"name": "photos"},
+    "trainer": {"batch_size": 4, "num_workers": None, "accelerator": "auto"},
+    "tracker": {},
+}
+IDENTITY = {"data": "abc", "folds": "def"}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = RunFolder(tmp_path / "linknet34" / "fold0")
+    folder.path.mkdir(parents=True)
+    folder.begin(CONFIG, identity=IDENTITY, overwrite=False)
+    return folder
+
+
+def changed(**keys):
+    """A copy of CONFIG with dotted keys (`trainer__batch_size`) changed."""
+    config = {key: dict(value) if isinstance(value, dict) else value for key, value in CONFIG.items()}
+    for key, value in keys.items():
+        *parents, last = key.split("__")
+        node = config
+        for parent in parents:
+            node = node[parent]
+        node[last] = value
+    return config
+
+
+def test_folder_says_what_was_run(folder):
+    assert folder.read_config() == CONFIG
+    run = json.loads(folder.run.read_text())
+    assert run["identity"] == IDENTITY
+    assert run["seed"] == 0
+    assert run["versions"]["torch"] == torch.__version__.split("+")[0]
+    assert run["device"] == (torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu")
+
+
+def test_same_run_goes_on(folder):
+    folder.metrics.write_text("epoch\n0\n")
+    folder.begin(CONFIG, identity=IDENTITY, overwrite=False)
+    assert folder.metrics.exists()
+
+
+@pytest.mark.parametrize(
+    ("config", "identity", "told"),
+    [
+        (changed(seed=1), IDENTITY, "seed: 0 before, 1 now"),
+        (changed(trainer__batch_size=8), IDENTITY, "trainer.batch_size: 4 before, 8 now"),
+        (changed(trainer__patience=2), IDENTITY, "trainer.patience: absent before, 2 now"),
+        (CONFIG, IDENTITY | {"data": "xyz"}, "data: abc before, xyz now"),
+        (CONFIG, IDENTITY | {"folds": "xyz"}, "folds: def before, xyz now"),
+    ],
+)
+def test_another_run_is_refused_by_key_with_both_ways_out(folder, config, identity, told):
+    folder.metrics.write_text("epoch\n0\n")
+    with pytest.raises(MaskfoldError) as refusal:
+        folder.begin(config, identity=identity, overwrite=False)
+    message = str(refusal.value)
+    assert told in message
+    assert "name=" in message
+    assert "overwrite=true" in message
+    assert folder.read_config() == CONFIG
+
+
+def test_what_changes_no_result_may_differ(folder):
+    config = changed(trainer__num_workers=8, trainer__accelerator="cpu", overwrite=True)
+    config["tracker"] = {"wandb": {"project": "maskfold"}}
+    folder.checkpoints.mkdir()
+    folder.begin(config, identity=IDENTITY, overwrite=False)
+    assert folder.read_config() == CONFIG
+    assert set(FREE_KEYS) == {"overwrite", "tracker", "trainer.num_workers", "trainer.accelerator"}
+
+
+def test_overwrite_removes_everything_but_the_lock(folder):
+    (folder.path / ".lock").write_text("")
+    folder.checkpoints.mkdir()
+    folder.last.write_text("old")
+    folder.finish({"epoch": 3})
+    folder.begin(changed(seed=1), identity=IDENTITY, overwrite=True)
+    assert sorted(entry.name for entry in folder.path.iterdir()) == [".lock", "config.yaml", "run.json"]
+    assert folder.read_config()["seed"] == 1
+
+
+@pytest.mark.parametrize("written", [("config",), ("config", "run")])
+def test_a_run_of_which_nothing_came_gives_way_to_another(folder, written):
+    for name in {"config", "run"} - {*written}:
+        getattr(folder, name).unlink()
+    folder.begin(changed(seed=1), identity=IDENTITY, overwrite=False)
+    assert folder.read_config()["seed"] == 1
+
+
+def test_finish_keeps_the_best_epoch_and_is_the_last_thing_written(folder):
+    assert not folder.finished.exists()
+    folder.finish({"epoch": 3, "val/dice": 0.9})
+    assert folder.finished.exists()
+    assert folder.summary() == {"epoch": 3, "val/dice": 0.9}
+
+
+def test_no_run_and_damaged_files_are_named(folder, tmp_path):
+    with pytest.raises(MaskfoldError, match=r"no run here .*Train this fold first"):
+        RunFolder(tmp_path / "none").read_config()
+    folder.config.write_text("name: [unclosed")
+    folder.metrics.write_text("epoch\n0\n")
+    with pytest.raises(MaskfoldError, match=r"config\.yaml: damaged"):
+        folder.begin(CONFIG, identity=IDENTITY, overwrite=False)
+    folder.config.write_text("")
+    with pytest.raises(MaskfoldError, match=r"config\.yaml: damaged"):
+        folder.read_config()
+    folder.run.write_text("{")
+    with pytest.raises(MaskfoldError, match=r"run\.json"):
+        folder.summary()
+
+
+def test_costs_are_summed_over_the_epochs(folder):
+    with pytest.raises(MaskfoldError, match="no epoch of this fold"):
+        folder.costs()
+    folder.metrics.write_text(
+        "epoch,seconds,images_per_second,peak_memory_mb\n0,10.2,1.5,100\n1,10.4,2.5,300\n2,10.0,9,200\n"
+    )
+    expected = {"epochs": 3, "seconds": 31, "images_per_second": 2.5, "peak_memory_mb": 300}
+    assert expected.items() <= folder.costs().items()
+
+
+def test_flatten():
+    tree = {"a": 1, "b": {"c": [1, 2], "d": {"e": None}}, "empty": {}}
+    assert dict(flatten(tree)) == {"a": 1, "b.c": [1, 2], "b.d.e": None}
+
+
+def test_commit_is_unknown_outside_git(monkeypatch):
+    def fail(*_, **__):
+        raise subprocess.CalledProcessError(128, "git")
+
+    monkeypatch.setattr(subprocess, "run", fail)
+    assert commit() == "unknown"

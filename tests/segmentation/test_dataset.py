@@ -1,0 +1,124 @@
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from maskfold.data.augmentation import ByEpoch
+from maskfold.data.geometry import Pad, Resize
+from maskfold.errors import MaskfoldError
+from maskfold.segmentation.dataset import LabelledDataset, to_tensor
+
+
+@pytest.fixture
+def table(tmp_path):
+    """Two photos of 6x8: red 10 and 20, green 100, blue 200; the mask is the left half of the first, empty then."""
+    rows = []
+    for number, red in enumerate((10, 20)):
+        image = np.full((6, 8, 3), (200, 100, red), np.uint8)  # OpenCV writes blue first
+        mask = np.zeros((6, 8), np.uint8)
+        mask[:, :4] = 255 * (number == 0)
+        cv2.imwrite(str(tmp_path / f"{number}.png"), image)
+        cv2.imwrite(str(tmp_path / f"{number}_mask.png"), mask)
+        rows.append((f"photo{number}", str(tmp_path / f"{number}.png"), str(tmp_path / f"{number}_mask.png")))
+    return pd.DataFrame(rows, columns=["image_id", "image", "mask"])
+
+
+def test_item_is_bytes_of_photo_and_mask_in_the_networks_size(table):
+    item = LabelledDataset(table, geometry=Pad(multiple=4, mode="constant"))[0, 0]
+    assert (item["image"].shape, item["image"].dtype) == ((3, 8, 8), torch.uint8)
+    assert (item["mask"].shape, item["mask"].dtype) == ((1, 8, 8), torch.uint8)
+    assert item["image"][:, 3, 3].tolist() == [10, 100, 200]
+    assert item["mask"][0, 3].tolist() == [255] * 4 + [0] * 4
+    assert item["mask"][0, 0].tolist() == [0] * 8
+
+
+def test_weight_is_the_tables_or_one(table):
+    geometry = Resize(height=6, width=8)
+    plain = LabelledDataset(table, geometry=geometry)
+    weighted = LabelledDataset(table.assign(weight=[1, 0.25]), geometry=geometry)
+    assert [float(plain[0, index]["weight"]) for index in (0, 1)] == [1.0, 1.0]
+    assert [float(weighted[0, index]["weight"]) for index in (0, 1)] == [1.0, 0.25]
+    assert weighted[0, 0]["weight"].dtype == torch.float32
+
+
+def test_a_soft_mask_keeps_its_probabilities(table):
+    values = np.arange(48, dtype=np.uint8).reshape(6, 8) * 4
+    cv2.imwrite(table["mask"][1], values)
+    dataset = LabelledDataset(table.assign(soft=[False, True]), geometry=Resize(height=6, width=8))
+    np.testing.assert_array_equal(dataset[0, 1]["mask"][0], values)
+    # Shrunk by area: each value is the mean of four, 4 (0 + 1 + 8 + 9) / 4 = 18 the first.
+    small = LabelledDataset(table.assign(soft=[False, True]), geometry=Resize(height=3, width=4))
+    assert small[0, 1]["mask"][0, 0].tolist() == [18, 26, 34, 42]
+    assert small[0, 0]["mask"][0, 0].tolist() == [255, 255, 0, 0]
+
+
+def test_a_soft_mask_of_another_kind_is_refused(table):
+    soft = table.assign(soft=True)
+    cv2.imwrite(table["mask"][0], np.zeros((6, 8, 3), np.uint8))
+    with pytest.raises(MaskfoldError, match=r"0_mask\.png: uint8 of shape \(6, 8, 3\); a soft mask is 8-bit grey"):
+        LabelledDataset(soft, geometry=Resize(height=6, width=8))[0, 0]
+    cv2.imwrite(table["mask"][1], np.zeros((6, 9), np.uint8))
+    with pytest.raises(MaskfoldError, match=r"1_mask\.png: uint8 of shape \(6, 9\)"):
+        LabelledDataset(soft, geometry=Resize(height=6, width=8))[0, 1]
+
+
+def test_preprocessing_comes_before_augmentation(table):
+    calls = []
+
+    def preprocess(image):
+        calls.append("preprocess")
+        return image + 1
+
+    def augment(image, mask, seed):
+        calls.append("augment")
+        assert image[0, 0].tolist() == [11, 101, 201]
+        return 255 - image, 1 - mask
+
+    item = LabelledDataset(table, geometry=Resize(height=6, width=8), preprocess=preprocess, augment=augment)[0, 0]
+    assert calls == ["preprocess", "augment"]
+    assert item["image"][:, 0, 0].tolist() == [244, 154, 54]
+    assert item["mask"][0, 0].tolist() == [0] * 4 + [255] * 4
+
+
+def test_seed_of_an_augmentation_follows_from_run_epoch_and_index(table):
+    def seeds(seed, keys):
+        drawn = []
+
+        def augment(image, mask, number):
+            drawn.append(number)
+            return image, mask
+
+        dataset = LabelledDataset(table, geometry=Resize(height=6, width=8), seed=seed, augment=augment)
+        for key in keys:
+            dataset[key]
+        return drawn
+
+    keys = [(0, 0), (0, 1), (1, 0), (1, 1)]
+    forwards = seeds(0, keys)
+    assert len(set(forwards)) == 4
+    assert seeds(0, keys[::-1]) == forwards[::-1]
+    assert not set(seeds(1, keys)) & set(forwards)
+
+
+def test_augmentation_by_epoch(table):
+    def add(amount):
+        return lambda image, mask, seed: (image + amount, mask)
+
+    phases = [{"epochs": 2, "preset": "heavy"}, {"epochs": 1, "preset": "light"}]
+    augment = ByEpoch(presets={"heavy": add(5), "light": add(1)}, phases=phases)
+    dataset = LabelledDataset(table, geometry=Resize(height=6, width=8), augment=augment)
+    reds = [int(dataset[epoch, 0]["image"][0, 0, 0]) for epoch in range(5)]
+    assert reds == [15, 15, 11, 11, 11]
+
+
+def test_unknown_preset_is_named():
+    with pytest.raises(MaskfoldError, match="no preset dark; there are heavy"):
+        ByEpoch(presets={"heavy": None}, phases=[{"epochs": 1, "preset": "dark"}])
+
+
+def test_to_tensor_owns_its_memory():
+    image = np.zeros((2, 3, 3), np.uint8)
+    tensor = to_tensor(image[:, ::-1])
+    image[:] = 7
+    assert (tensor.shape, int(tensor.max())) == ((3, 2, 3), 0)

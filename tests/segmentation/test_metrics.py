@@ -1,0 +1,114 @@
+from datetime import timedelta
+from math import log
+
+import numpy as np
+import pytest
+import torch
+import torch.distributed
+import torch.multiprocessing
+
+from maskfold.segmentation.metrics import (
+    SegmentationMetrics,
+    bce,
+    overlap_counts,
+    soft_dice,
+)
+
+
+def test_overlap_counts_by_hand():
+    prediction = torch.tensor([[[[1, 1], [0, 1]]], [[[0, 0], [0, 0]]]]).bool()
+    target = torch.tensor([[[[1, 0], [1, 1]]], [[[0, 1], [0, 0]]]]).bool()
+    intersection, predicted, actual = overlap_counts(prediction, target)
+    assert intersection.tolist() == [2, 0]
+    assert predicted.tolist() == [3, 0]
+    assert actual.tolist() == [3, 1]
+
+
+def test_soft_scores_by_hand():
+    logits = torch.tensor([log(3), -log(3), 0, log(3)]).reshape(1, 1, 2, 2)  # 3/4, 1/4, 1/2, 3/4
+    target = torch.tensor([1.0, 0, 1, 0]).reshape(1, 1, 2, 2)
+    weight = torch.tensor([2, 1, 1, 0]).reshape(1, 1, 2, 2)
+    assert soft_dice(logits, target, smooth=0).tolist() == pytest.approx([2 * 5 / 4 / (9 / 4 + 2)])
+    assert soft_dice(logits, target, weight, smooth=0).tolist() == pytest.approx([2 * 2 / (9 / 4 + 3)])
+    assert bce(logits, target).tolist() == pytest.approx([-(2 * log(3 / 4) + log(1 / 2) + log(1 / 4)) / 4])
+    assert bce(logits, target, weight).tolist() == pytest.approx([-(3 * log(3 / 4) + log(1 / 2)) / 4])
+
+
+def test_a_large_image_is_summed_exactly_enough():
+    """A full-size photo in 16 bits: every pixel has the probability 3/4, half of them are mask."""
+    logits = torch.full((1, 1, 1280, 1920), log(3)).bfloat16()
+    target = torch.zeros(1, 1, 1280, 1920)
+    target[..., :960] = 1
+    probability = 1 / (1 + np.exp(-float(logits[0, 0, 0, 0])))
+    assert soft_dice(logits, target).item() == pytest.approx(2 * probability / (2 * probability + 1), rel=1e-6)
+
+
+def images(count):
+    generator = torch.Generator().manual_seed(0)
+    logits = 3 * torch.randn(count, 1, 8, 8, generator=generator)
+    target = (torch.rand(count, 1, 8, 8, generator=generator) < 0.5).float()
+    logits[0], target[0] = -1, 0  # both empty
+    return logits, target
+
+
+def test_metrics_are_means_over_images_not_batches():
+    logits, target = images(5)
+    metrics = SegmentationMetrics()
+    metrics.update(logits[:4], target[:4])
+    metrics.update(logits[4:], target[4:])
+    values = metrics.compute()
+
+    prediction, truth = logits.numpy() >= 0, target.numpy() == 1
+    pairs = list(zip(prediction, truth, strict=True))
+    dices = [2 * (p & t).sum() / (p.sum() + t.sum()) if p.any() or t.any() else 1 for p, t in pairs]
+    ious = [(p & t).sum() / (p | t).sum() if p.any() or t.any() else 1 for p, t in pairs]
+    assert dices[0] == 1
+    assert set(values) == {"dice", "iou", "soft_dice", "bce"}
+    assert values["dice"].dtype == torch.float64
+    assert values["dice"].item() == pytest.approx(np.mean(dices))
+    assert values["iou"].item() == pytest.approx(np.mean(ious))
+    probability = 1 / (1 + np.exp(-logits.double().numpy()))
+    entropies = -np.log(np.where(truth, probability, 1 - probability))
+    assert values["bce"].item() == pytest.approx(entropies.mean(), rel=1e-5)
+    overlap = (probability * truth).sum((1, 2, 3))
+    soft = (2 * overlap + 1) / (probability.sum((1, 2, 3)) + truth.sum((1, 2, 3)) + 1)
+    assert values["soft_dice"].item() == pytest.approx(soft.mean(), rel=1e-5)
+
+
+def test_metrics_forget_on_reset():
+    logits, target = images(3)
+    metrics = SegmentationMetrics()
+    metrics.update(-logits, target)
+    metrics.reset()
+    metrics.update(logits[:1], target[:1])
+    assert metrics.compute()["dice"] == 1
+
+
+def measure_on_rank(rank, folder):
+    meeting = f"file://{folder}/meeting"
+    limit = timedelta(seconds=60)
+    torch.distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=2, timeout=limit)
+    try:
+        logits, target = images(5)
+        share = slice(0, 4) if rank == 0 else slice(4, 5)
+        metrics = SegmentationMetrics()
+        metrics.update(logits[share], target[share])
+        torch.save(metrics.compute(), f"{folder}/rank{rank}.pt")
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+def test_ranks_with_uneven_shares_agree_with_one_process(tmp_path):
+    expected = SegmentationMetrics()
+    expected.update(*images(5))
+    expected = expected.compute()
+    # This process is rank 0, which saves the seconds a second interpreter takes to import torch.
+    other = torch.multiprocessing.get_context("spawn").Process(target=measure_on_rank, args=(1, str(tmp_path)))
+    other.start()
+    measure_on_rank(0, str(tmp_path))
+    other.join()
+    assert other.exitcode == 0
+    for rank in range(2):
+        values = torch.load(tmp_path / f"rank{rank}.pt", weights_only=True)
+        for name, value in expected.items():
+            assert values[name].item() == pytest.approx(value.item(), rel=1e-12), name
