@@ -5,6 +5,7 @@ Nothing below the entry points receives a configuration object.
 
 import functools
 import logging
+import re
 import sys
 import warnings
 from collections.abc import Callable, Iterable
@@ -116,9 +117,19 @@ def build(node: DictConfig | dict, **arguments: Any) -> Any:
         cause = error.__cause__
         if isinstance(cause, MaskfoldError):
             raise cause from error
-        raise MaskfoldError(f"{node['_target_']}: {cause or error}. Check this part's keys in the config.") from error
+        failed = re.search(r"target '([^']+)'", str(error))  # it may be a part inside this one
+        name = failed[1] if failed else node["_target_"]
+        raise MaskfoldError(f"{name}: {cause or error}. Check this part's keys in the config.") from error
 
 
 def resolved(config: DictConfig) -> dict[str, Any]:
     """Return the configuration as plain dictionaries with every interpolation resolved."""
     return OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+
+
+def recorded(config: DictConfig) -> dict[str, Any]:
+    """Return a training's configuration as its run folder keeps it: resolved, but for what `task` takes from elsewhere.
+
+    Each value stands in it once, so that a difference is told once; `OmegaConf.create` makes the whole of it again.
+    """
+    return resolved(config) | {"task": OmegaConf.to_container(config.task, resolve=False)}

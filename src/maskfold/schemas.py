@@ -40,12 +40,14 @@ class TrainStage:
     overwrite: bool = False
     split_file: str | None = "${oc.select:splits.${data.name},null}"  # null: data/<name>/folds.csv
     splits: dict[str, str] = field(default_factory=dict)
+    task: dict[str, Any] = MISSING
     data: dict[str, Any] = MISSING
     pseudo: str | None = None  # a folder of pseudo-labels to learn from as well
     geometry: dict[str, Any] = MISSING
     preprocess: dict[str, Any] = field(default_factory=dict)
     augment: dict[str, Any] = field(default_factory=dict)
     model: dict[str, Any] = MISSING
+    freeze: list[str] = field(default_factory=list)  # layers that do not train
     loss: dict[str, Any] = MISSING
     optimizer: dict[str, Any] = MISSING
     schedule: dict[str, Any] = MISSING

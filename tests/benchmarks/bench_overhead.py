@@ -19,11 +19,12 @@ from torch.utils.data import Dataset
 from maskfold.engine.engine import Engine
 from maskfold.engine.loaders import EpochLoader
 from maskfold.engine.schedules import Schedule
+from maskfold.engine.task import Task
 from maskfold.models.network import Network
 from maskfold.models.unet import UNetScratch
 from maskfold.runs.run_folder import RunFolder
 from maskfold.segmentation.losses import BCE, Dice, Sum
-from maskfold.segmentation.segmentation import SegmentationTask
+from maskfold.segmentation.objective import MaskObjective
 
 SIZE = (192, 288)
 BATCH = 4
@@ -55,13 +56,12 @@ def loaders() -> tuple[EpochLoader, EpochLoader]:
     return load(Drawn(IMAGES), shuffle=True), load(Drawn(VALIDATED))
 
 
-def task() -> SegmentationTask:
+def task() -> Task:
     """Return the demo's small network with its loss and optimizer."""
     torch.manual_seed(0)
     network = Network(UNetScratch(widths=(8, 16, 32, 64, 128)))
-    return SegmentationTask(
-        network, loss=Sum(terms=[BCE(), Dice()]), optimizer=partial(torch.optim.Adam, lr=1e-3), channels_last=True
-    )
+    objective = MaskObjective(Sum(terms=[BCE(), Dice()]))
+    return Task(network, objective=objective, optimizer=partial(torch.optim.Adam, lr=1e-3), channels_last=True)
 
 
 def engine_epoch() -> float:
@@ -70,7 +70,7 @@ def engine_epoch() -> float:
         folder = RunFolder(Path(name))
         schedule = Schedule(phases=[{"epochs": EPOCHS, "rate": 1e-3}])
         train, validation = loaders()
-        options = {"folder": folder, "schedule": schedule, "seed": 0, "monitor": "val/dice"}
+        options = {"folder": folder, "schedule": schedule, "seed": 0}
         Engine(accelerator="cpu", precision="32-true").fit(task(), train, validation, **options)
         return median(pd.read_csv(folder.metrics)["seconds"][1:])
 
@@ -83,21 +83,21 @@ def bare_epoch() -> float:
     seconds = []
     for epoch in range(EPOCHS):
         start = time.perf_counter()
-        train.sampler.set_epoch(epoch)
+        train.set_epoch(epoch)
         module.train()
         for batch in train:
             optimizer.zero_grad()
-            loss = (module.loss(module(batch["image"]), batch["mask"] / 255) * batch["weight"]).mean()
+            loss = (module.objective.loss(module(batch["image"]), batch["mask"] / 255) * batch["weight"]).mean()
             loss.backward()
             optimizer.step()
         module.eval()
         with torch.no_grad():
             for batch in validation:
                 logits, target = module(batch["image"]), batch["mask"] / 255
-                module.loss(logits, target).mean()
-                module.metrics.update(logits, target)
-        module.metrics.compute()
-        module.metrics.reset()
+                module.objective.loss(logits, target).mean()
+                module.objective.metric.update(logits, target)
+        module.objective.metric.compute()
+        module.objective.metric.reset()
         seconds.append(time.perf_counter() - start)
     return float(np.median(seconds[1:]))
 

@@ -1,18 +1,21 @@
 """A toy task that the engine fits in a fraction of a second: it knows no more of masks than the engine does."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-import lightning
 import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
 from torch import nn
 from torch.utils.data import Dataset
+from torchmetrics import MeanMetric, MetricCollection
 
 from maskfold.engine.engine import Engine
 from maskfold.engine.loaders import EpochLoader
+from maskfold.engine.objective import Monitor, Objective
 from maskfold.engine.schedules import Schedule
+from maskfold.engine.task import Task
 from maskfold.runs.run_folder import RunFolder
 
 
@@ -28,42 +31,47 @@ class ToyData(Dataset):
         return {"image": image, "index": torch.tensor(index)}
 
 
-class ToyTask(lightning.LightningModule):
-    """One layer behind batch normalisation; `val/dice` is the negated loss, unless the epochs' losses are given."""
+class ToyObjective(Objective):
+    """The mean of a picture; `val/score` is the negated loss. Losses of validation may be given, one an epoch."""
+
+    monitor = Monitor(name="val/score", mode="max", label="validation score")
+
+    def __init__(self, given: list[float] | None) -> None:
+        super().__init__()
+        self.given = given
+        self.epoch = 0
+        self.metric = MetricCollection({"score": MeanMetric()})
+
+    def losses(self, output: torch.Tensor, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        own = (output[:, 0] - batch["image"].mean(dim=(1, 2, 3))).square()
+        return own if self.given is None or own.requires_grad else torch.full_like(own, self.given[self.epoch])
+
+    def measure(self, output: torch.Tensor, batch: dict[str, torch.Tensor]) -> None:
+        self.metric.update(-self.losses(output, batch))
+
+
+class ToyTask(Task):
+    """One layer behind batch normalisation, whose training can be watched and broken off."""
 
     def __init__(self, *, losses: list[float] | None = None, optimizer: Callable = torch.optim.Adam) -> None:
-        super().__init__()
         torch.manual_seed(3)
-        self.network = nn.Sequential(nn.BatchNorm2d(1), nn.Flatten(), nn.Dropout(0.2), nn.Linear(16, 1))
-        self.losses = losses
-        self.make_optimizer = optimizer
+        network = nn.Sequential(nn.BatchNorm2d(1), nn.Flatten(), nn.Dropout(0.2), nn.Linear(16, 1))
+        super().__init__(network, optimizer=partial(optimizer, lr=1.0), objective=ToyObjective(losses))
         self.stop_at: tuple[int, int] | None = None
         self.seen: list[tuple[int, list[int]]] = []
         self.rates: list[float] = []
         self.validated: dict[int, torch.Tensor] = {}
-
-    def _loss(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-        return (self.network(batch["image"])[:, 0] - batch["image"].mean(dim=(1, 2, 3))).square().mean()
 
     def training_step(self, batch: dict[str, torch.Tensor], batch_idx: int) -> torch.Tensor:
         if self.stop_at == (self.current_epoch, batch_idx):
             raise KilledError
         self.seen.append((self.current_epoch, batch["index"].tolist()))
         self.rates.append(self.optimizers().param_groups[0]["lr"])
-        loss = self._loss(batch)
-        self.log("train/loss", loss, on_step=False, on_epoch=True)
-        return loss
+        return super().training_step(batch, batch_idx)
 
     def on_validation_epoch_start(self) -> None:
+        self.objective.epoch = self.current_epoch
         self.validated[self.current_epoch] = self.network[-1].weight.detach().clone()
-
-    def validation_step(self, batch: dict[str, torch.Tensor], batch_idx: int) -> None:
-        loss = self._loss(batch)
-        given = loss if self.losses is None else torch.tensor(self.losses[self.current_epoch])
-        self.log_dict({"val/loss": given, "val/dice": -given}, batch_size=len(batch["image"]))
-
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        return self.make_optimizer(self.parameters(), lr=1.0)
 
 
 class KilledError(Exception):
@@ -98,7 +106,6 @@ def toy(tmp_path) -> Callable[..., ToyTask]:
                 folder=folder,
                 schedule=schedule or Schedule(phases=phases or [{"epochs": 4, "rate": 0.01}]),
                 seed=1,
-                monitor="val/dice",
                 averaging=averaging,
             )
         except KilledError:

@@ -10,8 +10,8 @@ from maskfold.config import compose
 from maskfold.engine.batch_size import largest_batch
 from maskfold.engine.checkpoints import load_checkpoint
 from maskfold.engine.engine import DeviceMemoryError
+from maskfold.engine.task import Task
 from maskfold.errors import MaskfoldError
-from maskfold.segmentation.segmentation import SegmentationTask
 from maskfold.stages.train import train
 
 SMALL = ["experiment=demo_unet", "model.widths=[4,4]", "geometry.height=32", "geometry.width=48"]
@@ -55,7 +55,7 @@ def test_other_errors_are_not_taken_for_a_lack_of_memory():
 def seen(monkeypatch):
     """A device with room for training on two images; returns the sizes of the batches that came."""
     sizes = []
-    step = SegmentationTask.training_step
+    step = Task.training_step
 
     def limited(task, batch, batch_idx):
         sizes.append(len(batch["image"]))
@@ -63,7 +63,7 @@ def seen(monkeypatch):
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
         return step(task, batch, batch_idx)
 
-    monkeypatch.setattr(SegmentationTask, "training_step", limited)
+    monkeypatch.setattr(Task, "training_step", limited)
     return sizes
 
 

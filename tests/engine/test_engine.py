@@ -93,7 +93,7 @@ def test_patience_ends_a_run_early(toy):
 def test_log_has_the_documented_columns_and_a_row_an_epoch(toy):
     task = toy(max_epochs=2)
     table = pd.read_csv(task.folder.metrics)
-    columns = ["epoch", "rate", "train/loss", "val/dice", "val/loss", "seconds", "images_per_second", "peak_memory_mb"]
+    columns = ["epoch", "rate", "train/loss", "val/loss", "val/score", "seconds", "images_per_second", "peak_memory_mb"]
     assert table.columns.tolist() == columns
     assert table["epoch"].tolist() == [0, 1]
     assert table["rate"].tolist() == [0.01, 0.01]

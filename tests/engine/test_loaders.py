@@ -69,7 +69,7 @@ def augmented(tiny_photos):
 def epochs(loader, numbers):
     batches = []
     for number in numbers:
-        loader.sampler.set_epoch(number)
+        loader.set_epoch(number)
         batches.append(torch.cat([batch["image"] for batch in loader]))
     return batches
 
@@ -113,5 +113,5 @@ def test_a_last_small_batch_is_left_out_of_training_only(length, shuffle, sizes)
 def test_iterator_asks_for_its_epoch_only_with_the_first_batch():
     loader = EpochLoader(Numbers(50), batch_size=50, shuffle=True, num_workers=0)
     early = iter(loader)  # Lightning makes it before it tells the epoch
-    loader.sampler.set_epoch(4)
+    loader.set_epoch(4)
     np.testing.assert_array_equal(next(early), order(50, epoch=4))

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 from hydra.utils import instantiate
-from omegaconf import OmegaConf
 
+from maskfold.config import compose
 from maskfold.segmentation.losses import BCE, BoundaryBCEDice, Dice, Sum
 
-CONFIGS = {path.stem: path for path in (Path(__file__).parents[2] / "conf" / "loss").glob("*.yaml")}
+CONFIGS = [path.stem for path in (Path(__file__).parents[2] / "conf" / "loss").glob("*.yaml")]
 
 LOGITS = torch.tensor([log(3), -log(3), 0, log(3)]).reshape(1, 1, 2, 2)
 TARGET = torch.tensor([1.0, 0, 1, 0]).reshape(1, 1, 2, 2)
@@ -23,11 +23,11 @@ SOFT_DICE = (2 * 5 / 4 + 1) / (9 / 4 + 2 + 1)
 
 @pytest.fixture(params=sorted(CONFIGS))
 def loss(request):
-    return instantiate(OmegaConf.load(CONFIGS[request.param]))
+    return build(request.param)
 
 
 def build(name):
-    return instantiate(OmegaConf.load(CONFIGS[name]))
+    return instantiate(compose("train", ["name=any", f"loss={name}"]).loss)
 
 
 @pytest.mark.parametrize(

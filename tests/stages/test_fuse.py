@@ -11,7 +11,6 @@ import yaml
 from maskfold.config import compose
 from maskfold.errors import MaskfoldError
 from maskfold.leaderboard.results import read_out_of_fold, read_result
-from maskfold.prediction.predictor import Predictor
 from maskfold.prediction.store import ProbabilityStore
 from maskfold.stages.ensemble import ensemble
 from maskfold.stages.fuse import fuse
@@ -101,19 +100,19 @@ def test_a_killed_pass_goes_on_and_leaves_the_same_bytes(trained, monkeypatch):
     whole = {path.name: path.read_bytes() for path in STORE.iterdir()}
     for path in store.paths().values():
         path.unlink()
-    real, done = Predictor._write, []
+    real, done = ProbabilityStore.write, []
 
-    def killed(self, photo):
+    def killed(self, image_id, probability):
         if len(done) == 3:
             raise KeyboardInterrupt
-        done.append(photo["image_id"])
-        real(self, photo)
+        done.append(image_id)
+        real(self, image_id, probability)
 
-    monkeypatch.setattr(Predictor, "_write", killed)
+    monkeypatch.setattr(ProbabilityStore, "write", killed)
     with pytest.raises(KeyboardInterrupt):
         fuse_tiny("trainer.batch_size=2")
     assert len(store.paths()) == 3
-    monkeypatch.setattr(Predictor, "_write", real)
+    monkeypatch.setattr(ProbabilityStore, "write", real)
 
     fuse_tiny("trainer.batch_size=2")
 

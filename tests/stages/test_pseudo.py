@@ -99,8 +99,8 @@ def test_training_takes_the_labels_of_its_fold_and_remembers_them(trained, monke
     make("quantile=1.0", "weight=0.25")
     seen = []
 
-    def remember(_config, rows, *_):
-        seen.append(rows)
+    def remember(_config, _parts, rows, *_):
+        seen.append(rows.training)
         return {"epoch": 0, "val/dice": 0.0}
 
     monkeypatch.setattr("maskfold.stages.train._fit", remember)

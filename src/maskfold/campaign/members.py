@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from hydra.errors import MissingConfigException
 
-from maskfold.config import EXPERIMENTS, build, compose, resolved
+from maskfold.config import EXPERIMENTS, build, compose, recorded
 from maskfold.data.folds import fold_members, read_folds, split_path
 from maskfold.engine.schedules import Schedule
 from maskfold.ensembling.manifest import store_origin
@@ -138,7 +138,7 @@ def find_member(
 
 def _config(name: str, overrides: Sequence[str]) -> dict[str, Any]:
     try:
-        config = resolved(compose("train", [f"experiment={name}", *overrides]))
+        config = recorded(compose("train", [f"experiment={name}", *overrides]))
     except MissingConfigException as error:
         trained = [run for run in _runs(name) if run.config.exists()]
         if not trained:

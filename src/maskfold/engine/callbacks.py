@@ -12,6 +12,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from maskfold import files
+from maskfold.engine.loaders import Loader
 from maskfold.engine.schedules import PlateauWatch, Schedule
 
 log = logging.getLogger(__name__)
@@ -26,6 +27,22 @@ class EpochSeed(Callback):
     def on_train_epoch_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         """Seed Python, NumPy and torch."""
         lightning.seed_everything((self.seed * 1_000_003 + trainer.current_epoch) % 2**32, verbose=False)
+
+
+class TellEpoch(Callback):
+    """Tells the loaders which epoch it is, after a resume too; Lightning knows only samplers."""
+
+    def __init__(self, train_batches: Loader, validation_batches: Loader) -> None:
+        self.train_batches = train_batches
+        self.validation_batches = validation_batches
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """Tell the training batches."""
+        self.train_batches.set_epoch(trainer.current_epoch)
+
+    def on_validation_epoch_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """Tell the validation batches."""
+        self.validation_batches.set_epoch(trainer.current_epoch)
 
 
 class FollowSchedule(Callback):

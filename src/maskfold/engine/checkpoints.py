@@ -10,6 +10,7 @@ import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 
+from maskfold.engine.objective import Monitor
 from maskfold.engine.schedules import Schedule
 from maskfold.errors import MaskfoldError
 from maskfold.files import atomic_path
@@ -34,13 +35,13 @@ class AtomicCheckpointIO(TorchCheckpointIO):
                 raise
 
 
-def checkpoint_callbacks(folder: Path, *, monitor: str) -> list[ModelCheckpoint]:
-    """Return what keeps `best.ckpt` (weights only, largest `monitor`) and `last.ckpt` (every epoch) in `folder`."""
+def checkpoint_callbacks(folder: Path, *, monitor: Monitor) -> list[ModelCheckpoint]:
+    """Return what keeps `best.ckpt` (weights only, of the best epoch) and `last.ckpt` (every epoch) in `folder`."""
     best = ModelCheckpoint(
         dirpath=folder,
         filename="best",
-        monitor=monitor,
-        mode="max",
+        monitor=monitor.name,
+        mode=monitor.mode,
         save_weights_only=True,
         enable_version_counter=False,
     )

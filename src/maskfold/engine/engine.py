@@ -1,4 +1,4 @@
-"""The training engine: fits any task into a run folder, and goes on where a killed run stopped. Knows no masks."""
+"""The training engine: fits any task into a run folder, and goes on where a killed run stopped."""
 
 import copy
 import logging
@@ -12,11 +12,13 @@ import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, TQDMProgressBar
 from lightning.pytorch.utilities.memory import is_oom_error
 
-from maskfold.engine.callbacks import EpochLog, EpochSeed, FollowSchedule
+from maskfold.engine.callbacks import EpochLog, EpochSeed, FollowSchedule, TellEpoch
 from maskfold.engine.checkpoints import AtomicCheckpointIO, Snapshots, checkpoint_callbacks, load_checkpoint
-from maskfold.engine.loaders import EpochLoader
+from maskfold.engine.loaders import Loader
 from maskfold.engine.mining import HardNegativeLoader, ReportLosses
+from maskfold.engine.objective import Monitor
 from maskfold.engine.schedules import Schedule
+from maskfold.engine.task import Task
 from maskfold.errors import MaskfoldError
 from maskfold.runs.run_folder import RunFolder
 
@@ -55,27 +57,25 @@ class Engine:
 
     def fit(
         self,
-        task: lightning.LightningModule,
-        train_batches: EpochLoader,
-        validation_batches: EpochLoader,
+        task: Task,
+        train_batches: Loader,
+        validation_batches: Loader,
         *,
         folder: RunFolder,
         schedule: Schedule | Any,
         seed: int,
-        monitor: str,
         averaging: Callback | None = None,
         report: Callable[[dict[str, float]], None] | None = None,
     ) -> dict[str, float]:
         """Train `task`, from its last checkpoint if it has one, and return the row of its best epoch.
 
         Args:
-            task: Logs `monitor` and `val/loss` in validation.
-            train_batches: Batches are dictionaries with a key `image`.
-            validation_batches: The same.
+            task: What is trained; its objective says which epoch is the best.
+            train_batches: Shuffled.
+            validation_batches: In the same order in every epoch.
             folder: Where checkpoints and `metrics.csv` go.
             schedule: A `Schedule`, or a torch scheduler's factory, which the task then brings itself.
             seed: Every epoch's random state follows from it.
-            monitor: The metric whose largest value makes the best checkpoint.
             averaging: What keeps an average of the weights, see `maskfold.engine.averaging`; None for the weights
                 alone.
             report: Is told every row of `metrics.csv` when its epoch ends.
@@ -84,6 +84,7 @@ class Engine:
             MaskfoldError: If the number of epochs is not known, or the last checkpoint is damaged.
             KeyboardInterrupt: If the user stops it.
         """
+        monitor = task.objective.monitor
         epoch_log = EpochLog(folder.metrics, report=report)
         callbacks = [EpochSeed(seed), TQDMProgressBar(refresh_rate=5), epoch_log]
         callbacks += self._callbacks(schedule, folder, monitor)
@@ -92,6 +93,7 @@ class Engine:
         if self.hard_negatives_every is not None:
             train_batches = HardNegativeLoader(train_batches, every=self.hard_negatives_every)
             callbacks.append(ReportLosses(train_batches))
+        callbacks.append(TellEpoch(train_batches, validation_batches))
         callbacks += checkpoint_callbacks(folder.checkpoints, monitor=monitor)
         trainer = self._trainer(folder, self._epochs(schedule), callbacks)
         last = folder.last if folder.last.exists() else None
@@ -99,13 +101,13 @@ class Engine:
             log.info("Going on after epoch %d: %s", load_checkpoint(last)["epoch"] + 1, last)
         with interruptible():
             trainer.fit(task, train_batches, validation_batches, ckpt_path=last, weights_only=True)
-        return max(epoch_log.rows, key=lambda row: row[monitor])
+        return monitor.best(epoch_log.rows)
 
     def rehearse(
         self,
-        task: lightning.LightningModule,
-        train_batches: EpochLoader,
-        validation_batches: EpochLoader,
+        task: Task,
+        train_batches: Loader,
+        validation_batches: Loader,
         *,
         averaging: Callback | None = None,
     ) -> None:
@@ -141,13 +143,13 @@ class Engine:
             raise MaskfoldError("trainer.max_epochs is null and the schedule has no length of its own: set it.")
         return epochs
 
-    def _callbacks(self, schedule: Schedule | Any, folder: RunFolder, monitor: str) -> list[Callback]:
+    def _callbacks(self, schedule: Schedule | Any, folder: RunFolder, monitor: Monitor) -> list[Callback]:
         """Return what follows the schedule, and what ends a run early."""
         callbacks: list[Callback] = []
         if isinstance(schedule, Schedule):
             callbacks += [FollowSchedule(schedule), Snapshots(schedule, folder.checkpoints)]
         if self.patience is not None:
-            callbacks.append(EarlyStopping(monitor, mode="max", patience=self.patience))
+            callbacks.append(EarlyStopping(monitor.name, mode=monitor.mode, patience=self.patience))
         return callbacks
 
     def _trainer(self, folder: RunFolder, epochs: int, callbacks: list[Callback]) -> lightning.Trainer:

@@ -4,13 +4,29 @@ import os
 from collections.abc import Iterator
 from functools import cached_property
 from itertools import cycle, islice
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from maskfold.memory import keep_freed_memory
+
+
+class Loader(Protocol):
+    """What the engine asks of a source of batches: how many there are, which epoch's, and the batches.
+
+    A batch is a dictionary of tensors with a key `image`. Every rank has as many batches in training as any other.
+    """
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch that the next iteration yields; called after its iterator is made and before it is used."""
+
+    def __len__(self) -> int:
+        """Return the number of batches of an epoch, which Lightning must know to look no batch ahead."""
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield the epoch's batches."""
 
 
 class EpochSampler(Sampler):
@@ -34,7 +50,7 @@ class EpochSampler(Sampler):
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch that the next iteration yields; Lightning calls this, after a resume too."""
+        """Choose the epoch that the next iteration yields."""
         self.epoch = epoch
 
     def _order(self) -> list[int]:
@@ -56,9 +72,9 @@ class EpochSampler(Sampler):
 
 
 class EpochLoader:
-    """A `DataLoader` that looks at its epoch only when the first batch is taken.
+    """A `Loader` that looks at its epoch only when the first batch is taken.
 
-    Lightning makes the iterator of a resumed run before it tells the sampler the epoch; a plain `DataLoader` with
+    Lightning makes the iterator of a resumed run before the epoch is known; a plain `DataLoader` with
     workers would by then have asked for the first epoch's samples. A generator has not.
     """
 
@@ -72,40 +88,38 @@ class EpochLoader:
         self.num_workers = default_workers() if num_workers is None else num_workers
 
     @cached_property
-    def sampler(self) -> EpochSampler:
-        """This rank's sampler, made when Lightning first asks for it: the ranks do not know one another before."""
+    def _sampler(self) -> EpochSampler:
+        """This rank's sampler, made when it is first needed: the ranks do not know one another before."""
         distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
         rank = torch.distributed.get_rank() if distributed else 0
         ranks = torch.distributed.get_world_size() if distributed else 1
         return EpochSampler(len(self.dataset), seed=self.seed, shuffle=self.shuffle, rank=rank, ranks=ranks)
 
     @cached_property
-    def loader(self) -> DataLoader:
-        """The loader behind this one."""
+    def _loader(self) -> DataLoader:
         if self.num_workers == 0:
             keep_freed_memory()
         return DataLoader(
             self.dataset,
             batch_size=self.batch_size,
-            sampler=self.sampler,
+            sampler=self._sampler,
             # A last batch of one sample would give batch normalisation nothing to normalise by.
-            drop_last=self.shuffle and len(self.sampler) > self.batch_size,
+            drop_last=self.shuffle and len(self._sampler) > self.batch_size,
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
             pin_memory=torch.cuda.is_available(),
             worker_init_fn=one_thread,
         )
 
-    @property
-    def batch_sampler(self) -> Sampler:
-        """What Lightning looks at to tell whether a loader shuffles."""
-        return self.loader.batch_sampler
+    def set_epoch(self, epoch: int) -> None:
+        """See `Loader`."""
+        self._sampler.set_epoch(epoch)
 
     def __len__(self) -> int:
-        return len(self.loader)
+        return len(self._loader)
 
     def __iter__(self) -> Iterator[Any]:
-        yield from self.loader
+        yield from self._loader
 
 
 def default_workers() -> int:

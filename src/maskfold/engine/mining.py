@@ -5,9 +5,8 @@ from typing import Any
 
 import lightning
 from lightning.pytorch.callbacks import Callback
-from torch.utils.data import Sampler
 
-from maskfold.engine.loaders import EpochLoader
+from maskfold.engine.loaders import Loader
 from maskfold.errors import MaskfoldError
 
 
@@ -26,7 +25,7 @@ class HardNegativeLoader:
         MaskfoldError: If `every` is below 1.
     """
 
-    def __init__(self, loader: EpochLoader, *, every: int) -> None:
+    def __init__(self, loader: Loader, *, every: int) -> None:
         if every < 1:
             raise MaskfoldError(f"trainer.hard_negatives_every={every}: give at least 1, or null for no mining.")
         self.loader = loader
@@ -38,15 +37,9 @@ class HardNegativeLoader:
         self._hardest: Any = None
         self._largest = float("-inf")
 
-    @property
-    def sampler(self) -> Sampler:
-        """What Lightning tells the epoch."""
-        return self.loader.sampler
-
-    @property
-    def batch_sampler(self) -> Sampler:
-        """What Lightning looks at to tell whether a loader shuffles."""
-        return self.loader.batch_sampler
+    def set_epoch(self, epoch: int) -> None:
+        """See `Loader`."""
+        self.loader.set_epoch(epoch)
 
     def __len__(self) -> int:
         return len(self.loader) + len(self.loader) // self.every

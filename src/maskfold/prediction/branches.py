@@ -9,10 +9,13 @@ import pandas as pd
 import torch
 from torch.utils.data import Dataset
 
-from maskfold.data.geometry import Geometry
+from maskfold.data.geometry import Geometry, Placement
 from maskfold.data.loading import read_image
 from maskfold.data.preprocessing import Preprocess
+from maskfold.errors import MaskfoldError
 from maskfold.models.network import Network
+from maskfold.prediction.store import to_bytes
+from maskfold.prediction.tta import predict_probability
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,71 @@ class Branch:
     voters: Sequence[Voter]
 
 
+def windows_of(
+    image: np.ndarray, ways: Sequence[tuple[Geometry, Preprocess | None]]
+) -> tuple[list[torch.Tensor], list[Placement]]:
+    """Cut a photo into what each branch's networks are shown.
+
+    Args:
+        image: `(H, W, 3) uint8`, RGB.
+        ways: Geometry and preprocessing of each branch.
+
+    Returns:
+        For each branch its windows, `(K, 3, h, w) uint8`, and the way back.
+
+    Raises:
+        MaskfoldError: If the photo does not fit a geometry.
+    """
+    windows, placements = [], []
+    for geometry, preprocess in ways:
+        shown, placement = geometry.forward(image if preprocess is None else preprocess(image))
+        windows.append(torch.from_numpy(np.ascontiguousarray(shown.transpose(0, 3, 1, 2))))
+        placements.append(placement)
+    return windows, placements
+
+
+def vote(branch: Branch, windows: torch.Tensor, *, batch_size: int, layout: torch.memory_format) -> torch.Tensor:
+    """Return `(K, h, w) float32`, the weighted sum of a branch's probabilities.
+
+    Args:
+        branch: The networks, on the windows' device.
+        windows: `(K, 3, h, w) uint8`, of one photo or of several.
+        batch_size: The most windows in one forward pass.
+        layout: How the windows are laid out in memory.
+    """
+    parts = (part.contiguous(memory_format=layout) for part in windows.split(batch_size))
+    return torch.cat(
+        [sum(one.weight * predict_probability(one.network, part, one.tta) for one in branch.voters) for part in parts]
+    )
+
+
+def merge_votes(
+    image_id: str, branches: Sequence[Branch], votes: Sequence[torch.Tensor], placements: Sequence[Placement]
+) -> np.ndarray:
+    """Bring the votes of all branches back to the photo's own size and add them up.
+
+    Args:
+        image_id: The photo's name, for the message.
+        branches: Who voted.
+        votes: For each branch `(K, h, w) float32` on the CPU.
+        placements: For each branch the way back.
+
+    Returns:
+        The probability map, `(H, W) uint8`, round(255 p).
+
+    Raises:
+        MaskfoldError: If the networks answered with something that is no number.
+    """
+    ways = zip(branches, votes, placements, strict=True)
+    restored = sum(branch.geometry.restore(answer.numpy(), placement) for branch, answer, placement in ways)
+    if np.isnan(restored.min()):
+        raise MaskfoldError(
+            f"{image_id}: the network's answer is not a number. Its training diverged (train again with "
+            "a smaller rate or trainer.gradient_clip), or the precision is too low (trainer.precision=32-true)."
+        )
+    return to_bytes(restored)
+
+
 class BranchedPhotos(Dataset):
     """Photos for prediction, each read once and cut into the windows of every branch."""
 
@@ -62,10 +130,5 @@ class BranchedPhotos(Dataset):
         Raises:
             MaskfoldError: If the photo cannot be read, or does not fit a geometry.
         """
-        image = read_image(self.images[index])
-        windows, placements = [], []
-        for geometry, preprocess in self.ways:
-            shown, placement = geometry.forward(image if preprocess is None else preprocess(image))
-            windows.append(torch.from_numpy(np.ascontiguousarray(shown.transpose(0, 3, 1, 2))))
-            placements.append(placement)
+        windows, placements = windows_of(read_image(self.images[index]), self.ways)
         return {"image_id": self.ids[index], "windows": windows, "placements": placements}

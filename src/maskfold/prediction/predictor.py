@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import lightning
-import numpy as np
 import pandas as pd
 import torch
 from lightning.pytorch.callbacks import TQDMProgressBar
@@ -16,12 +15,10 @@ from maskfold.data.geometry import Geometry
 from maskfold.data.preprocessing import Preprocess
 from maskfold.engine.engine import choose_precision, interruptible
 from maskfold.engine.loaders import default_workers, one_thread
-from maskfold.errors import MaskfoldError
 from maskfold.memory import keep_freed_memory
 from maskfold.models.network import Network
-from maskfold.prediction.branches import Branch, BranchedPhotos, Voter
-from maskfold.prediction.store import ProbabilityStore, to_bytes
-from maskfold.prediction.tta import predict_probability
+from maskfold.prediction.branches import Branch, BranchedPhotos, Voter, merge_votes, vote
+from maskfold.prediction.store import ProbabilityStore
 
 # What conf/trainer/predict.yaml may say.
 TRAINER = ("batch_size", "num_workers", "precision", "accelerator", "devices", "channels_last", "compile")
@@ -98,7 +95,7 @@ class Predictor(lightning.LightningModule):
         Raises:
             MaskfoldError: If a map cannot be written, or the networks answer with something that is no number.
         """
-        answered = [{**photo, "answers": []} for photo in batch]
+        answered = [{**photo, "votes": []} for photo in batch]
         for number, branch in enumerate(self.branches):
             self._answer(branch, number, answered)
         copied = None
@@ -109,23 +106,16 @@ class Predictor(lightning.LightningModule):
         self._answered = answered, copied
 
     def _answer(self, branch: Branch, number: int, photos: list[dict[str, Any]]) -> None:
-        """Append a branch's probabilities to the `answers` of each photo; windows of one size go together."""
+        """Append a branch's probabilities to the `votes` of each photo; windows of one size go together."""
         alike = defaultdict(list)
         for photo in photos:
             alike[tuple(photo["windows"][number].shape[2:])].append(photo)
         for group in alike.values():
             windows = [photo["windows"][number] for photo in group]
-            probability = self._forward(branch, torch.cat(windows)).to("cpu", non_blocking=True)
-            for photo, answer in zip(group, probability.split([len(part) for part in windows]), strict=True):
-                photo["answers"].append(answer)
-
-    def _forward(self, branch: Branch, windows: torch.Tensor) -> torch.Tensor:
-        """Return `(K, h, w) float32`, the weighted sum over the branch's networks."""
-        return torch.cat([self._vote(branch, part) for part in windows.split(self.batch_size)])
-
-    def _vote(self, branch: Branch, windows: torch.Tensor) -> torch.Tensor:
-        windows = windows.contiguous(memory_format=self.layout)
-        return sum(voter.weight * predict_probability(voter.network, windows, voter.tta) for voter in branch.voters)
+            votes = vote(branch, torch.cat(windows), batch_size=self.batch_size, layout=self.layout)
+            shares = votes.to("cpu", non_blocking=True).split([len(part) for part in windows])
+            for photo, share in zip(group, shares, strict=True):
+                photo["votes"].append(share)
 
     def write_answered(self) -> None:
         """Write the maps of the last batch that was answered and not written.
@@ -138,17 +128,8 @@ class Predictor(lightning.LightningModule):
             copied.synchronize()
         for photo in photos:
             if photo["image_id"] in self.wanted:
-                self._write(photo)
-
-    def _write(self, photo: dict[str, Any]) -> None:
-        ways = zip(self.branches, photo["answers"], photo["placements"], strict=True)
-        restored = sum(branch.geometry.restore(answer.numpy(), placement) for branch, answer, placement in ways)
-        if np.isnan(restored.min()):
-            raise MaskfoldError(
-                f"{photo['image_id']}: the network's answer is not a number. Its training diverged (train again with "
-                "a smaller rate or trainer.gradient_clip), or the precision is too low (trainer.precision=32-true)."
-            )
-        self.store.write(photo["image_id"], to_bytes(restored))
+                votes = merge_votes(photo["image_id"], self.branches, photo["votes"], photo["placements"])
+                self.store.write(photo["image_id"], votes)
 
 
 def predict_photos(

@@ -1,19 +1,15 @@
 """A few validation photos with what the best weights make of them, always the same photos."""
 
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
-
 import cv2
 import numpy as np
 import pandas as pd
 
 from maskfold.data.loading import read_image, read_mask
+from maskfold.engine.engine import choose_precision
 from maskfold.masks.disagreement import signed_difference
 from maskfold.masks.pictures import BLUE, ORANGE, colour_probability, draw_outline, fade, shrink, tint
-from maskfold.prediction.members import load_network
-from maskfold.prediction.predictor import predict_photos
-from maskfold.prediction.store import ProbabilityStore
+from maskfold.prediction.branches import Branch
+from maskfold.prediction.in_memory import place, predict_photo
 
 SAMPLES = 4
 _WIDTH, _HEIGHT = 640, 640  # of one panel, pixels at most
@@ -25,30 +21,31 @@ def choose_samples(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.sort_values("image_id").iloc[np.unique(places.astype(int))]
 
 
-def predict_samples(checkpoint: Path, rows: pd.DataFrame, **prediction: Any) -> dict[str, np.ndarray]:
+def predict_samples(
+    branch: Branch, rows: pd.DataFrame, *, batch_size: int, precision: str, accelerator: str
+) -> dict[str, np.ndarray]:
     """Predict the samples among `rows` and draw them.
 
     Args:
-        checkpoint: Of a segmentation training.
+        branch: The network and how it is shown a photo.
         rows: Of the image table, with masks.
-        prediction: What else `predict_photos` needs.
+        batch_size: The most windows in one forward pass.
+        precision: Lightning's name, or `auto` as in training.
+        accelerator: Lightning's name.
 
     Returns:
         `image_id -> (h, 3 w, 3) uint8` RGB, see `draw_sample`.
 
     Raises:
-        MaskfoldError: If the checkpoint or a photo cannot be read, or the network answers with something that is no
-            number.
+        MaskfoldError: If a photo cannot be read, or the network answers with something that is no number.
     """
-    samples = choose_samples(rows)
+    place([branch], accelerator=accelerator)
+    precision = choose_precision(precision, accelerator)
     pictures = {}
-    with TemporaryDirectory() as folder:
-        store = ProbabilityStore(Path(folder))
-        predict_photos(load_network(checkpoint), samples, store=store, num_workers=0, devices=1, **prediction)
-        for row in samples.itertuples():
-            image = read_image(row.image)
-            mask = read_mask(row.mask, size=image.shape[:2])
-            pictures[row.image_id] = draw_sample(image, mask, store.read(row.image_id))
+    for row in choose_samples(rows).itertuples():
+        image = read_image(row.image)
+        probability = predict_photo(image, [branch], batch_size=batch_size, precision=precision, name=row.image_id)
+        pictures[row.image_id] = draw_sample(image, read_mask(row.mask, size=image.shape[:2]), probability)
     return pictures
 
 

@@ -1,33 +1,23 @@
 """Train one fold of one member: `python -m maskfold.stages.train experiment=linknet34 fold=0`."""
 
 import logging
-from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 import lightning
-import pandas as pd
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
 
-from maskfold.config import EXPERIMENTS, build, entry_point, refuse_unknown, resolved
-from maskfold.data.folds import fold_members, read_folds, split_path
-from maskfold.data.geometry import Geometry
-from maskfold.data.table import fingerprint
+from maskfold.config import EXPERIMENTS, build, entry_point, recorded, refuse_unknown, resolved
 from maskfold.engine.batch_size import settle_batch_size
 from maskfold.engine.engine import Engine
 from maskfold.engine.loaders import EpochLoader
+from maskfold.engine.parts import TaskParts
 from maskfold.engine.schedules import Schedule
-from maskfold.files import locked, sha256
-from maskfold.models.network import Network
-from maskfold.prediction.tta import check_tta
-from maskfold.pseudo.label_set import LabelSet
-from maskfold.runs.lineage import Lineage, sights, write_lineage
+from maskfold.engine.task import Task
+from maskfold.files import locked
+from maskfold.pseudo.rows import FoldRows, read_fold
+from maskfold.runs.lineage import write_lineage
 from maskfold.runs.run_folder import RunFolder
-from maskfold.segmentation.dataset import LabelledDataset
-from maskfold.segmentation.samples import predict_samples
-from maskfold.segmentation.segmentation import SegmentationTask
 from maskfold.tracking.guard import tracked
 
 log = logging.getLogger(__name__)
@@ -37,63 +27,39 @@ TRAINER = ("batch_size", "effective_batch", "num_workers", "channels_last", "com
 
 def train(config: DictConfig) -> dict[str, float]:
     """Train a fold into its run folder; return the metrics of its best epoch."""
-    check_tta(config.tta)
+    parts: TaskParts = build(config.task)
     refuse_unknown(config.trainer, TRAINER, group="trainer.")
-    source = build(config.data)
-    table = source.load()
-    split = split_path(source, config.split_file)
-    in_fold = fold_members(read_folds(split, table), config.fold)
-    labelled = table[table["split"] == "train"]
-    validation = labelled["image_id"].isin(in_fold)
-    identity = {"data": fingerprint(labelled), "folds": sha256(split)}
-    train_rows, lineage = _with_pseudo_labels(config, source.name, labelled[~validation], labelled[validation])
-    if config.pseudo:
-        identity["pseudo"] = sha256(LabelSet(Path(config.pseudo)).manifest)
+    rows = read_fold(build(config.data), split_file=config.split_file, fold=config.fold, pseudo=config.pseudo)
     folder = RunFolder(EXPERIMENTS / config.name / f"fold{config.fold}")
     if rank_zero_only.rank != 0:  # one of several processes of one run, whose first one keeps the folder
-        return _fit(config, train_rows, labelled[validation], folder)
+        return _fit(config, parts, rows, folder)
     with locked(folder.path):
-        folder.begin(resolved(config), identity=identity, overwrite=config.overwrite)
-        write_lineage(folder.path, lineage)
+        folder.begin(recorded(config), identity=rows.identity, overwrite=config.overwrite)
+        write_lineage(folder.path, rows.lineage)
         if folder.finished.exists():
             log.info("%s is finished; overwrite=true trains it again.", folder.path)
             return folder.summary()
-        best = _fit(config, train_rows, labelled[validation], folder)
+        best = _fit(config, parts, rows, folder)
         folder.finish(best)
-    log.info("%s: best epoch %d, validation Dice %.5f", folder.path, best["epoch"] + 1, best["val/dice"])
+    monitor = parts.objective().monitor
+    log.info("%s: best epoch %d, %s %.5f", folder.path, best["epoch"] + 1, monitor.label, best[monitor.name])
     return best
 
 
-def _with_pseudo_labels(
-    config: DictConfig, data: str, train_rows: pd.DataFrame, validation_rows: pd.DataFrame
-) -> tuple[pd.DataFrame, Lineage]:
-    """Return the rows to train on, with pseudo-labels behind the true masks, and what the network will have seen."""
-    held_out = sights(validation_rows)
-    true = Lineage(data, 0, sights(train_rows), held_out)
-    if not config.pseudo:
-        return train_rows, true
-    rows, told = LabelSet(Path(config.pseudo)).for_fold(config.fold, data=data, held_out=held_out)
-    seen = {*true.seen, *told.seen, *sights(rows)}
-    joined = pd.concat([train_rows.assign(weight=1.0, soft=False), rows], ignore_index=True)
-    log.info("%s: %d pseudo-labels beside %d true masks", config.pseudo, len(rows), len(train_rows))
-    return joined, replace(told, seen=tuple(sorted(seen)))
-
-
-def _fit(config: DictConfig, train_rows: pd.DataFrame, validation_rows: pd.DataFrame, folder: RunFolder) -> dict:
-    geometry, preprocess = build(config.geometry), build(config.preprocess)
-    augment, schedule = build(config.augment), build(config.schedule)
+def _fit(config: DictConfig, parts: TaskParts, rows: FoldRows, folder: RunFolder) -> dict[str, float]:
+    schedule = build(config.schedule)
     trainer = resolved(config.trainer)
     layout = {"channels_last": trainer.pop("channels_last"), "compile_network": trainer.pop("compile")}
-    task = _task(config, geometry, schedule, **layout)
+    task = _task(config, parts, schedule, **layout)
     batch_size, effective = trainer.pop("batch_size"), trainer.pop("effective_batch")
     averaging = build(config.averaging) if config.averaging else None
-    dataset = partial(LabelledDataset, geometry=geometry, preprocess=preprocess, seed=config.seed)
     load = partial(EpochLoader, num_workers=trainer.pop("num_workers"))
-    learn = partial(load, dataset(train_rows, augment=augment), seed=config.seed, shuffle=True)
-    validate = partial(load, dataset(validation_rows))
+    training = partial(load, parts.training_set(rows.training, seed=config.seed), seed=config.seed, shuffle=True)
+    validation = partial(load, parts.validation_set(rows.validation, seed=config.seed))
 
     def rehearse(size: int) -> None:
-        Engine(**trainer).rehearse(task, learn(batch_size=size), validate(batch_size=size), averaging=averaging)
+        batches = training(batch_size=size), validation(batch_size=size)
+        Engine(**trainer).rehearse(task, *batches, averaging=averaging)
 
     if batch_size == "auto":
         batch_size = settle_batch_size(folder, effective, rehearse)
@@ -101,40 +67,29 @@ def _fit(config: DictConfig, train_rows: pd.DataFrame, validation_rows: pd.DataF
     with tracked((build(node) for node in config.tracker.values()), folder) as trackers:
         best = Engine(**trainer).fit(
             task,
-            learn(batch_size=batch_size),
-            validate(batch_size=batch_size),
+            training(batch_size=batch_size),
+            validation(batch_size=batch_size),
             folder=folder,
             schedule=schedule,
             seed=config.seed,
-            monitor="val/dice",
             averaging=averaging,
             report=trackers.log_epoch,
         )
-        draw = partial(
-            predict_samples,
-            folder.best,
-            validation_rows,
-            geometry=geometry,
-            preprocess=preprocess,
-            tta=config.tta,
-            batch_size=batch_size,
-            precision=config.trainer.precision,
-            accelerator=config.trainer.accelerator,
-        )
+        how = {"precision": trainer["precision"], "accelerator": trainer["accelerator"]}
+        draw = partial(parts.draw_samples, folder.best, rows.validation, batch_size=batch_size, **how)
         trackers.log_result(draw, folder.best, epoch=best["epoch"])
     return best
 
 
-def _task(config: DictConfig, geometry: Geometry, schedule: Schedule | Any, **layout: bool) -> SegmentationTask:
+def _task(config: DictConfig, parts: TaskParts, schedule: Schedule | object, **layout: bool | str) -> Task:
     lightning.seed_everything(config.seed, verbose=False)  # the first weights
-    network = Network(build(config.model))
-    geometry.check_stride(network.stride)
-    return SegmentationTask(
-        network,
-        loss=build(config.loss),
+    return Task(
+        parts.network(build(config.model)),
         optimizer=build(config.optimizer),
+        objective=parts.objective(),
         scheduler=None if isinstance(schedule, Schedule) else schedule,
         construction=resolved(config.model),
+        freeze=config.freeze,
         **layout,
     )
 

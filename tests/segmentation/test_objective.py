@@ -7,9 +7,10 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
+from maskfold.engine.task import Task
 from maskfold.models.network import IMAGENET_MEAN, Network
 from maskfold.segmentation.losses import BCE
-from maskfold.segmentation.segmentation import SegmentationTask
+from maskfold.segmentation.objective import MaskObjective
 
 
 @pytest.fixture
@@ -21,9 +22,9 @@ def make():
         nn.init.zeros_(layer.weight)
         layer.weight.data[0, 0] = 1.0
         nn.init.constant_(layer.bias, bias)
-        return SegmentationTask(
+        return Task(
             Network(layer, mean=IMAGENET_MEAN, std=(1.0, 1.0, 1.0)),
-            **{"loss": BCE(), "optimizer": partial(torch.optim.SGD, lr=0.5)} | arguments,
+            **{"objective": MaskObjective(BCE()), "optimizer": partial(torch.optim.SGD, lr=0.5)} | arguments,
         )
 
     return run

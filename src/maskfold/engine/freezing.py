@@ -1,0 +1,55 @@
+"""Layers that do not train: fine-tuning a pretrained network from some depth on.
+
+A frozen layer has no gradient and no place in the optimizer, and its batch normalisation uses its running statistics
+without changing them. Lightning's `BaseFinetuning.freeze(train_bn=False)` switches those statistics off instead, so
+that the layer normalises by each batch in training and by something else in evaluation.
+"""
+
+from collections.abc import Sequence
+
+from torch import nn
+
+from maskfold.errors import MaskfoldError, listing
+
+_INSIDE = "model."  # a `Network` holds its model under this name, which users need not know
+
+
+def freeze_layers(network: nn.Module, names: Sequence[str]) -> None:
+    """Turn the gradients of some layers off and set them to evaluation.
+
+    Args:
+        network: What they are layers of.
+        names: Of layers as the model names them, such as `stem`, `stages.0` or `encoder.layer1`.
+
+    Raises:
+        MaskfoldError: If there is no such layer, it has no parameters, or nothing would be left to train.
+    """
+    for layer, name in zip(_layers(network, names), names, strict=True):
+        if not any(True for _ in layer.parameters()):
+            raise MaskfoldError(f"freeze: {name} has no parameters. Name a layer that has some.")
+        layer.requires_grad_(False)
+    if names and not trainable(network):
+        raise MaskfoldError(f"freeze: [{', '.join(names)}] leaves nothing to train. Name fewer layers.")
+    keep_frozen(network, names)
+
+
+def keep_frozen(network: nn.Module, names: Sequence[str]) -> None:
+    """Set frozen layers to evaluation again, after `network.train()` has set everything to training."""
+    if names:
+        for layer in _layers(network, names):
+            layer.eval()
+
+
+def trainable(network: nn.Module) -> list[nn.Parameter]:
+    """Return the parameters that have gradients."""
+    return [parameter for parameter in network.parameters() if parameter.requires_grad]
+
+
+def _layers(network: nn.Module, names: Sequence[str]) -> list[nn.Module]:
+    """Find layers by name, inside a `Network` as well as in a bare model."""
+    layers = {name.removeprefix(_INSIDE): layer for name, layer in network.named_modules() if name}
+    unknown = [name for name in names if name not in layers]
+    if unknown:
+        known = [name for name in layers if name.count(".") < 2]
+        raise MaskfoldError(f"freeze: no layer {', '.join(unknown)}. The network's layers are:\n{listing(known, 40)}")
+    return [layers[name] for name in names]

@@ -1,0 +1,56 @@
+"""What a task is to learn, and how one sees that it has: all that the engine asks of an objective."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import nn
+from torchmetrics import Metric
+
+Batch = dict[str, torch.Tensor]
+Output = torch.Tensor | tuple[torch.Tensor, ...]
+"""What a network answers: one tensor; in training auxiliary ones may follow it."""
+
+
+@dataclass(frozen=True)
+class Monitor:
+    """The metric that tells better epochs from worse ones.
+
+    Attributes:
+        name: As it is logged, such as `val/accuracy`.
+        mode: Whether larger or smaller values are better.
+        label: What users call it.
+    """
+
+    name: str
+    mode: Literal["max", "min"]
+    label: str
+
+    def best(self, rows: Iterable[dict[str, float]]) -> dict[str, float]:
+        """Return the row of the best epoch, the first of equal ones."""
+        choose = max if self.mode == "max" else min
+        return choose(rows, key=lambda row: row[self.name])
+
+
+class Objective(nn.Module, ABC):
+    """Losses, a metric, and which of its values is monitored; a module, so that it moves to the device with the task.
+
+    N is the number of samples in a batch, which is a dictionary of tensors whose first dimension it is.
+
+    Attributes:
+        monitor: The value of `metric`, behind `val/`, that chooses the best epoch; `val/loss` works as well.
+        metric: What is measured in validation. Its `compute` returns scalars by name.
+    """
+
+    monitor: Monitor
+    metric: Metric
+
+    @abstractmethod
+    def losses(self, output: Output, batch: Batch) -> torch.Tensor:
+        """Return each sample's loss, `(N,) float32`, before its weight."""
+
+    @abstractmethod
+    def measure(self, output: Output, batch: Batch) -> None:
+        """Add a batch of validation to `metric`."""

@@ -1,0 +1,40 @@
+"""What a kind of task brings to training, besides the network: the option of the config group `task`."""
+
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+from torch import nn
+from torch.utils.data import Dataset
+
+from maskfold.engine.objective import Objective
+
+
+class TaskParts(Protocol):
+    """Objective, data sets and samples of a task; `rows` are rows of the image table."""
+
+    def network(self, model: nn.Module) -> nn.Module:
+        """Return the network around a model: images as they are loaded in, the model's output out.
+
+        Raises:
+            MaskfoldError: If the model does not accept what the data sets give.
+        """
+
+    def objective(self) -> Objective:
+        """Return what is learned and measured."""
+
+    def training_set(self, rows: pd.DataFrame, *, seed: int) -> Dataset:
+        """Return the samples to learn from, asked for by `(epoch, index)` and random by these and the seed alone."""
+
+    def validation_set(self, rows: pd.DataFrame, *, seed: int) -> Dataset:
+        """Return the samples to measure, asked for likewise."""
+
+    def draw_samples(
+        self, checkpoint: Path, rows: pd.DataFrame, *, batch_size: int, precision: str, accelerator: str
+    ) -> dict[str, np.ndarray]:
+        """Draw what the weights of a checkpoint make of a few rows: `image_id -> (H, W, 3) uint8` RGB.
+
+        Raises:
+            MaskfoldError: If that cannot be done; training goes on without pictures.
+        """

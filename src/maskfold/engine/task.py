@@ -1,0 +1,100 @@
+"""A task: a network, an optimizer and an objective, as Lightning trains them."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import lightning
+import torch
+from torch import nn
+
+from maskfold.engine.freezing import freeze_layers, keep_frozen, trainable
+from maskfold.engine.objective import Batch, Objective, Output
+
+
+class Task(lightning.LightningModule):
+    """Trains a network on batches with `image (N, ...)`, whatever its objective needs, and `weight (N,) float32`.
+
+    `weight` may be absent, which is 1 for every sample.
+
+    Args:
+        network: Images in, outputs out. In training auxiliary outputs may follow the main one in a tuple.
+        optimizer: Makes the optimizer from the parameters that train.
+        objective: What is learned and measured.
+        scheduler: Makes a torch scheduler from the optimizer, stepped every epoch; None where a table of rates rules.
+        construction: How the network was built, kept in every checkpoint beside its weights.
+        freeze: Names of layers that do not train, see `maskfold.engine.freezing`.
+        channels_last: Lay images out as convolutions on GPUs like them.
+        compile_network: Compile the network with `torch.compile`: True, or the name of one of its modes.
+
+    Raises:
+        MaskfoldError: If there is no layer of a name to freeze, or none is left to train.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer],
+        objective: Objective,
+        scheduler: Callable[[torch.optim.Optimizer], Any] | None = None,
+        construction: dict[str, Any] | None = None,
+        freeze: Sequence[str] = (),
+        channels_last: bool = False,
+        compile_network: bool | str = False,
+    ) -> None:
+        super().__init__()
+        layout = torch.channels_last if channels_last else torch.contiguous_format
+        self.network = network.to(memory_format=layout)
+        self.frozen = tuple(freeze)
+        freeze_layers(self.network, self.frozen)
+        if compile_network:
+            # In place: the names of the parameters in the checkpoint stay as they are.
+            self.network.compile(mode=compile_network if isinstance(compile_network, str) else None)
+        self.objective = objective
+        self.make_optimizer = optimizer
+        self.make_scheduler = scheduler
+        self.construction = construction or {}
+        self.layout = layout
+
+    def train(self, mode: bool = True) -> "Task":
+        """Set the mode of every layer but the frozen ones, which stay in evaluation."""
+        super().train(mode)
+        keep_frozen(self.network, self.frozen)
+        return self
+
+    def forward(self, image: torch.Tensor) -> Output:
+        """Return the network's output for a batch of images."""
+        return self.network(image.contiguous(memory_format=self.layout))
+
+    def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
+        """Return the mean of the samples' losses, each times its weight.
+
+        Not divided by the sum of the weights: a sample of weight 0.5 counts half whatever else is in its batch.
+        """
+        losses = self.objective.losses(self(batch["image"]), batch)
+        loss = (losses * batch["weight"]).mean() if "weight" in batch else losses.mean()
+        self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=len(losses), sync_dist=True)
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Measure a batch."""
+        output = self(batch["image"])
+        losses = self.objective.losses(output, batch)
+        self.log("val/loss", losses.mean(), batch_size=len(losses), sync_dist=True)
+        self.objective.measure(output, batch)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the metric over all samples of all ranks."""
+        self.log_dict({f"val/{name}": value for name, value in self.objective.metric.compute().items()})
+        self.objective.metric.reset()
+
+    def configure_optimizers(self) -> Any:
+        """Return the optimizer of what trains, with its scheduler if there is one."""
+        optimizer = self.make_optimizer(trainable(self.network))
+        if self.make_scheduler is None:
+            return optimizer
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": self.make_scheduler(optimizer)}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep how the network was built."""
+        checkpoint["construction"] = self.construction

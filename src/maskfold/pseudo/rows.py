@@ -1,0 +1,70 @@
+"""What a fold trains on and is validated on: true masks, and pseudo-labels behind them."""
+
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+
+from maskfold.data.folds import fold_members, read_folds, split_path
+from maskfold.data.sources import Source
+from maskfold.data.table import fingerprint
+from maskfold.files import sha256
+from maskfold.pseudo.label_set import LabelSet
+from maskfold.runs.lineage import Lineage, sights
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class FoldRows:
+    """The rows of the image table that one fold needs.
+
+    Attributes:
+        training: To learn from; with pseudo-labels also `weight` and `soft`.
+        validation: To measure.
+        lineage: What the network will have seen.
+        identity: Fingerprints of data and folds, and of the pseudo-labels: what makes a run another run.
+    """
+
+    training: pd.DataFrame
+    validation: pd.DataFrame
+    lineage: Lineage
+    identity: dict[str, str]
+
+
+def read_fold(source: Source, *, split_file: str | None, fold: int, pseudo: str | None) -> FoldRows:
+    """Read what a fold trains on.
+
+    Args:
+        source: The data.
+        split_file: The split; None for the data's own.
+        fold: Its number.
+        pseudo: A folder of pseudo-labels to learn from as well.
+
+    Raises:
+        MaskfoldError: If the data cannot be read, has no split or no such fold, or the pseudo-labels would leak.
+    """
+    table = source.load()
+    split = split_path(source, split_file)
+    labelled = table[table["split"] == "train"]
+    validated = labelled["image_id"].isin(fold_members(read_folds(split, table), fold))
+    training, validation = labelled[~validated], labelled[validated]
+    lineage = Lineage(source.name, 0, sights(training), sights(validation))
+    identity = {"data": fingerprint(labelled), "folds": sha256(split)}
+    if pseudo:
+        labels = LabelSet(Path(pseudo))
+        training, lineage = _with_pseudo_labels(training, lineage, labels, fold)
+        identity["pseudo"] = sha256(labels.manifest)
+    return FoldRows(training, validation, lineage, identity)
+
+
+def _with_pseudo_labels(
+    rows: pd.DataFrame, lineage: Lineage, labels: LabelSet, fold: int
+) -> tuple[pd.DataFrame, Lineage]:
+    """Return the rows with pseudo-labels behind them, and what the network will have seen through them too."""
+    taught, teachers = labels.for_fold(fold, data=lineage.data, held_out=lineage.held_out)
+    seen = {*lineage.seen, *teachers.seen, *sights(taught)}
+    log.info("%s: %d pseudo-labels beside %d true masks", labels.path, len(taught), len(rows))
+    joined = pd.concat([rows.assign(weight=1.0, soft=False), taught], ignore_index=True)
+    return joined, replace(teachers, seen=tuple(sorted(seen)))

@@ -1,0 +1,69 @@
+"""The parts of a segmentation: what `conf/task/segmentation.yaml` builds."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from torch import nn
+
+from maskfold.data.augmentation import Augmentation, ByEpoch
+from maskfold.data.geometry import Geometry
+from maskfold.data.preprocessing import Preprocess
+from maskfold.models.network import Network
+from maskfold.prediction.branches import Branch, Voter
+from maskfold.prediction.members import load_network
+from maskfold.prediction.tta import check_tta
+from maskfold.segmentation.dataset import LabelledDataset
+from maskfold.segmentation.objective import MaskObjective
+from maskfold.segmentation.samples import predict_samples
+
+
+class SegmentationParts:
+    """Photos with masks; see `maskfold.engine.parts.TaskParts`.
+
+    Args:
+        geometry: The way to the network and back.
+        preprocess: What is done to every photo.
+        augment: What training does to samples.
+        loss: `(logits, target) -> (N,)`.
+        tta: Test-time augmentation, a name of `maskfold.prediction.tta.VIEWS`.
+
+    Raises:
+        MaskfoldError: If there is no such test-time augmentation.
+    """
+
+    def __init__(
+        self, *, geometry: Geometry, preprocess: Preprocess, augment: Augmentation | ByEpoch, loss: nn.Module, tta: str
+    ) -> None:
+        self.geometry = geometry
+        self.preprocess = preprocess
+        self.augment = augment
+        self.loss = loss
+        self.tta = check_tta(tta)
+
+    def network(self, model: nn.Module) -> Network:
+        """See `TaskParts`; the geometry must give sizes that the model accepts."""
+        network = Network(model)
+        self.geometry.check_stride(network.stride)
+        return network
+
+    def objective(self) -> MaskObjective:
+        """See `TaskParts`."""
+        return MaskObjective(self.loss)
+
+    def training_set(self, rows: pd.DataFrame, *, seed: int) -> LabelledDataset:
+        """See `TaskParts`."""
+        return LabelledDataset(
+            rows, geometry=self.geometry, preprocess=self.preprocess, seed=seed, augment=self.augment
+        )
+
+    def validation_set(self, rows: pd.DataFrame, *, seed: int) -> LabelledDataset:
+        """See `TaskParts`."""
+        return LabelledDataset(rows, geometry=self.geometry, preprocess=self.preprocess, seed=seed)
+
+    def draw_samples(
+        self, checkpoint: Path, rows: pd.DataFrame, *, batch_size: int, precision: str, accelerator: str
+    ) -> dict[str, np.ndarray]:
+        """See `TaskParts`."""
+        branch = Branch(self.geometry, self.preprocess, [Voter(load_network(checkpoint), self.tta)])
+        return predict_samples(branch, rows, batch_size=batch_size, precision=precision, accelerator=accelerator)

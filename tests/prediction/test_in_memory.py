@@ -1,0 +1,104 @@
+"""One photo in memory gives the map that the stage writes for it, bit for bit."""
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from maskfold.data.geometry import Pad, Resize, Tile
+from maskfold.errors import MaskfoldError
+from maskfold.models.linknet import LinkNet
+from maskfold.models.network import Network
+from maskfold.models.unet import UNetScratch
+from maskfold.prediction.branches import Branch, Voter
+from maskfold.prediction.in_memory import place, predict_photo
+from maskfold.prediction.predictor import predict_together
+from maskfold.prediction.store import ProbabilityStore
+
+
+def branches() -> list[Branch]:
+    torch.manual_seed(0)
+    linknet = Voter(Network(LinkNet(encoder="resnet18", weights=None)).eval(), "hflip", 0.5)
+    unets = [Voter(Network(UNetScratch(widths=[4, 8, 16])).eval(), tta, 0.25) for tta in ("none", "hflip")]
+    return [
+        Branch(Resize(height=64, width=96), None, [linknet]),
+        Branch(Tile(height=32, width=32, overlap=8), lambda image: 255 - image, unets),
+    ]
+
+
+@pytest.mark.parametrize("channels_last", [True, False])
+def test_it_is_the_map_that_prediction_writes(tmp_path, channels_last):
+    rng = np.random.default_rng(0)
+    sizes = [(60, 90), (60, 90), (48, 70), (60, 90), (33, 51)]
+    photos = {
+        f"p{number}": cv2.resize(rng.integers(0, 256, (7, 9, 3), dtype=np.uint8), size[::-1])
+        for number, size in enumerate(sizes)
+    }
+    for name, photo in photos.items():
+        cv2.imwrite(str(tmp_path / f"{name}.png"), photo[..., ::-1])
+    table = pd.DataFrame({"image_id": list(photos), "image": [str(tmp_path / f"{name}.png") for name in photos]})
+    networks, store = branches(), ProbabilityStore(tmp_path / "maps")
+    options = {"batch_size": 4, "channels_last": channels_last}
+    machine = {"num_workers": 0, "precision": "32-true", "accelerator": "cpu", "devices": 1}
+    predict_together(networks, table, store=store, **options, **machine)
+    place(networks, accelerator="cpu", channels_last=channels_last)
+    for name, photo in photos.items():
+        in_memory = predict_photo(photo, networks, **options)
+        assert np.ptp(in_memory) > 0
+        np.testing.assert_array_equal(in_memory, store.read(name))
+
+
+class Constant(nn.Module):
+    def __init__(self, logit: float) -> None:
+        super().__init__()
+        self.logit = nn.Parameter(torch.tensor(logit))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.logit.expand(len(images), 1, *images.shape[2:])
+
+
+def test_networks_count_by_their_weights():
+    thirds = [Voter(Constant(0.0), "none", 2 / 3), Voter(Constant(np.log(3.0)), "none", 1 / 3)]
+    probability = predict_photo(np.zeros((5, 7, 3), np.uint8), [Branch(Pad(multiple=8), None, thirds)])
+    # (2 x 1/2 + 3/4) / 3 of 255 is 148.75.
+    np.testing.assert_array_equal(probability, np.full((5, 7), 149, np.uint8))
+
+
+@pytest.mark.parametrize(("precision", "dtype"), [("bf16-mixed", torch.bfloat16), ("32-true", torch.float32)])
+def test_precision_is_that_of_the_trainer_of_this_name(precision, dtype):
+    seen = []
+
+    class Spy(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Conv2d(3, 1, 1)
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            logits = self.layer(images.float())
+            seen.append(logits.dtype)
+            return logits
+
+    branch = Branch(Pad(multiple=1), None, [Voter(Spy(), "none")])
+    predict_photo(np.zeros((4, 4, 3), np.uint8), [branch], precision=precision)
+    assert seen == [dtype]
+
+
+@pytest.mark.parametrize(
+    ("image", "options", "message"),
+    [
+        (np.zeros((4, 4), np.uint8), {}, r"cat: uint8 of shape \(4, 4\); a photo is \(H, W, 3\) uint8"),
+        (np.zeros((4, 4, 3), np.float32), {}, "float32 of shape"),
+        (np.zeros((4, 4, 3), np.uint8), {"precision": "64-true"}, "precision=64-true"),
+    ],
+)
+def test_what_is_no_photo_or_no_precision_is_refused(image, options, message):
+    with pytest.raises(MaskfoldError, match=message):
+        predict_photo(image, [Branch(Pad(multiple=1), None, [Voter(Constant(0.0), "none")])], name="cat", **options)
+
+
+def test_an_answer_that_is_no_number_is_refused():
+    branch = Branch(Pad(multiple=1), None, [Voter(Constant(float("nan")), "none")])
+    with pytest.raises(MaskfoldError, match="dog: the network's answer is not a number"):
+        predict_photo(np.zeros((4, 4, 3), np.uint8), [branch], name="dog")
