@@ -86,6 +86,11 @@ def test_sum_weighs_its_terms():
         Sum(terms=[BCE(), Dice()], weights=[1.0])
 
 
+def test_the_loss_inside_deep_supervision_is_chosen_by_its_name():
+    chosen = compose("train", ["name=any", "loss=deep_supervision", "loss@loss.loss=bce"]).loss
+    assert isinstance(instantiate(chosen).loss, BCE)
+
+
 def test_soft_target_by_hand():
     target = torch.tensor([1, 0.5, 0.5, 0]).reshape(1, 1, 2, 2)
     cross_entropy = -(log(3 / 4) + (log(1 / 4) + log(3 / 4)) / 2 + log(1 / 2) + log(1 / 4)) / 4
