@@ -52,13 +52,9 @@ def verdicts(files: pd.DataFrame, *, cache: Path | None = None, jobs: int = -1) 
         message, or "" where all is well.
     """
     store = VerdictCache(cache)
-    known = store.read()
     files = files[["path", "kind"]].astype({"path": "str", "kind": KINDS}).drop_duplicates(ignore_index=True)
     files[STAMP] = _stamps(files["path"])
-    rows = _rows_of(files, known)
-    # Where nothing is known the stamp is -2, which no file has.
-    is_known = (known[STAMP].reindex(rows, fill_value=-2).to_numpy() == files[STAMP].to_numpy()).all(axis=1)
-    answers = known[ANSWERS[:-1]].assign(error="").reindex(rows).set_axis(files.index)
+    is_known, answers = _recall(files, store.read())
     if not is_known.all():
         fresh = _look(files[~is_known], answers[~is_known], store, jobs)
         answers = pd.concat([answers[is_known], fresh]).sort_index()
@@ -74,6 +70,14 @@ def positions(wanted: pd.Series, among: pd.Series) -> np.ndarray:
     values, value_set = (pyarrow.array(texts.astype("str"), pyarrow.large_string()) for texts in (wanted, among))
     found = pyarrow.compute.index_in(values, value_set=value_set, skip_nulls=True)
     return found.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+
+
+def _recall(files: pd.DataFrame, known: pd.DataFrame) -> tuple[np.ndarray, pd.DataFrame]:
+    """Return which files are as they were when they were looked at, and of all files the last `ANSWERS` there were."""
+    rows = _rows_of(files, known)
+    # Where nothing is known the stamp is -2, which no file has.
+    is_known = (known[STAMP].reindex(rows, fill_value=-2).to_numpy() == files[STAMP].to_numpy()).all(axis=1)
+    return is_known, known[ANSWERS[:-1]].assign(error="").reindex(rows).set_axis(files.index)
 
 
 def _rows_of(files: pd.DataFrame, known: pd.DataFrame) -> np.ndarray:
