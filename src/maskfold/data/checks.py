@@ -92,14 +92,14 @@ def _rows_of(files: pd.DataFrame, known: pd.DataFrame) -> np.ndarray:
 
 def _stamps(paths: pd.Series) -> np.ndarray:
     """Return each file's size and times as `STAMP` names them, `(N, 3) int64`, -1 where there is no such file."""
-    chunks = (paths.iloc[start : start + _STAT_CHUNK].tolist() for start in range(0, len(paths), _STAT_CHUNK))
+    chunks = (paths.iloc[start : start + _STAT_CHUNK] for start in range(0, len(paths), _STAT_CHUNK))
     with ThreadPoolExecutor(_STAT_THREADS) as threads:
         return np.concatenate([np.empty((0, len(STAMP)), np.int64), *threads.map(_stamps_of, chunks)])
 
 
-def _stamps_of(paths: list[str]) -> np.ndarray:
+def _stamps_of(paths: pd.Series) -> np.ndarray:
     stamps = np.full((len(paths), len(STAMP)), -1, np.int64)
-    for row, path in enumerate(paths):
+    for row, path in enumerate(paths.tolist()):  # Python's own text of this chunk alone
         with suppress(OSError):
             stat = os.stat(path)  # a Path for each of millions of files takes longer than the question itself
             stamps[row] = stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
@@ -111,9 +111,7 @@ def _look(files: pd.DataFrame, before: pd.DataFrame, store: VerdictCache, jobs: 
     looks = pd.concat([files[["path", "kind"]], before], axis=1).drop(columns="error")
     answers = _Answers(files, store)
     try:
-        for answer in map_unordered(
-            _verdict, looks.itertuples(name=None), "check files", total=len(looks), unit="img", jobs=jobs
-        ):
+        for answer in map_unordered(_verdict, looks.itertuples(name=None), "check files", total=len(looks), jobs=jobs):
             answers.add(answer)
     except BaseException:  # what was looked at before Ctrl-C is kept too
         _remember(answers.keep)
