@@ -1,16 +1,24 @@
 """The loop over images: every item once, lazily, here or in other processes."""
 
+import math
 import operator
 import os
+import threading
 
+import joblib
 import pytest
 
+from maskfold import parallel
 from maskfold.errors import MaskfoldError
 from maskfold.parallel import DASK, map_unordered, progress
 
 
 def _process(item: int) -> tuple[int, int]:
     return item, os.getpid()
+
+
+def _thread(item: int) -> tuple[int, int]:
+    return item, threading.get_ident()
 
 
 def _refuse(item: int) -> int:
@@ -32,6 +40,28 @@ def test_one_job_stays_in_this_process_and_takes_items_lazily():
     assert [item for item, _ in results] == list(range(1, 100))
 
 
+@pytest.fixture
+def at_once(monkeypatch) -> None:
+    """Other processes work from the first item on."""
+    monkeypatch.setattr(parallel, "START_UP_S", 0)
+
+
+def test_few_items_stay_in_this_process_whatever_the_jobs():
+    assert list(map_unordered(_process, range(5), "count", jobs=2)) == [(item, os.getpid()) for item in range(5)]
+
+
+def test_others_take_over_after_the_time_they_need_to_start(monkeypatch):
+    clock = iter(range(100))  # a second passes with every item
+    monkeypatch.setattr(parallel, "monotonic", lambda: next(clock))
+    with joblib.parallel_config(backend="threading"):
+        results = list(map_unordered(_thread, range(20), "count", jobs=2))
+
+    here = [item for item, thread in results if thread == threading.get_ident()]
+    assert here == list(range(math.ceil(parallel.START_UP_S) - 1))
+    assert sorted(item for item, _ in results) == list(range(20))
+
+
+@pytest.mark.usefixtures("at_once")
 def test_other_processes_return_every_item_once_and_pass_errors_on():
     results = list(map_unordered(operator.neg, range(50), "count", jobs=2))
 
@@ -61,6 +91,7 @@ def test_dask_workers_take_the_place_of_local_processes_when_the_environment_nam
     assert list(map_unordered(_process, range(2), "count", jobs=1)) == [(0, os.getpid()), (1, os.getpid())]
 
 
+@pytest.mark.usefixtures("at_once")
 def test_a_dask_scheduler_that_does_not_answer_is_named(monkeypatch):
     monkeypatch.setenv(DASK, "nonsense://nowhere")
     with pytest.raises(MaskfoldError, match=r"MASKFOLD_DASK=nonsense://nowhere: no Dask scheduler answers"):

@@ -1,9 +1,11 @@
 """One loop over images for every stage: parallel, with a progress bar, in whatever order results come."""
 
 import functools
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import AbstractContextManager, nullcontext
+from time import monotonic
 from typing import TypeVar
 
 import joblib
@@ -12,6 +14,7 @@ from tqdm import tqdm
 from maskfold.errors import MaskfoldError
 
 DASK = "MASKFOLD_DASK"  # environment: the address of a Dask scheduler, to use its workers instead of local processes
+START_UP_S = 2.0  # what other processes take to import what they need, in which this one gets as much done alone
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -34,6 +37,8 @@ def map_unordered(
 ) -> Iterator[Result]:
     """Yield `function(item)` for every item as each is done, under a progress bar.
 
+    This process works alone for the first `START_UP_S` seconds, so that few or quick items start no others.
+
     Args:
         function: A picklable function of one item.
         items: What to apply it to; consumed lazily, so memory does not grow with their number.
@@ -47,10 +52,22 @@ def map_unordered(
         MaskfoldError: If the Dask scheduler does not answer.
     """
     total = len(items) if total is None and isinstance(items, Sized) else total
+    yield from progress(_results(function, iter(items), jobs), description, total=total, unit=unit)
+
+
+def _results(function: Callable[[Item], Result], items: Iterator[Item], jobs: int) -> Iterator[Result]:
+    """Yield `function(item)` for every item: from this process while others would only start up, then from those."""
+    alone_until = math.inf if jobs == 1 else monotonic() + START_UP_S
+    while monotonic() < alone_until:
+        try:
+            item = next(items)
+        except StopIteration:
+            return
+        yield function(item)
     calls = (joblib.delayed(function)(item) for item in items)
-    with _backend() if jobs != 1 else nullcontext():
+    with _backend():
         results = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(calls)
-    yield from progress(results, description, total=total, unit=unit)
+    yield from results
 
 
 def _backend() -> AbstractContextManager:

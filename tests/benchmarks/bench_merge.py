@@ -13,7 +13,7 @@ from bench_rle import recipe_encode
 from bench_store import HEIGHT, WIDTH, probability_map
 from measure import BASELINE, compete, publish, ratio_chart
 
-from maskfold.ensembling import merge as merging
+from maskfold import parallel
 from maskfold.ensembling.merge import CHUNK, Job, merge
 from maskfold.ensembling.tree import Leaf, Source
 from maskfold.prediction.store import SUFFIX, ProbabilityStore
@@ -41,7 +41,7 @@ def merge_by_recipe(folder: Path, members: int, image_ids: list[str]) -> list[st
 
 def merge_by_store(folder: Path, members: int, image_ids: list[str], jobs: int) -> list[str]:
     """Return the run-length strings of all images, as `make ensemble` finds them."""
-    merging._FEW = 0  # so few images would not be worth a second process
+    parallel.START_UP_S = 0  # so few images would not be worth a second process
     table = pd.DataFrame({"image_id": image_ids, "mask": None, "height": HEIGHT, "width": WIDTH})
     sources = tuple(Source(Leaf(str(m), Fraction(1, members), (folder / f"store{m}",)), None) for m in range(members))
     parts = Path(tempfile.mkdtemp(dir=folder))

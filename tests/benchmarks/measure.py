@@ -1,6 +1,6 @@
 """What the benchmarks share: contenders that take turns, each in a process of its own, and results kept and drawn.
 
-Every benchmark writes `docs/measured/<name>.csv` and `<name>.svg`. Set BENCH_OUT to write elsewhere.
+Every benchmark writes `docs/measured/<name>.csv`, most of them a `<name>.svg`. Set BENCH_OUT to write elsewhere.
 """
 
 import os
@@ -150,13 +150,14 @@ def machine() -> str:
     return f"{(names or [platform.machine()])[0]}, {len(os.sched_getaffinity(0))} cores{gpu}"
 
 
-def publish(name: str, table: pd.DataFrame, figure: Figure, **settings: Any) -> None:
-    """Write a benchmark's table, with its settings and the machine in every row, and its chart; print the table."""
+def publish(name: str, table: pd.DataFrame, figure: Figure | None, **settings: Any) -> None:
+    """Write a benchmark's table, with its settings and the machine in every row, and its chart if it has one; print."""
     print(table.to_string(index=False, float_format=lambda value: f"{value:.4g}"))
     about = settings | {"machine": machine()}
     write_text(OUT / f"{name}.csv", table.assign(**about).to_csv(index=False, float_format="%.4g"))
-    write_text(OUT / f"{name}.svg", as_svg(figure))
-    print(f"-> {OUT / name}.csv, .svg\n", flush=True)
+    if figure is not None:
+        write_text(OUT / f"{name}.svg", as_svg(figure))
+    print(f"-> {OUT / name}.csv{', .svg' if figure else ''}\n", flush=True)
 
 
 def ratio_chart(table: pd.DataFrame, *, title: str) -> Figure:

@@ -1,6 +1,7 @@
 """Folder layouts, made by hand and real, and what is said when they are not as expected."""
 
 import logging
+import os
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +46,7 @@ def test_carvana_whole(root):
     assert table["group"].tolist() == ["0ab", "0ab", "007"]
     assert table["view"].tolist() == ["01", "02", "16"]
     assert table["make"].tolist() == ["Acura", "Acura", "Aston Martin"]
-    assert table["mask"].tolist() == [*(str(root / f"train_masks/0ab_0{i}_mask.gif") for i in (1, 2)), None]
+    assert table["mask"].fillna("-").tolist() == [*(str(root / f"train_masks/0ab_0{i}_mask.gif") for i in (1, 2)), "-"]
     assert table[["height", "width"]].values.tolist() == [[4, 6]] * 3
     assert (Path("data/carvana") / "checked.parquet").exists()
 
@@ -59,8 +60,10 @@ def test_carvana_with_one_split_and_no_metadata(root, split):
 
 
 def test_carvana_without_anything_says_what_to_do(root):
-    with pytest.raises(MaskfoldError, match=r"photos: no photos here.*make data DATA=carvana.*make studio"):
-        Carvana(root=str(root)).load()
+    for folder in (root, root / "train"):
+        with pytest.raises(MaskfoldError, match=r"photos: no photos here.*make data DATA=carvana.*make studio"):
+            Carvana(root=str(root)).load()
+        folder.mkdir()
 
 
 def test_carvana_without_masks_lists_the_photos(root):
@@ -101,8 +104,40 @@ def test_pairs_by_equal_names_and_by_mask_at_the_end(root):
     assert table["image_id"].tolist() == ["x_1", "x_2", "y_1", "z_9"]
     assert table["group"].tolist() == ["x", "x", "y", "z"]
     assert table["view"].tolist() == ["1", "2", "1", "9"]
-    assert [Path(mask).name if mask else None for mask in table["mask"]] == ["x_1.png", "x_2_mask.gif", "y_1.png", None]
+    masks = table["mask"].fillna("-").map(lambda mask: Path(mask).name)
+    assert masks.tolist() == ["x_1.png", "x_2_mask.gif", "y_1.png", "-"]
     assert (source.name, source.folder) == ("photos", Path("data/photos"))
+
+
+def test_photos_without_masks_are_for_tasks_that_need_none(root):
+    write(root / "images/x_1.png", root / "images/x_2.png")
+    source = Pairs(root=str(root), masks=None)
+    table = source.load(needs_masks=False, jobs=1)
+    assert table["split"].tolist() == ["train", "train"]
+    assert table["mask"].isna().all()
+    with pytest.raises(MaskfoldError, match=r"train photos without a mask \(2\)"):
+        source.load(jobs=1)
+
+
+@pytest.mark.parametrize("root", [".", "photos", "./photos/"])
+def test_paths_are_written_as_short_as_can_be(root):
+    write(Path(root) / "a.png")
+    table = Pairs(root=root, name="here", images=None, test=".").table()
+    assert table["image"].tolist() == [str(Path(root) / "a.png")]
+
+
+def test_names_may_hold_dots_and_come_in_the_order_of_their_letters(root):
+    names = ["b.2.jpg", "a.JPEG", "B.jpg", "ä.png", "a_10.png", "a_9.webp"]
+    write(*(root / name for name in names))
+    table = Pairs(root=str(root), images=None, test=".").table()
+    assert table["image_id"].tolist() == ["B", "a", "a_10", "a_9", "b.2", "ä"]
+
+
+def test_a_name_that_is_not_utf8_is_refused(root):
+    write(root / "a.png")
+    (root / "a.png").rename(os.fsdecode(os.fsencode(root) + b"/a\xe4.png"))
+    with pytest.raises(MaskfoldError, match=r"photos/a.*not UTF-8"):
+        Pairs(root=str(root), images=None, test=".").table()
 
 
 def test_pairs_group_is_the_whole_name_unless_told(root):
@@ -176,7 +211,7 @@ def test_pairs_of_photos_without_masks_alone(root):
     write(root / "a.png", root / "b.png")
     table = Pairs(root=str(root), images=None, test=".").load(jobs=1)
     assert table[["image_id", "split"]].values.tolist() == [["a", "test"], ["b", "test"]]
-    assert table["mask"].tolist() == [None, None]
+    assert table["mask"].isna().all()
 
 
 def test_pairs_without_any_folder_are_refused(root):

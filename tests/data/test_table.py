@@ -1,6 +1,8 @@
 """The image table's contract, and the check at the door."""
 
+import hashlib
 import logging
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -83,6 +85,38 @@ def test_a_missing_column_is_named(table):
         validate(table.drop(columns="view"))
 
 
+def test_what_a_task_without_masks_lacks_may_be_absent_or_missing(table):
+    bare = table.drop(columns=["mask", "mask_area"])
+    pd.testing.assert_frame_equal(validate(bare), bare)
+    validate(table.assign(mask=None, mask_area=np.nan, image_hash=["0f", None, None], mask_hash=None))
+    with pytest.raises(MaskfoldError, match="image_hash: '': must be text, not empty"):
+        validate(table.assign(image_hash=["0f", "", None]))
+
+
+def test_text_is_checked_in_columns_of_text_and_of_objects(table):
+    for dtype in ("str", object):
+        with pytest.raises(MaskfoldError, match="in 1 places:\n  group: ''"):
+            validate(table.assign(group=pd.Series(["a", "", "b"], dtype=dtype)))
+
+
+def test_fingerprint_is_that_of_older_run_folders(table):
+    # The first 12 digits of SHA-256 of the CSV text, as a shell's sha256sum gives them.
+    text = (
+        "image_id,group,split,height,width,mask_area\n"
+        "a_1,a,train,4,6,0.250000000\na_2,a,train,4,6,1.000000000\nb_1,b,test,5,7,\n"
+    )
+    assert fingerprint(table) == hashlib.sha256(text.encode()).hexdigest()[:12] == "59f67acddf2d"
+    assert fingerprint(table.assign(image_hash="0f", mask_hash="0f")) == fingerprint(table)
+    without = table.assign(mask_area=np.nan)
+    assert fingerprint(without.drop(columns=["mask", "mask_area"])) == fingerprint(without)
+
+
+def test_fingerprint_is_written_in_parts_and_says_the_same(table, monkeypatch):
+    whole = fingerprint(table)
+    monkeypatch.setattr("maskfold.data.table._FINGERPRINT_ROWS", 2)
+    assert fingerprint(table) == whole
+
+
 def test_fingerprint_knows_the_data_and_not_the_place(table):
     same = table.assign(image="/elsewhere/" + table["image"], mask=None, paint="red").sample(frac=1, random_state=3)
     assert fingerprint(same) == fingerprint(table)
@@ -106,8 +140,47 @@ def test_good_data_gains_sizes_and_areas_and_keeps_its_metadata(folder):
 def test_a_test_photo_needs_no_mask(folder):
     table = folder({"a": (4, 6)}, {}).assign(split="test")
     checked = check(table)
-    assert checked["mask"].tolist() == [None]
-    assert checked["mask_area"].isna().all()
+    assert checked[["mask", "mask_hash", "mask_area"]].isna().all(axis=None)
+    assert checked["image_hash"].notna().all()
+
+
+def test_a_train_photo_needs_no_mask_where_the_task_needs_none(folder):
+    table = folder({"a": (4, 6), "b": (4, 6)}, {"a": (4, 6)})
+    checked = check(table, needs_masks=False)
+    assert checked["mask"].notna().tolist() == [True, False]
+    assert checked["mask_area"].fillna(-1).tolist() == [1, -1]
+    with pytest.raises(MaskfoldError, match=r"1 of 2 images cannot be used.\ntrain photos without a mask \(1\)"):
+        check(table)
+
+
+def test_a_source_of_photos_only_may_lack_the_column(folder):
+    table = folder({"a": (4, 6)}, {}).drop(columns="mask")
+    checked = check(table, needs_masks=False)
+    assert checked[["mask", "mask_hash", "mask_area"]].isna().all(axis=None)
+    with pytest.raises(MaskfoldError, match="train photos without a mask"):
+        check(table)
+
+
+def test_masks_that_are_there_are_checked_though_the_task_needs_none(folder):
+    table = folder({"a": (4, 6)}, {"a": (6, 4), "c": (4, 6)})
+    with pytest.raises(MaskfoldError, match="2 of 2 images") as error:
+        check(table, needs_masks=False)
+    assert "masks without a photo (1)" in str(error.value)
+    assert "in another aspect ratio (1)" in str(error.value)
+
+
+def test_hashes_are_of_the_rows_own_files(folder):
+    table = folder({"a": (4, 6), "b": (5, 7)}, {"a": (4, 6), "b": (5, 7)}).iloc[::-1]
+    checked = check(table)
+    for row in checked.itertuples():
+        assert row.image_hash == hashlib.sha256(Path(row.image).read_bytes()).hexdigest()[:32]
+        assert row.mask_hash == hashlib.sha256(Path(row.mask).read_bytes()).hexdigest()[:32]
+
+
+def test_photos_may_share_a_mask(folder):
+    table = folder({"a": (4, 6), "b": (4, 6)}, {"a": (4, 6)})
+    checked = check(table.assign(mask=table["mask"].iloc[0]))
+    assert checked["mask_area"].tolist() == [1, 1]
 
 
 @pytest.fixture

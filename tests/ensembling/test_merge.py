@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from maskfold import parallel
 from maskfold.ensembling import merge as merging
 from maskfold.ensembling.merge import CHUNK, Job, merge, merge_with_repair, merged_probability, read_masks
 from maskfold.ensembling.tree import Leaf, Source
@@ -104,7 +105,7 @@ def test_every_row_is_the_slow_references(table, tmp_path):
 
 
 def test_two_workers_write_the_same_bytes_as_one(table, tmp_path, monkeypatch):
-    monkeypatch.setattr(merging, "_FEW", 0)
+    monkeypatch.setattr(parallel, "START_UP_S", 0)
     travelled = pickle.loads(pickle.dumps(job(tmp_path, "there", steps=(Corner(),))))
     here = merge(job(tmp_path, "here", steps=(Corner(),)), table, description="merge", jobs=1)
     with joblib.parallel_config(backend="threading"):  # processes take seconds to start

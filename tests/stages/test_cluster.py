@@ -25,7 +25,6 @@ def merged_there() -> bool:
 
 
 def test_an_ensemble_on_dask_workers_leaves_the_same_bytes(trained, dask, monkeypatch):
-    monkeypatch.setattr(merge, "_FEW", 0)  # of the few photos of a test all would stay in this process
     monkeypatch.setattr(merge, "CHUNK", 2)
     overrides = ["ensemble=linknet34", "ensemble.members=[{experiment: tiny}]"]
     ensemble(compose("ensemble", [*overrides, "jobs=1"]))

@@ -10,7 +10,7 @@ import pandas as pd
 
 from maskfold import files
 from maskfold.data.loading import read_image, read_mask
-from maskfold.data.table import fingerprint
+from maskfold.data.table import COLUMNS, fingerprint
 from maskfold.ensembling.fusion import fused_leaf
 from maskfold.ensembling.merge import merged_probability
 from maskfold.ensembling.recipe import Recipe, Step, to_mask
@@ -166,7 +166,7 @@ def open_split(
     if fingerprint(photos) != manifest["data"]:
         raise MaskfoldError(f"{folder / 'manifest.json'}: the photos have changed since; `{command}` makes it anew.")
     scores = pd.read_parquet(folder / "scores.parquet")
-    metadata = table.columns[table.columns.get_loc("mask_area") + 1 :].tolist()
+    metadata = [column for column in table.columns if column not in COLUMNS]
 
     def found(members: Sequence[dict[str, Any]]) -> list[Leaf]:
         return [fused_leaf(folder)] if manifest.get("fused") else leaves(members, split=split, experiments=experiments)

@@ -14,7 +14,6 @@ from maskfold.data.loading import read_mask
 from maskfold.masks.disagreement import confident_disagreement
 from maskfold.parallel import map_unordered
 
-_FEW = 512  # images that one process has looked at before the others have started
 _VIEWS = 16  # of more, no picture each
 
 
@@ -50,7 +49,6 @@ def inspect(oof: Split, *, jobs: int = -1) -> Inspection:
     suspicion, distances = {}, np.zeros((2, 2, REACH), np.int64)
     sums: dict[str, np.ndarray] = defaultdict(lambda: np.zeros((3, *GRID), np.int64))
     times: Counter[str] = Counter()
-    jobs = jobs if len(items) > _FEW else 1
     for image_id, doubt, counts, on_object in map_unordered(
         partial(_look, oof.usual, oof.repair), items, "inspect", jobs=jobs
     ):

@@ -4,6 +4,7 @@ Files are told apart by their content, never by their suffix. JPEGs are decoded 
 keeps all 16 bits), everything else by Pillow. EXIF orientation is always honoured.
 """
 
+import hashlib
 import io
 import struct
 from collections.abc import Iterator
@@ -102,6 +103,16 @@ def read_soft_mask(path: Path | str, *, size: tuple[int, int] | None = None) -> 
         found = f"{pixels.dtype} of shape {pixels.shape}"
         raise MaskfoldError(f"{path}: {found}; a soft mask is 8-bit grey, of its photo's size. Make it again.")
     return pixels.astype(np.float32) / 255
+
+
+def content_hash(path: Path | str) -> str:
+    """Return what tells files of other bytes apart: the first 32 hexadecimal digits of their SHA-256.
+
+    Raises:
+        MaskfoldError: If the file cannot be read.
+    """
+    with _naming(path):
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:32]
 
 
 def image_size(path: Path | str) -> tuple[int, int]:

@@ -1,17 +1,22 @@
 """Where an image table comes from: each folder layout that is understood is one class."""
 
 import logging
+import os
 import re
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
+from maskfold.data.checks import positions
 from maskfold.data.loading import SUFFIXES
 from maskfold.data.table import COLUMNS, check
 from maskfold.errors import MaskfoldError, listing
+
+_NO_IMAGES = pd.DataFrame(columns=["stem", "path"], dtype="str")  # of a folder that is not there
+_NO_ROWS = pd.DataFrame(columns=["image_id", "image", "mask", "split"], dtype="str")
 
 _log = logging.getLogger(__name__)
 
@@ -46,10 +51,11 @@ class Source(ABC):
     def table(self) -> pd.DataFrame:
         """Return the image table as the folders tell it; no photo has been opened, so sizes are still missing."""
 
-    def load(self, *, jobs: int = -1) -> pd.DataFrame:
+    def load(self, *, needs_masks: bool = True, jobs: int = -1) -> pd.DataFrame:
         """Return the checked image table; `maskfold.data.table.validate` names its columns.
 
         Args:
+            needs_masks: Whether a train photo without a mask is a problem, as it is for segmentation.
             jobs: Processes that look at the files which were not looked at before; -1 is one per core.
 
         Raises:
@@ -60,6 +66,7 @@ class Source(ABC):
             name=f"data {self.name} ({self.root})",
             on_error=self._on_error,
             resize_masks=self._resize_masks,
+            needs_masks=needs_masks,
             cache=self.folder / "checked.parquet",
             jobs=jobs,
         )
@@ -78,20 +85,21 @@ class Carvana(Source):
         Raises:
             MaskfoldError: If neither split is there, a name is not `<car>_<view>`, or the metadata cannot be joined.
         """
-        train, test, masks = (self.root / folder for folder in ("train", "test", "train_masks"))
-        if not train.is_dir() and not test.is_dir():
+        train, masks, test = (self.root / folder for folder in ("train", "train_masks", "test"))
+        parts = [_NO_ROWS]
+        if train.is_dir():
+            parts.append(_paired(_images(train), _images(masks) if masks.is_dir() else _NO_IMAGES))
+        if test.is_dir():
+            parts.append(_bare(_images(test), "test"))
+        table = pd.concat(parts, ignore_index=True)
+        if table.empty:
             raise MaskfoldError(
                 f"{self.root}: no photos here. Expected train/ with train_masks/, or test/, or both. "
                 "`make data DATA=carvana` downloads the challenge's, `make studio` generates a set; "
                 "data.root=<folder> names another folder, data=pairs another layout."
             )
-        rows = []
-        if train.is_dir():
-            rows += _paired(_by_stem(train), _by_stem(masks) if masks.is_dir() else {})
-        if test.is_dir():
-            rows += [(stem, photo, None, "test") for stem, photo in _by_stem(test).items()]
-        table = _unique(pd.DataFrame(rows, columns=["image_id", "image", "mask", "split"]))
-        table["group"], table["view"] = zip(*map(_car_and_view, table["image_id"], table["image"]), strict=True)
+        _refuse_double_ids(table)
+        table["group"], table["view"] = _cars_and_views(table)
         return _with_metadata(table, self.root / "metadata.csv")
 
 
@@ -104,7 +112,7 @@ class Pairs(Source):
         root: str,
         name: str | None = None,
         images: str | None = "images",
-        masks: str = "masks",
+        masks: str | None = "masks",
         test: str | None = None,
         group: str = "(.*)",
         view: str | None = None,
@@ -117,7 +125,7 @@ class Pairs(Source):
             root: The folder that holds the others.
             name: What the data set is called; the root folder's name unless given.
             images: The folder of train photos; None where there are only photos to predict.
-            masks: The folder of their masks.
+            masks: The folder of their masks; None where there are none.
             test: The folder of photos without masks to predict, if there is one.
             group: A regular expression matched with a name without its suffix; its first group names the object.
             view: One whose first group names the view of the object.
@@ -131,7 +139,7 @@ class Pairs(Source):
             raise MaskfoldError("data.images and data.test are both null: name the folder of at least one.")
         super().__init__(root=root, name=name, on_error=on_error, resize_masks=resize_masks)
         self._images = None if images is None else self.root / images
-        self._masks = self.root / masks
+        self._masks = None if masks is None else self.root / masks
         self._test = None if test is None else self.root / test
         self._group = _pattern("group", group)
         self._view = None if view is None else _pattern("view", view)
@@ -142,80 +150,104 @@ class Pairs(Source):
         Raises:
             MaskfoldError: If a folder is missing or empty, two files share a name, or a name does not match.
         """
-        rows = []
+        parts = []
         if self._images is not None:
-            rows += _paired(_photos(self._images, "images"), _photos(self._masks, "masks"))
+            photos = _photos(self._images, "images")
+            parts.append(_paired(photos, _NO_IMAGES if self._masks is None else _photos(self._masks, "masks")))
         if self._test is not None:
-            rows += [(stem, photo, None, "test") for stem, photo in _photos(self._test, "test").items()]
-        table = _unique(pd.DataFrame(rows, columns=["image_id", "image", "mask", "split"]))
+            parts.append(_bare(_photos(self._test, "test"), "test"))
+        table = pd.concat(parts, ignore_index=True)
+        _refuse_double_ids(table)
         table["group"] = [_first_group("group", self._group, stem) for stem in table["image_id"]]
         table["view"] = [_first_group("view", self._view, stem) if self._view else "" for stem in table["image_id"]]
         return table
 
 
-def _photos(folder: Path, key: str) -> dict[str, str]:
-    """Return the image files of a folder that has to have some, see `_by_stem`."""
+def _photos(folder: Path, key: str) -> pd.DataFrame:
+    """Return the image files of a folder that has to have some, see `_images`."""
     if not folder.is_dir():
         raise MaskfoldError(f"{folder}: no such folder. Name the right one with data.root= or data.{key}=.")
-    found = _by_stem(folder)
-    if not found:
+    photos = _images(folder)
+    if photos.empty:
         raise MaskfoldError(f"{folder}: no image files ({', '.join(SUFFIXES)}). Name the right folder: data.{key}=.")
-    return found
+    return photos
 
 
-def _by_stem(folder: Path) -> dict[str, str]:
-    """Return a folder's image files, name without suffix to path, in the order of the names.
+def _images(folder: Path) -> pd.DataFrame:
+    """Return a folder's image files in the order of the names: `stem`, the name without suffix, and `path`.
 
     Hidden files are passed over; others that are no images are passed over with a line in the log.
     """
-    files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
-    images = [path for path in files if path.suffix.lower() in SUFFIXES]
-    others = Counter(path.suffix for path in files if path.suffix.lower() not in SUFFIXES)
+    with os.scandir(folder) as entries:
+        names = sorted(entry.name for entry in entries if not entry.name.startswith(".") and entry.is_file())
+    names = _as_text(names, folder)
+    is_image = names.str.lower().str.endswith(SUFFIXES)
+    others = Counter(Path(name).suffix for name in names[~is_image])
     if others:
         kinds = ", ".join(f"{count} {suffix or 'without suffix'}" for suffix, count in others.items())
         _log.warning("%s: passed over files that are not images: %s.", folder, kinds)
-    _refuse_doubles([path.stem for path in images], [str(path) for path in images])
-    return {path.stem: str(path) for path in images}
+    names = names[is_image].reset_index(drop=True)
+    prefix = str(folder / "name").removesuffix("name")
+    images = pd.DataFrame({"stem": names.str.replace(r"\.[^.]*$", "", regex=True), "path": prefix + names})
+    _refuse_doubles(images["stem"], images["path"])
+    return images
 
 
-def _paired(photos: dict[str, str], masks: dict[str, str]) -> list[tuple[str, str | None, str | None, str]]:
-    """Return train rows (image_id, image, mask, split); what has no partner has None, for `check` to report."""
-    rows: list[tuple[str, str | None, str | None, str]] = []
-    used = set()
-    for stem, photo in photos.items():
-        mask = next((name for name in (stem, f"{stem}_mask") if name in masks), None)
-        used.add(mask)
-        rows.append((stem, photo, None if mask is None else masks[mask], "train"))
-    orphans = [(stem.removesuffix("_mask"), None, mask, "train") for stem, mask in masks.items() if stem not in used]
-    return rows + orphans
+def _as_text(names: list[str], folder: Path) -> pd.Series:
+    """Return names as a column of text, which file names of other encodings than UTF-8 are not."""
+    try:
+        return pd.Series(names, dtype="str")
+    except UnicodeEncodeError as error:
+        raise MaskfoldError(f"{str(folder / error.object)!r}: the file's name is not UTF-8. Rename it.") from error
 
 
-def _unique(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the table, unless two of its files have one image_id."""
+def _paired(photos: pd.DataFrame, masks: pd.DataFrame) -> pd.DataFrame:
+    """Return train rows (image_id, image, mask, split); what has no partner is missing, for `check` to report."""
+    same_name, with_mask = (positions(photos["stem"] + end, masks["stem"]) for end in ("", "_mask"))
+    at = np.where(same_name >= 0, same_name, with_mask)
+    pairs = _rows(photos["stem"], photos["path"], masks["path"].reindex(at).set_axis(photos.index), "train")
+    alone = masks.drop(index=at[at >= 0])
+    return pd.concat([pairs, _rows(alone["stem"].str.removesuffix("_mask"), None, alone["path"], "train")])
+
+
+def _bare(photos: pd.DataFrame, split: str) -> pd.DataFrame:
+    """Return rows of photos without masks."""
+    return _rows(photos["stem"], photos["path"], None, split)
+
+
+def _rows(image_ids: pd.Series, photos: pd.Series | None, masks: pd.Series | None, split: str) -> pd.DataFrame:
+    """Return rows of the image table, all text; photos or masks that are None are missing."""
+    return pd.DataFrame({"image_id": image_ids, "image": photos, "mask": masks, "split": split}).astype("str")
+
+
+def _refuse_double_ids(table: pd.DataFrame) -> None:
+    """Refuse two files of one image_id."""
     _refuse_doubles(table["image_id"], table["image"].fillna(table["mask"]))
-    return table
 
 
-def _refuse_doubles(names: Iterable[str], paths: Iterable[str]) -> None:
+def _refuse_doubles(names: pd.Series, paths: pd.Series) -> None:
     """Refuse files of one name, which is what photos, masks and maps are told apart by."""
-    files = pd.DataFrame({"name": list(names), "path": list(paths)})
-    doubles = files[files["name"].duplicated(keep=False)].sort_values("name", kind="stable")
-    if len(doubles):
+    is_double = names.duplicated(keep=False)
+    if is_double.any():
+        doubles = pd.DataFrame({"name": names, "path": paths})[is_double].sort_values("name", kind="stable")
         raise MaskfoldError(
             f"{doubles['name'].nunique()} names belong to several files, but a name (without suffix) stands for one "
             f"image. Rename or remove some of:\n{listing(list(doubles['path']))}"
         )
 
 
-def _car_and_view(image_id: str, path: str | None) -> tuple[str, str]:
-    """Split `<car>_<view>`."""
-    car, _, view = image_id.rpartition("_")
-    if not car or not view.isdecimal():
+def _cars_and_views(table: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """Split every `<car>_<view>`."""
+    names = table["image_id"]
+    cars, views = names.str.replace(r"(?s)_[^_]*$", "", regex=True), names.str.replace(r"(?s)^.*_", "", regex=True)
+    wrong = table[(cars == "") | (cars == names) | ~views.str.isdecimal()]
+    if len(wrong):
+        first = wrong["image"].fillna(wrong["image_id"]).iloc[0]
         raise MaskfoldError(
-            f"{path or image_id}: the name is not <car>_<view> with a number for the view, as in 00087a6bd4dc_05.jpg. "
+            f"{first}: the name is not <car>_<view> with a number for the view, as in 00087a6bd4dc_05.jpg. "
             "For photos with other names use data=pairs, whose data.group= takes a regular expression."
         )
-    return car, view
+    return cars, views
 
 
 def _with_metadata(table: pd.DataFrame, path: Path) -> pd.DataFrame:

@@ -8,29 +8,49 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
-from maskfold.data.checks import verdicts
+from maskfold.data.checks import positions, verdicts
+from maskfold.data.verdict_cache import KINDS
 from maskfold.errors import MaskfoldError, listing
 
 _ASPECT_TOLERANCE = 0.01
+_ORPHAN = "masks without a photo"
+_UNREADABLE = "photos that cannot be read"
+_BARE = "train photos without a mask"
+_UNUSABLE = "masks that cannot be used"
 _SCALED = "masks of another size than their photo, in its aspect ratio"
+_STRETCHED = "masks of another size than their photo, in another aspect ratio"
+_REASONS = ["", _ORPHAN, _UNREADABLE, _BARE, _UNUSABLE, _SCALED, _STRETCHED]
+_FINGERPRINT_ROWS = 2**16  # written at a time, so that the text of millions is never whole in memory
 
-_text = pa.Check(lambda cell: isinstance(cell, str), element_wise=True, error="must be text")
-_named = pa.Check(lambda cell: isinstance(cell, str) and cell != "", element_wise=True, error="must be text, not empty")
+
+def _is_text(cells: pd.Series) -> pd.Series:
+    """Tell of each cell whether it is text; a column of text says so at once, without a look at millions of cells."""
+    if isinstance(cells.dtype, pd.StringDtype):
+        return cells.notna()
+    return cells.map(lambda cell: isinstance(cell, str)).astype(bool)
+
+
+_text = pa.Check(_is_text, error="must be text")
+_named = pa.Check(lambda cells: _is_text(cells) & (cells != ""), error="must be text, not empty")
+_maybe_named = pa.Column(checks=_named, nullable=True, required=False)
 
 SCHEMA = pa.DataFrameSchema(
     {
         "image_id": pa.Column(checks=_named, unique=True),
         "image": pa.Column(checks=_named),
-        "mask": pa.Column(checks=_named, nullable=True),
+        "mask": _maybe_named,
         "group": pa.Column(checks=_named),
         "view": pa.Column(checks=_text),
         "split": pa.Column(checks=pa.Check.isin(["train", "test"])),
         "height": pa.Column(np.int64, pa.Check.gt(0)),
         "width": pa.Column(np.int64, pa.Check.gt(0)),
-        "mask_area": pa.Column(np.float64, pa.Check.in_range(0, 1), nullable=True),
+        "image_hash": _maybe_named,
+        "mask_hash": _maybe_named,
+        "mask_area": pa.Column(np.float64, pa.Check.in_range(0, 1), nullable=True, required=False),
     },
 )
 COLUMNS = list(SCHEMA.columns)
+_PATHS = ["image", "mask"]
 
 _log = logging.getLogger(__name__)
 
@@ -38,9 +58,10 @@ _log = logging.getLogger(__name__)
 def validate(table: pd.DataFrame) -> pd.DataFrame:
     """Check the image table's columns, types and ranges; other columns are free metadata.
 
-    Columns: `image_id` (unique), `image` and `mask` (paths; a missing mask is None), `group` (all photos of one
-    object), `view` ("" where there is none), `split` (`train` or `test`), `height` and `width` (pixels, upright),
-    `mask_area` (the share of the mask's pixels that is object, NaN without a mask).
+    Columns: `image_id` (unique), `image` (path), `group` (all photos of one object), `view` ("" where there is none),
+    `split` (`train` or `test`), `height` and `width` (pixels, upright). These may be absent, or missing in a row:
+    `mask` (path), `mask_area` (the share of the mask's pixels that is object), `image_hash` and `mask_hash` (the files'
+    `content_hash`). `check` gives all of them, missing where there is no mask.
 
     Raises:
         MaskfoldError: If a column is missing or a value is wrong; the message lists them.
@@ -58,11 +79,17 @@ def validate(table: pd.DataFrame) -> pd.DataFrame:
 def fingerprint(table: pd.DataFrame) -> str:
     """Return 12 hexadecimal digits that tell two data sets apart, whatever folder or machine they are on.
 
-    They stand for every image's id, group, split, size and mask area, whatever the order of the rows.
+    They stand for every image's id, group, split, size and mask area, whatever the order of the rows. The files'
+    hashes are no part of them: run folders of older versions hold fingerprints without.
     """
     columns = ["image_id", "group", "split", "height", "width", "mask_area"]
-    text = table[columns].sort_values("image_id").to_csv(index=False, float_format="%.9f", lineterminator="\n")
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    rows = table.reindex(columns=columns).sort_values("image_id")
+    digest = hashlib.sha256()
+    for start in range(0, max(len(rows), 1), _FINGERPRINT_ROWS):
+        some = rows.iloc[start : start + _FINGERPRINT_ROWS]
+        text = some.to_csv(index=False, header=start == 0, float_format="%.9f", lineterminator="\n")
+        digest.update(text.encode())
+    return digest.hexdigest()[:12]
 
 
 def check(
@@ -71,90 +98,111 @@ def check(
     name: str = "data",
     on_error: str = "raise",
     resize_masks: bool = False,
+    needs_masks: bool = True,
     cache: Path | None = None,
     jobs: int = -1,
 ) -> pd.DataFrame:
-    """Look at every photo and mask of a source's table, and add `height`, `width` and `mask_area`.
+    """Look at every photo and mask of a source's table, and add sizes, hashes and `mask_area`.
 
-    Train photos and masks are decoded wholly; of test photos only the header and the end are read.
+    Train photos and masks are decoded wholly; of test photos the header, the end and the hash are looked at.
 
     Args:
-        table: The columns of `validate` but for those added here. `image` is None for a mask without a photo.
+        table: The columns of `validate` but for those added here. `image` is missing for a mask without a photo; there
+            may be no column `mask`.
         name: What messages call the data.
         on_error: `raise`, or `skip` to leave out the images with problems and log how many.
         resize_masks: Accept a mask of another size whose aspect ratio is the photo's (within 1 %).
-        cache: Where to remember what was found, see `verdicts`.
+        needs_masks: Whether a train photo without a mask is a problem, as it is for segmentation.
+        cache: Where to remember what was seen, see `verdicts`.
         jobs: Processes; -1 is one per core.
+
+    Returns:
+        The good rows with all columns of `validate`, its own first.
 
     Raises:
         MaskfoldError: If images have problems and `on_error` is `raise`, if none is left, or `on_error` is unknown.
     """
     if on_error not in ("raise", "skip"):
         raise MaskfoldError(f"data.on_error={on_error}: there are two ways, raise and skip.")
-    looked_at = _with_verdicts(table, verdicts(_files(table), cache=cache, jobs=jobs))
-    problems = [_problem(row) for row in looked_at.itertuples()]
-    scaled = sum(problem is not None and problem[0] == _SCALED for problem in problems)
-    if resize_masks:
-        problems = [None if problem is not None and problem[0] == _SCALED else problem for problem in problems]
-    good = looked_at[[problem is None for problem in problems]].reset_index(drop=True)
-    if len(good) < len(table):
-        _report(name, problems, on_error=on_error, rescued=0 if resize_masks else scaled)
     free = [column for column in table.columns if column not in COLUMNS]
-    return validate(good[COLUMNS + free])
+    table = table.assign(**{column: table.get(column, pd.Series(dtype="str")).astype("str") for column in _PATHS})
+    looked_at = _with_verdicts(table, verdicts(_files(table), cache=cache, jobs=jobs))
+    problems = _problems(looked_at, needs_masks=needs_masks)
+    scaled = problems == _SCALED
+    if resize_masks:
+        problems = problems.mask(scaled, "")
+    if (problems != "").any():
+        _report(name, looked_at, problems, on_error=on_error, rescued=0 if resize_masks else int(scaled.sum()))
+    return validate(looked_at.loc[problems == "", COLUMNS + free].reset_index(drop=True))
 
 
 def _files(table: pd.DataFrame) -> pd.DataFrame:
-    """List every file of the table once with how it is to be looked at: `path`, `kind`."""
+    """List every file of the table with how it is to be looked at: `path`, `kind`."""
     photos = pd.DataFrame({"path": table["image"], "kind": table["split"].map({"train": "photo", "test": "header"})})
     masks = pd.DataFrame({"path": table["mask"], "kind": "mask"})
-    return pd.concat([photos, masks]).dropna(subset="path").reset_index(drop=True)
+    both = [files.astype({"kind": KINDS}).dropna(subset="path") for files in (photos, masks)]
+    return pd.concat(both, ignore_index=True)
 
 
-def _with_verdicts(table: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
-    """Add what was found in each row's files: `height`, `width`, `mask_height`, `mask_width`, `mask_area`, errors.
+def _with_verdicts(table: pd.DataFrame, seen: pd.DataFrame) -> pd.DataFrame:
+    """Add what was seen in each row's files: sizes, hashes, errors and the mask's area.
 
-    Sizes are 0 and errors "" where the row has no such file.
+    Sizes are 0, errors "" and hashes missing where the row has no such file.
     """
-    of_mask = found["kind"] == "mask"
-    photos = found.loc[~of_mask, ["path", "height", "width", "error"]].drop_duplicates("path")
-    masks = found.loc[of_mask, ["path", "height", "width", "area", "error"]]
-    photos.columns = ["image", "height", "width", "image_error"]
-    masks.columns = ["mask", "mask_height", "mask_width", "mask_area", "mask_error"]
-    looked_at = table.merge(photos, on="image", how="left").merge(masks, on="mask", how="left")
-    sizes = ["height", "width", "mask_height", "mask_width"]
-    looked_at[sizes] = looked_at[sizes].fillna(0).astype(np.int64)
-    looked_at[["image_error", "mask_error"]] = looked_at[["image_error", "mask_error"]].fillna("")
-    for column in ("image", "mask"):
-        looked_at[column] = looked_at[column].astype(object).where(looked_at[column].notna(), None)
-    return looked_at
+    is_mask = seen["kind"] == "mask"
+    photos = _answers(table["image"], seen[~is_mask], ["height", "width", "hash", "error"])
+    masks = _answers(table["mask"], seen[is_mask], ["height", "width", "hash", "error", "area"])
+    photos.columns = ["height", "width", "image_hash", "image_error"]
+    masks.columns = ["mask_height", "mask_width", "mask_hash", "mask_error", "mask_area"]
+    return pd.concat([table.reset_index(drop=True), photos, masks], axis=1)
 
 
-def _problem(row: tuple) -> tuple[str, str] | None:
-    """Return the first thing wrong with a row as (reason, detail), or None."""
-    if row.image is None:
-        return "masks without a photo", row.mask
-    if row.image_error:
-        return "photos that cannot be read", row.image_error
-    if row.mask is None:
-        return ("train photos without a mask", row.image) if row.split == "train" else None
-    if row.mask_error:
-        return "masks that cannot be used", row.mask_error
-    if (row.height, row.width) == (row.mask_height, row.mask_width):
-        return None
-    detail = f"{row.mask}: {row.mask_width}x{row.mask_height}, its photo {row.width}x{row.height}"
-    stretch = row.width * row.mask_height / (row.height * row.mask_width)
-    if abs(stretch - 1) <= _ASPECT_TOLERANCE:
-        return _SCALED, detail
-    return "masks of another size than their photo, in another aspect ratio", detail
+def _answers(paths: pd.Series, seen: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """Return what was seen in each of `paths`, in their order."""
+    answers = seen[columns].reset_index(drop=True).reindex(positions(paths, seen["path"])).reset_index(drop=True)
+    answers = answers.fillna({"height": 0, "width": 0, "error": ""})
+    return answers.astype({"height": np.int64, "width": np.int64})
 
 
-def _report(name: str, problems: list[tuple[str, str] | None], *, on_error: str, rescued: int) -> None:
+def _problems(rows: pd.DataFrame, *, needs_masks: bool) -> pd.Series:
+    """Return the first thing wrong with each row, "" where nothing is: categorical, of `_REASONS`."""
+    bare = rows["mask"].isna()
+    same_size = (rows["height"] == rows["mask_height"]) & (rows["width"] == rows["mask_width"])
+    stretch = rows["width"] * rows["mask_height"] / (rows["height"] * rows["mask_width"])
+    in_order = [
+        (_ORPHAN, rows["image"].isna()),
+        (_UNREADABLE, rows["image_error"] != ""),
+        (_BARE, bare & (rows["split"] == "train") & needs_masks),
+        ("", bare),
+        (_UNUSABLE, rows["mask_error"] != ""),
+        ("", same_size),
+        (_SCALED, (stretch - 1).abs() <= _ASPECT_TOLERANCE),
+        (_STRETCHED, ~same_size),
+    ]
+    codes = np.select([applies for _, applies in in_order], [_REASONS.index(reason) for reason, _ in in_order])
+    return pd.Series(pd.Categorical.from_codes(codes, _REASONS))
+
+
+def _listed(rows: pd.DataFrame, reason: str) -> str:
+    """List the files of rows that are wrong for one reason, and what is wrong with each."""
+    simple = {_ORPHAN: "mask", _UNREADABLE: "image_error", _BARE: "image", _UNUSABLE: "mask_error"}
+    if reason in simple:
+        return listing(rows[simple[reason]].array)
+    mask_size, size = (
+        rows[f"{prefix}width"].astype("str") + "x" + rows[f"{prefix}height"].astype("str") for prefix in ("mask_", "")
+    )
+    return listing((rows["mask"] + ": " + mask_size + ", its photo " + size).array)
+
+
+def _report(name: str, rows: pd.DataFrame, problems: pd.Series, *, on_error: str, rescued: int) -> None:
     """List what is wrong by reason and file: as an error that says both ways out, or in the log."""
-    details: dict[str, list[str]] = {}
-    for reason, detail in filter(None, problems):
-        details.setdefault(reason, []).append(detail)
-    wrong, left = sum(map(len, details.values())), problems.count(None)
-    lists = "\n".join(f"{reason} ({len(found)}):\n{listing(found)}" for reason, found in details.items())
+    lists = "\n".join(
+        f"{reason} ({len(of_reason)}):\n{_listed(of_reason, reason)}"
+        for reason in problems[problems != ""].unique()
+        for of_reason in [rows[problems == reason]]
+    )
+    wrong = int((problems != "").sum())
+    left = len(problems) - wrong
     if on_error == "skip" and left:
         _log.warning(
             "%s: left out %d of %d images (data.on_error=skip), %d remain.\n%s", name, wrong, len(problems), left, lists

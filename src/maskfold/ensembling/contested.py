@@ -20,7 +20,6 @@ from maskfold.masks.scores import dice_score
 from maskfold.parallel import map_unordered
 
 MOST = 4096  # contested pixels kept of an image; of more, a random sample stands for all
-_FEW = 512  # images that one process has looked at before the others have started
 _EXACT = 1e-9  # weights that are no binary fractions do not add up exactly
 
 
@@ -127,7 +126,7 @@ def contested_pixels(sources: Sequence[Source], rows: pd.DataFrame, *, threshold
     """
     images = list(enumerate(zip(rows["image_id"], rows["mask"], strict=True)))
     look = partial(_contest_image, sources, threshold)
-    found = dict(map_unordered(look, images, "compare", jobs=jobs if len(images) > _FEW else 1))
+    found = dict(map_unordered(look, images, "compare", jobs=jobs))
     return joined([found[number] for number in range(len(images))])
 
 

@@ -12,7 +12,6 @@ from maskfold.masks.scores import METRICS, dice_score, mask_scores, threshold_co
 from maskfold.masks.unconfidence import unconfidence
 from maskfold.parallel import map_unordered
 
-_FEW = 512  # images that one process has scored before the others have started
 HALF = 128  # of 255: the first value whose probability is at least one half
 
 
@@ -45,7 +44,6 @@ def score_images(source: Source, rows: pd.DataFrame, *, jobs: int = -1) -> tuple
         `METRICS` at one half. And `(images, 256)`: the Dice of each image at each threshold.
     """
     images = list(zip(rows["image_id"], rows["mask"], strict=True))
-    jobs = jobs if len(images) > _FEW else 1
     found = {result[0]: result[1:] for result in map_unordered(Scorer(source), images, "score", jobs=jobs)}
     scores, dice = zip(*(found[image_id] for image_id in rows["image_id"]), strict=True)
     about = rows[["image_id", "group", "view", "fold"]].reset_index(drop=True)

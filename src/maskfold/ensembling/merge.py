@@ -23,7 +23,6 @@ from maskfold.parallel import map_unordered
 from maskfold.prediction.store import ProbabilityStore
 
 CHUNK = 16  # images a task: long enough to hide the cost of starting it, short enough to lose little to a kill
-_FEW = 32  # chunks that one process has merged before the others have started
 
 SCORES = ["image_id", "unconfidence", "area", *METRICS]
 
@@ -90,7 +89,6 @@ def merge(job: Job, table: pd.DataFrame, *, description: str, jobs: int = -1) ->
     """
     todo = [chunk for chunk in _chunks(table) if not _part(job, chunk).exists()]
     label = f"{description} ({CHUNK} images each)"
-    jobs = jobs if len(todo) > _FEW else 1
     for _ in map_unordered(_ChunkMerger(job), todo, label, unit="chunk", jobs=jobs):
         pass
     return pd.concat(

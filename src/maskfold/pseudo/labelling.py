@@ -16,7 +16,6 @@ from maskfold.ensembling.tree import Source
 from maskfold.masks.pictures import ORANGE, draw_outline, shrink
 from maskfold.parallel import map_unordered
 
-_FEW = 64  # labels that one process has written before the others have started
 _SHEET = (6, 4)  # columns and rows
 _TILE = (240, 200)  # pixels, width and height
 
@@ -59,7 +58,7 @@ def write_labels(labeller: Labeller, image_ids: list[str], *, description: str, 
         MaskfoldError: If a map cannot be read, or a label not be written.
     """
     todo = [image_id for image_id in image_ids if not labeller.path(image_id).exists()]
-    for _ in map_unordered(labeller, todo, description, jobs=jobs if len(todo) > _FEW else 1):
+    for _ in map_unordered(labeller, todo, description, jobs=jobs):
         pass
 
 
