@@ -55,7 +55,8 @@ def test_resize_keeps_constants_and_comes_back_to_the_photos_size(size, network,
     assert (inputs == value).all()
     restored = geometry.restore(as_probability(inputs), placement)
     assert restored.shape == size
-    np.testing.assert_allclose(restored, value / 255, atol=5e-6)  # far below half a level of 255; OpenCV blends in float32
+    # OpenCV blends in float32, which is far finer than half a level of 255.
+    np.testing.assert_allclose(restored, value / 255, atol=5e-6)
 
 
 def test_pad_mirrors_one_column_each_side_of_a_carvana_photo():
