@@ -11,7 +11,7 @@ import pytest
 from maskfold.analysis.evidence import Pass, Split
 from maskfold.analysis.inspection import inspect
 from maskfold.analysis.location import GRID
-from maskfold.ensembling.tree import Leaf, open_sources
+from maskfold.ensembling.tree import Leaf, open_members
 
 
 def box(left: int) -> np.ndarray:
@@ -33,7 +33,7 @@ def split(root: Path, *, views: list[str], last_is_empty: bool = False) -> Split
             cv2.imwrite(str(root / folder / f"{image_id}.png"), image)
         rows.append({"image_id": image_id, "view": view, "mask": str(root / "masks" / f"{image_id}.png")})
     photos = pd.DataFrame(rows)
-    sources = open_sources([Leaf("a", Fraction(1), (root / "maps",))], photos["image_id"], split="oof")
+    sources = open_members([Leaf("a", Fraction(1), (root / "maps",))], photos["image_id"], split="oof")
     usual, repair = Pass(sources, 128, ()), Pass(sources, 128, (lambda probability, mask: 1 - mask,))
     scores = photos[["image_id"]].assign(repaired=photos["image_id"] == "i01")
     return Split(scores, photos, (), usual, repair)

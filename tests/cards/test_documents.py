@@ -4,13 +4,13 @@ from pathlib import Path
 import pytest
 
 from maskfold.cards.blocks import regenerate
-from maskfold.cards.documents import RESULTS, Blocks, Network, documents, first_card, members, scored_logs
+from maskfold.cards.documents import RESULTS, Blocks, NetworkFacts, documents, first_card, members, scored_logs
 from maskfold.config import CONF, EXPERIMENTS
 from maskfold.errors import MaskfoldError
 from maskfold.stages.card import network
 
 ROOT = Path(__file__).parents[2]
-NETWORKS = {"one": Network(configuration="| part | choice |", parameters=1000)}
+NETWORKS = {"one": NetworkFacts(configuration="| part | choice |", parameters=1000)}
 
 
 def write(path: str, text: str) -> Path:

@@ -14,7 +14,7 @@ from maskfold.data.table import COLUMNS, fingerprint
 from maskfold.ensembling.fusion import fused_leaf
 from maskfold.ensembling.merge import merged_probability
 from maskfold.ensembling.recipe import Recipe, Step, to_mask
-from maskfold.ensembling.tree import Leaf, Source, leaves, open_sources
+from maskfold.ensembling.tree import Leaf, MemberMaps, leaves, open_members
 from maskfold.errors import MaskfoldError
 
 Found = TypeVar("Found")
@@ -41,7 +41,7 @@ class Case:
 class Pass:
     """How maps become a mask."""
 
-    sources: Sequence[Source]
+    sources: Sequence[MemberMaps]
     threshold: int
     steps: Sequence[Step]
 
@@ -172,7 +172,7 @@ def open_split(
         return [fused_leaf(folder)] if manifest.get("fused") else leaves(members, split=split, experiments=experiments)
 
     usual, repair = (
-        Pass(open_sources(found(members), photos["image_id"], split=split), *how)
+        Pass(open_members(found(members), photos["image_id"], split=split), *how)
         for members, *how in (
             (recipe.members, recipe.threshold, recipe.postprocess),
             (recipe.repair.members or recipe.members, recipe.repair_threshold, recipe.repair_steps),

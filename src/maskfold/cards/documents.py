@@ -30,7 +30,7 @@ KINDS = "configuration, scores, members [except <name> ...], table <csv> [<colum
 
 
 @dataclass(frozen=True)
-class Network:
+class NetworkFacts:
     """What a card says of an experiment: its table of parts, and how many parameters its network has."""
 
     configuration: str
@@ -87,7 +87,7 @@ class Blocks:
 
     document: Path
     experiments: Path
-    network: Callable[[str], Network | None]
+    network: Callable[[str], NetworkFacts | None]
 
     def __call__(self, what: str) -> str:
         """Return a block's content.

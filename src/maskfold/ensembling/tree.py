@@ -163,7 +163,7 @@ def _predict_first(node: dict[str, Any], fold: int | str, split: str) -> str:
 
 
 @dataclass(frozen=True)
-class Source:
+class MemberMaps:
     """Where the maps of a member are, image by image."""
 
     leaf: Leaf
@@ -177,7 +177,7 @@ class Source:
         return [(ProbabilityStore(store), self.leaf.weight / len(stores)) for store in stores]
 
 
-def open_sources(found: Iterable[Leaf], image_ids: Sequence[str], *, split: str) -> list[Source]:
+def open_members(found: Iterable[Leaf], image_ids: Sequence[str], *, split: str) -> list[MemberMaps]:
     """Check that every member has exactly one map of every image (for the test split: one in every fold).
 
     Raises:
@@ -186,13 +186,13 @@ def open_sources(found: Iterable[Leaf], image_ids: Sequence[str], *, split: str)
     return [_open_oof(leaf, image_ids) if split == "oof" else _open_test(leaf, image_ids) for leaf in found]
 
 
-def _open_test(leaf: Leaf, image_ids: Sequence[str]) -> Source:
+def _open_test(leaf: Leaf, image_ids: Sequence[str]) -> MemberMaps:
     for folder in leaf.stores:
         _refuse_gaps(ProbabilityStore(folder).missing(image_ids), folder, len(image_ids))
-    return Source(leaf, None)
+    return MemberMaps(leaf, None)
 
 
-def _open_oof(leaf: Leaf, image_ids: Sequence[str]) -> Source:
+def _open_oof(leaf: Leaf, image_ids: Sequence[str]) -> MemberMaps:
     fold_of: dict[str, int] = {}
     for number, folder in enumerate(leaf.stores):
         ids = ProbabilityStore(folder).paths().keys()
@@ -204,7 +204,7 @@ def _open_oof(leaf: Leaf, image_ids: Sequence[str]) -> Source:
         fold_of |= dict.fromkeys(ids, number)
     missing = [image_id for image_id in image_ids if image_id not in fold_of]
     _refuse_gaps(missing, f"{leaf.name}, out of fold", len(image_ids))
-    return Source(leaf, fold_of)
+    return MemberMaps(leaf, fold_of)
 
 
 def _refuse_gaps(missing: list[str], where: Path | str, total: int) -> None:

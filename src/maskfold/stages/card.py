@@ -17,7 +17,7 @@ from maskfold.cards.documents import (
     CURVE,
     RESULTS,
     Blocks,
-    Network,
+    NetworkFacts,
     documents,
     first_card,
     members,
@@ -70,7 +70,7 @@ def _overlay(name: str) -> Path:
 
 
 @functools.cache
-def network(name: str) -> Network | None:
+def network(name: str) -> NetworkFacts | None:
     """Return what an experiment's cards say of it, or None if there is no such file in `conf/experiment/`."""
     if not _overlay(name).exists():
         return None
@@ -87,7 +87,7 @@ def network(name: str) -> Network | None:
         parameters=parameters,
         schedule=build(config.schedule),
     )
-    return Network(configuration=table, parameters=parameters)
+    return NetworkFacts(configuration=table, parameters=parameters)
 
 
 def _option(group: str, option: str) -> DictConfig:

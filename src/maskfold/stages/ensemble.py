@@ -15,9 +15,9 @@ from maskfold.config import EXPERIMENTS, SUBMISSIONS, build, entry_point, resolv
 from maskfold.data.table import fingerprint
 from maskfold.ensembling.fusion import fused_ingredients, fused_leaf, fused_origin, fusible, refuse_other_networks
 from maskfold.ensembling.manifest import data_of, ingredients, newest_map, refuse_other_data
-from maskfold.ensembling.merge import Job, merge_with_repair, read_masks
+from maskfold.ensembling.merge import MergeJob, merge_with_repair, read_masks
 from maskfold.ensembling.recipe import Recipe
-from maskfold.ensembling.tree import leaves, open_sources
+from maskfold.ensembling.tree import leaves, open_members
 from maskfold.prediction.splits import photos_of
 from maskfold.submission.writer import write_submission
 
@@ -58,7 +58,9 @@ def ensemble(config: DictConfig) -> pd.DataFrame:
         state = json.dumps([manifest, newest_map([*found, *best])])  # parts of anything else are not gone on with
         key = hashlib.sha256(state.encode()).hexdigest()[:16]
         usual, repair = (
-            Job(tuple(open_sources(part, photos["image_id"], split=config.split)), threshold, steps, parts / key / name)
+            MergeJob(
+                tuple(open_members(part, photos["image_id"], split=config.split)), threshold, steps, parts / key / name
+            )
             for name, part, threshold, steps in (
                 ("usual", found, recipe.threshold, recipe.postprocess),
                 ("repair", best, recipe.repair_threshold, recipe.repair_steps),

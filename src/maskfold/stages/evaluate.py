@@ -10,7 +10,7 @@ from maskfold import files
 from maskfold.config import EXPERIMENTS, build, entry_point
 from maskfold.data.folds import fold_members, read_folds, split_path
 from maskfold.ensembling.evaluation import score_images, summarise
-from maskfold.ensembling.tree import leaves, open_sources
+from maskfold.ensembling.tree import leaves, open_members
 from maskfold.errors import MaskfoldError
 from maskfold.runs.run_folder import RunFolder
 
@@ -28,7 +28,7 @@ def evaluate(config: DictConfig) -> pd.DataFrame:
     wanted = [image_id for number in numbers for image_id in fold_members(folds, number)]
     rows = table.merge(folds[folds["image_id"].isin(wanted)][["image_id", "fold"]], on="image_id")
     members = leaves([{"experiment": config.name, "folds": numbers}], split="oof", experiments=EXPERIMENTS)
-    (oof,) = open_sources(members, rows["image_id"], split="oof")
+    (oof,) = open_members(members, rows["image_id"], split="oof")
     scores, by_threshold = score_images(oof, rows, jobs=config.jobs)
     results = summarise(scores, by_threshold).join(_costs(member, numbers), on="fold")
     with files.atomic_path(member / "scores.parquet") as part:
