@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from maskfold.analysis.evidence import Pass, Split
+from maskfold.analysis.evidence import OpenPass, Split
 from maskfold.analysis.inspection import inspect
 from maskfold.analysis.location import GRID
 from maskfold.ensembling.tree import Leaf, open_members
@@ -34,7 +34,8 @@ def split(root: Path, *, views: list[str], last_is_empty: bool = False) -> Split
         rows.append({"image_id": image_id, "view": view, "mask": str(root / "masks" / f"{image_id}.png")})
     photos = pd.DataFrame(rows)
     sources = open_members([Leaf("a", Fraction(1), (root / "maps",))], photos["image_id"], split="oof")
-    usual, repair = Pass(sources, 128, ()), Pass(sources, 128, (lambda probability, mask: 1 - mask,))
+    usual = OpenPass(sources, 128, ())
+    repair = OpenPass(sources, 128, (lambda probability, mask: 1 - mask,))
     scores = photos[["image_id"]].assign(repaired=photos["image_id"] == "i01")
     return Split(scores, photos, (), usual, repair)
 

@@ -105,7 +105,7 @@ def test_some_folds_another_store_and_the_split_in_a_path(tmp_path):
         ({"experiment": "a", "folds": []}, "folds must be a list of different numbers"),
         ({"experiment": "a", "folds": [1, 1]}, "folds must be a list of different numbers"),
         ({"experiment": "a", "folds": [7]}, r"a/fold7/predictions/test: no such folder.*EXP=a FOLD=7 SPLIT=test"),
-        ({"experiment": "a"}, r"a: no fold has predictions/test.*make predict EXP=a FOLD=all SPLIT=test"),
+        ({"experiment": "a"}, r"a: no fold has maps of test.*make predict EXP=a FOLD=all SPLIT=test"),
     ],
 )
 def test_a_malformed_node_is_shown_with_what_is_expected(tmp_path, node, message):

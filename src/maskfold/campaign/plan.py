@@ -59,7 +59,7 @@ def cost_of_fold(member: Member, cost: Cost, fold: int, *, left: bool = False) -
     maps = {}
     for split in ("oof", "test"):
         ids = member.ids(fold, split)
-        maps[split] = len(ProbabilityStore(run.predictions / split).missing(ids) if left else ids)
+        maps[split] = len(ProbabilityStore(run.store(split)).missing(ids) if left else ids)
     return CostSum(
         train=0.0 if trained else cost.start + member.epochs * cost.epoch,
         oof=(cost.start if maps["oof"] else 0.0) + maps["oof"] * cost.photo,

@@ -17,6 +17,7 @@ from maskfold.ensembling.manifest import data_of, ingredients
 from maskfold.ensembling.recipe import Recipe
 from maskfold.ensembling.tree import leaf_nodes, leaves, open_members
 from maskfold.prediction.splits import photos_of
+from maskfold.runs.ensemble_folder import EnsembleFolder
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ def blend(config: DictConfig) -> Blend:
     result = fit_blend(contested, photos["group"], present=present, method=config.method, k=config.k, seed=config.seed)
     nodes = _weighted(leaf_nodes(recipe.members), result.weights)
     table = _table([leaf.name for leaf in found], present, result)
-    path = SUBMISSIONS / recipe.name / "blend.json"
+    path = EnsembleFolder(SUBMISSIONS / recipe.name).blend
     about = {"method": config.method, "k": config.k, "seed": config.seed, "threshold": recipe.threshold}
     outcome = {"accepted": result.accepted, "dice": result.fitted_dice, "members": nodes}
     about |= outcome | {"table": table.to_dict("records"), "fitted_on": ingredients(found)}
