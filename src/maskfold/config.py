@@ -22,11 +22,11 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue
 
 from maskfold.errors import MaskfoldError
+from maskfold.runs.layout import EXPERIMENTS as EXPERIMENTS
+from maskfold.runs.layout import SUBMISSIONS as SUBMISSIONS
 from maskfold.schemas import STAGES
 
 CONF = str(Path(__file__).parents[2] / "conf")
-EXPERIMENTS = Path("experiments")
-SUBMISSIONS = Path("submissions")
 
 
 def compose(stage: str, overrides: list[str], *, choices: bool = False) -> DictConfig:

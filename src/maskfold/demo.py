@@ -12,6 +12,7 @@ from typing import Any
 
 from maskfold.config import SUBMISSIONS, compose, quiet_console
 from maskfold.errors import MaskfoldError
+from maskfold.runs.ensemble_folder import EnsembleFolder
 from maskfold.stages.doctor import doctor
 from maskfold.stages.ensemble import ensemble
 from maskfold.stages.evaluate import evaluate
@@ -26,7 +27,7 @@ MEMBERS = ("demo_unet_wide", "demo_unet")
 FOLDS = (0, 1)
 ROOT = "data/demo"
 DATA = ["data=studio", f"data.root={ROOT}", "data.name=demo"]
-SUBMISSION = SUBMISSIONS / "demo" / "submission.csv.gz"
+SUBMISSION = EnsembleFolder(SUBMISSIONS / "demo").test.submission
 
 
 def step(stage: Callable[..., Any], *overrides: str) -> Any:

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from maskfold.analysis.evidence import Pass, Split
+from maskfold.analysis.evidence import OpenPass, Split
 from maskfold.analysis.inspection import inspect
 from maskfold.analysis.location import GRID
-from maskfold.ensembling.tree import Leaf, open_sources
+from maskfold.ensembling.tree import Leaf, open_members
 
 
 def box(left: int) -> np.ndarray:
@@ -33,8 +33,9 @@ def split(root: Path, *, views: list[str], last_is_empty: bool = False) -> Split
             cv2.imwrite(str(root / folder / f"{image_id}.png"), image)
         rows.append({"image_id": image_id, "view": view, "mask": str(root / "masks" / f"{image_id}.png")})
     photos = pd.DataFrame(rows)
-    sources = open_sources([Leaf("a", Fraction(1), (root / "maps",))], photos["image_id"], split="oof")
-    usual, repair = Pass(sources, 128, ()), Pass(sources, 128, (lambda probability, mask: 1 - mask,))
+    sources = open_members([Leaf("a", Fraction(1), (root / "maps",))], photos["image_id"], split="oof")
+    usual = OpenPass(sources, 128, ())
+    repair = OpenPass(sources, 128, (lambda probability, mask: 1 - mask,))
     scores = photos[["image_id"]].assign(repaired=photos["image_id"] == "i01")
     return Split(scores, photos, (), usual, repair)
 

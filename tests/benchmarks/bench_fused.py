@@ -18,7 +18,7 @@ from measure import BASELINE, compete, publish, ratio_chart
 
 from maskfold.data.geometry import Resize
 from maskfold.ensembling.merge import merged_probability
-from maskfold.ensembling.tree import Leaf, Source
+from maskfold.ensembling.tree import Leaf, MemberMaps
 from maskfold.models.network import Network
 from maskfold.models.unet import UNetScratch
 from maskfold.prediction.branches import Branch, Voter
@@ -59,7 +59,7 @@ def one_pass_each(folder: Path, photos: pd.DataFrame, count: int) -> list[np.nda
     for number, network in enumerate(networks(count)):
         store = ProbabilityStore(folder / str(number))
         predict_together(branch([Voter(network, "hflip")]), photos, store=store, **OPTIONS)
-        sources.append(Source(Leaf(str(number), Fraction(1, count), (store.folder,)), None))
+        sources.append(MemberMaps(Leaf(str(number), Fraction(1, count), (store.folder,)), None))
     means = [merged_probability(sources, image_id) for image_id in photos["image_id"]]
     shutil.rmtree(folder)
     return means

@@ -14,8 +14,8 @@ from bench_store import HEIGHT, WIDTH, probability_map
 from measure import BASELINE, compete, publish, ratio_chart
 
 from maskfold import parallel
-from maskfold.ensembling.merge import CHUNK, Job, merge
-from maskfold.ensembling.tree import Leaf, Source
+from maskfold.ensembling.merge import CHUNK, MergeJob, merge
+from maskfold.ensembling.tree import Leaf, MemberMaps
 from maskfold.prediction.store import SUFFIX, ProbabilityStore
 
 IMAGES = 2 * CHUNK
@@ -43,9 +43,10 @@ def merge_by_store(folder: Path, members: int, image_ids: list[str], jobs: int) 
     """Return the run-length strings of all images, as `make ensemble` finds them."""
     parallel.START_UP_S = 0  # so few images would not be worth a second process
     table = pd.DataFrame({"image_id": image_ids, "mask": None, "height": HEIGHT, "width": WIDTH})
-    sources = tuple(Source(Leaf(str(m), Fraction(1, members), (folder / f"store{m}",)), None) for m in range(members))
+    stores = [folder / f"store{m}" for m in range(members)]
+    sources = tuple(MemberMaps(Leaf(store.name, Fraction(1, members), (store,)), None) for store in stores)
     parts = Path(tempfile.mkdtemp(dir=folder))
-    merge(Job(sources, 128, (), parts), table, description=f"{members} members", jobs=jobs)
+    merge(MergeJob(sources, 128, (), parts), table, description=f"{members} members", jobs=jobs)
     found = pd.concat(pd.read_parquet(part, columns=["image_id", "rle"]) for part in parts.iterdir())
     return found.set_index("image_id")["rle"][image_ids].tolist()
 

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from maskfold.campaign.members import Member
-from maskfold.campaign.plan import Sum, cost_of_fold, draw, duration, left_to_do, readable, refuse_full_disk
+from maskfold.campaign.plan import CostSum, cost_of_fold, draw, duration, left_to_do, readable, refuse_full_disk
 from maskfold.campaign.probe import Cost
 from maskfold.errors import MaskfoldError
 from maskfold.prediction.store import ProbabilityStore
@@ -22,14 +22,14 @@ def member(epochs: int | None = 18) -> Member:
 
 def test_a_fold_is_its_epochs_its_photos_and_a_start_for_every_stage():
     # 10 + 18 x 60; 10 + 2 x 0.5; 10 + 3 x 0.5; five maps of 100 bytes
-    assert cost_of_fold(member(), COST, 0) == Sum(1090, 11, 11.5, 5000, 500)
-    assert cost_of_fold(member(), COST, 1) == Sum(1090, 10.5, 11.5, 5000, 400)
+    assert cost_of_fold(member(), COST, 0) == CostSum(1090, 11, 11.5, 5000, 500)
+    assert cost_of_fold(member(), COST, 1) == CostSum(1090, 10.5, 11.5, 5000, 400)
 
 
 def test_what_is_finished_is_not_left_to_do(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     costs = {"unet": (member(), COST)}
-    assert left_to_do(costs) == Sum(2180, 21.5, 23, 10000, 900)
+    assert left_to_do(costs) == CostSum(2180, 21.5, 23, 10000, 900)
 
     run = Path("experiments/unet/fold0")
     run.mkdir(parents=True)
@@ -39,11 +39,11 @@ def test_what_is_finished_is_not_left_to_do(tmp_path, monkeypatch):
     for image_id in ("a", "b"):
         (store.folder / f"{image_id}.b2nd").touch()
 
-    assert left_to_do(costs) == Sum(1090, 10.5, 23, 5000, 700)
+    assert left_to_do(costs) == CostSum(1090, 10.5, 23, 5000, 700)
 
 
 def test_a_disk_that_is_too_small_is_refused():
-    left = Sum(checkpoints=3 * 2**30, maps=2 * 2**30)
+    left = CostSum(checkpoints=3 * 2**30, maps=2 * 2**30)
     refuse_full_disk(left, 5 * 2**30)
     with pytest.raises(MaskfoldError, match=r"The disk has 4\.9 GiB free, and what is left to do needs 5\.0 GiB"):
         refuse_full_disk(left, round(4.9 * 2**30))

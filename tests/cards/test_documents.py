@@ -4,13 +4,14 @@ from pathlib import Path
 import pytest
 
 from maskfold.cards.blocks import regenerate
-from maskfold.cards.documents import RESULTS, Blocks, Network, documents, first_card, members, scored_logs
+from maskfold.cards.documents import Blocks, NetworkFacts, documents, first_card, members, scored_logs
 from maskfold.config import CONF, EXPERIMENTS
 from maskfold.errors import MaskfoldError
+from maskfold.runs.layout import MemberFolder
 from maskfold.stages.card import network
 
 ROOT = Path(__file__).parents[2]
-NETWORKS = {"one": Network(configuration="| part | choice |", parameters=1000)}
+NETWORKS = {"one": NetworkFacts(configuration="| part | choice |", parameters=1000)}
 
 
 def write(path: str, text: str) -> Path:
@@ -115,15 +116,18 @@ def test_the_first_card_says_what_the_overlay_says():
 
 
 def test_logs_are_those_of_the_scored_folds_and_all_of_them(house):
-    assert scored_logs(EXPERIMENTS / "one") == {}
+    assert scored_logs(MemberFolder(EXPERIMENTS / "one")) == {}
     write("experiments/one/results.csv", "fold,dice\n0,0.5\n2,0.5\nall,0.5\n")
     for fold in (0, 1):
         write(f"experiments/one/fold{fold}/metrics.csv", f"epoch\n{fold}\n")
-    assert scored_logs(EXPERIMENTS / "one") == {}
+    assert scored_logs(MemberFolder(EXPERIMENTS / "one")) == {}
 
     write("experiments/one/fold2/metrics.csv", "epoch\n2\n")
 
-    assert {fold: log["epoch"].tolist() for fold, log in scored_logs(EXPERIMENTS / "one").items()} == {0: [0], 2: [2]}
+    assert {fold: log["epoch"].tolist() for fold, log in scored_logs(MemberFolder(EXPERIMENTS / "one")).items()} == {
+        0: [0],
+        2: [2],
+    }
 
 
 def test_every_experiment_has_a_card():
@@ -134,7 +138,7 @@ def test_every_experiment_has_a_card():
 
 def test_every_committed_block_is_what_make_card_writes(monkeypatch):
     monkeypatch.chdir(ROOT)
-    names = [name for name in members(EXPERIMENTS) if not ignored_by_git(EXPERIMENTS / name / RESULTS)]
+    names = [name for name in members(EXPERIMENTS) if not ignored_by_git(MemberFolder(EXPERIMENTS / name).results)]
     stale = []
     for document in documents(EXPERIMENTS, names):
         render = Blocks(document, experiments=EXPERIMENTS, network=network)

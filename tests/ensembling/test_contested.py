@@ -9,7 +9,7 @@ import pytest
 from maskfold.ensembling import contested as contesting
 from maskfold.ensembling.average import average_probabilities
 from maskfold.ensembling.contested import contest, contested_pixels, joined
-from maskfold.ensembling.tree import Leaf, Source
+from maskfold.ensembling.tree import Leaf, MemberMaps
 from maskfold.errors import MaskfoldError
 from maskfold.prediction.store import ProbabilityStore
 
@@ -82,7 +82,7 @@ def test_a_sample_stands_for_all(monkeypatch):
 def test_members_whose_maps_differ_in_size_are_named(tmp_path):
     for name, width in (("m0", 3), ("m1", 4)):
         ProbabilityStore(tmp_path / name).write("a", np.zeros((2, width), np.uint8))
-    sources = [Source(Leaf(name, Fraction(1, 2), (tmp_path / name,)), None) for name in ("m0", "m1")]
+    sources = [MemberMaps(Leaf(name, Fraction(1, 2), (tmp_path / name,)), None) for name in ("m0", "m1")]
 
     with pytest.raises(MaskfoldError, match="m1: its map of a has another size than that of m0"):
         contested_pixels(sources, pd.DataFrame({"image_id": ["a"], "mask": ["a.png"]}), threshold=128, jobs=1)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from maskfold.ensembling.evaluation import score_images, summarise
-from maskfold.ensembling.tree import Leaf, open_sources
+from maskfold.ensembling.tree import Leaf, open_members
 from maskfold.errors import MaskfoldError
 from maskfold.prediction.store import ProbabilityStore
 
@@ -52,7 +52,7 @@ def boundary_iou(tmp_path, row: tuple) -> float:
 
 def scored(tmp_path, rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     leaf = Leaf("a", Fraction(1), (tmp_path / "fold0", tmp_path / "fold1"))
-    (source,) = open_sources([leaf], rows["image_id"], split="oof")
+    (source,) = open_members([leaf], rows["image_id"], split="oof")
     return score_images(source, rows, jobs=1)
 
 

@@ -12,8 +12,8 @@ import pytest
 
 from maskfold import parallel
 from maskfold.ensembling import merge as merging
-from maskfold.ensembling.merge import CHUNK, Job, merge, merge_with_repair, merged_probability, read_masks
-from maskfold.ensembling.tree import Leaf, Source
+from maskfold.ensembling.merge import CHUNK, MergeJob, merge, merge_with_repair, merged_probability, read_masks
+from maskfold.ensembling.tree import Leaf, MemberMaps
 from maskfold.errors import MaskfoldError
 from maskfold.masks.scores import METRICS, boundary_scores
 from maskfold.prediction.store import ProbabilityStore
@@ -48,9 +48,9 @@ def table(tmp_path) -> pd.DataFrame:
     return pd.DataFrame(rows).assign(height=5, width=7)
 
 
-def job(folder: Path, parts: str = "parts", *, members=(0, 1, 2), threshold: int = 128, steps=()) -> Job:
-    sources = tuple(Source(Leaf(f"m{m}", WEIGHTS[m], (folder / f"m{m}",)), None) for m in members)
-    return Job(sources, threshold, steps, folder / parts)
+def job(folder: Path, parts: str = "parts", *, members=(0, 1, 2), threshold: int = 128, steps=()) -> MergeJob:
+    sources = tuple(MemberMaps(Leaf(f"m{m}", WEIGHTS[m], (folder / f"m{m}",)), None) for m in members)
+    return MergeJob(sources, threshold, steps, folder / parts)
 
 
 def slow_probability(folder: Path, image_id: str, members=(0, 1, 2)) -> list[int]:
@@ -171,7 +171,7 @@ def test_equally_unsure_images_are_repaired_in_the_order_of_their_names(tmp_path
 
 
 def test_without_repair_its_members_are_not_looked_at(table, tmp_path):
-    nowhere = Job((), 1, (), tmp_path / "none")
+    nowhere = MergeJob((), 1, (), tmp_path / "none")
 
     rows = merge_with_repair(job(tmp_path), nowhere, 0, table, jobs=1)
 

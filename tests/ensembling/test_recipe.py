@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from maskfold.ensembling.recipe import Recipe, Repair, check_threshold, to_mask
+from maskfold.ensembling.recipe import Pass, Recipe, Repair, check_threshold, to_mask
 from maskfold.errors import MaskfoldError
 
 MEMBERS = [{"experiment": "a"}]
@@ -77,8 +77,17 @@ def test_a_repair_replaces_the_threshold_and_adds_its_steps_in_front():
 
     recipe = Recipe(name="e", members=MEMBERS, postprocess=[usual], repair=Repair(worst=3, threshold=55, steps=[own]))
 
-    assert (recipe.threshold, recipe.repair_threshold) == (128, 55)
-    assert recipe.postprocess == (usual,)
-    assert recipe.repair_steps == (own, usual)
+    assert recipe.passes.usual == Pass(MEMBERS, 128, (usual,))
+    assert recipe.passes.repair == Pass(MEMBERS, 55, (own, usual))
+
+
+def test_a_repair_may_average_other_members():
+    others = [{"experiment": "better"}]
+    recipe = Recipe(name="e", members=MEMBERS, repair=Repair(worst=3, members=others))
+    assert recipe.passes == (Pass(MEMBERS, 128, ()), Pass(others, 128, ()))
+
+
+def test_without_a_repair_both_passes_are_one():
     plain = Recipe(name="e", members=MEMBERS, threshold=100)
-    assert (plain.repair.worst, plain.repair_threshold, plain.repair_steps) == (0, 100, ())
+    assert plain.repair.worst == 0
+    assert plain.passes.repair == plain.passes.usual == Pass(MEMBERS, 100, ())

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from maskfold.config import build, compose
-from maskfold.ensembling.tree import Leaf, leaf_nodes, leaves, open_sources
+from maskfold.ensembling.tree import Leaf, leaf_nodes, leaves, open_members
 from maskfold.errors import MaskfoldError
 from maskfold.prediction.store import ProbabilityStore
 
@@ -56,7 +56,7 @@ def test_the_folds_of_a_member_share_its_weight(tmp_path):
         fold(tmp_path, "a", number, "test", "i")
     tree = [{"experiment": "a"}, {"maps": str(store(tmp_path / "b", "i"))}]
 
-    a, b = open_sources(leaves(tree, split="test", experiments=tmp_path), ["i"], split="test")
+    a, b = open_members(leaves(tree, split="test", experiments=tmp_path), ["i"], split="test")
 
     assert [share for _, share in a.maps("i")] == [Fraction(1, 10)] * 5
     assert [share for _, share in b.maps("i")] == [Fraction(1, 2)]
@@ -105,7 +105,7 @@ def test_some_folds_another_store_and_the_split_in_a_path(tmp_path):
         ({"experiment": "a", "folds": []}, "folds must be a list of different numbers"),
         ({"experiment": "a", "folds": [1, 1]}, "folds must be a list of different numbers"),
         ({"experiment": "a", "folds": [7]}, r"a/fold7/predictions/test: no such folder.*EXP=a FOLD=7 SPLIT=test"),
-        ({"experiment": "a"}, r"a: no fold has predictions/test.*make predict EXP=a FOLD=all SPLIT=test"),
+        ({"experiment": "a"}, r"a: no fold has maps of test.*make predict EXP=a FOLD=all SPLIT=test"),
     ],
 )
 def test_a_malformed_node_is_shown_with_what_is_expected(tmp_path, node, message):
@@ -121,7 +121,7 @@ def test_an_unknown_split_is_refused(tmp_path):
 def test_out_of_fold_each_image_has_the_one_map_of_its_fold(tmp_path):
     stores = (fold(tmp_path, "a", 0, "oof", "x", "y"), fold(tmp_path, "a", 1, "oof", "z"))
 
-    (source,) = open_sources([Leaf("a", Fraction(1, 3), stores)], ["z", "x"], split="oof")
+    (source,) = open_members([Leaf("a", Fraction(1, 3), stores)], ["z", "x"], split="oof")
 
     ((of_x, share_of_x),) = source.maps("x")
     ((of_z, share_of_z),) = source.maps("z")
@@ -133,26 +133,26 @@ def test_a_missing_test_image_is_listed_with_its_store(tmp_path):
     stores = (store(tmp_path / "s0", "x", "y"), store(tmp_path / "s1", "x"))
 
     with pytest.raises(MaskfoldError, match=r"s1: 1 of 2 images have no map:\n  y\n.*Run the prediction again"):
-        open_sources([Leaf("a", Fraction(1), stores)], ["x", "y"], split="test")
+        open_members([Leaf("a", Fraction(1), stores)], ["x", "y"], split="test")
 
 
 def test_a_missing_out_of_fold_image_is_listed_with_its_member(tmp_path):
     stores = (store(tmp_path / "s0", "x"),)
 
     with pytest.raises(MaskfoldError, match=r"mate, out of fold: 2 of 3 images have no map:\n  y\n  z"):
-        open_sources([Leaf("mate", Fraction(1), stores)], ["x", "y", "z"], split="oof")
+        open_members([Leaf("mate", Fraction(1), stores)], ["x", "y", "z"], split="oof")
 
 
 def test_an_image_predicted_out_of_fold_twice_is_refused(tmp_path):
     stores = (store(tmp_path / "s0", "x", "y"), store(tmp_path / "s1", "y"))
 
     with pytest.raises(MaskfoldError, match=r"a: predicted out of fold twice, the second time in .*s1:\n  y"):
-        open_sources([Leaf("a", Fraction(1), stores)], ["x", "y"], split="oof")
+        open_members([Leaf("a", Fraction(1), stores)], ["x", "y"], split="oof")
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path):
     with pytest.raises(MaskfoldError, match="gone: no such store"):
-        open_sources([Leaf("a", Fraction(1), (tmp_path / "gone",))], ["x"], split="oof")
+        open_members([Leaf("a", Fraction(1), (tmp_path / "gone",))], ["x"], split="oof")
 
 
 def test_the_winners_tree_is_four_equal_groups_of_49_networks(tmp_path):
@@ -163,7 +163,7 @@ def test_the_winners_tree_is_four_equal_groups_of_49_networks(tmp_path):
         for number in range(count):
             fold(tmp_path, member, number, "test", "i")
 
-    sources = open_sources(leaves(recipe.members, split="test", experiments=tmp_path), ["i"], split="test")
+    sources = open_members(leaves(recipe.members, split="test", experiments=tmp_path), ["i"], split="test")
 
     shares = {source.leaf.name: [share for _, share in source.maps("i")] for source in sources}
     assert {name: len(found) for name, found in shares.items()} == folds

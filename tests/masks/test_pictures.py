@@ -12,11 +12,9 @@ from maskfold.masks.pictures import (
     draw_frame,
     draw_outline,
     fade,
-    in_grey_zone,
     shrink,
     tint,
 )
-from maskfold.masks.unconfidence import unconfidence
 
 BLACK = np.zeros((5, 5, 3), np.uint8)
 
@@ -63,14 +61,6 @@ def test_brightness_rises_with_probability():
     assert coloured.shape == (1, 256, 3)
     assert (np.diff(luma) > -0.6).all()  # up to rounding to whole values
     assert luma[-1] - luma[0] > 150
-
-
-def test_the_grey_zone_is_where_unconfidence_counts():
-    every = np.arange(256, dtype=np.uint8)[None]
-
-    counted = [unconfidence(np.array([[value, 0]], np.uint8)) > 0 for value in range(256)]
-
-    assert in_grey_zone(every)[0].tolist() == counted
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 2), (7, 9)])

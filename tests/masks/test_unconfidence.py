@@ -6,13 +6,18 @@ import numpy as np
 import pytest
 
 from maskfold.errors import MaskfoldError
-from maskfold.masks.unconfidence import unconfidence
+from maskfold.masks.unconfidence import in_grey_zone, unconfidence
 
 
 def test_an_example_by_hand():
     # unsure: 100, 150, 204 (three); compared: 0, 0, 40, 76, 210, 229 (six); neither: 230, 255.
     probability = np.array([[0, 0, 40, 76], [100, 150, 204, 210], [229, 230, 255, 255]], np.uint8)
     assert unconfidence(probability) == 3 / 6
+
+
+def test_the_grey_zone_is_what_is_unsure():
+    every = np.arange(256, dtype=np.uint8)[None]
+    assert in_grey_zone(every)[0].tolist() == [3 * 255 <= 10 * value <= 8 * 255 for value in range(256)]
 
 
 @pytest.mark.parametrize("value", range(256))

@@ -1,11 +1,10 @@
 import json
-import subprocess
 
 import pytest
 import torch
 
 from maskfold.errors import MaskfoldError
-from maskfold.runs.run_folder import FREE_KEYS, RunFolder, commit, flatten
+from maskfold.runs.run_folder import FREE_KEYS, RunFolder, flatten
 
 CONFIG = {
     "name": "linknet34",
@@ -14,6 +13,8 @@ CONFIG = {
     "data": {"name": "photos"},
     "trainer": {"batch_size": 4, "num_workers": None, "accelerator": "auto"},
     "tracker": {},
+    "task": {"_target_": "maskfold.recognition.objective.Recognition"},
+    "freeze": ["stem"],
 }
 IDENTITY = {"data": "abc", "folds": "def"}
 
@@ -136,11 +137,3 @@ def test_costs_are_summed_over_the_epochs(folder):
 def test_flatten():
     tree = {"a": 1, "b": {"c": [1, 2], "d": {"e": None}}, "empty": {}}
     assert dict(flatten(tree)) == {"a": 1, "b.c": [1, 2], "b.d.e": None}
-
-
-def test_commit_is_unknown_outside_git(monkeypatch):
-    def fail(*_, **__):
-        raise subprocess.CalledProcessError(128, "git")
-
-    monkeypatch.setattr(subprocess, "run", fail)
-    assert commit() == "unknown"

@@ -114,7 +114,7 @@ def test_a_folder_of_pngs_joins_with_its_weight(trained):
 @pytest.mark.parametrize(
     ("overrides", "recipe", "message"),
     [
-        ([], {"members": [{"experiment": "nobody"}]}, "experiments/nobody: no fold has predictions/test"),
+        ([], {"members": [{"experiment": "nobody"}]}, "experiments/nobody: no fold has maps of test"),
         ([], {"members": [{"experiment": "tiny", "folds": [7]}]}, "fold7/predictions/test: no such folder"),
         ([], {"threshold": 0.5}, r"threshold=0\.5: give a whole number from 1 to 255"),
         ([], {"treshold": 100}, "Recipe: .*unexpected keyword argument 'treshold'"),

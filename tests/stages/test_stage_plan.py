@@ -22,10 +22,10 @@ def here(monkeypatch):
     logs = []
 
     def run(member, folder, overrides):
-        name = folder.path.parent.relative_to("experiments")
+        name = folder.path.relative_to("experiments")
         run = [f"name={name}", "fold=0", "trainer.max_epochs=2"]
         train(compose("train", [f"experiment={member.name}", *overrides, *run]))
-        logs.append(pd.read_csv(folder.metrics))
+        logs.append(pd.read_csv(folder.run(0).metrics))
         return 100.0, 2**30
 
     monkeypatch.setattr(probe, "_train", run)

@@ -19,6 +19,7 @@ def begun(tmp_path) -> Callable[..., Run]:
         folder = RunFolder(tmp_path / "experiments/m/fold2")
         folder.path.mkdir(parents=True, exist_ok=True)
         config = {"name": name, "fold": 2, "seed": 3, "optimizer": {"lr": 0.1}}
+        config |= {"task": {"_target_": "colours.Colours"}, "freeze": []}
         folder.begin(config, identity={"data": "d4", "folds": "f5"}, overwrite=overwrite)
         folder.metrics.write_text("epoch\n0\n")  # without it, nothing was trained and the run begins anew
         return Run(folder)

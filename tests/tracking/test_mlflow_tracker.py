@@ -48,7 +48,14 @@ def assert_whole(client, picture, folder):
     """Assert that there is one run with all that `tell` tells of it, and its checkpoint in the registry."""
     (run,) = runs(client)
     assert (run.info.run_name, run.info.status) == ("m-fold2", "FINISHED")
-    assert run.data.params == {"name": "m", "fold": "2", "seed": "3", "optimizer.lr": "0.1"}
+    assert run.data.params == {
+        "name": "m",
+        "fold": "2",
+        "seed": "3",
+        "optimizer.lr": "0.1",
+        "task._target_": "colours.Colours",
+        "freeze": "[]",
+    }
     assert run.data.metrics == {"rate": 0.1, "train/loss": 0.75, "val/dice": 0.75, "val/iou": 0.25}
     assert dices(client, run.info.run_id) == [(0, 0.5), (1, 0.75)]
     tags = {"member": "m", "fold": "fold2", "identity.data": "d4", "identity.folds": "f5", "seed": "3"}

@@ -19,10 +19,10 @@ from maskfold.masks.pictures import (
     draw_frame,
     draw_outline,
     fade,
-    in_grey_zone,
     shrink,
     tint,
 )
+from maskfold.masks.unconfidence import in_grey_zone
 
 _WIDTH, _HEIGHT = 480, 400  # of a picture on the page, pixels
 _RIM = 4  # pixels, more than an outline is thick
@@ -30,7 +30,7 @@ _GAP, _CAPTION, _INK = 8, 18, (91, 102, 112)  # between pictures and for the lin
 _DETAIL = 4  # the detail is this part of the photo's height and width
 
 
-class Tile(NamedTuple):
+class Panel(NamedTuple):
     """A picture `(H, W, 3) uint8` RGB with what is said below it."""
 
     image: np.ndarray
@@ -40,7 +40,7 @@ class Tile(NamedTuple):
 Outlines = list[tuple[np.ndarray, Colour]]
 
 
-def doubt_tiles(case: Case) -> list[Tile]:
+def doubt_panels(case: Case) -> list[Panel]:
     """Return photo with outline, probability map, grey zone, and the window with the most grey."""
     grey = in_grey_zone(case.probability)
     small = _small(case.photo)
@@ -48,13 +48,13 @@ def doubt_tiles(case: Case) -> list[Tile]:
     outlines = [(case.prediction, ORANGE)]
     return [
         _overview(case, outlines, window, "photo and prediction"),
-        Tile(colour_probability(_small(case.probability)), "probability"),
-        Tile(tint(fade(small), grey, ORANGE), f"grey zone, {percent(grey.mean(), 2)} of the pixels"),
+        Panel(colour_probability(_small(case.probability)), "probability"),
+        Panel(tint(fade(small), grey, ORANGE), f"grey zone, {percent(grey.mean(), 2)} of the pixels"),
         _detail(case, outlines, window),
     ]
 
 
-def error_tiles(case: Case) -> list[Tile]:
+def error_panels(case: Case) -> list[Panel]:
     """Return photo with both outlines, signed difference, probability map, and the window with the most errors."""
     difference = signed_difference(case.prediction, case.truth)
     much, missed = difference > 0, difference < 0
@@ -64,18 +64,18 @@ def error_tiles(case: Case) -> list[Tile]:
     counts = f"{np.count_nonzero(missed):,} px missed, {np.count_nonzero(much):,} px too much"
     return [
         _overview(case, outlines, window, "photo, mask and prediction"),
-        Tile(tint(tint(fade(small), missed, BLUE), much, ORANGE), counts),
-        Tile(colour_probability(_small(case.probability)), "probability"),
+        Panel(tint(tint(fade(small), missed, BLUE), much, ORANGE), counts),
+        Panel(colour_probability(_small(case.probability)), "probability"),
         _detail(case, outlines, window),
     ]
 
 
-def _overview(case: Case, outlines: Outlines, window: tuple[slice, slice], caption: str) -> Tile:
+def _overview(case: Case, outlines: Outlines, window: tuple[slice, slice], caption: str) -> Panel:
     image = _outlined(_small(case.photo), outlines)
-    return Tile(draw_frame(image, window, shape=case.photo.shape), caption)
+    return Panel(draw_frame(image, window, shape=case.photo.shape), caption)
 
 
-def _detail(case: Case, outlines: Outlines, window: tuple[slice, slice]) -> Tile:
+def _detail(case: Case, outlines: Outlines, window: tuple[slice, slice]) -> Panel:
     """Cut the window out, enlarge it to the size of the other pictures and draw the outlines."""
     height, width = _small(case.photo).shape[:2]
     cut = cv2.resize(case.photo[window], (width, height), interpolation=cv2.INTER_CUBIC)
@@ -86,7 +86,7 @@ def _detail(case: Case, outlines: Outlines, window: tuple[slice, slice]) -> Tile
         for mask, colour in outlines
     )
     image = _outlined(image, enlarged)[_RIM:-_RIM, _RIM:-_RIM]
-    return Tile(image, f"detail, {_DETAIL} times as large")
+    return Panel(image, f"detail, {_DETAIL} times as large")
 
 
 def _rimmed(image: np.ndarray) -> np.ndarray:
@@ -108,19 +108,19 @@ def _small(image: np.ndarray) -> np.ndarray:
     return shrink(image, width=_WIDTH, height=_HEIGHT)
 
 
-def strip(tiles: Sequence[Tile], *, width: int = 240) -> np.ndarray:
+def strip(panels: Sequence[Panel], *, width: int = 240) -> np.ndarray:
     """Put pictures of one size side by side, their captions below, as one `(H, W, 3) uint8` RGB.
 
     Args:
-        tiles: What to show.
+        panels: What to show.
         width: Of each picture, pixels; larger ones are scaled down.
     """
-    images = [shrink(tile.image, width=width, height=width) for tile in tiles]
+    images = [shrink(panel.image, width=width, height=width) for panel in panels]
     height = max(image.shape[0] for image in images)
-    canvas = Image.new("RGB", ((width + _GAP) * len(tiles) - _GAP, height + _CAPTION), "white")
+    canvas = Image.new("RGB", ((width + _GAP) * len(panels) - _GAP, height + _CAPTION), "white")
     draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(size=_CAPTION * 2 / 3)
-    for number, (image, tile) in enumerate(zip(images, tiles, strict=True)):
+    for number, (image, panel) in enumerate(zip(images, panels, strict=True)):
         left = number * (width + _GAP)
         canvas.paste(Image.fromarray(image), (left, height - image.shape[0]))
-        draw.text((left, height + 2), tile.caption, fill=_INK, font=font)
+        draw.text((left, height + 2), panel.caption, fill=_INK, font=font)
     return np.asarray(canvas)

@@ -11,11 +11,14 @@ import pandas as pd
 from maskfold import files
 from maskfold.data.loading import read_image, read_mask
 from maskfold.data.table import COLUMNS, fingerprint
-from maskfold.ensembling.fusion import fused_leaf
+from maskfold.ensembling.fusion import leaves_of_passes
 from maskfold.ensembling.merge import merged_probability
 from maskfold.ensembling.recipe import Recipe, Step, to_mask
-from maskfold.ensembling.tree import Leaf, Source, leaves, open_sources
+from maskfold.ensembling.tree import Leaf, MemberMaps, open_members
 from maskfold.errors import MaskfoldError
+from maskfold.runs.ensemble_folder import EnsembleFolder, ResultFolder
+from maskfold.runs.layout import MemberFolder
+from maskfold.runs.run_folder import run_of
 
 Found = TypeVar("Found")
 
@@ -38,10 +41,10 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Pass:
-    """How maps become a mask."""
+class OpenPass:
+    """How maps become a mask: a `maskfold.ensembling.recipe.Pass` whose maps are at hand."""
 
-    sources: Sequence[Source]
+    sources: Sequence[MemberMaps]
     threshold: int
     steps: Sequence[Step]
 
@@ -54,7 +57,7 @@ class Pass:
         return to_mask(probability, self.threshold, self.steps)
 
 
-def outcome(usual: Pass, repair: Pass, image_id: str, *, repaired: bool) -> tuple[np.ndarray, np.ndarray]:
+def outcome(usual: OpenPass, repair: OpenPass, image_id: str, *, repaired: bool) -> tuple[np.ndarray, np.ndarray]:
     """Return an image's probability by the whole ensemble and its final mask, both `(H, W) uint8`."""
     probability = usual.probability(image_id)
     return probability, repair.mask(repair.probability(image_id)) if repaired else usual.mask(probability)
@@ -76,8 +79,8 @@ class Split:
     scores: pd.DataFrame
     photos: pd.DataFrame
     metadata: Sequence[str]
-    usual: Pass
-    repair: Pass
+    usual: OpenPass
+    repair: OpenPass
 
     def case(self, image_id: str) -> Case:
         """Read an image and average its maps."""
@@ -125,18 +128,18 @@ def attempt(missing: list[str], find: Callable[..., Found], *arguments: Any, **n
         return None
 
 
-def read_manifest(folder: Path, *, ensemble: dict[str, Any], command: str) -> dict[str, Any]:
+def read_manifest(result: ResultFolder, *, ensemble: dict[str, Any], command: str) -> dict[str, Any]:
     """Read the manifest of an ensemble's result.
 
     Args:
-        folder: Where `manifest.json` and `scores.parquet` are.
+        result: The result's folder.
         ensemble: The ensemble's configuration as it is now.
         command: What makes the result.
 
     Raises:
         MaskfoldError: If there is no result, or it was made with another configuration.
     """
-    path = folder / "manifest.json"
+    path = result.manifest
     if not path.exists():
         raise MaskfoldError(f"{path} is missing; `{command}` makes it.")
     manifest = files.read_json(path)
@@ -146,12 +149,18 @@ def read_manifest(folder: Path, *, ensemble: dict[str, Any], command: str) -> di
 
 
 def open_split(
-    folder: Path, recipe: Recipe, manifest: dict[str, Any], table: pd.DataFrame, *, experiments: Path, command: str
+    folder: EnsembleFolder,
+    recipe: Recipe,
+    manifest: dict[str, Any],
+    table: pd.DataFrame,
+    *,
+    experiments: Path,
+    command: str,
 ) -> Split:
     """Open an ensemble's result with the photos and the maps behind it.
 
     Args:
-        folder: Where `scores.parquet` is.
+        folder: The ensemble's.
         recipe: The ensemble.
         manifest: As `read_manifest` returns it.
         table: The checked image table of the data it was made of.
@@ -162,21 +171,17 @@ def open_split(
         MaskfoldError: If the photos are others by now, or maps are missing.
     """
     split = manifest["split"]
+    result = folder.result(split)
     photos = table[table["split"] == ("train" if split == "oof" else "test")]
     if fingerprint(photos) != manifest["data"]:
-        raise MaskfoldError(f"{folder / 'manifest.json'}: the photos have changed since; `{command}` makes it anew.")
-    scores = pd.read_parquet(folder / "scores.parquet")
+        raise MaskfoldError(f"{result.manifest}: the photos have changed since; `{command}` makes it anew.")
+    scores = pd.read_parquet(result.scores)
     metadata = [column for column in table.columns if column not in COLUMNS]
-
-    def found(members: Sequence[dict[str, Any]]) -> list[Leaf]:
-        return [fused_leaf(folder)] if manifest.get("fused") else leaves(members, split=split, experiments=experiments)
-
+    fused = folder.fused if manifest.get("fused") else None
+    networks = leaves_of_passes(recipe, split=split, experiments=experiments, fused=fused)
     usual, repair = (
-        Pass(open_sources(found(members), photos["image_id"], split=split), *how)
-        for members, *how in (
-            (recipe.members, recipe.threshold, recipe.postprocess),
-            (recipe.repair.members or recipe.members, recipe.repair_threshold, recipe.repair_steps),
-        )
+        OpenPass(open_members(averaged, photos["image_id"], split=split), one.threshold, one.steps)
+        for averaged, one in zip(networks, recipe.passes, strict=True)
     )
     about = photos[["image_id", "mask_area", *metadata]]
     return Split(scores.merge(about, on="image_id"), photos, metadata, usual, repair)
@@ -188,13 +193,13 @@ def read_member(leaf: Leaf, image_ids: Sequence[str], *, experiments: Path) -> t
     Raises:
         MaskfoldError: If it was not evaluated on these images, or is not an experiment.
     """
-    member = experiments / leaf.name
-    if leaf.stores[0].parents[2:3] != (member,):
+    member = MemberFolder(experiments / leaf.name)
+    if not member.holds(run_of(leaf.stores[0])):
         raise MaskfoldError(f"{leaf.name}: a folder of maps from elsewhere, which has no scores of its own.")
     command = f"`make evaluate EXP={leaf.name}`"
-    if not (member / "scores.parquet").exists() or not (member / "results.csv").exists():
-        raise MaskfoldError(f"{member}/scores.parquet is missing; {command} makes it.")
-    scores = pd.read_parquet(member / "scores.parquet")
+    if not member.scores.exists() or not member.results.exists():
+        raise MaskfoldError(f"{member.scores} is missing; {command} makes it.")
+    scores = pd.read_parquet(member.scores)
     if set(scores["image_id"]) != set(image_ids):
-        raise MaskfoldError(f"{member}/scores.parquet is of other images than the ensemble; {command} makes it anew.")
-    return scores, pd.read_csv(member / "results.csv", dtype={"fold": str})
+        raise MaskfoldError(f"{member.scores} is of other images than the ensemble; {command} makes it anew.")
+    return scores, pd.read_csv(member.results, dtype={"fold": str})

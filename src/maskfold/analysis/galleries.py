@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from maskfold.analysis.cases import Tile, doubt_tiles, error_tiles
+from maskfold.analysis.cases import Panel, doubt_panels, error_panels
 from maskfold.analysis.evidence import Evidence, Split
 from maskfold.analysis.formats import doubt, label, percent, score
 from maskfold.analysis.html import Html, element, photo, table
@@ -32,13 +32,13 @@ class Exhibit:
         image_id: Of the image.
         facts: Said plainly.
         tags: Said loudly.
-        tiles: Its pictures.
+        panels: Its pictures.
     """
 
     image_id: str
     facts: list[str]
     tags: list[str]
-    tiles: list[Tile]
+    panels: list[Panel]
 
 
 def unconfident(evidence: Evidence, test: Split, *, images: int) -> Iterator[Exhibit]:
@@ -50,7 +50,7 @@ def unconfident(evidence: Evidence, test: Split, *, images: int) -> Iterator[Exh
         if truth is not None:
             facts.append(f"Dice {score(truth[image_id])} against the hidden truth")
         facts += _about(row, test.metadata)
-        yield Exhibit(image_id, facts, _planted(evidence.planted, image_id), doubt_tiles(test.case(image_id)))
+        yield Exhibit(image_id, facts, _planted(evidence.planted, image_id), doubt_panels(test.case(image_id)))
 
 
 def worst(evidence: Evidence, oof: Split, *, images: int) -> Iterator[Exhibit]:
@@ -73,7 +73,7 @@ def _mistake(evidence: Evidence, oof: Split, image_id: str) -> Exhibit:
     facts = [f"Dice {score(row['dice'])}", f"unconfidence {doubt(row['unconfidence'])}"]
     facts += _about(row, oof.metadata)
     tags = [f"suspicious mask: {percent(contradicted, 0)}"] if contradicted > SUSPICIOUS else []
-    return Exhibit(image_id, facts, tags + _planted(evidence.planted, image_id), error_tiles(case))
+    return Exhibit(image_id, facts, tags + _planted(evidence.planted, image_id), error_panels(case))
 
 
 def unconfident_section(evidence: Evidence, test: Split, *, images: int) -> Html:
@@ -128,7 +128,8 @@ def _shown(exhibit: Exhibit) -> Html:
         *(element("span", tag, class_="tag") for tag in exhibit.tags),
     )
     pictures = (
-        photo(tile.image, alt=f"{exhibit.image_id}: {tile.caption}", caption=tile.caption) for tile in exhibit.tiles
+        photo(panel.image, alt=f"{exhibit.image_id}: {panel.caption}", caption=panel.caption)
+        for panel in exhibit.panels
     )
     return element("div", title, element("div", *pictures, class_="grid"), class_="case")
 

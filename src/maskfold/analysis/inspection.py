@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from maskfold.analysis.evidence import Pass, Split, outcome
+from maskfold.analysis.evidence import OpenPass, Split, outcome
 from maskfold.analysis.location import GRID, REACH, distance_counts, object_errors
 from maskfold.analysis.tables import ranked
 from maskfold.data.loading import read_mask
@@ -63,7 +63,9 @@ def inspect(oof: Split, *, jobs: int = -1) -> Inspection:
     return Inspection(ranked(table, "suspicion", descending=True), distances, means)
 
 
-def _look(usual: Pass, repair: Pass, image: tuple[str, str, bool]) -> tuple[str, float, np.ndarray, np.ndarray | None]:
+def _look(
+    usual: OpenPass, repair: OpenPass, image: tuple[str, str, bool]
+) -> tuple[str, float, np.ndarray, np.ndarray | None]:
     image_id, path, repaired = image
     probability, prediction = outcome(usual, repair, image_id, repaired=repaired)
     truth = read_mask(path, size=probability.shape)

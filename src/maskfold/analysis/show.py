@@ -37,4 +37,4 @@ def _(thing: Figure) -> None:
 def _(thing: Exhibit) -> None:
     tags = "".join(f" · **{tag}**" for tag in thing.tags)
     display(Markdown(f"**{thing.image_id}** · {' · '.join(thing.facts)}{tags}"))
-    display(Image(as_jpeg(strip(thing.tiles))))
+    display(Image(as_jpeg(strip(thing.panels))))

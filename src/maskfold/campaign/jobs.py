@@ -11,10 +11,12 @@ import pandas as pd
 from maskfold import files
 from maskfold.campaign.members import Member
 from maskfold.config import EXPERIMENTS
+from maskfold.ensembling.fusion import leaves_of_passes
 from maskfold.ensembling.manifest import ingredients, newest_map
 from maskfold.ensembling.recipe import Recipe
-from maskfold.ensembling.tree import leaves
 from maskfold.prediction.store import PNG, SUFFIX, ProbabilityStore
+from maskfold.runs.ensemble_folder import EnsembleFolder, ResultFolder
+from maskfold.runs.layout import fold_name
 from maskfold.runs.run_folder import RunFolder
 
 
@@ -53,21 +55,19 @@ def member_jobs(member: Member, *, train: Sequence[str], predict: Sequence[str])
     """
     scored = []
     for fold in member.folds:
-        run, column, begun = member.run(fold), f"fold {fold}", f"{member.name}.fold{fold}"
+        run, column, begun = member.run(fold), f"fold {fold}", f"{member.name}.{fold_name(fold)}"
         command = ("train", f"experiment={member.name}", f"fold={fold}", *train)
         epochs = _Epochs(run, member.epochs)
         yield Job(f"{begun}.train", command, member.name, column, "train", (), run.finished.exists, epochs)
         for split in ("oof", "test") if member.test else ("oof",):
             command = ("predict", f"name={member.name}", f"fold={fold}", f"split={split}", *predict)
-            maps = _Maps(run.predictions / split, tuple(member.ids(fold, split)))
+            maps = _Maps(run.store(split), tuple(member.ids(fold, split)))
             yield Job(
                 f"{begun}.{split}", command, member.name, column, split, (f"{begun}.train",), maps.all_there, maps
             )
         scored.append(f"{begun}.oof")
     if member.complete:
-        results = member.run(0).path.parent / "results.csv"
-        stores = [member.run(fold).predictions / "oof" for fold in member.folds]
-        newer = _Newer(results, stores)
+        newer = _Newer(member.folder.results, [member.run(fold).store("oof") for fold in member.folds])
         yield Job(
             f"{member.name}.evaluate",
             ("evaluate", f"name={member.name}"),
@@ -80,12 +80,17 @@ def member_jobs(member: Member, *, train: Sequence[str], predict: Sequence[str])
 
 
 def ensemble_jobs(
-    folder: Path, recipe: Recipe, written: dict[str, Any], members: Sequence[Member], *, overrides: Sequence[str]
+    folder: EnsembleFolder,
+    recipe: Recipe,
+    written: dict[str, Any],
+    members: Sequence[Member],
+    *,
+    overrides: Sequence[str],
 ) -> Iterator[Job]:
     """Yield the merges of an ensemble: out of fold where every member has all folds, and of the test photos.
 
     Args:
-        folder: The ensemble's, under `submissions/`.
+        folder: The ensemble's.
         recipe: The ensemble.
         written: The same as its file has it.
         members: Its experiments.
@@ -93,8 +98,8 @@ def ensemble_jobs(
     """
     possible = {"oof": all(member.complete for member in members), "test": all(member.test for member in members)}
     for split in (split for split, is_possible in possible.items() if is_possible):
-        needs = tuple(f"{member.name}.fold{fold}.{split}" for member in members for fold in member.folds)
-        merged = _Merged(folder / ("oof" if split == "oof" else ""), split, recipe, written)
+        needs = tuple(f"{member.name}.{fold_name(fold)}.{split}" for member in members for fold in member.folds)
+        merged = _Merged(folder.result(split), split, recipe, written)
         command = ("ensemble", *overrides, f"split={split}")
         yield Job(f"ensemble.{split}", command, "ensemble", "Dice", f"merge {split}", needs, merged)
 
@@ -146,17 +151,16 @@ class _Newer:
 class _Merged:
     """Whether an ensemble's submission is of the maps that are there."""
 
-    folder: Path
+    result: ResultFolder
     split: str
     recipe: Recipe
     written: dict[str, Any]
 
     def __call__(self) -> bool:
-        path = self.folder / "manifest.json"
+        path = self.result.manifest
         if not path.exists():
             return False
-        trees = (self.recipe.members, self.recipe.repair.members or self.recipe.members)
-        found, best = (leaves(tree, split=self.split, experiments=EXPERIMENTS) for tree in trees)
+        found, best = leaves_of_passes(self.recipe, split=self.split, experiments=EXPERIMENTS)
         now = {"ensemble": self.written, "members": ingredients(found), "repair_members": ingredients(best)}
         manifest = files.read_json(path)
         return all(manifest.get(key) == value for key, value in now.items()) and path.stat().st_mtime_ns > newest_map(

@@ -1,8 +1,7 @@
 """The members of an ensemble as jobs see them: which experiments, which folds, how each is trained."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -15,6 +14,7 @@ from maskfold.ensembling.manifest import store_origin
 from maskfold.ensembling.tree import leaf_nodes
 from maskfold.errors import MaskfoldError
 from maskfold.prediction.splits import SPLITS
+from maskfold.runs.layout import MemberFolder
 from maskfold.runs.run_folder import RunFolder
 
 
@@ -45,9 +45,14 @@ class Member:
         """Whether the ensemble has every fold of the split, so that every train photo has a map."""
         return set(self.folds) == self.oof.keys()
 
+    @property
+    def folder(self) -> MemberFolder:
+        """Where its runs and its scores are."""
+        return MemberFolder(EXPERIMENTS / self.name)
+
     def run(self, fold: int) -> RunFolder:
         """Return a fold's folder."""
-        return RunFolder(EXPERIMENTS / self.name / f"fold{fold}")
+        return self.folder.run(fold)
 
     def refuse_other_runs(self) -> None:
         """Refuse finished runs that were trained with another configuration than they would be now.
@@ -69,7 +74,7 @@ class Member:
             MaskfoldError: If there are any; the message names the store.
         """
         wanted = tta or self.config["tta"]
-        for store in (self.run(fold).predictions / split for fold in self.folds for split in SPLITS):
+        for store in (self.run(fold).store(split) for fold in self.folds for split in SPLITS):
             found = store_origin(store).get("tta", wanted)
             if found != wanted:
                 raise MaskfoldError(
@@ -140,21 +145,18 @@ def _config(name: str, overrides: Sequence[str]) -> dict[str, Any]:
     try:
         config = recorded(compose("train", [f"experiment={name}", *overrides]))
     except MissingConfigException as error:
-        trained = [run for run in _runs(name) if run.config.exists()]
-        if not trained:
+        begun = MemberFolder(EXPERIMENTS / name).begun()
+        if not begun:
             raise MaskfoldError(
                 f"experiment {name}: there is neither conf/experiment/{name}.yaml nor a run."
             ) from error
-        return trained[0].read_config()
+        return begun[0].read_config()
     if config["name"] != name:
-        raise MaskfoldError(f"experiment {name} writes to experiments/{config['name']}: set name: {name} in its file.")
+        other = EXPERIMENTS / config["name"]
+        raise MaskfoldError(f"experiment {name} writes to {other}: set name: {name} in its file.")
     return config
 
 
 def _epochs(config: dict[str, Any]) -> int | None:
     schedule = build(config["schedule"])
     return config["trainer"]["max_epochs"] or (len(schedule) if isinstance(schedule, Schedule) else None)
-
-
-def _runs(name: str) -> Iterator[RunFolder]:
-    return (RunFolder(Path(path)) for path in sorted((EXPERIMENTS / name).glob("fold*")))

@@ -13,7 +13,7 @@ from maskfold.prediction.store import ProbabilityStore
 
 
 @dataclass(frozen=True)
-class Sum:
+class CostSum:
     """What a number of networks costs together: seconds of training and prediction, bytes of disk."""
 
     train: float = 0.0
@@ -22,8 +22,8 @@ class Sum:
     checkpoints: float = 0.0
     maps: float = 0.0
 
-    def __add__(self, other: "Sum") -> "Sum":
-        return Sum(*(one + two for one, two in zip(self.numbers(), other.numbers(), strict=True)))
+    def __add__(self, other: "CostSum") -> "CostSum":
+        return CostSum(*(one + two for one, two in zip(self.numbers(), other.numbers(), strict=True)))
 
     def numbers(self) -> tuple[float, ...]:
         """Return the fields in order."""
@@ -40,7 +40,7 @@ class Sum:
         return self.checkpoints + self.maps
 
 
-def cost_of_fold(member: Member, cost: Cost, fold: int, *, left: bool = False) -> Sum:
+def cost_of_fold(member: Member, cost: Cost, fold: int, *, left: bool = False) -> CostSum:
     """Return what a fold costs, or what is left of that.
 
     Args:
@@ -59,8 +59,8 @@ def cost_of_fold(member: Member, cost: Cost, fold: int, *, left: bool = False) -
     maps = {}
     for split in ("oof", "test"):
         ids = member.ids(fold, split)
-        maps[split] = len(ProbabilityStore(run.predictions / split).missing(ids) if left else ids)
-    return Sum(
+        maps[split] = len(ProbabilityStore(run.store(split)).missing(ids) if left else ids)
+    return CostSum(
         train=0.0 if trained else cost.start + member.epochs * cost.epoch,
         oof=(cost.start if maps["oof"] else 0.0) + maps["oof"] * cost.photo,
         test=(cost.start if maps["test"] else 0.0) + maps["test"] * cost.photo,
@@ -69,13 +69,13 @@ def cost_of_fold(member: Member, cost: Cost, fold: int, *, left: bool = False) -
     )
 
 
-def left_to_do(costs: Mapping[str, tuple[Member, Cost]]) -> Sum:
+def left_to_do(costs: Mapping[str, tuple[Member, Cost]]) -> CostSum:
     """Return what is left to do of all folds of all members."""
     folds = ((member, cost, fold) for member, cost in costs.values() for fold in member.folds)
-    return sum((cost_of_fold(member, cost, fold, left=True) for member, cost, fold in folds), Sum())
+    return sum((cost_of_fold(member, cost, fold, left=True) for member, cost, fold in folds), CostSum())
 
 
-def draw(costs: Mapping[str, tuple[Member, Cost]], *, left: Sum, free: int) -> Table:
+def draw(costs: Mapping[str, tuple[Member, Cost]], *, left: CostSum, free: int) -> Table:
     """Return the table: a row a member, and what is left to do.
 
     Args:
@@ -87,10 +87,10 @@ def draw(costs: Mapping[str, tuple[Member, Cost]], *, left: Sum, free: int) -> T
     table.add_column()
     for heading in ("train", "oof", "test", "folds", "in all", "device", "RAM", "weights", "maps"):
         table.add_column(heading, justify="right", no_wrap=True)
-    everything = Sum()
+    everything = CostSum()
     for name, (member, cost) in costs.items():
         one = cost_of_fold(member, cost, member.folds[0])
-        every = sum((cost_of_fold(member, cost, fold) for fold in member.folds), Sum())
+        every = sum((cost_of_fold(member, cost, fold) for fold in member.folds), CostSum())
         everything += every
         times = (duration(seconds) for seconds in (one.train, one.oof, one.test))
         memory = (readable(cost.device) if cost.device else "none", readable(cost.ram))
@@ -104,11 +104,11 @@ def draw(costs: Mapping[str, tuple[Member, Cost]], *, left: Sum, free: int) -> T
     return table
 
 
-def _in_all(total: Sum, device: str, ram: str) -> tuple[str, ...]:
+def _in_all(total: CostSum, device: str, ram: str) -> tuple[str, ...]:
     return duration(total.seconds), device, ram, readable(total.checkpoints), readable(total.maps)
 
 
-def refuse_full_disk(left: Sum, free: int) -> None:
+def refuse_full_disk(left: CostSum, free: int) -> None:
     """Refuse what the disk cannot hold.
 
     Raises:

@@ -23,6 +23,7 @@ from maskfold.prediction.members import load_network
 from maskfold.prediction.predictor import predict_photos
 from maskfold.prediction.store import ProbabilityStore
 from maskfold.pseudo.label_set import LabelSet
+from maskfold.runs.layout import MemberFolder
 from maskfold.runs.run_folder import RunFolder
 
 FOLDER = ".plan"  # in the folder of experiments
@@ -71,11 +72,12 @@ def probe(
     Raises:
         MaskfoldError: If the training fails; the message is its own.
     """
-    run = RunFolder(EXPERIMENTS / FOLDER / member.name / "fold0")
+    folder = MemberFolder(EXPERIMENTS / FOLDER / member.name)
+    run = folder.run(0)
     with files.locked(EXPERIMENTS / FOLDER):
         try:
-            run.path.parent.mkdir(parents=True, exist_ok=True)
-            wall, ram = _train(member, run, [*train, f"trainer.limit_batches={batches}"])
+            folder.path.mkdir(parents=True, exist_ok=True)
+            wall, ram = _train(member, folder, [*train, f"trainer.limit_batches={batches}"])
             log = pd.read_csv(run.metrics)
             epoch = _epoch_seconds(member, run, log.iloc[-1], batches)
             seconds, own_map = _predict(member, run, predict, photos)
@@ -94,12 +96,12 @@ def probe(
             shutil.rmtree(EXPERIMENTS / FOLDER, ignore_errors=True)
 
 
-def _train(member: Member, run: RunFolder, overrides: Sequence[str]) -> tuple[float, int]:
+def _train(member: Member, folder: MemberFolder, overrides: Sequence[str]) -> tuple[float, int]:
     """Run the training stage; return its seconds and the most bytes of memory that its processes had."""
-    name = run.path.parent.relative_to(EXPERIMENTS)
+    name = folder.path.relative_to(EXPERIMENTS)
     command = [sys.executable, "-m", "maskfold.stages.train", f"experiment={member.name}", "tracker=csv", *overrides]
     command += [f"name={name}", "fold=0", "trainer.max_epochs=2", "trainer.patience=null", "overwrite=true"]
-    log = run.path.parent / "probe.log"
+    log = folder.path / "probe.log"
     began, most = time.monotonic(), 0
     with log.open("w") as said, subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT) as process:
         while process.poll() is None:
@@ -147,7 +149,7 @@ def _predict(member: Member, run: RunFolder, trainer: dict[str, Any], photos: in
     ways = {key: build(member.config[key]) for key in ("geometry", "preprocess")}
     seconds = 0.0
     for name, part in (("first", rows[: trainer["batch_size"]]), ("then", rows[:photos])):
-        store = ProbabilityStore(run.predictions / name)
+        store = ProbabilityStore(run.store(name))
         began = time.monotonic()
         predict_photos(network, part, **ways, tta=member.config["tta"], store=store, **trainer)
         seconds = (time.monotonic() - began) / len(part)
@@ -161,7 +163,7 @@ def _map_size(member: Member, own: float, known: int | None) -> tuple[float, str
         return known, "as told with map_bytes"
     for fold in member.folds:
         for split in ("oof", "test"):
-            store = ProbabilityStore(member.run(fold).predictions / split)
+            store = ProbabilityStore(member.run(fold).store(split))
             paths = list(store.paths().values())[:1000] if store.folder.is_dir() else []
             if paths:
                 return sum(path.stat().st_size for path in paths) / len(paths), f"the mean of {store.folder}"

@@ -21,16 +21,13 @@ import pandas as pd
 from maskfold.cards import markdown, scores
 from maskfold.cards.blocks import block
 from maskfold.errors import MaskfoldError
-from maskfold.runs.run_folder import RunFolder
+from maskfold.runs.layout import RESULTS, MemberFolder, member_folders
 
-CARD = "README.md"
-RESULTS = "results.csv"
-CURVE = "learning_curve.svg"
 KINDS = "configuration, scores, members [except <name> ...], table <csv> [<column>,<column>]"
 
 
 @dataclass(frozen=True)
-class Network:
+class NetworkFacts:
     """What a card says of an experiment: its table of parts, and how many parameters its network has."""
 
     configuration: str
@@ -39,13 +36,13 @@ class Network:
 
 def members(experiments: Path) -> list[str]:
     """Return the names of the folders that have a card or scores."""
-    return sorted({path.parent.name for name in (CARD, RESULTS) for path in experiments.glob(f"*/{name}")})
+    return [folder.name for folder in member_folders(experiments)]
 
 
 def documents(experiments: Path, names: Iterable[str]) -> list[Path]:
     """Return the cards of these members, and every other document that may have blocks."""
     others = [Path("README.md"), experiments / "README.md", *sorted(Path("docs").rglob("*.md"))]
-    return [*(experiments / name / CARD for name in names), *(path for path in others if path.exists())]
+    return [*(MemberFolder(experiments / name).card for name in names), *(path for path in others if path.exists())]
 
 
 def first_card(name: str, overlay: str | None) -> str:
@@ -64,13 +61,13 @@ def first_card(name: str, overlay: str | None) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def scored_logs(folder: Path) -> dict[int, pd.DataFrame]:
+def scored_logs(member: MemberFolder) -> dict[int, pd.DataFrame]:
     """Return by fold the `metrics.csv` of a member's folds that were scored; none unless all of them are here."""
-    results = _results(folder)
+    results = _results(member)
     if results is None:
         return {}
     folds = [int(fold) for fold in results["fold"] if str(fold) != scores.POOLED]
-    paths = {fold: RunFolder(folder / f"fold{fold}").metrics for fold in folds}
+    paths = {fold: member.run(fold).metrics for fold in folds}
     here = all(path.exists() for path in paths.values())
     return {fold: pd.read_csv(path) for fold, path in paths.items()} if here else {}
 
@@ -87,7 +84,7 @@ class Blocks:
 
     document: Path
     experiments: Path
-    network: Callable[[str], Network | None]
+    network: Callable[[str], NetworkFacts | None]
 
     def __call__(self, what: str) -> str:
         """Return a block's content.
@@ -106,27 +103,35 @@ class Blocks:
                 return markdown.csv_table(_read(Path(path), columns[0].split(",") if columns else None))
         raise MaskfoldError(f"{what}: no such block. There are: {KINDS}.")
 
+    @property
+    def _member(self) -> MemberFolder:
+        """The member whose card this is."""
+        return MemberFolder(self.document.parent)
+
     def _configuration(self) -> str:
-        name = self.document.parent.name
+        name = self._member.name
         network = self.network(name)
         if network is None:
             raise MaskfoldError(f"conf/experiment/{name}.yaml does not exist. Take this block out of the card.")
         return network.configuration
 
     def _scores(self) -> str:
-        folder = self.document.parent
-        results = _results(folder)
-        curve = f"\n\n![Learning curve of {folder.name}]({CURVE})" if (folder / CURVE).exists() else ""
-        return not_measured(folder.name) if results is None else scores.score_table(results) + curve
+        member = self._member
+        results, curve = _results(member), member.curve
+        shown = f"\n\n![Learning curve of {member.name}]({curve.name})" if curve.exists() else ""
+        return not_measured(member.name) if results is None else scores.score_table(results) + shown
 
     def _members(self, excepted: list[str]) -> str:
-        names = [name for name in members(self.experiments) if not any(fnmatch(name, part) for part in excepted)]
-        here = self.document.parent
-        networks = {name: self.network(name) for name in names}
+        shown = {
+            folder.name: folder
+            for folder in member_folders(self.experiments)
+            if not any(fnmatch(folder.name, part) for part in excepted)
+        }
+        networks = {name: self.network(name) for name in shown}
         return scores.member_table(
-            {name: _results(self.experiments / name) for name in names},
+            {name: _results(folder) for name, folder in shown.items()},
             parameters={name: network.parameters for name, network in networks.items() if network is not None},
-            links={name: os.path.relpath(self.experiments / name / CARD, here) for name in names},
+            links={name: os.path.relpath(folder.card, self.document.parent) for name, folder in shown.items()},
         )
 
 
@@ -138,9 +143,8 @@ def not_measured(name: str) -> str:
     )
 
 
-def _results(folder: Path) -> pd.DataFrame | None:
-    path = folder / RESULTS
-    return _read(path, None) if path.exists() else None
+def _results(member: MemberFolder) -> pd.DataFrame | None:
+    return _read(member.results, None) if member.results.exists() else None
 
 
 def _read(path: Path, columns: list[str] | None) -> pd.DataFrame:

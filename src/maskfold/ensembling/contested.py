@@ -14,7 +14,7 @@ import pandas as pd
 
 from maskfold.data.loading import read_mask
 from maskfold.ensembling.merge import merged_probability
-from maskfold.ensembling.tree import Source
+from maskfold.ensembling.tree import MemberMaps
 from maskfold.errors import MaskfoldError
 from maskfold.masks.scores import dice_score
 from maskfold.parallel import map_unordered
@@ -112,7 +112,7 @@ def joined(parts: Sequence[Contested]) -> Contested:
     )
 
 
-def contested_pixels(sources: Sequence[Source], rows: pd.DataFrame, *, threshold: int, jobs: int = -1) -> Contested:
+def contested_pixels(sources: Sequence[MemberMaps], rows: pd.DataFrame, *, threshold: int, jobs: int = -1) -> Contested:
     """Find the contested pixels of every image's out-of-fold maps.
 
     Args:
@@ -131,7 +131,7 @@ def contested_pixels(sources: Sequence[Source], rows: pd.DataFrame, *, threshold
 
 
 def _contest_image(
-    sources: Sequence[Source], threshold: int, image: tuple[int, tuple[str, str]]
+    sources: Sequence[MemberMaps], threshold: int, image: tuple[int, tuple[str, str]]
 ) -> tuple[int, Contested]:
     number, (image_id, mask) = image
     found = [merged_probability([source], image_id) for source in sources]

@@ -7,7 +7,7 @@ import pandas as pd
 
 from maskfold.data.loading import read_mask
 from maskfold.ensembling.merge import merged_probability
-from maskfold.ensembling.tree import Source
+from maskfold.ensembling.tree import MemberMaps
 from maskfold.masks.scores import METRICS, dice_score, mask_scores, threshold_counts
 from maskfold.masks.unconfidence import unconfidence
 from maskfold.parallel import map_unordered
@@ -19,7 +19,7 @@ HALF = 128  # of 255: the first value whose probability is at least one half
 class Scorer:
     """Scores one image's out-of-fold map against its mask: `(image_id, mask path) -> scores`."""
 
-    source: Source
+    source: MemberMaps
 
     def __call__(self, image: tuple[str, str]) -> tuple[str, dict[str, float], np.ndarray]:
         """Return the id, the unconfidence and `METRICS` at one half, and the Dice at each threshold, `(256,)`."""
@@ -31,7 +31,7 @@ class Scorer:
         return image_id, scores, dice_score(*threshold_counts(probability, mask))
 
 
-def score_images(source: Source, rows: pd.DataFrame, *, jobs: int = -1) -> tuple[pd.DataFrame, pd.DataFrame]:
+def score_images(source: MemberMaps, rows: pd.DataFrame, *, jobs: int = -1) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Score a member's out-of-fold maps.
 
     Args:

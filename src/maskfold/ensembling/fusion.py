@@ -7,17 +7,31 @@ from typing import Any
 
 from maskfold import files
 from maskfold.ensembling.recipe import Recipe
-from maskfold.ensembling.tree import Leaf, trained_leaves
+from maskfold.ensembling.tree import Leaf, leaves, trained_leaves
 from maskfold.errors import MaskfoldError, listing
 from maskfold.prediction.store import ORIGIN
-from maskfold.runs.run_folder import RunFolder
-
-STORE = "fused"  # below the ensemble's own folder
+from maskfold.runs.run_folder import RunFolder, run_of
 
 
-def fused_leaf(folder: Path) -> Leaf:
-    """Return the one member that a fused ensemble is made of; `folder` is the ensemble's own."""
-    return Leaf(STORE, Fraction(1), (folder / STORE,))
+def leaves_of_passes(
+    recipe: Recipe, *, split: str, experiments: Path, fused: Path | None = None
+) -> tuple[list[Leaf], list[Leaf]]:
+    """Return the leaves whose maps an ensemble's usual pass averages, and those that its repair does.
+
+    Args:
+        recipe: The ensemble.
+        split: `oof` or `test`.
+        experiments: The folder of run folders.
+        fused: The store of maps that were predicted in one pass, to take those instead of the members' own.
+
+    Raises:
+        MaskfoldError: As `maskfold.ensembling.tree.leaves`.
+    """
+    if fused is not None:
+        whole = Leaf(fused.name, Fraction(1), (fused,))
+        return [whole], [whole]
+    usual, repair = (leaves(one.members, split=split, experiments=experiments) for one in recipe.passes)
+    return usual, repair
 
 
 def fusible(recipe: Recipe, *, split: str, experiments: Path) -> list[Leaf]:
@@ -33,7 +47,7 @@ def fusible(recipe: Recipe, *, split: str, experiments: Path) -> list[Leaf]:
             "pass. Predict the folds one by one (make predict SPLIT=oof)."
         )
     for leaf in (found := trained_leaves(recipe.members, experiments=experiments)):
-        if not all(RunFolder(store.parent.parent).finished.exists() for store in leaf.stores):
+        if not all(run_of(store).finished.exists() for store in leaf.stores):
             raise MaskfoldError(
                 f"{leaf.name}: a folder of maps has no network that could predict. Predict the experiments one by one "
                 "(make predict) and average all maps (make ensemble)."
@@ -50,7 +64,7 @@ def networks(found: Sequence[Leaf]) -> Iterator[tuple[RunFolder, float]]:
     """Yield the run folder of every network, with its share of the mean."""
     for leaf in found:
         for store in leaf.stores:
-            yield RunFolder(store.parent.parent), float(leaf.weight / len(leaf.stores))
+            yield run_of(store), float(leaf.weight / len(leaf.stores))
 
 
 def fused_origin(found: Sequence[Leaf], data: str) -> dict[str, Any]:
@@ -83,7 +97,7 @@ def fused_ingredients(found: Sequence[Leaf], origin: dict[str, Any]) -> list[dic
             "name": leaf.name,
             "weight": str(leaf.weight),
             "maps": [
-                {"folder": str(store), **{key: origin[str(store.parent.parent)][key] for key in ("checkpoint", "tta")}}
+                {"folder": str(store), **{key: origin[str(run_of(store).path)][key] for key in ("checkpoint", "tta")}}
                 for store in leaf.stores
             ],
         }

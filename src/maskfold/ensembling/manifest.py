@@ -8,7 +8,7 @@ from maskfold import files
 from maskfold.ensembling.tree import Leaf
 from maskfold.errors import MaskfoldError
 from maskfold.prediction.store import ORIGIN
-from maskfold.runs.run_folder import RunFolder
+from maskfold.runs.run_folder import run_of
 
 
 def ingredients(found: Sequence[Leaf]) -> list[dict[str, Any]]:
@@ -35,7 +35,7 @@ def data_of(found: Sequence[Leaf]) -> dict[str, Any]:
     Raises:
         MaskfoldError: If there is no experiment among the members.
     """
-    runs = [RunFolder(leaf.stores[0].parent.parent) for leaf in found]
+    runs = [run_of(leaf.stores[0]) for leaf in found]
     experiments = [run for run in runs if run.config.exists()]
     if not experiments:
         raise MaskfoldError("This ensemble has only folders of maps: name their photos with data=...")

@@ -12,7 +12,7 @@ import pandas as pd
 from maskfold.data.loading import read_mask
 from maskfold.ensembling.average import average_probabilities, integer_weights
 from maskfold.ensembling.recipe import Step, to_mask
-from maskfold.ensembling.tree import Source
+from maskfold.ensembling.tree import MemberMaps
 from maskfold.errors import MaskfoldError
 from maskfold.files import atomic_path
 from maskfold.masks.rle import encode
@@ -28,7 +28,7 @@ SCORES = ["image_id", "unconfidence", "area", *METRICS]
 
 
 @dataclass(frozen=True)
-class Job:
+class MergeJob:
     """One pass over some images.
 
     Attributes:
@@ -38,13 +38,13 @@ class Job:
         parts: Where finished chunks are kept until all are done.
     """
 
-    sources: tuple[Source, ...]
+    sources: tuple[MemberMaps, ...]
     threshold: int
     steps: tuple[Step, ...]
     parts: Path
 
 
-def merged_probability(sources: Sequence[Source], image_id: str) -> np.ndarray:
+def merged_probability(sources: Sequence[MemberMaps], image_id: str) -> np.ndarray:
     """Return the weighted mean `(H, W) uint8` of an image's maps.
 
     Raises:
@@ -71,7 +71,7 @@ def _read_alike(stores: Sequence[ProbabilityStore], image_id: str) -> Iterator[n
         yield probability
 
 
-def merge(job: Job, table: pd.DataFrame, *, description: str, jobs: int = -1) -> pd.DataFrame:
+def merge(job: MergeJob, table: pd.DataFrame, *, description: str, jobs: int = -1) -> pd.DataFrame:
     """Merge every image of `table`.
 
     Args:
@@ -96,7 +96,9 @@ def merge(job: Job, table: pd.DataFrame, *, description: str, jobs: int = -1) ->
     )
 
 
-def merge_with_repair(usual: Job, repair: Job, worst: int, table: pd.DataFrame, *, jobs: int = -1) -> pd.DataFrame:
+def merge_with_repair(
+    usual: MergeJob, repair: MergeJob, worst: int, table: pd.DataFrame, *, jobs: int = -1
+) -> pd.DataFrame:
     """Merge every image, then do the `worst` most unconfident ones again as `repair` says.
 
     Returns:
@@ -113,7 +115,7 @@ def merge_with_repair(usual: Job, repair: Job, worst: int, table: pd.DataFrame, 
     return rows.assign(repaired=chosen)
 
 
-def read_masks(usual: Job, repair: Job, table: pd.DataFrame, repaired: pd.Series) -> Iterator[str]:
+def read_masks(usual: MergeJob, repair: MergeJob, table: pd.DataFrame, repaired: pd.Series) -> Iterator[str]:
     """Yield the run-length string of every image of `table` in its order, a chunk of them in memory at a time.
 
     Args:
@@ -127,7 +129,7 @@ def read_masks(usual: Job, repair: Job, table: pd.DataFrame, repaired: pd.Series
         yield next(mended) if is_repaired else rle
 
 
-def _read_masks(job: Job, table: pd.DataFrame) -> Iterator[str]:
+def _read_masks(job: MergeJob, table: pd.DataFrame) -> Iterator[str]:
     for chunk in _chunks(table):
         yield from pd.read_parquet(_part(job, chunk), columns=["rle"])["rle"]
 
@@ -140,7 +142,7 @@ def _chunks(table: pd.DataFrame) -> list[pd.DataFrame]:
 class _ChunkMerger:
     """Merges one chunk into its part file."""
 
-    job: Job
+    job: MergeJob
 
     def __call__(self, chunk: pd.DataFrame) -> None:
         keep_freed_memory()
@@ -149,7 +151,7 @@ class _ChunkMerger:
             rows.to_parquet(part, index=False)
 
 
-def _merge_rows(job: Job, chunk: pd.DataFrame) -> Iterator[dict]:
+def _merge_rows(job: MergeJob, chunk: pd.DataFrame) -> Iterator[dict]:
     for row in chunk.itertuples():
         probability = merged_probability(job.sources, row.image_id)
         if probability.shape != (row.height, row.width):
@@ -168,7 +170,7 @@ def _merge_rows(job: Job, chunk: pd.DataFrame) -> Iterator[dict]:
         } | scores
 
 
-def _part(job: Job, chunk: pd.DataFrame) -> Path:
+def _part(job: MergeJob, chunk: pd.DataFrame) -> Path:
     """A chunk's file is named after its images: other images, other file."""
     ids = hashlib.sha256(json.dumps(chunk["image_id"].tolist()).encode()).hexdigest()
     return job.parts / f"{ids[:16]}.parquet"

@@ -1,7 +1,8 @@
 """What an ensemble does with an image: average, threshold, post-process; and which images it repairs."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -44,6 +45,28 @@ class Repair:
         return min(images, int(self.worst) if self.worst >= 1 else round(self.worst * images))
 
 
+@dataclass(frozen=True)
+class Pass:
+    """One way from maps to a mask.
+
+    Attributes:
+        members: Whose maps are averaged, a tree as in `Recipe`.
+        threshold: Where the mean is cut, of 255.
+        steps: Post-processing of what was cut, in order.
+    """
+
+    members: Sequence[dict[str, Any]]
+    threshold: int
+    steps: tuple[Step, ...]
+
+
+class Passes(NamedTuple):
+    """What is done with most images, and what with those that are repaired."""
+
+    usual: Pass
+    repair: Pass
+
+
 class Recipe:
     """An ensemble: `conf/ensemble/<name>.yaml`.
 
@@ -74,8 +97,15 @@ class Recipe:
         if not isinstance(repair, Repair | None):
             raise MaskfoldError("ensemble.repair: begin it with _target_: maskfold.ensembling.recipe.Repair.")
         self.repair = repair or Repair(worst=0)
-        self.repair_threshold = self.repair.threshold or self.threshold
-        self.repair_steps = (*self.repair.steps, *self.postprocess)
+
+    @property
+    def passes(self) -> Passes:
+        """The ensemble's two passes; where the repair says nothing of its own it does as the usual one."""
+        own = self.repair
+        return Passes(
+            usual=Pass(self.members, self.threshold, self.postprocess),
+            repair=Pass(own.members or self.members, own.threshold or self.threshold, (*own.steps, *self.postprocess)),
+        )
 
 
 def check_steps(steps: Sequence[Step]) -> tuple[Step, ...]:

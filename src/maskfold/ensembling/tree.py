@@ -9,6 +9,7 @@ from typing import Any
 from maskfold.errors import MaskfoldError, listing
 from maskfold.prediction.splits import check_split
 from maskfold.prediction.store import ProbabilityStore
+from maskfold.runs.layout import MemberFolder
 
 KINDS = ("experiment", "maps", "members")
 _NAMES = {list: "list of members", str: "text"}
@@ -116,38 +117,34 @@ def _weight(node: dict[str, Any]) -> Fraction:
 
 
 def _fold_stores(node: dict[str, Any], split: str, experiments: Path) -> tuple[Path, ...]:
-    member = experiments / node["experiment"]
+    member = MemberFolder(experiments / node["experiment"])
     store = node.get("store") or split
     folds = _folds(node)
     if folds is not None:
-        found = [member / f"fold{fold}" / "predictions" / store for fold in folds]
+        found = [member.run(fold).store(store) for fold in folds]
         for fold, folder in zip(folds, found, strict=True):
             if not folder.is_dir():
                 raise MaskfoldError(f"{folder}: no such folder. {_predict_first(node, fold, split)}")
         return tuple(found)
-    numbered = {path.parts[-3].removeprefix("fold"): path for path in member.glob(f"fold*/predictions/{store}")}
-    found = [numbered[number] for number in sorted(filter(str.isdecimal, numbered), key=int)]
+    found = [folder for run in member.runs() if (folder := run.store(store)).exists()]
     if not found:
-        raise MaskfoldError(f"{member}: no fold has predictions/{store}. {_predict_first(node, 'all', split)}")
+        raise MaskfoldError(f"{member.path}: no fold has maps of {store}. {_predict_first(node, 'all', split)}")
     return tuple(found)
 
 
 def _trained_stores(node: dict[str, Any], experiments: Path) -> tuple[Path, ...]:
     if node.get("store"):
         raise MaskfoldError(f"ensemble member {node}: a store has maps, not networks; take store away to predict anew.")
-    member = experiments / node["experiment"]
+    member = MemberFolder(experiments / node["experiment"])
     folds = _folds(node)
-    if folds is None:
-        numbers = [path.name.removeprefix("fold") for path in member.glob("fold*")]
-        folds = sorted(map(int, filter(str.isdecimal, numbers)))
-    found = [member / f"fold{fold}" for fold in folds]
-    unfinished = [str(folder) for folder in found if not (folder / "finished").exists()]
-    if unfinished or not found:
+    runs = member.runs() if folds is None else [member.run(fold) for fold in folds]
+    unfinished = [str(run.path) for run in runs if not run.finished.exists()]
+    if unfinished or not runs:
         raise MaskfoldError(
-            f"{node['experiment']}: not trained to the end: {', '.join(unfinished) or member}. Train it first, or name "
-            "the folds to use with folds: [...]."
+            f"{node['experiment']}: not trained to the end: {', '.join(unfinished) or member.path}. Train it first, or "
+            "name the folds to use with folds: [...]."
         )
-    return tuple(folder / "predictions" / "test" for folder in found)
+    return tuple(run.store("test") for run in runs)
 
 
 def _folds(node: dict[str, Any]) -> list[int] | None:
@@ -163,7 +160,7 @@ def _predict_first(node: dict[str, Any], fold: int | str, split: str) -> str:
 
 
 @dataclass(frozen=True)
-class Source:
+class MemberMaps:
     """Where the maps of a member are, image by image."""
 
     leaf: Leaf
@@ -177,7 +174,7 @@ class Source:
         return [(ProbabilityStore(store), self.leaf.weight / len(stores)) for store in stores]
 
 
-def open_sources(found: Iterable[Leaf], image_ids: Sequence[str], *, split: str) -> list[Source]:
+def open_members(found: Iterable[Leaf], image_ids: Sequence[str], *, split: str) -> list[MemberMaps]:
     """Check that every member has exactly one map of every image (for the test split: one in every fold).
 
     Raises:
@@ -186,13 +183,13 @@ def open_sources(found: Iterable[Leaf], image_ids: Sequence[str], *, split: str)
     return [_open_oof(leaf, image_ids) if split == "oof" else _open_test(leaf, image_ids) for leaf in found]
 
 
-def _open_test(leaf: Leaf, image_ids: Sequence[str]) -> Source:
+def _open_test(leaf: Leaf, image_ids: Sequence[str]) -> MemberMaps:
     for folder in leaf.stores:
         _refuse_gaps(ProbabilityStore(folder).missing(image_ids), folder, len(image_ids))
-    return Source(leaf, None)
+    return MemberMaps(leaf, None)
 
 
-def _open_oof(leaf: Leaf, image_ids: Sequence[str]) -> Source:
+def _open_oof(leaf: Leaf, image_ids: Sequence[str]) -> MemberMaps:
     fold_of: dict[str, int] = {}
     for number, folder in enumerate(leaf.stores):
         ids = ProbabilityStore(folder).paths().keys()
@@ -204,7 +201,7 @@ def _open_oof(leaf: Leaf, image_ids: Sequence[str]) -> Source:
         fold_of |= dict.fromkeys(ids, number)
     missing = [image_id for image_id in image_ids if image_id not in fold_of]
     _refuse_gaps(missing, f"{leaf.name}, out of fold", len(image_ids))
-    return Source(leaf, fold_of)
+    return MemberMaps(leaf, fold_of)
 
 
 def _refuse_gaps(missing: list[str], where: Path | str, total: int) -> None:

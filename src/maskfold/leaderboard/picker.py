@@ -15,6 +15,7 @@ from maskfold.errors import MaskfoldError
 from maskfold.masks.rle import parse
 from maskfold.masks.scores import iou_score
 from maskfold.parallel import progress
+from maskfold.runs.ensemble_folder import ensemble_of
 from maskfold.submission.writer import read_submission
 
 
@@ -48,7 +49,7 @@ def difference(best: Path, other: Path) -> float:
     Raises:
         MaskfoldError: If they are not of the same images in the same order.
     """
-    found = [1 - mask_iou(one, two) for one, two in progress(_both(best, other), f"compare {other.parent.name}")]
+    found = [1 - mask_iou(one, two) for one, two in progress(_both(best, other), f"compare {ensemble_of(other).name}")]
     return float(np.mean(found))
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 
 from maskfold import files
 from maskfold.errors import MaskfoldError
+from maskfold.runs.ensemble_folder import ensemble_of, result_of
 
 _DIGITS = 12  # of a hash: enough to tell submissions apart, and short enough for a message
 
@@ -22,7 +23,7 @@ def read_result(submission: Path) -> dict[str, Any]:
     Raises:
         MaskfoldError: If there is none, or it tells of another file.
     """
-    path = submission.with_name("manifest.json")
+    path = result_of(submission).manifest
     if not path.exists():
         raise MaskfoldError(f"{path}: missing, so the members of {submission} are not known.")
     manifest = files.read_json(path)
@@ -44,18 +45,18 @@ def read_out_of_fold(submission: Path, manifest: dict[str, Any]) -> tuple[pd.Dat
     Raises:
         MaskfoldError: If there are none, or they are of another recipe or of other members.
     """
-    folder, name = submission.with_name("oof"), manifest["ensemble"]["name"]
+    result, name = ensemble_of(submission).oof, manifest["ensemble"]["name"]
     again = f"`make ensemble ENS={name} ARGS=split=oof` scores the same chain out of fold."
-    if not (folder / "manifest.json").exists():
-        raise MaskfoldError(f"{folder}: no out-of-fold result. {again}")
-    oof = read_result(folder / submission.name)
+    if not result.manifest.exists():
+        raise MaskfoldError(f"{result.path}: no out-of-fold result. {again}")
+    oof = read_result(result.path / submission.name)
     if oof["ensemble"] != manifest["ensemble"]:
-        raise MaskfoldError(f"{folder}: of another recipe than {submission}. {again}")
+        raise MaskfoldError(f"{result.path}: of another recipe than {submission}. {again}")
     for key in ("members", "repair_members"):
         for scored, submitted in zip(_made_of(oof[key]), _made_of(manifest[key]), strict=True):
             if scored != submitted:
-                raise MaskfoldError(f"{folder}: {scored[0]} was not the same as in {submission}. {again}")
-    return pd.read_parquet(folder / "scores.parquet"), oof
+                raise MaskfoldError(f"{result.path}: {scored[0]} was not the same as in {submission}. {again}")
+    return pd.read_parquet(result.scores), oof
 
 
 def member_names(manifest: dict[str, Any]) -> str:

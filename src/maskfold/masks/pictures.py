@@ -15,8 +15,6 @@ ORANGE: Colour = (230, 110, 0)
 WHITE: Colour = (255, 255, 255)
 PROBABILITY_COLOURS = (matplotlib.colormaps["viridis"](np.arange(256))[:, :3] * 255).round().astype(np.uint8)
 JPEG_QUALITY = 80
-# The unsure interval of maskfold.masks.unconfidence, of 255.
-GREY_ZONE = (77, 204)
 
 
 def shrink(image: np.ndarray, *, width: int, height: int) -> np.ndarray:
@@ -70,11 +68,6 @@ def fade(image: np.ndarray) -> np.ndarray:
 def colour_probability(probability: np.ndarray) -> np.ndarray:
     """Show a map `(H, W) uint8` in a perceptually even colour map, dark for 0: `(H, W, 3) uint8` RGB."""
     return PROBABILITY_COLOURS[probability]
-
-
-def in_grey_zone(probability: np.ndarray) -> np.ndarray:
-    """Return where a map `(H, W) uint8` is unsure, p in [0.3, 0.8]: `(H, W) bool`."""
-    return (probability >= GREY_ZONE[0]) & (probability <= GREY_ZONE[1])
 
 
 def densest_window(weight: np.ndarray, *, height: int, width: int) -> tuple[slice, slice]:

@@ -6,7 +6,8 @@ from maskfold.errors import MaskfoldError
 
 # The 1st place's intervals in the Carvana Image Masking Challenge (2017), as values of 255: p in [0.3, 0.8] is unsure
 # (76.5 to 204); p in [0, 0.3) or (0.8, 0.9] is what it is compared with (up to 229.5).
-_UNSURE_FROM, _UNSURE_TO, _COMPARED_TO = 77, 204, 229
+GREY_ZONE = (77, 204)
+_COMPARED_TO = 229
 
 
 def unconfidence(probability: np.ndarray) -> float:
@@ -27,9 +28,15 @@ def unconfidence(probability: np.ndarray) -> float:
         raise MaskfoldError(
             f"a probability map must be uint8 with 255 for certain, but this one is {probability.dtype}"
         )
-    # One comparison for both bounds: what lies below the first wraps round to large values.
-    unsure = np.count_nonzero(probability - np.uint8(_UNSURE_FROM) <= _UNSURE_TO - _UNSURE_FROM)
+    unsure = np.count_nonzero(in_grey_zone(probability))
     compared = np.count_nonzero(probability <= _COMPARED_TO) - unsure
     if unsure == 0:
         return 0.0
     return unsure / compared if compared else float("inf")
+
+
+def in_grey_zone(probability: np.ndarray) -> np.ndarray:
+    """Return where a map `(H, W) uint8` is unsure, p in [0.3, 0.8]: `(H, W) bool`."""
+    first, last = GREY_ZONE
+    # One comparison for both bounds: what lies below the first wraps round to large values.
+    return probability - np.uint8(first) <= last - first

@@ -13,6 +13,7 @@ import pandas as pd
 
 from maskfold import files
 from maskfold.errors import MaskfoldError
+from maskfold.runs.layout import fold_name
 from maskfold.runs.lineage import Lineage, describe_leak, sight_of_group
 
 LEDGER = ["fold", "image_id", "group", "image", "mask", "teachers", "round", "unconfidence", "weight"]
@@ -55,7 +56,7 @@ class LabelSet:
 
     def mask(self, fold: int, image_id: str) -> Path:
         """Return where a label lies."""
-        return self.path / f"fold{fold}" / f"{image_id}.png"
+        return self.path / fold_name(fold) / f"{image_id}.png"
 
     def finish(self, rows: pd.DataFrame, manifest: dict[str, Any]) -> None:
         """Write the ledger, then the manifest, which makes the set whole."""

@@ -12,7 +12,7 @@ from maskfold import files
 from maskfold.data.loading import read_image, read_soft_mask
 from maskfold.ensembling.merge import merged_probability
 from maskfold.ensembling.recipe import Step, to_mask
-from maskfold.ensembling.tree import Source
+from maskfold.ensembling.tree import MemberMaps
 from maskfold.masks.pictures import ORANGE, draw_outline, shrink
 from maskfold.parallel import map_unordered
 
@@ -32,7 +32,7 @@ class Labeller:
         path: `image_id -> file`.
     """
 
-    sources: tuple[Source, ...]
+    sources: tuple[MemberMaps, ...]
     soft: bool
     threshold: int
     steps: tuple[Step, ...]

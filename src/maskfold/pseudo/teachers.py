@@ -6,7 +6,9 @@ from pathlib import Path
 
 from maskfold.ensembling.tree import Leaf
 from maskfold.errors import MaskfoldError, listing
+from maskfold.runs.layout import fold_of
 from maskfold.runs.lineage import Lineage, describe_leak, read_lineage
+from maskfold.runs.run_folder import run_of
 
 
 @dataclass(frozen=True)
@@ -27,12 +29,7 @@ class Teachers:
     @property
     def names(self) -> list[str]:
         """Return the teachers as `member/fold<k>`."""
-        return [f"{leaf.name}/{run_of(store).name}" for leaf in self.leaves for store in leaf.stores]
-
-
-def run_of(store: Path) -> Path:
-    """Return the run folder that a store of maps lies in."""
-    return store.parent.parent
+        return [f"{leaf.name}/{run_of(store).path.name}" for leaf in self.leaves for store in leaf.stores]
 
 
 def teachers_of_folds(leaves: Sequence[Leaf]) -> list[Teachers]:
@@ -45,13 +42,13 @@ def teachers_of_folds(leaves: Sequence[Leaf]) -> list[Teachers]:
         MaskfoldError: If a member has no network that may teach a fold, members were trained on different data, or
             nobody knows what one of them was trained on.
     """
-    lineages = {store: read_lineage(run_of(store)) for leaf in leaves for store in leaf.stores}
+    lineages = {store: read_lineage(run_of(store).path) for leaf in leaves for store in leaf.stores}
     _refuse_other_data(lineages)
     return [_teachers(leaves, lineages, store) for store in leaves[0].stores]
 
 
 def _teachers(leaves: Sequence[Leaf], lineages: dict[Path, Lineage], own: Path) -> Teachers:
-    fold, held_out = int(run_of(own).name.removeprefix("fold")), lineages[own].held_out
+    fold, held_out = fold_of(run_of(own)), lineages[own].held_out
     chosen = [_who_may_teach(leaf, lineages, fold, held_out) for leaf in leaves]
     theirs = [lineages[store] for leaf in chosen for store in leaf.stores]
     return Teachers(
@@ -71,7 +68,7 @@ def _who_may_teach(leaf: Leaf, lineages: dict[Path, Lineage], fold: int, held_ou
     innocent = tuple(store for store in leaf.stores if not leaking[store])
     if not innocent:
         nearest = min(leaf.stores, key=lambda store: len(leaking[store]))
-        reason = describe_leak(leaking[nearest], teacher=str(run_of(nearest)), student=f"fold {fold}")
+        reason = describe_leak(leaking[nearest], teacher=str(run_of(nearest).path), student=f"fold {fold}")
         raise MaskfoldError(
             f"Pseudo-labels of fold {fold} would leak: no fold of {leaf.name} may teach it. {reason} Leave this member "
             "out with ensemble.members=[...], or train it on the split of the others."
@@ -80,7 +77,7 @@ def _who_may_teach(leaf: Leaf, lineages: dict[Path, Lineage], fold: int, held_ou
 
 
 def _refuse_other_data(lineages: dict[Path, Lineage]) -> None:
-    of_data = {lineage.data: run_of(store) for store, lineage in lineages.items()}
+    of_data = {lineage.data: run_of(store).path for store, lineage in lineages.items()}
     if len(of_data) > 1:
         named = listing([f"{run}: {data}" for data, run in of_data.items()])
         raise MaskfoldError(f"The members were trained on different data:\n{named}\nTeachers must share their split.")

@@ -12,8 +12,7 @@ import pandas as pd
 
 from maskfold import files
 from maskfold.errors import MaskfoldError, listing
-
-SEEN = "seen.json"
+from maskfold.runs.run_folder import RunFolder
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ def sight_of_group(group: str) -> str:
 
 def write_lineage(run: Path, lineage: Lineage) -> None:
     """Keep it in a run folder."""
-    files.write_json(run / SEEN, asdict(lineage))
+    files.write_json(RunFolder(run).lineage, asdict(lineage))
 
 
 def read_lineage(run: Path) -> Lineage:
@@ -61,7 +60,7 @@ def read_lineage(run: Path) -> Lineage:
     Raises:
         MaskfoldError: If it is not there (a folder of maps from other code, say) or damaged.
     """
-    path = run / SEEN
+    path = RunFolder(run).lineage
     if not path.is_file():
         raise MaskfoldError(
             f"{path}: missing, so nobody knows what this member was trained on, and its labels might leak into "

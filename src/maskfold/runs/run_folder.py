@@ -1,41 +1,56 @@
 """The folder of one (member, fold): what was run, how it went, and whether it is finished."""
 
-import importlib.metadata
-import logging
-import platform
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
 import yaml
 
 from maskfold import files
 from maskfold.errors import MaskfoldError, listing
-
-log = logging.getLogger(__name__)
+from maskfold.runs.environment import environment
+from maskfold.runs.renamed import as_of_today
 
 # Keys that may differ between two starts of one run: they change how fast it goes or who watches, not what comes out.
 FREE_KEYS = ("overwrite", "tracker", "trainer.num_workers", "trainer.accelerator")
-PACKAGES = ("maskfold", "torch", "torchvision", "lightning", "segmentation-models-pytorch", "albumentations", "numpy")
 
 
 class RunFolder:
-    """`experiments/<member>/fold<k>/` and the names of what lies in it."""
+    """`experiments/<member>/fold<k>/` and the names of what lies in it.
+
+    Attributes:
+        path: The folder.
+        config: How it is trained, resolved.
+        run: Commit, seed, versions; in the end the best epoch's metrics.
+        metrics: A row an epoch.
+        lineage: What the network has seen.
+        trackers: The ids that trackers know the run by.
+        checkpoints: The folder of `best` and `last`, and of snapshots.
+        predictions: The folder of all stores of maps.
+        finished: The last thing written.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.config = path / "config.yaml"
         self.run = path / "run.json"
         self.metrics = path / "metrics.csv"
+        self.lineage = path / "seen.json"
+        self.trackers = path / "tracking.json"
         self.checkpoints = path / "checkpoints"
-        self.best = self.checkpoints / "best.ckpt"
-        self.last = self.checkpoints / "last.ckpt"
+        self.best = self.checkpoint("best")
+        self.last = self.checkpoint("last")
         self.predictions = path / "predictions"
         self.finished = path / "finished"
+
+    def checkpoint(self, name: str) -> Path:
+        """Return where the checkpoint of a name lies: `best`, `last`, `snapshot0` and so on."""
+        return self.checkpoints / f"{name}.ckpt"
+
+    def store(self, name: str) -> Path:
+        """Return the folder of the maps of a split, or of another name; see `run_of` for the way back."""
+        return self.predictions / name
 
     def begin(self, config: dict[str, Any], *, identity: dict[str, str], overwrite: bool) -> None:
         """Make the folder this run's, or find that it already is.
@@ -67,7 +82,7 @@ class RunFolder:
         """
         known = files.read_json(self.run)["identity"]
         before = dict(flatten(self.read_config())) | known
-        now = dict(flatten(config)) | (known if identity is None else identity)
+        now = dict(flatten(as_of_today(config))) | (known if identity is None else identity)
         differing = [
             f"{key}: {before.get(key, 'absent')} before, {now.get(key, 'absent')} now"
             for key in sorted(before.keys() | now.keys())
@@ -80,7 +95,7 @@ class RunFolder:
             )
 
     def read_config(self) -> dict[str, Any]:
-        """Return the run's resolved configuration.
+        """Return the run's resolved configuration, that of an earlier version in the words of this one.
 
         Raises:
             MaskfoldError: If there is no run here, or its configuration is damaged.
@@ -93,7 +108,7 @@ class RunFolder:
             raise MaskfoldError(f"{self.config}: damaged ({error}). Train this fold with overwrite=true.") from error
         if not isinstance(config, dict):
             raise MaskfoldError(f"{self.config}: damaged (no keys in it). Train this fold with overwrite=true.")
-        return config
+        return as_of_today(config)
 
     def summary(self) -> dict[str, Any]:
         """Return what `finish` was given."""
@@ -122,6 +137,14 @@ class RunFolder:
         files.write_text(self.finished, "")
 
 
+def run_of(store: Path) -> RunFolder:
+    """Return the run whose store of maps it is: the way back from `RunFolder.store`.
+
+    A folder of maps from other code has a run folder by this name only, in which nothing was ever begun.
+    """
+    return RunFolder(store.parent.parent)
+
+
 def flatten(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Yield `(dotted key, leaf)` of nested dictionaries; a list is a leaf, an empty dictionary has none."""
     for key, value in tree.items():
@@ -129,23 +152,3 @@ def flatten(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]
             yield from flatten(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
-
-
-def environment() -> dict[str, Any]:
-    """Return the commit, the machine and the versions of the packages that decide a run's numbers."""
-    return {
-        "commit": commit(),
-        "python": sys.version.split()[0],
-        "machine": platform.machine(),
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
-        "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
-    }
-
-
-def commit() -> str:
-    """Return the commit of this checkout, with `-dirty` behind it when files differ, or `unknown` outside git."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"

@@ -15,8 +15,9 @@ from maskfold.ensembling.blend import Blend, fit_blend
 from maskfold.ensembling.contested import contested_pixels
 from maskfold.ensembling.manifest import data_of, ingredients
 from maskfold.ensembling.recipe import Recipe
-from maskfold.ensembling.tree import leaf_nodes, leaves, open_sources
+from maskfold.ensembling.tree import leaf_nodes, leaves, open_members
 from maskfold.prediction.splits import photos_of
+from maskfold.runs.ensemble_folder import EnsembleFolder
 
 log = logging.getLogger(__name__)
 
@@ -26,13 +27,13 @@ def blend(config: DictConfig) -> Blend:
     recipe: Recipe = build(config.ensemble)
     found = leaves(recipe.members, split="oof", experiments=EXPERIMENTS)
     photos = photos_of(build(config.data or data_of(found)).load(), "oof")
-    sources = open_sources(found, photos["image_id"], split="oof")
+    sources = open_members(found, photos["image_id"], split="oof")
     contested = contested_pixels(sources, photos, threshold=recipe.threshold, jobs=config.jobs)
     present = np.array([float(leaf.weight) for leaf in found])
     result = fit_blend(contested, photos["group"], present=present, method=config.method, k=config.k, seed=config.seed)
     nodes = _weighted(leaf_nodes(recipe.members), result.weights)
     table = _table([leaf.name for leaf in found], present, result)
-    path = SUBMISSIONS / recipe.name / "blend.json"
+    path = EnsembleFolder(SUBMISSIONS / recipe.name).blend
     about = {"method": config.method, "k": config.k, "seed": config.seed, "threshold": recipe.threshold}
     outcome = {"accepted": result.accepted, "dice": result.fitted_dice, "members": nodes}
     about |= outcome | {"table": table.to_dict("records"), "fitted_on": ingredients(found)}

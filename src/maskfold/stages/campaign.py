@@ -17,10 +17,11 @@ from maskfold.campaign.jobs import Job, ensemble_jobs, member_jobs
 from maskfold.campaign.members import Member, find_members
 from maskfold.campaign.runner import Runner, Standing, State, start_stage
 from maskfold.campaign.table import draw, ensemble_score, score_of
-from maskfold.config import EXPERIMENTS, SUBMISSIONS, build, compose, entry_point, resolved
+from maskfold.config import SUBMISSIONS, build, compose, entry_point, resolved
 from maskfold.ensembling.recipe import Recipe
 from maskfold.errors import MaskfoldError
 from maskfold.files import locked
+from maskfold.runs.ensemble_folder import EnsembleFolder
 
 log = logging.getLogger(__name__)
 
@@ -33,19 +34,18 @@ def campaign(config: DictConfig) -> dict[str, Standing]:
         raise MaskfoldError("overwrite=true would begin anew at every retry: remove the runs' folders instead.")
     recipe: Recipe = build(config.ensemble)
     train, predict, merge = (shlex.split(told) for told in (config.train, config.predict, config.merge))
-    members = find_members([recipe.members, recipe.repair.members or []], train)
+    members = find_members([one.members for one in recipe.passes], train)
     tta = compose("predict", ["name=any", *predict]).tta
     for member in members:
         member.refuse_other_runs()
         member.refuse_other_maps(tta)
     jobs = [job for member in members for job in member_jobs(member, train=train, predict=predict)]
-    folder = SUBMISSIONS / recipe.name
+    folder = EnsembleFolder(SUBMISSIONS / recipe.name)
     merge = [*_chosen(recipe.name), *merge]
     jobs += ensemble_jobs(folder, recipe, resolved(config.ensemble), members, overrides=merge)
-    logs = folder / "campaign"
-    with locked(logs):
-        standings = _run(jobs, members, folder, logs, at_once=config.jobs, retries=config.retries, poll=config.poll)
-    _summarise(standings, logs)
+    with locked(folder.logs):
+        standings = _run(jobs, members, folder, at_once=config.jobs, retries=config.retries, poll=config.poll)
+    _summarise(standings, folder.logs)
     return standings
 
 
@@ -59,20 +59,19 @@ def _chosen(name: str) -> list[str]:
 def _run(
     jobs: Sequence[Job],
     members: Sequence[Member],
-    folder: Path,
-    logs: Path,
+    folder: EnsembleFolder,
     *,
     at_once: int,
     retries: int,
     poll: float,
 ) -> dict[str, Standing]:
     """Run jobs under a live table."""
-    began = time.monotonic()
-    results = {member.name: EXPERIMENTS / member.name / "results.csv" for member in members}
+    began, logs = time.monotonic(), folder.logs
+    results = {member.name: member.folder.results for member in members}
 
     def table() -> object:
         scores = {name: score_of(path) for name, path in results.items() if path.exists()}
-        scores["ensemble"] = ensemble_score(folder / "oof/scores.parquet")
+        scores["ensemble"] = ensemble_score(folder.oof.scores)
         seconds = time.monotonic() - began
         return draw(runner.standings.values(), title=f"{folder.name}: logs in {logs}", seconds=seconds, scores=scores)
 

@@ -13,11 +13,8 @@ from maskfold.cards.blocks import regenerate
 from maskfold.cards.configuration import KEYS, PARTS, changed_keys, configuration_table
 from maskfold.cards.curve import learning_curve
 from maskfold.cards.documents import (
-    CARD,
-    CURVE,
-    RESULTS,
     Blocks,
-    Network,
+    NetworkFacts,
     documents,
     first_card,
     members,
@@ -26,6 +23,7 @@ from maskfold.cards.documents import (
 )
 from maskfold.config import CONF, EXPERIMENTS, build, compose, entry_point
 from maskfold.errors import MaskfoldError
+from maskfold.runs.layout import MemberFolder
 
 log = logging.getLogger(__name__)
 
@@ -38,23 +36,25 @@ def card(config: DictConfig) -> list[Path]:
         blocks = Blocks(document, experiments=EXPERIMENTS, network=network)
         changed += _write(document, regenerate(document.read_text(), blocks, name=str(document)))
     log.info("%s", "\n".join(map(str, dict.fromkeys(changed))) or "Nothing has changed.")
-    if config.name is not None and not (EXPERIMENTS / config.name / RESULTS).exists():
+    if config.name is not None and not MemberFolder(EXPERIMENTS / config.name).results.exists():
         log.info("%s: %s", config.name, not_measured(config.name))
     return changed
 
 
 def _prepare(name: str) -> list[Path]:
     """Draw a member's learning curve, and begin its card if it has none; return what has changed."""
-    folder, overlay = EXPERIMENTS / name, _overlay(name)
-    if not overlay.exists() and not folder.is_dir():
+    folder, overlay = MemberFolder(EXPERIMENTS / name), _overlay(name)
+    if not overlay.exists() and not folder.path.is_dir():
         known = ", ".join(members(EXPERIMENTS))
-        raise MaskfoldError(f"{name}: there is neither conf/experiment/{name}.yaml nor {folder}/. Members: {known}.")
+        raise MaskfoldError(
+            f"{name}: there is neither conf/experiment/{name}.yaml nor {folder.path}/. Members: {known}."
+        )
     changed = []
     logs = scored_logs(folder)
     if logs:
-        changed += _write(folder / CURVE, as_svg(learning_curve(logs)))
-    if not (folder / CARD).exists():
-        changed += _write(folder / CARD, first_card(name, overlay.read_text() if overlay.exists() else None))
+        changed += _write(folder.curve, as_svg(learning_curve(logs)))
+    if not folder.card.exists():
+        changed += _write(folder.card, first_card(name, overlay.read_text() if overlay.exists() else None))
     return changed
 
 
@@ -70,7 +70,7 @@ def _overlay(name: str) -> Path:
 
 
 @functools.cache
-def network(name: str) -> Network | None:
+def network(name: str) -> NetworkFacts | None:
     """Return what an experiment's cards say of it, or None if there is no such file in `conf/experiment/`."""
     if not _overlay(name).exists():
         return None
@@ -87,7 +87,7 @@ def network(name: str) -> Network | None:
         parameters=parameters,
         schedule=build(config.schedule),
     )
-    return Network(configuration=table, parameters=parameters)
+    return NetworkFacts(configuration=table, parameters=parameters)
 
 
 def _option(group: str, option: str) -> DictConfig:

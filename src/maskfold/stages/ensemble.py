@@ -13,12 +13,19 @@ from omegaconf import DictConfig
 from maskfold import files
 from maskfold.config import EXPERIMENTS, SUBMISSIONS, build, entry_point, resolved
 from maskfold.data.table import fingerprint
-from maskfold.ensembling.fusion import fused_ingredients, fused_leaf, fused_origin, fusible, refuse_other_networks
+from maskfold.ensembling.fusion import (
+    fused_ingredients,
+    fused_origin,
+    fusible,
+    leaves_of_passes,
+    refuse_other_networks,
+)
 from maskfold.ensembling.manifest import data_of, ingredients, newest_map, refuse_other_data
-from maskfold.ensembling.merge import Job, merge_with_repair, read_masks
+from maskfold.ensembling.merge import MergeJob, merge_with_repair, read_masks
 from maskfold.ensembling.recipe import Recipe
-from maskfold.ensembling.tree import leaves, open_sources
+from maskfold.ensembling.tree import open_members
 from maskfold.prediction.splits import photos_of
+from maskfold.runs.ensemble_folder import EnsembleFolder, ResultFolder
 from maskfold.submission.writer import write_submission
 
 log = logging.getLogger(__name__)
@@ -27,12 +34,10 @@ log = logging.getLogger(__name__)
 def ensemble(config: DictConfig) -> pd.DataFrame:
     """Write an ensemble's submission, scores and manifest; return the scores, a row an image."""
     recipe: Recipe = build(config.ensemble)
-    if config.fused:
-        members = fusible(recipe, split=config.split, experiments=EXPERIMENTS)
-        found = best = [fused_leaf(SUBMISSIONS / recipe.name)]
-    else:
-        members = found = leaves(recipe.members, split=config.split, experiments=EXPERIMENTS)
-        best = leaves(recipe.repair.members or recipe.members, split=config.split, experiments=EXPERIMENTS)
+    folder = EnsembleFolder(SUBMISSIONS / recipe.name)
+    result, fused = folder.result(config.split), folder.fused if config.fused else None
+    found, best = leaves_of_passes(recipe, split=config.split, experiments=EXPERIMENTS, fused=fused)
+    members = fusible(recipe, split=config.split, experiments=EXPERIMENTS) if config.fused else found
     data = data_of(members) if config.data is None else resolved(config.data)
     photos = photos_of(build(data).load(), config.split)
     made_of = ingredients(found), ingredients(best)
@@ -40,7 +45,6 @@ def ensemble(config: DictConfig) -> pd.DataFrame:
         origin = fused_origin(members, fingerprint(photos))
         refuse_other_networks(found[0], origin)
         made_of = (fused_ingredients(members, origin),) * 2
-    folder = SUBMISSIONS / recipe.name / ("oof" if config.split == "oof" else "")
     manifest = {
         "ensemble": resolved(config.ensemble),
         "split": config.split,
@@ -53,36 +57,32 @@ def ensemble(config: DictConfig) -> pd.DataFrame:
     }
     if config.split == "test":
         refuse_other_data([*found, *best], manifest["data"])
-    with files.locked(folder):
-        parts = folder / "parts"
+    with files.locked(result.path):
         state = json.dumps([manifest, newest_map([*found, *best])])  # parts of anything else are not gone on with
         key = hashlib.sha256(state.encode()).hexdigest()[:16]
+        opened = (tuple(open_members(part, photos["image_id"], split=config.split)) for part in (found, best))
         usual, repair = (
-            Job(tuple(open_sources(part, photos["image_id"], split=config.split)), threshold, steps, parts / key / name)
-            for name, part, threshold, steps in (
-                ("usual", found, recipe.threshold, recipe.postprocess),
-                ("repair", best, recipe.repair_threshold, recipe.repair_steps),
-            )
+            MergeJob(sources, one.threshold, one.steps, result.parts / key / name)
+            for sources, (name, one) in zip(opened, recipe.passes._asdict().items(), strict=True)
         )
         rows = merge_with_repair(usual, repair, recipe.repair.count(len(photos)), photos, jobs=config.jobs)
         masks = read_masks(usual, repair, photos, rows["repaired"])
-        scores = _write(folder, rows, masks, photos, manifest)
-        shutil.rmtree(parts, ignore_errors=True)
-    log.info("%s: %d images, %d repaired", folder, len(scores), scores["repaired"].sum())
+        scores = _write(result, rows, masks, photos, manifest)
+        shutil.rmtree(result.parts, ignore_errors=True)
+    log.info("%s: %d images, %d repaired", result.path, len(scores), scores["repaired"].sum())
     return scores
 
 
 def _write(
-    folder: Path, rows: pd.DataFrame, masks: Iterator[str], photos: pd.DataFrame, manifest: dict
+    result: ResultFolder, rows: pd.DataFrame, masks: Iterator[str], photos: pd.DataFrame, manifest: dict
 ) -> pd.DataFrame:
     names = [Path(image).name for image in photos["image"]]
-    submission = folder / "submission.csv.gz"
-    write_submission(submission, zip(names, masks, strict=True))
+    write_submission(result.submission, zip(names, masks, strict=True))
     about = photos[["image_id", "group", "view", "height", "width"]].reset_index(drop=True)
     scores = about.merge(rows, on="image_id").dropna(axis="columns", how="all")
-    with files.atomic_path(folder / "scores.parquet") as part:
+    with files.atomic_path(result.scores) as part:
         scores.to_parquet(part, index=False)
-    files.write_json(folder / "manifest.json", manifest | {"submission_sha256": files.sha256(submission)})
+    files.write_json(result.manifest, manifest | {"submission_sha256": files.sha256(result.submission)})
     return scores
 
 

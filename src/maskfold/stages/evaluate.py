@@ -1,7 +1,6 @@
 """Score a member's out-of-fold maps: `python -m maskfold.stages.evaluate name=linknet34`."""
 
 import logging
-from pathlib import Path
 
 import pandas as pd
 from omegaconf import DictConfig, OmegaConf
@@ -10,16 +9,16 @@ from maskfold import files
 from maskfold.config import EXPERIMENTS, build, entry_point
 from maskfold.data.folds import fold_members, read_folds, split_path
 from maskfold.ensembling.evaluation import score_images, summarise
-from maskfold.ensembling.tree import leaves, open_sources
+from maskfold.ensembling.tree import leaves, open_members
 from maskfold.errors import MaskfoldError
-from maskfold.runs.run_folder import RunFolder
+from maskfold.runs.layout import MemberFolder
 
 log = logging.getLogger(__name__)
 
 
 def evaluate(config: DictConfig) -> pd.DataFrame:
     """Write a member's `results.csv` and `scores.parquet`; return the results, a row for each fold and one for all."""
-    member = EXPERIMENTS / config.name
+    member = MemberFolder(EXPERIMENTS / config.name)
     trained = _config_of_any_fold(member)
     source = build(trained.data)
     table = source.load()
@@ -28,27 +27,28 @@ def evaluate(config: DictConfig) -> pd.DataFrame:
     wanted = [image_id for number in numbers for image_id in fold_members(folds, number)]
     rows = table.merge(folds[folds["image_id"].isin(wanted)][["image_id", "fold"]], on="image_id")
     members = leaves([{"experiment": config.name, "folds": numbers}], split="oof", experiments=EXPERIMENTS)
-    (oof,) = open_sources(members, rows["image_id"], split="oof")
+    (oof,) = open_members(members, rows["image_id"], split="oof")
     scores, by_threshold = score_images(oof, rows, jobs=config.jobs)
     results = summarise(scores, by_threshold).join(_costs(member, numbers), on="fold")
-    with files.atomic_path(member / "scores.parquet") as part:
+    with files.atomic_path(member.scores) as part:
         scores.to_parquet(part, index=False)
-    files.write_text(member / "results.csv", results.to_csv(index=False))
-    log.info("%s\n%s", member / "results.csv", results.to_string(index=False))
+    files.write_text(member.results, results.to_csv(index=False))
+    log.info("%s\n%s", member.results, results.to_string(index=False))
     return results
 
 
-def _config_of_any_fold(member: Path) -> DictConfig:
-    runs = [RunFolder(path) for path in sorted(member.glob("fold*"))]
-    trained = [run for run in runs if run.config.exists()]
-    if not trained:
-        raise MaskfoldError(f"{member}: no fold has been trained. Run `make train EXP={member.name} FOLD=all` first.")
-    return OmegaConf.create(trained[0].read_config())
+def _config_of_any_fold(member: MemberFolder) -> DictConfig:
+    begun = member.begun()
+    if not begun:
+        raise MaskfoldError(
+            f"{member.path}: no fold has been trained. Run `make train EXP={member.name} FOLD=all` first."
+        )
+    return OmegaConf.create(begun[0].read_config())
 
 
-def _costs(member: Path, folds: list[int]) -> pd.DataFrame:
+def _costs(member: MemberFolder, folds: list[int]) -> pd.DataFrame:
     """Return what each fold's training cost: `epochs`, `seconds`, `images_per_second`, `peak_memory_mb`, `device`."""
-    costs = {str(fold): RunFolder(member / f"fold{fold}").costs() for fold in folds}
+    costs = {str(fold): member.run(fold).costs() for fold in folds}
     return pd.DataFrame.from_dict(costs, orient="index").convert_dtypes()
 
 

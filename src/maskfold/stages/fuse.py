@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 from maskfold.config import EXPERIMENTS, SUBMISSIONS, build, entry_point, refuse_unknown, resolved
 from maskfold.data.table import fingerprint
-from maskfold.ensembling.fusion import STORE, fused_origin, fusible, networks
+from maskfold.ensembling.fusion import fused_origin, fusible, networks
 from maskfold.ensembling.manifest import data_of
 from maskfold.ensembling.recipe import Recipe
 from maskfold.ensembling.tree import Leaf
@@ -21,6 +21,7 @@ from maskfold.prediction.members import load_network
 from maskfold.prediction.predictor import TRAINER, predict_together
 from maskfold.prediction.splits import photos_of
 from maskfold.prediction.store import ProbabilityStore
+from maskfold.runs.ensemble_folder import EnsembleFolder
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ def fuse(config: DictConfig) -> ProbabilityStore:
     found = fusible(recipe, split="test", experiments=EXPERIMENTS)
     data = _common_data(found) if config.data is None else resolved(config.data)
     photos = photos_of(build(data).load(), "test")
-    store = ProbabilityStore(SUBMISSIONS / recipe.name / STORE)
+    store = ProbabilityStore(EnsembleFolder(SUBMISSIONS / recipe.name).fused)
     branches = _branches(found)
     first = rank_zero_only.rank == 0  # of several processes of one run, the one that keeps the folder
     with locked(store.folder) if first else nullcontext():

@@ -9,6 +9,7 @@ from hydra.errors import HydraException
 from maskfold.analysis.notebook import execute
 from maskfold.config import SUBMISSIONS, build, compose, quiet_console
 from maskfold.errors import MaskfoldError
+from maskfold.runs.ensemble_folder import EnsembleFolder
 
 NOTEBOOK = Path(__file__).parents[3] / "notebooks" / "error_analysis.ipynb"
 
@@ -22,7 +23,7 @@ def notebook(overrides: list[str]) -> Path:
         overrides: What `make report` would be told, such as `ensemble=linknet34` and `images=3`.
     """
     name = build(compose("report", overrides).ensemble).name
-    path = SUBMISSIONS / name / NOTEBOOK.name
+    path = EnsembleFolder(SUBMISSIONS / name).path / NOTEBOOK.name
     execute(NOTEBOOK, path, parameters={"REPORT": overrides}, folder=Path.cwd())
     log.info("%s", path)
     return path

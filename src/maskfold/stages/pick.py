@@ -8,11 +8,13 @@ from omegaconf import DictConfig
 
 from maskfold.analysis import formats
 from maskfold.analysis.evidence import attempt
-from maskfold.config import EXPERIMENTS, SUBMISSIONS, entry_point
+from maskfold.config import SUBMISSIONS, entry_point
 from maskfold.errors import MaskfoldError, listing
 from maskfold.leaderboard.picker import choose, compare, difference
 from maskfold.leaderboard.results import read_out_of_fold, read_result, short_hash
 from maskfold.leaderboard.table import read_table
+from maskfold.runs.ensemble_folder import EnsembleFolder, submitted_ensembles
+from maskfold.runs.layout import LEADERBOARD
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +22,7 @@ log = logging.getLogger(__name__)
 def pick(config: DictConfig) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
     """Print and return the submissions compared, and the two picked, each with its reason."""
     missing: list[str] = []
-    names = config.ensembles or sorted(path.parent.name for path in SUBMISSIONS.glob("*/submission.csv.gz"))
+    names = config.ensembles or [folder.name for folder in submitted_ensembles(SUBMISSIONS)]
     found = {name: read for name in names if (read := attempt(missing, _read, _submission(name))) is not None}
     if missing:
         log.info("Left out:\n%s\n", listing(missing, limit=len(missing)))
@@ -29,7 +31,7 @@ def pick(config: DictConfig) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
     _refuse_other_data({name: data for name, (_, data) in found.items()})
     table = compare({name: scores for name, (scores, _) in found.items()}, seed=config.seed)
     best, *others = (_submission(name) for name in table["name"])
-    public = read_table(EXPERIMENTS / "leaderboard.csv").groupby("submission")["public"].last()
+    public = read_table(LEADERBOARD).groupby("submission")["public"].last()
     table["difference"] = [0.0, *(difference(best, other) for other in others)]
     table["submission"] = [short_hash(path) for path in (best, *others)]
     table["public"] = table["submission"].map(public)
@@ -45,7 +47,7 @@ def pick(config: DictConfig) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
 
 
 def _submission(name: str) -> Path:
-    return SUBMISSIONS / name / "submission.csv.gz"
+    return EnsembleFolder(SUBMISSIONS / name).test.submission
 
 
 def _read(submission: Path) -> tuple[pd.DataFrame, tuple[str, str]]:

@@ -42,7 +42,7 @@ def _members(config: DictConfig, train: list[str]) -> list[Member]:
     if config.ensemble is None:
         return named
     recipe = build(config.ensemble)
-    return named + find_members([recipe.members, recipe.repair.members or []], train)
+    return named + find_members([one.members for one in recipe.passes], train)
 
 
 def _how(config: DictConfig) -> str:

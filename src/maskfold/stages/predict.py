@@ -16,22 +16,22 @@ from maskfold.prediction.predictor import TRAINER, predict_photos
 from maskfold.prediction.splits import photos_of
 from maskfold.prediction.store import ProbabilityStore
 from maskfold.prediction.tta import check_tta
-from maskfold.runs.run_folder import RunFolder
+from maskfold.runs.layout import MemberFolder
 
 log = logging.getLogger(__name__)
 
 
 def predict(config: DictConfig) -> ProbabilityStore:
     """Add every map that is missing to a fold's store of a split; return the store."""
-    folder = RunFolder(EXPERIMENTS / config.name / f"fold{config.fold}")
+    folder = MemberFolder(EXPERIMENTS / config.name).run(config.fold)
     trained = OmegaConf.create(folder.read_config())
     tta = check_tta(config.tta or trained.tta)
     trainer = resolved(config.trainer)
     refuse_unknown(trainer, TRAINER, group="trainer.")
     photos = _photos(config, trained)
-    checkpoint = folder.checkpoints / f"{config.checkpoint}.ckpt"
+    checkpoint = folder.checkpoint(config.checkpoint)
     network = load_network(checkpoint)
-    store = ProbabilityStore(folder.predictions / (config.store or config.split))
+    store = ProbabilityStore(folder.store(config.store or config.split))
     first = rank_zero_only.rank == 0  # of several processes of one run, the one that keeps the folder
     with locked(store.folder) if first else nullcontext():
         if first:

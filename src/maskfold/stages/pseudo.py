@@ -14,15 +14,16 @@ from maskfold import files
 from maskfold.config import EXPERIMENTS, build, entry_point, resolved
 from maskfold.data.table import fingerprint
 from maskfold.ensembling.manifest import data_of, ingredients, refuse_other_data
-from maskfold.ensembling.merge import Job, merge
+from maskfold.ensembling.merge import MergeJob, merge
 from maskfold.ensembling.recipe import Recipe
-from maskfold.ensembling.tree import leaves, open_sources
+from maskfold.ensembling.tree import leaves, open_members
 from maskfold.errors import MaskfoldError
 from maskfold.prediction.splits import photos_of
 from maskfold.pseudo.label_set import LabelSet
 from maskfold.pseudo.labelling import Labeller, draw_sheet, write_labels
 from maskfold.pseudo.selection import confident
 from maskfold.pseudo.teachers import Teachers, teachers_of_folds
+from maskfold.runs.layout import fold_name
 from maskfold.runs.lineage import sight_of_group
 
 log = logging.getLogger(__name__)
@@ -70,8 +71,8 @@ def _label(
     fold, lineage = teachers.fold, teachers.lineage
     # A photo of a group that the fold is validated on would show the network what it is to be tested with.
     photos = photos[~photos["group"].map(sight_of_group).isin(lineage.held_out)].reset_index(drop=True)
-    sources = tuple(open_sources(teachers.leaves, photos["image_id"], split="test"))
-    job = Job(sources, recipe.threshold, (), work / f"fold{fold}")
+    sources = tuple(open_members(teachers.leaves, photos["image_id"], split="test"))
+    job = MergeJob(sources, recipe.threshold, (), work / fold_name(fold))
     scores = merge(job, photos, description=f"fold {fold}: score", jobs=config.jobs)
     taken = confident(scores, quantile=config.quantile, empty=config.empty)[["image_id", "unconfidence"]]
     labeller = Labeller(sources, config.soft, recipe.threshold, recipe.postprocess, partial(labels.mask, fold))

@@ -8,14 +8,14 @@ from omegaconf import DictConfig
 
 from maskfold import files
 from maskfold.analysis.charts import as_png
-from maskfold.config import EXPERIMENTS, SUBMISSIONS, entry_point
+from maskfold.config import SUBMISSIONS, entry_point, resolved
 from maskfold.errors import MaskfoldError
 from maskfold.leaderboard.chart import comparable, leaderboard_chart
 from maskfold.leaderboard.results import member_names, read_out_of_fold, read_result, short_hash
 from maskfold.leaderboard.submitting import submit_once
-
-# The one stage that runs another: nothing may be uploaded that was not checked in the same breath.
-from maskfold.stages.doctor import doctor
+from maskfold.runs.ensemble_folder import ensemble_of
+from maskfold.runs.layout import LEADERBOARD, LEADERBOARD_CHART
+from maskfold.submission.checkup import check_up
 
 log = logging.getLogger(__name__)
 
@@ -25,14 +25,22 @@ def submit(config: DictConfig) -> pd.DataFrame:
     submission = Path(config.submission)
     if config.poll <= 0 or config.wait <= 0:
         raise MaskfoldError(f"wait={config.wait:g} poll={config.poll:g}: give seconds above 0.")
-    if not doctor(config).ok:
+    report = check_up(
+        submission,
+        data=None if config.data is None else resolved(config.data),
+        sample=config.sample,
+        height=config.height,
+        width=config.width,
+    )
+    print(f"{submission}: {report}")
+    if not report.ok:  # nothing may be uploaded that was not checked in the same breath
         raise MaskfoldError(f"{submission}: not uploaded. Mend what is listed above first.")
     about = _about(submission, config.competition)
     with files.locked(SUBMISSIONS / ".uploading"):
         table = submit_once(
             submission,
             about,
-            table=EXPERIMENTS / "leaderboard.csv",
+            table=LEADERBOARD,
             message=config.message,
             wait=config.wait,
             poll=config.poll,
@@ -40,16 +48,16 @@ def submit(config: DictConfig) -> pd.DataFrame:
         table = table[table["competition"] == config.competition]
         compared = comparable(table)
         if len(compared):
-            files.write_bytes(EXPERIMENTS / "leaderboard.png", as_png(leaderboard_chart(compared)))
+            files.write_bytes(LEADERBOARD_CHART, as_png(leaderboard_chart(compared)))
     own = table[table["submission"] == about["submission"]]
-    log.info("%s\n%s", EXPERIMENTS / "leaderboard.csv", own.T.to_string(header=False))
+    log.info("%s\n%s", LEADERBOARD, own.T.to_string(header=False))
     return table
 
 
 def _about(submission: Path, competition: str) -> dict[str, object]:
     """Return what the table says of a submission before it is uploaded; say why what is missing is so."""
     about = {"competition": competition, "submission": short_hash(submission)}
-    about |= {"ensemble": submission.parent.name, "members": "", "cv": float("nan")}
+    about |= {"ensemble": ensemble_of(submission).name, "members": "", "cv": float("nan")}
     try:
         manifest = read_result(submission)
         about |= {"ensemble": manifest["ensemble"]["name"], "members": member_names(manifest)}

@@ -16,6 +16,7 @@ from maskfold.engine.schedules import Schedule
 from maskfold.engine.task import Task
 from maskfold.files import locked
 from maskfold.pseudo.rows import FoldRows, read_fold
+from maskfold.runs.layout import MemberFolder
 from maskfold.runs.lineage import write_lineage
 from maskfold.runs.run_folder import RunFolder
 from maskfold.tracking.guard import tracked
@@ -30,7 +31,7 @@ def train(config: DictConfig) -> dict[str, float]:
     parts: TaskParts = build(config.task)
     refuse_unknown(config.trainer, TRAINER, group="trainer.")
     rows = read_fold(build(config.data), split_file=config.split_file, fold=config.fold, pseudo=config.pseudo)
-    folder = RunFolder(EXPERIMENTS / config.name / f"fold{config.fold}")
+    folder = MemberFolder(EXPERIMENTS / config.name).run(config.fold)
     if rank_zero_only.rank != 0:  # one of several processes of one run, whose first one keeps the folder
         return _fit(config, parts, rows, folder)
     with locked(folder.path):

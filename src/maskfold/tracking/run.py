@@ -9,9 +9,8 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from maskfold import files
+from maskfold.runs.layout import fold_name
 from maskfold.runs.run_folder import RunFolder
-
-KEPT = "tracking.json"  # in the run folder: the ids that the trackers know the run by
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class Run:
     @property
     def fold(self) -> str:
         """`fold0`, `fold1` and so on."""
-        return f"fold{self.config['fold']}"
+        return fold_name(self.config["fold"])
 
     def known_as(self, tracker: str) -> str | None:
         """Return the id that a tracker has given this run before it was broken off, or None."""
@@ -46,14 +45,11 @@ class Run:
 
     def keep(self, tracker: str, run_id: str) -> None:
         """Remember the id that a tracker has given this run; it goes when the run folder does."""
-        files.write_json(self._kept, self._ids() | {tracker: run_id})
-
-    @property
-    def _kept(self) -> Path:
-        return self.folder.path / KEPT
+        files.write_json(self.folder.trackers, self._ids() | {tracker: run_id})
 
     def _ids(self) -> dict[str, str]:
-        return files.read_json(self._kept) if self._kept.exists() else {}
+        kept = self.folder.trackers
+        return files.read_json(kept) if kept.exists() else {}
 
 
 def plain_name(name: str) -> str:

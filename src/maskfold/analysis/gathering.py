@@ -1,0 +1,83 @@
+"""Everything there is to know about an ensemble, gathered from what the stages have left on disk."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from maskfold.analysis.evidence import Evidence, Split, attempt, open_split, read_manifest, read_member
+from maskfold.analysis.truth import score_submission
+from maskfold.config import build
+from maskfold.data.sources import Source
+from maskfold.ensembling.recipe import Recipe
+from maskfold.ensembling.tree import leaves
+from maskfold.errors import MaskfoldError
+from maskfold.runs.ensemble_folder import EnsembleFolder
+from maskfold.runs.layout import EXPERIMENTS, SUBMISSIONS
+
+
+def gather(ensemble: dict[str, Any], *, experiments: Path = EXPERIMENTS, submissions: Path = SUBMISSIONS) -> Evidence:
+    """Find all there is to know about an ensemble.
+
+    Args:
+        ensemble: Its configuration, plain and resolved.
+        experiments: The folder of all members.
+        submissions: The folder of all ensembles.
+
+    Raises:
+        MaskfoldError: If there is nothing yet.
+    """
+    recipe: Recipe = build(ensemble)
+    folder = EnsembleFolder(submissions / recipe.name)
+    missing: list[str] = []
+    opened = [attempt(missing, _open, folder, recipe, ensemble, split, experiments) for split in ("test", "oof")]
+    sources = [pair[0] for pair in opened if pair]
+    if not sources:
+        raise MaskfoldError("\n".join(["There is nothing to report on yet.", *missing]))
+    source = sources[0]
+    test, oof = (pair and pair[1] for pair in opened)
+    members = {} if oof is None else _members(recipe, oof, missing, experiments)
+    planted, hidden = source.root / "planted.csv", source.root / "test_truth"
+    scored = test is not None and hidden.is_dir()
+    return Evidence(
+        name=recipe.name,
+        data=source.name,
+        test=test,
+        oof=oof,
+        members={name: scores for name, (scores, _) in members.items()},
+        results={name: results for name, (_, results) in members.items()},
+        planted=pd.read_csv(planted) if planted.exists() else None,
+        truth=attempt(missing, score_submission, folder.test.submission, hidden) if scored else None,
+        missing=missing,
+    )
+
+
+def need_oof(evidence: Evidence) -> Split:
+    """Return the ensemble's result out of fold.
+
+    Raises:
+        MaskfoldError: If it is not there; the message says what makes it.
+    """
+    if evidence.oof is None:
+        raise MaskfoldError("\n".join(["There is nothing out of fold to analyse.", *evidence.missing]))
+    return evidence.oof
+
+
+def _open(
+    folder: EnsembleFolder, recipe: Recipe, ensemble: dict[str, Any], split: str, experiments: Path
+) -> tuple[Source, Split]:
+    """Open what the `ensemble` stage left of a split, with its data."""
+    command = f"make ensemble ENS={recipe.name}" + (" ARGS=split=oof" if split == "oof" else "")
+    manifest = read_manifest(folder.result(split), ensemble=ensemble, command=command)
+    source = build(manifest["source"])
+    return source, open_split(folder, recipe, manifest, source.load(), experiments=experiments, command=command)
+
+
+def _members(
+    recipe: Recipe, oof: Split, missing: list[str], experiments: Path
+) -> dict[str, tuple[pd.DataFrame, pd.DataFrame]]:
+    """Read the scores of every member that was evaluated."""
+    found = {leaf.name: leaf for leaf in leaves(recipe.members, split="oof", experiments=experiments)}
+    ids = oof.scores["image_id"]
+    read = {name: attempt(missing, read_member, leaf, ids, experiments=experiments) for name, leaf in found.items()}
+    return {name: scores for name, scores in read.items() if scores is not None}

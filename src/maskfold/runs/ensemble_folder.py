@@ -1,0 +1,72 @@
+"""The layout of `submissions/`: what is made of an ensemble, and where."""
+
+from pathlib import Path
+
+
+class ResultFolder:
+    """What the `ensemble` stage leaves of one split, and the names of it.
+
+    Attributes:
+        path: The folder.
+        submission: A mask of every image.
+        scores: A row an image.
+        manifest: What it was made of; the last thing written.
+        parts: Finished work of a merge that goes on; gone when it has ended.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.submission = path / "submission.csv.gz"
+        self.scores = path / "scores.parquet"
+        self.manifest = path / "manifest.json"
+        self.parts = path / "parts"
+
+
+class EnsembleFolder:
+    """`submissions/<ensemble>/` and the names of what lies in it.
+
+    The result on the test photos lies in the folder itself, that out of fold in one of its own below.
+
+    Attributes:
+        path: The folder.
+        test: The result on the test photos.
+        oof: The result out of fold.
+        fused: The store of maps that were predicted in one pass.
+        blend: The fitted weights.
+        report: The page to look at.
+        logs: Those of the campaign that made it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.test = ResultFolder(path)
+        self.oof = ResultFolder(path / "oof")
+        self.fused = path / "fused"
+        self.blend = path / "blend.json"
+        self.report = path / "report.html"
+        self.logs = path / "campaign"
+
+    @property
+    def name(self) -> str:
+        """The folder's own name."""
+        return self.path.name
+
+    def result(self, split: str) -> ResultFolder:
+        """Return the folder of a split's result, `oof` or `test`."""
+        return self.oof if split == "oof" else self.test
+
+
+def result_of(submission: Path) -> ResultFolder:
+    """Return the folder of the result that a submission is part of: the way back from `ResultFolder.submission`."""
+    return ResultFolder(submission.parent)
+
+
+def ensemble_of(submission: Path) -> EnsembleFolder:
+    """Return the folder of the ensemble that a submission is of: the way back from `EnsembleFolder.test.submission`."""
+    return EnsembleFolder(submission.parent)
+
+
+def submitted_ensembles(submissions: Path) -> list[EnsembleFolder]:
+    """Return the ensembles that have a submission, in the order of their names."""
+    folders = (EnsembleFolder(path) for path in sorted(submissions.glob("*/")))
+    return [folder for folder in folders if folder.test.submission.exists()]

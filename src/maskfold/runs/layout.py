@@ -1,0 +1,70 @@
+"""The layout of `experiments/`: where a member's folds lie, and what is told of all of them together."""
+
+from pathlib import Path
+
+from maskfold.runs.run_folder import RunFolder
+
+EXPERIMENTS = Path("experiments")
+SUBMISSIONS = Path("submissions")
+RESULTS = "results.csv"  # of a member
+LEADERBOARD = EXPERIMENTS / "leaderboard.csv"
+LEADERBOARD_CHART = EXPERIMENTS / "leaderboard.png"
+
+_FOLD = "fold"
+
+
+class MemberFolder:
+    """`experiments/<member>/` and the names of what lies in it.
+
+    Attributes:
+        path: The folder.
+        card: What is said of the member, with generated blocks.
+        curve: Its learning curve.
+        results: Its out-of-fold scores, a row a fold and one of all: committed.
+        scores: The same, a row an image.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.card = path / "README.md"
+        self.curve = path / "learning_curve.svg"
+        self.results = path / RESULTS
+        self.scores = path / "scores.parquet"
+
+    @property
+    def name(self) -> str:
+        """The folder's own name."""
+        return self.path.name
+
+    def run(self, fold: int) -> RunFolder:
+        """Return the folder of one fold's run, which need not be there yet."""
+        return RunFolder(self.path / fold_name(fold))
+
+    def runs(self) -> list[RunFolder]:
+        """Return the runs that have a folder, in the order of their folds."""
+        names = (path.name.removeprefix(_FOLD) for path in self.path.glob(f"{_FOLD}*"))
+        return [self.run(fold) for fold in sorted(map(int, filter(str.isdecimal, names)))]
+
+    def begun(self) -> list[RunFolder]:
+        """Return the runs that were begun, in the order of their folds."""
+        return [run for run in self.runs() if run.config.exists()]
+
+    def holds(self, run: RunFolder) -> bool:
+        """Return whether it is a run of this member."""
+        return run.path.parent == self.path
+
+
+def member_folders(experiments: Path) -> list[MemberFolder]:
+    """Return the folders that have a card or results, in the order of their names."""
+    folders = (MemberFolder(path) for path in sorted(experiments.glob("*/")))
+    return [folder for folder in folders if folder.card.exists() or folder.results.exists()]
+
+
+def fold_name(fold: int) -> str:
+    """Return what a fold is called where it has a folder."""
+    return f"{_FOLD}{fold}"
+
+
+def fold_of(run: RunFolder) -> int:
+    """Return the number of a run's fold, from its folder's name."""
+    return int(run.path.name.removeprefix(_FOLD))

@@ -1,0 +1,94 @@
+"""Configurations that an earlier version has written, in the words of this one.
+
+A run folder is read years after it was written. Since then modules have moved, and keys have come that it knows
+nothing of: whoever moves a module or adds a key to training says so here.
+"""
+
+from copy import deepcopy
+from typing import Any
+
+# Where a module's classes are now. The longest name that fits is taken, so one class can be told from its module.
+MOVED = {
+    "maskfold.analysis.disagreement": "maskfold.masks.disagreement",
+    "maskfold.analysis.pictures": "maskfold.masks.pictures",
+    "maskfold.data.dataset": "maskfold.segmentation.dataset",
+    "maskfold.data.dataset.ByEpoch": "maskfold.data.augmentation.ByEpoch",
+    "maskfold.data.studio": "maskfold.studio",
+    "maskfold.ensembling.unconfidence": "maskfold.masks.unconfidence",
+    "maskfold.pseudo.lineage": "maskfold.runs.lineage",
+    "maskfold.submission.rle": "maskfold.masks.rle",
+    "maskfold.tracking.samples": "maskfold.segmentation.samples",
+    "maskfold.training.averaging": "maskfold.engine.averaging",
+    "maskfold.training.batch_size": "maskfold.engine.batch_size",
+    "maskfold.training.boundary": "maskfold.segmentation.boundary",
+    "maskfold.training.callbacks": "maskfold.engine.callbacks",
+    "maskfold.training.checkpoints": "maskfold.engine.checkpoints",
+    "maskfold.training.engine": "maskfold.engine.engine",
+    "maskfold.training.loaders": "maskfold.engine.loaders",
+    "maskfold.training.losses": "maskfold.segmentation.losses",
+    "maskfold.training.mask_metrics": "maskfold.masks.scores",
+    "maskfold.training.metrics": "maskfold.segmentation.metrics",
+    "maskfold.training.mining": "maskfold.engine.mining",
+    "maskfold.training.run_folder": "maskfold.runs.run_folder",
+    "maskfold.training.schedules": "maskfold.engine.schedules",
+    "maskfold.training.segmentation": "maskfold.engine.task",
+}
+
+# By key (dotted) what training did before there was such a key: a run of then and one of now that says just this are
+# the same run.
+ADDED: dict[str, Any] = {
+    # Masks: there was no other task. As in a run folder of today, its parts stand elsewhere in the configuration.
+    "task": {
+        "_target_": "maskfold.segmentation.parts.SegmentationParts",
+        "geometry": "${geometry}",
+        "preprocess": "${preprocess}",
+        "augment": "${augment}",
+        "loss": "${loss}",
+        "tta": "${tta}",
+    },
+    "freeze": [],  # every layer learned
+}
+
+_TARGET = "_target_"
+
+
+def as_of_today(config: dict[str, Any]) -> dict[str, Any]:
+    """Return a training's configuration with the names and the keys of today; what is of today already stays.
+
+    Args:
+        config: Plain and resolved, of this or an earlier version.
+    """
+    today = with_names_of_today(config)
+    for key, value in ADDED.items():
+        _fill_in(today, key.split("."), deepcopy(value))
+    return today
+
+
+def with_names_of_today(tree: Any) -> Any:
+    """Return nested dictionaries and lists with every `_target_` named as it is now."""
+    if isinstance(tree, dict):
+        return {
+            key: _moved(value) if key == _TARGET and isinstance(value, str) else with_names_of_today(value)
+            for key, value in tree.items()
+        }
+    if isinstance(tree, list):
+        return [with_names_of_today(value) for value in tree]
+    return tree
+
+
+def _moved(name: str) -> str:
+    """Return the name of a class or function as it is now."""
+    fitting = [old for old in MOVED if f"{name}.".startswith(f"{old}.")]
+    if not fitting:
+        return name
+    longest = max(fitting, key=len)
+    return MOVED[longest] + name.removeprefix(longest)
+
+
+def _fill_in(tree: dict[str, Any], path: list[str], value: Any) -> None:
+    *parents, last = path
+    for key in parents:
+        if not isinstance(tree.get(key), dict):
+            return
+        tree = tree[key]
+    tree.setdefault(last, value)

@@ -1,0 +1,60 @@
+"""Which submission is expected: the ids and sizes of its own data, unless they are said; and what is wrong with it."""
+
+from pathlib import Path
+from typing import Any
+
+from maskfold import files
+from maskfold.config import build
+from maskfold.errors import MaskfoldError
+from maskfold.runs.ensemble_folder import result_of
+from maskfold.submission.doctor import Report, Sizes, examine
+
+
+def check_up(
+    submission: Path,
+    *,
+    data: dict[str, Any] | None = None,
+    sample: str | Path | None = None,
+    height: int | None = None,
+    width: int | None = None,
+) -> Report:
+    """Return what is wrong with a submission.
+
+    Args:
+        submission: The file.
+        data: The source of the photos that it is of; None for what the manifest beside it names.
+        sample: A submission with the names that are expected; None for that of the data, if there is one.
+        height: Of all photos, pixels; with `width` the data is not looked at.
+        width: Likewise.
+
+    Raises:
+        MaskfoldError: If nobody says what it is of, or only one of `height` and `width` is given.
+    """
+    if bool(height) != bool(width):
+        raise MaskfoldError("Give both height= and width=, or neither to look the sizes up in the data.")
+    known = None if sample is None else Path(sample)
+    if height and width:
+        return examine(submission, known, sizes=(height, width))
+    default, sizes = _expectations(_data_of(submission) if data is None else data)
+    return examine(submission, known or default, sizes=sizes)
+
+
+def _expectations(data: dict[str, Any]) -> tuple[Path | None, Sizes]:
+    """Return the sample submission of the data, if it has one, and the size of every photo."""
+    source = build(data)
+    sizes = {row.image_id: (row.height, row.width) for row in source.load().itertuples()}
+    sample = source.root / "sample_submission.csv"
+    return sample if sample.exists() else None, sizes
+
+
+def _data_of(submission: Path) -> dict[str, Any]:
+    """Return the data that the manifest beside a submission names."""
+    manifest = result_of(submission).manifest
+    if not manifest.exists():
+        raise MaskfoldError(
+            f"{manifest}: missing, so say what {submission} is of: data=carvana, or height= and width=."
+        )
+    source = files.read_json(manifest).get("source")
+    if source is None:
+        raise MaskfoldError(f"{manifest}: does not name its data, so say what {submission} is of: data=carvana.")
+    return source
