@@ -1,8 +1,10 @@
 """What the benchmarks share: contenders that take turns, each in a process of its own, and results kept and drawn.
 
-Every benchmark writes `docs/measured/<name>.csv`, most of them a `<name>.svg`. Set BENCH_OUT to write elsewhere.
+Every benchmark writes `docs/measured/<name>.csv`, and `<name>.svg` where there is more to see than a table says. Set
+BENCH_OUT to write elsewhere.
 """
 
+import math
 import os
 import platform
 import sys
@@ -15,7 +17,6 @@ from typing import Any, NamedTuple
 
 import blosc2
 import cv2
-import matplotlib
 import numpy as np
 import pandas as pd
 import torch
@@ -29,6 +30,8 @@ from maskfold.files import write_text
 
 OUT = Path(os.environ.get("BENCH_OUT", "docs/measured"))
 BASELINE = "baseline"
+FEWEST_BARS = 3  # two numbers are read more quickly than a chart of them
+PANELS_A_ROW = 4
 
 
 def compete(
@@ -150,24 +153,28 @@ def machine() -> str:
     return f"{(names or [platform.machine()])[0]}, {len(os.sched_getaffinity(0))} cores{gpu}"
 
 
-def publish(name: str, table: pd.DataFrame, figure: Figure | None, **settings: Any) -> None:
-    """Write a benchmark's table, with its settings and the machine in every row, and its chart if it has one; print."""
+def publish(name: str, table: pd.DataFrame, figure: Figure | None = None, **settings: Any) -> None:
+    """Write a benchmark's table, with its settings and the machine in every row, and any chart; print the table."""
     print(table.to_string(index=False, float_format=lambda value: f"{value:.4g}"))
     about = settings | {"machine": machine()}
     write_text(OUT / f"{name}.csv", table.assign(**about).to_csv(index=False, float_format="%.4g"))
     if figure is not None:
         write_text(OUT / f"{name}.svg", as_svg(figure))
-    print(f"-> {OUT / name}.csv{', .svg' if figure else ''}\n", flush=True)
+    print(f"-> {OUT / name}.csv{'' if figure is None else ', .svg'}\n", flush=True)
 
 
-def ratio_chart(table: pd.DataFrame, *, title: str) -> Figure:
+def ratio_chart(table: pd.DataFrame, *, title: str) -> Figure | None:
     """Draw how many times as fast as the baseline each way is, with the extremes of the rounds.
+
+    Of fewer than `FEWEST_BARS` ways there is no chart: the table says it.
 
     Args:
         table: Rows of `compete`, several cases one under another with the column `case`.
         title: Over the chart.
     """
     rows = table[table["way"] != BASELINE].reset_index(drop=True)
+    if len(rows) < FEWEST_BARS:
+        return None
     with drawing(height=1.2 + 0.36 * len(rows)) as axes:
         axes.barh(rows.index, rows["ratio"], color=BLUE, height=0.62)
         axes.hlines(rows.index, rows["ratio_low"], rows["ratio_high"], color=ORANGE, lw=2)
@@ -179,12 +186,12 @@ def ratio_chart(table: pd.DataFrame, *, title: str) -> Figure:
         axes.set_xlim(0, 1.15 * max(rows["ratio_high"].max(), 1))
         axes.invert_yaxis()
         axes.set_xlabel("times the baseline's speed; orange: lowest to highest")
-        _entitle(axes, title)
+        _entitle(axes.figure, title)
         return axes.figure
 
 
 def growth_chart(table: pd.DataFrame, *, y: str, title: str, label: str) -> Figure:
-    """Draw a line a stage over how many times the work there is, and a dotted one that grows with it.
+    """Draw a small panel a stage over how many times the work there is, and a dotted line that grows with it.
 
     Args:
         table: With `stage`, `times` and `y`.
@@ -192,25 +199,42 @@ def growth_chart(table: pd.DataFrame, *, y: str, title: str, label: str) -> Figu
         title: Over the chart.
         label: What `y` is.
     """
-    with drawing(height=3.8) as axes:
-        times = sorted(table["times"].unique())
-        axes.plot(times, times, ":", color=GREY, label="in proportion")
-        colours = matplotlib.colormaps["tab20"].colors[::2] + matplotlib.colormaps["tab20"].colors[1::2]
-        for colour, (name, rows) in zip(colours, table.groupby("stage", sort=False), strict=False):
-            axes.plot(rows["times"], rows[y], "o-", ms=4, lw=1.6, color=colour, label=name)
-        axes.set_xticks(times)
-        axes.set_ylim(0)
-        axes.grid(color=PALE)
-        axes.set_axisbelow(True)
-        axes.set_xlabel("times the work")
-        axes.set_ylabel(label)
-        axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
-        _entitle(axes, title)
-        return axes.figure
+    stages = list(table.groupby("stage", sort=False))
+    height = 1.0 + 1.5 * math.ceil(len(stages) / PANELS_A_ROW)
+    with drawing(height=height) as first:
+        figure = first.figure
+        figure.clear()
+        shape = math.ceil(len(stages) / PANELS_A_ROW), PANELS_A_ROW
+        panels = figure.subplots(*shape, sharex=True, sharey=True, squeeze=False).flatten()
+        for panel, (name, rows) in zip(panels, stages, strict=False):
+            _growth_panel(panel, str(name), rows["times"], rows[y])
+        for panel in panels[len(stages) :]:
+            panel.set_visible(False)
+        for panel in panels[max(len(stages) - PANELS_A_ROW, 0) : len(stages)]:
+            panel.tick_params(labelbottom=True)  # nothing is below it
+        figure.supxlabel("times the work; dotted: in proportion to it", fontsize=10, color=GREY)
+        figure.supylabel(label, fontsize=10, color=GREY)
+        _entitle(figure, title)
+        return figure
 
 
-def _entitle(axes: Axes, title: str) -> None:
+def _growth_panel(axes: Axes, name: str, times: pd.Series, values: pd.Series) -> None:
+    """Draw one stage's line, and say where it ends."""
+    axes.plot(times, times, ":", color=GREY, lw=1.2)
+    axes.plot(times, values, "o-", ms=3.5, lw=1.8, color=BLUE)
+    end = times.iloc[-1], values.iloc[-1]
+    above = end[1] < 0.8 * end[0]
+    axes.annotate(f"{end[1]:.2g}", end, (2, 5 if above else -17), textcoords="offset points", ha="right", fontsize=9)
+    axes.set_title(name, fontsize=9.5, pad=4)
+    axes.set_xticks(times)
+    axes.set_yticks(times)
+    axes.set_ylim(0, 1.1 * times.max())
+    axes.tick_params(labelsize=8)
+    axes.grid(color=PALE)
+    axes.set_axisbelow(True)
+
+
+def _entitle(figure: Figure, title: str) -> None:
     """Write the title over the whole figure, which is made wide enough for long labels."""
-    figure = axes.figure
     figure.set_size_inches(7.2, figure.get_figheight())
     figure.suptitle(title, x=0.01, ha="left", fontsize=11.5, fontweight="bold")
