@@ -14,7 +14,8 @@ PACKAGE = Path(maskfold.__file__).parent
 # From the ground up. A layer's rooms stand beside one another: none of them imports another of the same layer.
 LAYERS = (
     {"errors"},
-    {"files", "memory", "parallel", "phases"},
+    {"schemas"},
+    {"config", "files", "memory", "parallel", "phases"},
     {"masks"},
     {"data", "models", "runs", "studio"},
     {"engine"},
@@ -23,13 +24,14 @@ LAYERS = (
     {"ensembling", "submission"},
     {"analysis", "pseudo"},
     {"cards", "leaderboard", "tracking"},
-    {"schemas"},
-    {"config"},
     {"campaign"},
     {"stages"},
     {"demo"},
 )
 LEVELS = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
+# Configuration stops at the door. Beside those who stand there, these build the data that a manifest names.
+AT_THE_DOOR = {"campaign", "demo", "stages"}
+BUILDERS = {"analysis.gathering", "submission.checkup"}
 MASK_WORDS = re.compile("mask(?!fold)|dice|segment", re.IGNORECASE)
 ENGINE = sorted((PACKAGE / "engine").glob("*.py"))
 
@@ -94,6 +96,12 @@ def test_no_stage_imports_another():
     sideways = [f"{stage} imports {other}" for stage, others in stages.items() for other in others & stages.keys()]
 
     assert not sideways, "what two stages share belongs to the room that it is about"
+
+
+def test_configuration_stops_at_the_door():
+    users = {module for module, others in graph().items() if others & {"config", "schemas"}} - {"config"}
+
+    assert {module for module in users if room_of(module) not in AT_THE_DOOR} <= BUILDERS
 
 
 def test_the_graph_of_modules_has_no_cycle():
