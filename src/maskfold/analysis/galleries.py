@@ -14,7 +14,7 @@ from maskfold.analysis.inspection import Inspection
 from maskfold.analysis.standing import found_sentence, found_table
 from maskfold.analysis.tables import ranked
 from maskfold.masks.disagreement import SUSPICIOUS, confident_disagreement
-from maskfold.masks.pictures import BLUE, ORANGE, PROBABILITY_COLOURS, Colour
+from maskfold.masks.pictures import BLUE, ORANGE, Colour, probability_colours
 
 _FEWEST = 3  # suspects shown, be they never so harmless
 SUSPICION = (
@@ -143,7 +143,7 @@ def _error_legend() -> Html:
 
 
 def _legend(*keys: tuple[Colour, str]) -> Html:
-    stops = ", ".join(_css(PROBABILITY_COLOURS[value]) for value in range(0, 256, 15))
+    stops = ", ".join(_css(probability_colours()[value]) for value in range(0, 256, 15))
     ramp = element("i", class_="ramp", style=f"background:linear-gradient(90deg, {stops})")
     named = (
         element("span", element("i", class_="key", style=f"background:{_css(colour)}"), meaning)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import nnls
 
 from maskfold.data.folds import group_folds
 from maskfold.ensembling.contested import Contested
@@ -50,6 +49,8 @@ def least_squares(contested: Contested) -> np.ndarray:
     Returns:
         `(M,) float64` weights that add up to 1; equal ones if no member has anything to say.
     """
+    from scipy.optimize import nnls  # a quarter of a second to import, for one of two methods
+
     members = len(contested.values)
     probability = (np.arange(256) + 0.5) / 256
     logit_of = np.log(probability / (1 - probability))

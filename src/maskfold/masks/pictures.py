@@ -3,8 +3,9 @@
 Pure functions; colours are Okabe and Ito's, which colour-blind readers can tell apart.
 """
 
+import functools
+
 import cv2
-import matplotlib
 import numpy as np
 import simplejpeg
 
@@ -13,7 +14,6 @@ Colour = tuple[int, int, int]
 BLUE: Colour = (0, 114, 178)
 ORANGE: Colour = (230, 110, 0)
 WHITE: Colour = (255, 255, 255)
-PROBABILITY_COLOURS = (matplotlib.colormaps["viridis"](np.arange(256))[:, :3] * 255).round().astype(np.uint8)
 JPEG_QUALITY = 80
 
 
@@ -67,7 +67,15 @@ def fade(image: np.ndarray) -> np.ndarray:
 
 def colour_probability(probability: np.ndarray) -> np.ndarray:
     """Show a map `(H, W) uint8` in a perceptually even colour map, dark for 0: `(H, W, 3) uint8` RGB."""
-    return PROBABILITY_COLOURS[probability]
+    return probability_colours()[probability]
+
+
+@functools.cache
+def probability_colours() -> np.ndarray:
+    """Return the colour of each value of a map: `(256, 3) uint8` RGB."""
+    import matplotlib  # most who make pictures of masks draw no maps
+
+    return (matplotlib.colormaps["viridis"](np.arange(256))[:, :3] * 255).round().astype(np.uint8)
 
 
 def densest_window(weight: np.ndarray, *, height: int, width: int) -> tuple[slice, slice]:

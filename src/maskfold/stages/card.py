@@ -4,7 +4,6 @@ import functools
 import logging
 from pathlib import Path
 
-import torch
 from omegaconf import DictConfig, OmegaConf
 
 from maskfold import files
@@ -74,6 +73,8 @@ def network(name: str) -> NetworkFacts | None:
     """Return what an experiment's cards say of it, or None if there is no such file in `conf/experiment/`."""
     if not _overlay(name).exists():
         return None
+    import torch  # for an experiment alone; there are cards without one
+
     config = compose("train", [f"experiment={name}"], choices=True)
     choices = config.hydra.runtime.choices
     weights = {"weights": None} if "weights" in config.model else {}

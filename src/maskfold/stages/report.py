@@ -7,7 +7,6 @@ from omegaconf import DictConfig
 
 from maskfold import files
 from maskfold.analysis.gathering import gather
-from maskfold.analysis.report import compose
 from maskfold.config import SUBMISSIONS, entry_point, resolved
 from maskfold.errors import MaskfoldError
 from maskfold.runs.ensemble_folder import EnsembleFolder
@@ -19,6 +18,8 @@ def report(config: DictConfig) -> Path:
     """Write `submissions/<ensemble>/report.html`; return its path."""
     if config.images < 1:
         raise MaskfoldError(f"images={config.images}: show at least one image in each gallery.")
+    from maskfold.analysis.report import compose  # imports matplotlib
+
     evidence = gather(resolved(config.ensemble))
     path = EnsembleFolder(SUBMISSIONS / evidence.name).report
     files.write_text(path, compose(evidence, images=config.images, jobs=config.jobs))
