@@ -44,12 +44,13 @@ setup: $(STAMP) ## make .venv and install the pinned requirements
 demo: $(STAMP) ## the whole pipeline on a generated studio set: CPU, minutes
 	$(PY) -m maskfold.demo $(ARGS)
 
-test: $(STAMP) ## the test suite
-	$(PY) -m pytest $(ARGS)
+test: $(STAMP) ## the test suite, in two processes; ARGS="-n 0 --pdb" in one
+	$(PY) -m pytest -n 2 --dist worksteal $(ARGS)
 
-lint: $(STAMP) ## style: ruff check and format
+lint: $(STAMP) ## style and types: ruff check and format, pyrefly
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
+	$(PY) -m pyrefly check --summary=none
 
 CHALLENGE := carvana-image-masking-challenge
 PIECES := train train_masks test metadata.csv sample_submission.csv

@@ -1,6 +1,11 @@
 """What several rooms' tests need: a tiny labelled set, drawn and not downloaded."""
 
 import os
+
+# Before anything that has threads is imported: on pictures of these sizes they wait for one another longer than they
+# work, and two processes of the suite share the machine. Stages that ask for all cores, jobs=-1, get this process's.
+os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = os.environ["LOKY_MAX_CPU_COUNT"] = "1"
+
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,9 +15,6 @@ import numpy as np
 import pytest
 
 from maskfold import parallel
-
-# Before torch is imported: on pictures of these sizes threads wait for one another longer than they work.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")
