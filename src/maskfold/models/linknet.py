@@ -54,6 +54,7 @@ class LinkNet(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return the logits (N, 1, H, W) of normalised images (N, 3, H, W)."""
+        # pyrefly: ignore[bad-argument-count]
         check_size(*images.shape[-2:], self.stride)
         features = [self.stem(images)]  # H/4
         for stage in self.stages:

@@ -41,6 +41,7 @@ class UNetScratch(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return the logits (N, 1, H, W) of normalised images (N, 3, H, W)."""
+        # pyrefly: ignore[bad-argument-count]
         check_size(*images.shape[-2:], self.stride)
         skips, features = [], images
         for block in self.down:

@@ -43,11 +43,13 @@ class UNetVGG11(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return the logits (N, 1, H, W) of normalised images (N, 3, H, W)."""
+        # pyrefly: ignore[bad-argument-count]
         check_size(*images.shape[-2:], self.stride)
         skips, features = [], images
         for layer in self.encoder:
             if isinstance(layer, nn.MaxPool2d):
                 skips.append(features)  # H, H/2, H/4, H/8, H/16
+            # pyrefly: ignore[not-callable]
             features = layer(features)
         features = self.centre(features)  # H/32 -> H/16
         for block in self.decoder:

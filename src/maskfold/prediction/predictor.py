@@ -192,6 +192,7 @@ def predict_together(
     keep_freed_memory()
     wanted = set(store.missing(table["image_id"]))
     batches = [range(len(table))[start : start + batch_size] for start in range(0, len(table), batch_size)]
+    # pyrefly: ignore[bad-index]
     todo = [batch for batch in batches if not wanted.isdisjoint(table["image_id"].iloc[batch])]
     if not todo:
         return

@@ -68,6 +68,7 @@ class Decal:
     def smoothed(self) -> "Decal":
         """Soften the edges, which were drawn hard; cover and colour together, so that both fade alike."""
         soft = (cv2.GaussianBlur(layer, (0, 0), 1.1) for layer in (self.colour, self.glass))
+        # pyrefly: ignore[bad-argument-count]
         return Decal(*soft, self.left, self.step, self.top)
 
     def _pixels(self, points: list | np.ndarray) -> np.ndarray:
