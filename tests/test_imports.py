@@ -15,10 +15,10 @@ PACKAGE = Path(maskfold.__file__).parent
 LAYERS = (
     {"errors"},
     {"schemas"},
-    {"config", "files", "memory", "parallel", "phases"},
+    {"files", "memory", "parallel", "phases"},
     {"masks"},
     {"data", "models", "runs", "studio"},
-    {"engine"},
+    {"config", "engine"},
     {"prediction"},
     {"segmentation"},
     {"ensembling", "submission"},
