@@ -51,3 +51,19 @@ def test_members_side_by_side(results):
         "| [a](a/README.md) |  | 0.75749 | 0.63889 | 225 | 2 | 15.5 min | 4.03 | 20.0 GiB | NVIDIA H200 |",
         "| [b](b/README.md) | 21,642,401 | not measured |  |  |  |  |  |  |  |",
     ]
+
+
+def test_members_of_another_task_have_their_own_scores_beside_those_of_masks(results):
+    other = results[["fold", "images", "seconds", "images_per_second", "peak_memory_mb", "device"]]
+    other.insert(2, "top_1", [0.5, 0.75, 0.625])
+    written = member_table({"a": results, "b": other}, parameters={}, links={"a": "a", "b": "b"}).splitlines()
+    assert written[0].startswith(
+        "| member | parameters | out-of-fold Dice | IoU | out-of-fold top 1 | images | folds | training time |"
+    )
+    assert written[2].startswith("| [a](a) |  | 0.75749 | 0.63889 |  | 225 | 2 |")
+    assert written[3].startswith("| [b](b) |  |  |  | 0.62500 | 225 | 2 |")
+
+
+def test_a_score_that_is_not_known_by_name_has_its_columns_name(results):
+    assert "| 0 | 113 | 0.76050 |" in score_table(results.rename(columns={"dice": "macro_recall"}))
+    assert "| macro recall |" in score_table(results.rename(columns={"dice": "macro_recall"}))

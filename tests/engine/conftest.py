@@ -13,9 +13,10 @@ from torchmetrics import MeanMetric, MetricCollection
 
 from maskfold.engine.engine import Engine
 from maskfold.engine.loaders import EpochLoader
-from maskfold.engine.objective import Monitor, Objective
+from maskfold.engine.objective import Objective
 from maskfold.engine.schedules import Schedule
 from maskfold.engine.task import Task
+from maskfold.runs.monitor import Monitor
 from maskfold.runs.run_folder import RunFolder
 
 

@@ -86,7 +86,7 @@ def test_what_fits_is_found_kept_and_accumulated_to_the_same_run_as_given_by_han
 def test_a_run_that_goes_on_does_not_look_again(tmp_path, workplace, seen, monkeypatch):
     auto = [*SMALL, *workplace, "trainer.batch_size=auto", "trainer.effective_batch=2"]
 
-    def killed(*arguments):
+    def killed(*arguments, **_):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:

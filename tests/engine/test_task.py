@@ -5,9 +5,10 @@ import torch
 from torch import nn
 from torchmetrics import MeanMetric, MetricCollection
 
-from maskfold.engine.objective import Monitor, Objective
+from maskfold.engine.objective import Objective
 from maskfold.engine.task import Task
 from maskfold.errors import MaskfoldError
+from maskfold.runs.monitor import Monitor
 
 
 class Distance(Objective):

@@ -22,9 +22,10 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from maskfold.engine.engine import Engine
 from maskfold.engine.loaders import EpochLoader
-from maskfold.engine.objective import Monitor, Objective
+from maskfold.engine.objective import Objective
 from maskfold.engine.schedules import Schedule
 from maskfold.engine.task import Task
+from maskfold.runs.monitor import Monitor
 from maskfold.runs.run_folder import RunFolder
 from maskfold.tracking.guard import tracked
 from maskfold.tracking.tensorboard_tracker import TensorBoardTracker
@@ -108,7 +109,7 @@ def train(path: Path, stop_at: int | None = None) -> dict[str, float]:
             seed=0,
             report=trackers.log_epoch,
         )
-    run.finish(best)
+    run.finish(best, monitor=Classes.monitor)
     return best
 
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from maskfold.errors import MaskfoldError
+from maskfold.runs.monitor import Monitor
 from maskfold.runs.run_folder import FREE_KEYS, RunFolder, flatten
 
 CONFIG = {
@@ -17,6 +18,8 @@ CONFIG = {
     "freeze": ["stem"],
 }
 IDENTITY = {"data": "abc", "folds": "def"}
+DICE = Monitor(name="val/dice", mode="max", label="validation Dice")
+ERROR = Monitor(name="val/error", mode="min", label="validation error")
 
 
 @pytest.fixture
@@ -88,7 +91,7 @@ def test_overwrite_removes_everything_but_the_lock(folder):
     (folder.path / ".lock").write_text("")
     folder.checkpoints.mkdir()
     folder.last.write_text("old")
-    folder.finish({"epoch": 3})
+    folder.finish({"epoch": 3}, monitor=DICE)
     folder.begin(changed(seed=1), identity=IDENTITY, overwrite=True)
     assert sorted(entry.name for entry in folder.path.iterdir()) == [".lock", "config.yaml", "run.json"]
     assert folder.read_config()["seed"] == 1
@@ -104,9 +107,14 @@ def test_a_run_of_which_nothing_came_gives_way_to_another(folder, written):
 
 def test_finish_keeps_the_best_epoch_and_is_the_last_thing_written(folder):
     assert not folder.finished.exists()
-    folder.finish({"epoch": 3, "val/dice": 0.9})
+    folder.finish({"epoch": 3, "val/error": 0.9}, monitor=ERROR)
     assert folder.finished.exists()
-    assert folder.summary() == {"epoch": 3, "val/dice": 0.9}
+    assert folder.summary() == {"epoch": 3, "val/error": 0.9}
+    assert folder.monitor() == ERROR
+
+
+def test_a_run_that_does_not_say_what_chose_its_best_epoch_was_judged_by_dice(folder):
+    assert folder.monitor() == DICE
 
 
 def test_no_run_and_damaged_files_are_named(folder, tmp_path):

@@ -18,9 +18,8 @@ from maskfold.analysis.tables import (
     shared_folds,
 )
 from maskfold.masks.disagreement import SUSPICIOUS
-from maskfold.masks.scores import BAND
+from maskfold.masks.scores import BAND, TITLES
 
-NAMES = {"dice": "Dice", "iou": "IoU", "boundary_iou": "boundary IoU", "trimap_dice": "trimap Dice"}
 WHITE_VAN, WRONG_MASK = "white_van", "wrong_mask"  # as `planted.csv` calls them
 SPOILT = (WRONG_MASK, "wheel_gaps")
 
@@ -41,7 +40,7 @@ def fold_table(scores: Mapping[str, pd.DataFrame], metric: str) -> pd.DataFrame:
     folds = {fold: table[fold].map(score) for fold in table if fold.startswith("fold ")}
     intervals = list(map(interval, table["low"], table["high"]))
     return pd.DataFrame(
-        {NAMES[metric]: table["name"]} | folds | {"pooled": table["pooled"].map(score), "95 % interval": intervals}
+        {TITLES[metric]: table["name"]} | folds | {"pooled": table["pooled"].map(score), "95 % interval": intervals}
     )
 
 
@@ -49,7 +48,7 @@ def quality_table(scores: Mapping[str, pd.DataFrame], results: Mapping[str, pd.D
     """Return `level_table` as text, with the time that training took."""
     table = level_table(scores)
     shares = {f"IoU > {level}": table[f"above {level}"].map(percent) for level in IOU_LEVELS}
-    boundary = {NAMES[metric]: table[metric].map(score) for metric in ("boundary_iou", "trimap_dice")}
+    boundary = {TITLES[metric]: table[metric].map(score) for metric in ("boundary_iou", "trimap_dice")}
     minutes = table["name"].map(lambda name: _minutes(results.get(name)))
     return pd.DataFrame({"": table["name"]} | boundary | shares | {"training": minutes})
 

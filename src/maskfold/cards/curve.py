@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from maskfold.analysis.charts import STYLE
+from maskfold.runs.monitor import Monitor
 
 # Of middle lightness, since the page behind may be white or nearly black.
 FOLDS = ("#3d8bd4", "#e07b39", "#2ea980", "#c267b5", "#b39420", "#8a7ae6", "#d9605f")
@@ -20,35 +21,39 @@ _DIGITS = ((1,), (1, 2, 5), (1, 1.5, 2, 3, 5, 7), range(1, 10))  # of the errors
 _FEWEST = 4  # ticks
 
 
-def learning_curve(metrics: Mapping[int, pd.DataFrame]) -> Figure:
-    """Draw validation Dice and both losses over the epochs, a colour each fold; the best epoch is marked.
+def learning_curve(metrics: Mapping[int, pd.DataFrame], monitor: Monitor) -> Figure:
+    """Draw what is monitored and both losses over the epochs, a colour each fold; the best epoch is marked.
 
     Args:
         metrics: By fold its `metrics.csv`.
+        monitor: What chose the best epoch. A score to be maximised is drawn by what it lacks of 1, logarithmically.
     """
+    score = monitor.mode == "max"
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(9, 3.2), layout="constrained")
-        dice, loss = figure.subplots(1, 2)
+        monitored, loss = figure.subplots(1, 2)
         for number, (fold, log) in enumerate(sorted(metrics.items())):
             colour, epoch = FOLDS[number % len(FOLDS)], log["epoch"] + 1
-            error = (1 - log["val/dice"]).clip(lower=_SMALLEST)
-            best = error.idxmin()
-            dice.plot(epoch, error, color=colour, lw=1.8, label=f"fold {fold}")
-            dice.plot(epoch[best], error[best], "o", color=colour, ms=6)
+            values = (1 - log[monitor.name]).clip(lower=_SMALLEST) if score else log[monitor.name]
+            best = values.idxmin()
+            monitored.plot(epoch, values, color=colour, lw=1.8, label=f"fold {fold}")
+            monitored.plot(epoch[best], values[best], "o", color=colour, ms=6)
             loss.plot(epoch, log["val/loss"], color=colour, lw=1.8)
             loss.plot(epoch, log["train/loss"], color=colour, **_TRAINING)
-        _dice_axis(dice)
-        dice.legend(loc="lower right", fontsize=9, ncols=1 + (len(metrics) > 4))
+        if score:
+            _score_axis(monitored)
+        monitored.legend(loc="lower right" if score else "upper right", fontsize=9, ncols=1 + (len(metrics) > 4))
         loss.plot([], [], color=INK, lw=1.8, label="validation")
         loss.plot([], [], color=INK, label="training", **_TRAINING)
         loss.legend(loc="upper right", fontsize=9)
-        for axes, title in ((dice, "Validation Dice"), (loss, "Loss")):
-            _finish(axes, title)
+        title = monitor.label[:1].upper() + monitor.label[1:]
+        for axes, name in ((monitored, title), (loss, "Loss")):
+            _finish(axes, name)
     return figure
 
 
-def _dice_axis(axes: Axes) -> None:
-    """Make the axis logarithmic in the error, the best above, and label it with the Dice scores."""
+def _score_axis(axes: Axes) -> None:
+    """Make the axis logarithmic in the error, the best above, and label it with the scores."""
     axes.set_yscale("log")
     axes.invert_yaxis()
     worst, best = axes.get_ylim()

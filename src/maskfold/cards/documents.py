@@ -22,6 +22,7 @@ from maskfold.cards import markdown, scores
 from maskfold.cards.blocks import block
 from maskfold.errors import MaskfoldError
 from maskfold.runs.layout import RESULTS, MemberFolder, member_folders
+from maskfold.runs.results import of_folds
 
 KINDS = "configuration, scores, members [except <name> ...], table <csv> [<column>,<column>]"
 
@@ -66,7 +67,7 @@ def scored_logs(member: MemberFolder) -> dict[int, pd.DataFrame]:
     results = _results(member)
     if results is None:
         return {}
-    folds = [int(fold) for fold in results["fold"] if str(fold) != scores.POOLED]
+    folds = [int(fold) for fold in of_folds(results)["fold"]]
     paths = {fold: member.run(fold).metrics for fold in folds}
     here = all(path.exists() for path in paths.values())
     return {fold: pd.read_csv(path) for fold, path in paths.items()} if here else {}

@@ -6,8 +6,8 @@ import pandas as pd
 
 from maskfold.analysis import formats
 from maskfold.cards import markdown
-
-POOLED = "all"  # the row of `results.csv` in which every image counts once
+from maskfold.masks.scores import TITLES
+from maskfold.runs.results import of_folds, pooled, score_columns
 
 
 def duration(seconds: float) -> str:
@@ -28,13 +28,10 @@ def whole(count: float) -> str:
     return f"{count:,.0f}"
 
 
-COLUMNS: dict[str, tuple[str, Callable[..., str]]] = {
+KNOWN: dict[str, tuple[str, Callable[..., str]]] = {
     "fold": ("fold", str),
     "images": ("images", whole),
-    "dice": ("Dice", formats.score),
-    "iou": ("IoU", formats.score),
-    "boundary_iou": ("boundary IoU", formats.score),
-    "trimap_dice": ("trimap Dice", formats.score),
+    **{metric: (title, formats.score) for metric, title in TITLES.items()},
     "best_threshold": ("best threshold", whole),
     "best_dice": ("Dice there", formats.score),
     "epochs": ("epochs", whole),
@@ -43,6 +40,13 @@ COLUMNS: dict[str, tuple[str, Callable[..., str]]] = {
     "peak_memory_mb": ("memory", memory),
     "device": ("device", str),
 }
+_UNSAID = ("groups",)  # of a `results.csv`, what cards leave out
+_SIDE_BY_SIDE = 2  # scores of a member beside others
+
+
+def _about(column: str) -> tuple[str, Callable[..., str]]:
+    """Return a column's title and how its cells are written; what is not known is a score of another task."""
+    return KNOWN.get(column, (column.replace("_", " "), formats.score))
 
 
 def score_table(results: pd.DataFrame) -> str:
@@ -51,8 +55,8 @@ def score_table(results: pd.DataFrame) -> str:
     Args:
         results: A `results.csv`; a cell may be missing, and so may a column.
     """
-    known = {column: about for column, about in COLUMNS.items() if column in results}
-    cells = {title: [_cell(value, write) for value in results[column]] for column, (title, write) in known.items()}
+    shown = {column: _about(column) for column in results if column not in _UNSAID}
+    cells = {title: [_cell(value, write) for value in results[column]] for column, (title, write) in shown.items()}
     return markdown.table(cells, right=[title for title in cells if title not in ("fold", "device")])
 
 
@@ -70,32 +74,32 @@ def member_table(
         parameters: How many a member's network has, where that is known.
         links: By member where its card is.
     """
-    rows = [_member(table) for table in results.values()]
+    rows = [{} if table is None else _member(table) for table in results.values()]
+    heads = list(dict.fromkeys(title for row in rows for title in row))
+    ordered = sorted(heads, key=lambda title: title in _COSTS)  # scores of all tasks before what they cost
+    unmeasured = {ordered[0] if ordered else "scores": "not measured"}
     about = {
         "member": [f"[{name}]({links[name]})" for name in results],
         "parameters": [f"{parameters[name]:,}" if name in parameters else "" for name in results],
     }
-    cells = about | {title: [row.get(title, "") for row in rows] for title in _MEMBER}
+    cells = about | {title: [(row or unmeasured).get(title, "") for row in rows] for title in ordered or unmeasured}
     return markdown.table(cells, right=[title for title in cells if title not in ("member", "device")])
 
 
-_MEMBER = ("out-of-fold Dice", "IoU", "images", "folds", "training time", "images/s", "memory", "device")
+_COSTS = ("images", "folds", "training time", "images/s", "memory", "device")
 
 
-def _member(results: pd.DataFrame | None) -> dict[str, str]:
-    """Return the cells of one member: pooled scores, and what its folds cost together."""
-    if results is None:
-        return {"out-of-fold Dice": "not measured"}
-    last = results["fold"].astype(str) == POOLED
-    pooled, folds = results[last].iloc[0], results[~last]
-    cells = [
-        formats.score(pooled["dice"]),
-        formats.score(pooled["iou"]),
-        whole(pooled["images"]),
+def _member(results: pd.DataFrame) -> dict[str, str]:
+    """Return the cells of one member: its first pooled scores, and what its folds cost together."""
+    total, folds = pooled(results), of_folds(results)
+    first, *others = [_about(column)[0] for column in score_columns(results)[:_SIDE_BY_SIDE]]
+    scores = [formats.score(total[column]) for column in score_columns(results)[:_SIDE_BY_SIDE]]
+    costs = [
+        whole(total["images"]),
         str(len(folds)),
         duration(folds["seconds"].sum()),
         markdown.number(folds["images_per_second"].median()),
         memory(folds["peak_memory_mb"].max()),
         ", ".join(sorted(set(folds["device"]))),
     ]
-    return dict(zip(_MEMBER, cells, strict=True))
+    return dict(zip([f"out-of-fold {first}", *others, *_COSTS], [*scores, *costs], strict=True))

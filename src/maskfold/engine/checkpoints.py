@@ -10,10 +10,10 @@ import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 
-from maskfold.engine.objective import Monitor
 from maskfold.engine.schedules import Schedule
 from maskfold.errors import MaskfoldError
 from maskfold.files import atomic_path
+from maskfold.runs.monitor import Monitor
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):

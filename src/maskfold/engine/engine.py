@@ -16,10 +16,10 @@ from maskfold.engine.callbacks import EpochLog, EpochSeed, FollowSchedule, TellE
 from maskfold.engine.checkpoints import AtomicCheckpointIO, Snapshots, checkpoint_callbacks, load_checkpoint
 from maskfold.engine.loaders import Loader
 from maskfold.engine.mining import HardNegativeLoader, ReportLosses
-from maskfold.engine.objective import Monitor
 from maskfold.engine.schedules import Schedule
 from maskfold.engine.task import Task
 from maskfold.errors import MaskfoldError
+from maskfold.runs.monitor import Monitor
 from maskfold.runs.run_folder import RunFolder
 
 log = logging.getLogger(__name__)

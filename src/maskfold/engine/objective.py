@@ -1,37 +1,16 @@
 """What a task is to learn, and how one sees that it has: all that the engine asks of an objective."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import nn
 from torchmetrics import Metric
 
+from maskfold.runs.monitor import Monitor
+
 Batch = dict[str, torch.Tensor]
 Output = torch.Tensor | tuple[torch.Tensor, ...]
 """What a network answers: one tensor; in training auxiliary ones may follow it."""
-
-
-@dataclass(frozen=True)
-class Monitor:
-    """The metric that tells better epochs from worse ones.
-
-    Attributes:
-        name: As it is logged, such as `val/accuracy`.
-        mode: Whether larger or smaller values are better.
-        label: What users call it.
-    """
-
-    name: str
-    mode: Literal["max", "min"]
-    label: str
-
-    def best(self, rows: Iterable[dict[str, float]]) -> dict[str, float]:
-        """Return the row of the best epoch, the first of equal ones."""
-        choose = max if self.mode == "max" else min
-        return choose(rows, key=lambda row: row[self.name])
 
 
 class Objective(nn.Module, ABC):

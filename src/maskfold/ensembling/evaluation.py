@@ -11,6 +11,7 @@ from maskfold.ensembling.tree import MemberMaps
 from maskfold.masks.scores import METRICS, dice_score, mask_scores, threshold_counts
 from maskfold.masks.unconfidence import unconfidence
 from maskfold.parallel import map_unordered
+from maskfold.runs.results import POOLED
 
 HALF = 128  # of 255: the first value whose probability is at least one half
 
@@ -57,7 +58,7 @@ def summarise(scores: pd.DataFrame, by_threshold: pd.DataFrame) -> pd.DataFrame:
         A row for each fold and one, `all`, for all images: `fold`, `images`, `groups`, `METRICS` at one half, and the
         `best_threshold` of 1..255 with its `best_dice`.
     """
-    parts = [(str(fold), part) for fold, part in scores.groupby("fold")] + [("all", scores)]
+    parts = [(str(fold), part) for fold, part in scores.groupby("fold")] + [(POOLED, scores)]
     return pd.DataFrame([_summary(name, part, by_threshold.loc[part["image_id"]]) for name, part in parts])
 
 

@@ -15,6 +15,7 @@ import numpy as np
 Counts = TypeVar("Counts")  # numbers, arrays or tensors, all of one kind and shape
 
 METRICS = ("dice", "iou", "boundary_iou", "trimap_dice")
+TITLES = {"dice": "Dice", "iou": "IoU", "boundary_iou": "boundary IoU", "trimap_dice": "trimap Dice"}
 BAND = 0.02  # of the image's diagonal, as Cheng et al. chose
 EXACT_COUNT = 2**24  # OpenCV counts in float32, which is exact up to here
 

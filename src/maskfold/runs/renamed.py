@@ -49,6 +49,8 @@ ADDED: dict[str, Any] = {
     "freeze": [],  # every layer learned
 }
 
+MONITOR = {"name": "val/dice", "mode": "max", "label": "validation Dice"}  # of a run that does not say
+
 _TARGET = "_target_"
 
 

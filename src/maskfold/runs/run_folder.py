@@ -1,6 +1,7 @@
 """The folder of one (member, fold): what was run, how it went, and whether it is finished."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import yaml
 from maskfold import files
 from maskfold.errors import MaskfoldError, listing
 from maskfold.runs.environment import environment
-from maskfold.runs.renamed import as_of_today
+from maskfold.runs.monitor import Monitor
+from maskfold.runs.renamed import MONITOR, as_of_today
 
 # Keys that may differ between two starts of one run: they change how fast it goes or who watches, not what comes out.
 FREE_KEYS = ("overwrite", "tracker", "trainer.num_workers", "trainer.accelerator")
@@ -131,9 +133,13 @@ class RunFolder:
             "device": files.read_json(self.run)["device"],
         }
 
-    def finish(self, best: dict[str, Any]) -> None:
-        """Add the best epoch's metrics to `run.json` and mark the run as finished."""
-        files.write_json(self.run, files.read_json(self.run) | {"best": best})
+    def monitor(self) -> Monitor:
+        """Return what chooses the best epoch; a run that does not say is of a version that knew one task only."""
+        return Monitor(**files.read_json(self.run).get("monitor", MONITOR))
+
+    def finish(self, best: dict[str, Any], *, monitor: Monitor) -> None:
+        """Add the best epoch's metrics, and what chose it, to `run.json`; mark the run as finished."""
+        files.write_json(self.run, files.read_json(self.run) | {"best": best, "monitor": asdict(monitor)})
         files.write_text(self.finished, "")
 
 

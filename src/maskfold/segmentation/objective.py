@@ -4,8 +4,9 @@ import torch
 from torch import nn
 
 from maskfold.engine.deep_supervision import DeepSupervision
-from maskfold.engine.objective import Batch, Monitor, Objective, Output
+from maskfold.engine.objective import Batch, Objective, Output
 from maskfold.errors import MaskfoldError
+from maskfold.runs.monitor import Monitor
 from maskfold.segmentation.metrics import SegmentationMetrics
 
 

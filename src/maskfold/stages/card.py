@@ -51,7 +51,7 @@ def _prepare(name: str) -> list[Path]:
     changed = []
     logs = scored_logs(folder)
     if logs:
-        changed += _write(folder.curve, as_svg(learning_curve(logs)))
+        changed += _write(folder.curve, as_svg(learning_curve(logs, folder.run(min(logs)).monitor())))
     if not folder.card.exists():
         changed += _write(folder.card, first_card(name, overlay.read_text() if overlay.exists() else None))
     return changed

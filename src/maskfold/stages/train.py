@@ -41,8 +41,8 @@ def train(config: DictConfig) -> dict[str, float]:
             log.info("%s is finished; overwrite=true trains it again.", folder.path)
             return folder.summary()
         best = _fit(config, parts, rows, folder)
-        folder.finish(best)
-    monitor = parts.objective().monitor
+        monitor = parts.objective().monitor
+        folder.finish(best, monitor=monitor)
     log.info("%s: best epoch %d, %s %.5f", folder.path, best["epoch"] + 1, monitor.label, best[monitor.name])
     return best
 

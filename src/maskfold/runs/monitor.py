@@ -1,0 +1,25 @@
+"""What a run is judged by, which its task decides and its folder remembers."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Monitor:
+    """The metric that tells better epochs from worse ones.
+
+    Attributes:
+        name: As it is logged, such as `val/accuracy`.
+        mode: Whether larger or smaller values are better.
+        label: What users call it.
+    """
+
+    name: str
+    mode: Literal["max", "min"]
+    label: str
+
+    def best(self, rows: Iterable[dict[str, float]]) -> dict[str, float]:
+        """Return the row of the best epoch, the first of equal ones."""
+        choose = max if self.mode == "max" else min
+        return choose(rows, key=lambda row: row[self.name])
