@@ -44,12 +44,16 @@ def test_every_stage_has_a_configuration_that_composes_without_arguments(stage):
     ("stage", "arguments", "named"),
     [
         ("train", ["experiment=nope"], ["experiment/nope", "Available options", "linknet34"]),
-        ("train", ["trainer.foo=1"], ["trainer.foo"]),
-        ("train", ["fold=x"], ["fold", "'x'", "Integer"]),
-        ("train", ["experimnt=linknet34"], ["experimnt"]),
+        ("train", ["trainer.foo=1"], ["trainer.foo: no such key. There are trainer.max_epochs, trainer.patience"]),
+        ("train", ["trainer.max_epoch=3"], ["trainer.max_epoch: no such key. Did you mean trainer.max_epochs? There"]),
+        ("train", ["+trainer.max_epoch=3", "name=a"], ["trainer.max_epoch: no such key. Did you mean trainer.max_ep"]),
+        ("train", ["trainer.max_epochs=many"], ["trainer.max_epochs", "'many'", "Integer"]),
+        ("predict", ["trainer.max_epochs=3"], ["trainer.max_epochs: no such key", "trainer.batch_size"]),
+        ("predict", ["data.root=/photos"], ["data.root=/photos: data is null here. Choose it first, as in data=carv"]),
+        ("train", ["data.rot=/photos"], ["data.rot: no such key. Did you mean data.root?", "sources.Carvana takes"]),
+        ("train", ["experimnt=linknet34"], ["experimnt: no such key. Did you mean experiment?"]),
         ("train", ["+foo=1"], ["foo: no such key. There are name, fold, seed"]),
         ("train", ["model=nope"], ["model/nope", "linknet34"]),
-        ("train", ["fold="], ["fold"]),
         ("predict", ["data=nope"], ["data/nope", "carvana"]),
         ("predict", ["fold=0"], ["name"]),
         ("ensemble", [], ["ensemble=<OPTION>", "linknet34"]),
@@ -132,3 +136,46 @@ def test_resolving_refuses_what_is_missing_by_name():
 def test_composing_in_process_refuses_as_the_command_does():
     with pytest.raises(ConfigCompositionException, match="nothing_like_it"):
         compose("evaluate", ["nothing_like_it=1"])
+
+
+RESIZE = {"_target_": "maskfold.data.geometry.Resize", "height": 1024, "width": 1024}
+LINKNET18 = {"_target_": "maskfold.models.linknet.LinkNet", "encoder": "resnet18", "weights": "imagenet"}
+PHASES = [{"epochs": 12, "rate": 1e-4}, {"epochs": 6, "rate": 1e-5}]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "group", "expected"),
+    [
+        (["schedule=linknet34"], "schedule", {"_target_": "maskfold.engine.schedules.Schedule", "phases": PHASES}),
+        (["geometry=resize"], "geometry", RESIZE),
+        (["geometry=resize", "geometry.height=64"], "geometry", RESIZE | {"height": 64}),
+        (["geometry=resize", "scale=smoke"], "geometry", RESIZE | {"height": 64, "width": 96}),
+        (["geometry.height=64"], "geometry", RESIZE | {"height": 64, "width": 192}),
+        (["trainer.accumulate=2"], "trainer.batch_size", 4),
+        (["model=linknet18", "~model.skip"], "model", LINKNET18),
+        (["data=studio"], "schedule.phases", [{"epochs": 9, "rate": 2e-3}, {"epochs": 3, "rate": 4e-4}]),
+        (["tracker=[tensorboard,wandb]"], "tracker.wandb.project", "maskfold"),
+    ],
+)
+def test_a_group_chosen_by_hand_beats_what_the_experiment_says_of_it(overrides, group, expected):
+    node = OmegaConf.select(compose("train", ["experiment=demo_unet", *overrides]), group)
+    assert node == expected
+
+
+def test_a_torch_scheduler_can_be_chosen_for_an_experiment_with_phases():
+    config = compose("train", ["experiment=demo_unet", "schedule=cosine", "trainer.max_epochs=7"])
+
+    assert config.schedule.T_max == 7
+    assert "phases" not in config.schedule
+    assert config.trainer.batch_size == 4
+
+
+def test_the_command_composes_as_a_call_does(command, caplog):
+    seen = []
+
+    command(seen.append, "train", "experiment=demo_unet", "schedule=linknet34")
+
+    caplog.set_level("INFO")
+    assert seen == [compose("train", ["experiment=demo_unet", "schedule=linknet34"])]
+    assert "schedule is taken as its own file has it" in caplog.text
+    assert "schedule.phases" in caplog.text

@@ -32,7 +32,7 @@ SUBMISSION = EnsembleFolder(SUBMISSIONS / "demo").test.submission
 
 def step(stage: Callable[..., Any], *overrides: str) -> Any:
     """Print a stage's command, compose its configuration and run it."""
-    print(f"\n\033[1m$ python -m maskfold.stages.{stage.__name__} {' '.join(overrides)}\033[0m", flush=True)
+    print(f"\n\033[1m$ maskfold {stage.__name__} {' '.join(overrides)}\033[0m", flush=True)
     return stage(compose(stage.__name__, list(overrides)))
 
 

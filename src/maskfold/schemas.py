@@ -1,10 +1,60 @@
-"""What each stage may be told: the keys of its configuration and their types; `conf/` has the values."""
+"""What each stage may be told: its keys and their types. Their defaults and what they mean stand in `conf/` alone.
+
+`<Name>Stage` is what `conf/<name>.yaml` is checked against, as `<name>_schema` in its list of defaults.
+"""
 
 from dataclasses import dataclass, field
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
+
+Group = dict[str, Any]
+"""What an option of a group, such as `model=linknet34`, leaves: its keys are those of what it builds."""
+
+
+@dataclass
+class PredictionTrainer:
+    """Keys of `conf/trainer/predict.yaml`."""
+
+    batch_size: int = MISSING
+    num_workers: int | None = MISSING
+    precision: str = MISSING
+    accelerator: str = MISSING
+    devices: int | str = MISSING
+    channels_last: bool = MISSING
+    compile: bool | str = MISSING
+
+
+@dataclass
+class TrainingTrainer:
+    """Keys of `conf/trainer/default.yaml`."""
+
+    max_epochs: int | None = MISSING
+    patience: int | None = MISSING
+    batch_size: int | str = MISSING
+    effective_batch: int | None = MISSING
+    accumulate: int = MISSING
+    gradient_clip: float | None = MISSING
+    hard_negatives_every: int | None = MISSING
+    precision: str = MISSING
+    channels_last: bool = MISSING
+    compile: bool | str = MISSING
+    accelerator: str = MISSING
+    devices: int | str = MISSING
+    num_nodes: int = MISSING
+    strategy: str = MISSING
+    num_workers: int | None = MISSING
+    limit_batches: int | None = MISSING
+
+
+@dataclass
+class DataStage:
+    """Keys of `stages/data.py`."""
+
+    data: Group = MISSING
+    competition: str = MISSING
+    pieces: list[str] = MISSING
 
 
 @dataclass
@@ -17,17 +67,17 @@ class StudioStage:
     height: int = MISSING
     width: int = MISSING
     seed: int = MISSING
-    planted: bool = True
-    jobs: int = -1
+    planted: bool = MISSING
+    jobs: int = MISSING
 
 
 @dataclass
 class FoldsStage:
     """Keys of `stages/folds.py`."""
 
-    data: dict[str, Any] = MISSING
-    folds: dict[str, Any] = MISSING
-    overwrite: bool = False
+    data: Group = MISSING
+    folds: Group = MISSING
+    overwrite: bool = MISSING
 
 
 @dataclass
@@ -35,49 +85,49 @@ class TrainStage:
     """Keys of `stages/train.py`; an experiment is an overlay on them."""
 
     name: str = MISSING
-    fold: int = 0
-    seed: int = 0
-    overwrite: bool = False
-    split_file: str | None = "${oc.select:splits.${data.name},null}"  # null: data/<name>/folds.csv
-    splits: dict[str, str] = field(default_factory=dict)
-    task: dict[str, Any] = MISSING
-    data: dict[str, Any] = MISSING
-    pseudo: str | None = None  # a folder of pseudo-labels to learn from as well
-    geometry: dict[str, Any] = MISSING
-    preprocess: dict[str, Any] = field(default_factory=dict)
-    augment: dict[str, Any] = field(default_factory=dict)
-    model: dict[str, Any] = MISSING
-    freeze: list[str] = field(default_factory=list)  # layers that do not train
-    loss: dict[str, Any] = MISSING
-    optimizer: dict[str, Any] = MISSING
-    schedule: dict[str, Any] = MISSING
-    averaging: dict[str, Any] = field(default_factory=dict)
-    trainer: dict[str, Any] = MISSING
-    tracker: dict[str, Any] = field(default_factory=dict)
-    tta: str = "none"
+    fold: int | str = MISSING
+    seed: int = MISSING
+    overwrite: bool = MISSING
+    split_file: str | None = MISSING
+    splits: dict[str, str] = MISSING
+    task: Group = MISSING
+    data: Group = MISSING
+    pseudo: str | None = MISSING
+    geometry: Group = MISSING
+    preprocess: Group = MISSING
+    augment: Group = MISSING
+    model: Group = MISSING
+    freeze: list[str] = MISSING
+    loss: Group = MISSING
+    optimizer: Group = MISSING
+    schedule: Group = MISSING
+    averaging: Group = MISSING
+    trainer: TrainingTrainer = field(default_factory=TrainingTrainer)
+    tracker: Group = MISSING
+    tta: str = MISSING
 
 
 @dataclass
 class PredictStage:
-    """Keys of `stages/predict.py`; what is null is taken from the run folder's own configuration."""
+    """Keys of `stages/predict.py`."""
 
     name: str = MISSING
-    fold: int = 0
-    split: str = "test"
-    store: str | None = None
-    checkpoint: str = "best"
-    data: dict[str, Any] | None = None
-    tta: str | None = None
-    trainer: dict[str, Any] = field(default_factory=dict)
+    fold: int | str = MISSING
+    split: str = MISSING
+    store: str | None = MISSING
+    checkpoint: str = MISSING
+    data: Group | None = MISSING
+    tta: str | None = MISSING
+    trainer: PredictionTrainer = field(default_factory=PredictionTrainer)
 
 
 @dataclass
 class FuseStage:
-    """Keys of `stages/fuse.py`; what is null is taken from the run folders' own configuration."""
+    """Keys of `stages/fuse.py`."""
 
-    ensemble: dict[str, Any] = MISSING
-    data: dict[str, Any] | None = None
-    trainer: dict[str, Any] = field(default_factory=dict)
+    ensemble: Group = MISSING
+    data: Group | None = MISSING
+    trainer: PredictionTrainer = field(default_factory=PredictionTrainer)
 
 
 @dataclass
@@ -85,68 +135,68 @@ class EvaluateStage:
     """Keys of `stages/evaluate.py`."""
 
     name: str = MISSING
-    fold: int | None = None  # null: all of them
-    jobs: int = -1
+    fold: int | None = MISSING
+    jobs: int = MISSING
 
 
 @dataclass
 class EnsembleStage:
     """Keys of `stages/ensemble.py`."""
 
-    ensemble: dict[str, Any] = MISSING
-    data: dict[str, Any] | None = None
-    split: str = "test"
-    fused: bool = False  # average the maps of `stages/fuse.py`, one a photo, instead of the members' own
-    jobs: int = -1
+    ensemble: Group = MISSING
+    data: Group | None = MISSING
+    split: str = MISSING
+    fused: bool = MISSING
+    jobs: int = MISSING
 
 
 @dataclass
 class BlendStage:
     """Keys of `stages/blend.py`."""
 
-    ensemble: dict[str, Any] = MISSING
-    data: dict[str, Any] | None = None
-    method: str = "greedy"
-    k: int = 5
-    seed: int = 0
-    jobs: int = -1
+    ensemble: Group = MISSING
+    data: Group | None = MISSING
+    method: str = MISSING
+    k: int = MISSING
+    seed: int = MISSING
+    jobs: int = MISSING
 
 
 @dataclass
 class PseudoStage:
     """Keys of `stages/pseudo.py`."""
 
-    ensemble: dict[str, Any] = MISSING
-    data: dict[str, Any] | None = None
+    ensemble: Group = MISSING
+    data: Group | None = MISSING
     quantile: float = MISSING
     soft: bool = MISSING
     weight: float = MISSING
     empty: bool = MISSING
-    overwrite: bool = False
-    jobs: int = -1
+    overwrite: bool = MISSING
+    jobs: int = MISSING
 
 
 @dataclass
 class PlanStage:
     """Keys of `stages/plan.py`."""
 
-    experiments: list[str] = field(default_factory=list)
-    ensemble: dict[str, Any] | None = None
-    train: str = ""
-    predict: str = ""
+    experiments: list[str] = MISSING
+    ensemble: Group | None = MISSING
+    train: str = MISSING
+    predict: str = MISSING
     batches: int = MISSING
     photos: int = MISSING
-    map_bytes: int | None = None
+    map_bytes: int | None = MISSING
 
 
 @dataclass
 class CampaignStage:
     """Keys of `stages/campaign.py`."""
 
-    ensemble: dict[str, Any] = MISSING
-    train: str = ""
-    predict: str = ""
-    merge: str = ""
+    ensemble: Group = MISSING
+    train: str = MISSING
+    predict: str = MISSING
+    merge: str = MISSING
     jobs: int = MISSING
     retries: int = MISSING
     poll: float = MISSING
@@ -157,10 +207,10 @@ class DoctorStage:
     """Keys of `stages/doctor.py`."""
 
     submission: str = MISSING
-    data: dict[str, Any] | None = None
-    sample: str | None = None
-    height: int | None = None
-    width: int | None = None
+    data: Group | None = MISSING
+    sample: str | None = MISSING
+    height: int | None = MISSING
+    width: int | None = MISSING
 
 
 @dataclass
@@ -177,24 +227,29 @@ class SubmitStage(DoctorStage):
 class PickStage:
     """Keys of `stages/pick.py`."""
 
-    ensembles: list[str] | None = None
-    seed: int = 0
+    ensembles: list[str] | None = MISSING
+    seed: int = MISSING
 
 
 @dataclass
 class ReportStage:
     """Keys of `stages/report.py`."""
 
-    ensemble: dict[str, Any] = MISSING
-    images: int = 8
-    jobs: int = -1
+    ensemble: Group = MISSING
+    images: int = MISSING
+    jobs: int = MISSING
+
+
+@dataclass
+class NotebookStage(ReportStage):
+    """Keys of `stages/notebook.py`: the report's."""
 
 
 @dataclass
 class CardStage:
     """Keys of `stages/card.py`."""
 
-    name: str | None = None
+    name: str | None = MISSING
 
 
 @dataclass
@@ -203,27 +258,9 @@ class ScoreStage:
 
     submission: str = MISSING
     truth: str = MISSING
-    jobs: int = 1
+    jobs: int = MISSING
 
 
-STAGES = {
-    "studio": StudioStage,
-    "folds": FoldsStage,
-    "train": TrainStage,
-    "predict": PredictStage,
-    "fuse": FuseStage,
-    "evaluate": EvaluateStage,
-    "ensemble": EnsembleStage,
-    "blend": BlendStage,
-    "pseudo": PseudoStage,
-    "plan": PlanStage,
-    "campaign": CampaignStage,
-    "doctor": DoctorStage,
-    "submit": SubmitStage,
-    "pick": PickStage,
-    "report": ReportStage,
-    "score": ScoreStage,
-    "card": CardStage,
-}
+STAGES = {name.removesuffix("Stage").lower(): kind for name, kind in [*globals().items()] if name.endswith("Stage")}
 for _name, _schema in STAGES.items():
     ConfigStore.instance().store(name=f"{_name}_schema", node=_schema)

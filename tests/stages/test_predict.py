@@ -106,7 +106,7 @@ def test_data_without_test_photos_cannot_be_predicted(trained):
 
 
 def test_a_trainer_key_that_nothing_reads_is_refused(trained):
-    with pytest.raises(MaskfoldError, match=r"trainer\.epochs: no such key\. There are batch_size, "):
+    with pytest.raises(MaskfoldError, match=r"trainer\.epochs: no such key\. .*There are trainer\.batch_size, "):
         predict(config("+trainer.epochs=3"))
 
 

@@ -12,10 +12,11 @@ from hydra.errors import ConfigCompositionException
 
 from maskfold.config import compose
 from maskfold.data.loading import read_mask
+from maskfold.places import NOTEBOOK
 from maskfold.prediction.store import ProbabilityStore
 from maskfold.stages.ensemble import ensemble
 from maskfold.stages.evaluate import evaluate
-from maskfold.stages.notebook import NOTEBOOK, notebook
+from maskfold.stages.notebook import notebook
 
 ENSEMBLE = [
     "ensemble=linknet34",
@@ -65,7 +66,7 @@ def pair(trained):
 
 
 def test_it_runs_from_top_to_bottom_on_a_tiny_ensemble(pair):
-    path = notebook([*ENSEMBLE, "images=2"])
+    path = notebook(compose("notebook", [*ENSEMBLE, "images=2"], choices=True))
 
     document = nbformat.read(path, as_version=4)
     shown = outputs(document)
@@ -84,7 +85,7 @@ def test_an_unknown_ensemble_is_refused_before_anything_runs(tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)
 
     with pytest.raises(ConfigCompositionException, match=r"Could not find 'ensemble/nobody'(?s:.*)demo"):
-        notebook(["ensemble=nobody"])
+        compose("notebook", ["ensemble=nobody"])
 
 
 def test_the_kept_copy_is_whole_small_and_of_no_particular_machine():

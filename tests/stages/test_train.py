@@ -123,7 +123,7 @@ def test_another_split_may_be_named_for_the_data(tmp_path, smoke):
     [
         (["trainer.max_epoch=3"], ConfigCompositionException),
         (["max_epochs=3"], ConfigCompositionException),
-        (["fold=first"], ConfigCompositionException),
+        (["seed=first"], ConfigCompositionException),
         (["loss=unknown"], MissingConfigException),
         (["experiment=unknown"], MissingConfigException),
     ],
@@ -136,7 +136,7 @@ def test_unknown_names_are_refused_by_the_composition(arguments, error):
 @pytest.mark.parametrize(
     ("argument", "told"),
     [
-        ("+trainer.max_epoch=3", r"trainer\.max_epoch: no such key\. There are batch_size, .*max_epochs"),
+        ("+trainer.max_epoch=3", r"trainer\.max_epoch: no such key\. Did you mean trainer\.max_epochs\? There are"),
         ("+trainer.monitor=val/loss", r"trainer\.monitor: no such key"),
         ("+model.depth=3", r"maskfold\.models\.linknet\.LinkNet: .*depth"),
         ("+geometry.depth=3", r"Resize: .*depth"),

@@ -8,6 +8,7 @@ import pandas as pd
 
 from maskfold.errors import MaskfoldError, listing
 from maskfold.files import write_text
+from maskfold.places import brought_along
 
 COLUMNS = ["image_id", "group", "fold"]
 
@@ -127,7 +128,7 @@ def assign_folds(train: pd.DataFrame, fold_by_group: pd.Series) -> pd.DataFrame:
 
 def split_path(source: HasFolder, split_file: str | None = None) -> Path:
     """Return the path of the split: the data set's own unless another file is named."""
-    return source.folder / "folds.csv" if split_file is None else Path(split_file)
+    return source.folder / "folds.csv" if split_file is None else brought_along(split_file)
 
 
 def write_folds(path: Path, folds: pd.DataFrame, *, overwrite: bool = False) -> None:

@@ -20,9 +20,6 @@ from maskfold.models.network import Network
 from maskfold.prediction.branches import Branch, BranchedPhotos, Voter, merge_votes, vote
 from maskfold.prediction.store import ProbabilityStore
 
-# What conf/trainer/predict.yaml may say.
-TRAINER = ("batch_size", "num_workers", "precision", "accelerator", "devices", "channels_last", "compile")
-
 
 class Batches(Dataset):
     """Photos in batches that are always the same ones.

@@ -1,4 +1,4 @@
-"""Fit the weights of an ensemble on out-of-fold maps: `python -m maskfold.stages.blend ensemble=carvana`."""
+"""Fit the weights of an ensemble on out-of-fold maps: `maskfold blend ensemble=carvana`."""
 
 import logging
 from fractions import Fraction

@@ -1,4 +1,4 @@
-"""Make an ensemble from nothing: `python -m maskfold.stages.campaign ensemble=carvana`."""
+"""Make an ensemble from nothing: `maskfold campaign ensemble=carvana`."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""Write measurements into members' cards and tables: `python -m maskfold.stages.card name=linknet34`."""
+"""Write measurements into members' cards and tables: `maskfold card name=linknet34`."""
 
 import functools
 import logging

@@ -1,4 +1,4 @@
-"""Check a submission before an upload: `python -m maskfold.stages.doctor submission=.../submission.csv.gz`."""
+"""Check a submission before an upload: `maskfold doctor submission=.../submission.csv.gz`."""
 
 import sys
 from pathlib import Path

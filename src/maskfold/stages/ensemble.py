@@ -1,4 +1,4 @@
-"""Average, rank, post-process and write a submission: `python -m maskfold.stages.ensemble ensemble=carvana`."""
+"""Average, rank, post-process and write a submission: `maskfold ensemble ensemble=carvana`."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Write the split of a data set: `python -m maskfold.stages.folds data=carvana`."""
+"""Write the split of a data set: `maskfold folds data=carvana`."""
 
 import logging
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Predict the test photos with a whole ensemble in one pass: `python -m maskfold.stages.fuse ensemble=linknet34`."""
+"""Predict the test photos with a whole ensemble in one pass: `maskfold fuse ensemble=linknet34`."""
 
 import json
 import logging
@@ -8,7 +8,7 @@ from typing import Any
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
 
-from maskfold.config import EXPERIMENTS, SUBMISSIONS, build, entry_point, refuse_unknown, resolved
+from maskfold.config import EXPERIMENTS, SUBMISSIONS, build, entry_point, resolved
 from maskfold.data.table import fingerprint
 from maskfold.ensembling.fusion import fused_origin, fusible, networks
 from maskfold.ensembling.manifest import data_of
@@ -18,7 +18,7 @@ from maskfold.errors import MaskfoldError
 from maskfold.files import locked
 from maskfold.prediction.branches import Branch, Voter
 from maskfold.prediction.members import load_network
-from maskfold.prediction.predictor import TRAINER, predict_together
+from maskfold.prediction.predictor import predict_together
 from maskfold.prediction.splits import photos_of
 from maskfold.prediction.store import ProbabilityStore
 from maskfold.runs.ensemble_folder import EnsembleFolder
@@ -30,7 +30,6 @@ def fuse(config: DictConfig) -> ProbabilityStore:
     """Add every map that is missing to an ensemble's fused store, one mean map a photo; return the store."""
     recipe: Recipe = build(config.ensemble)
     trainer = resolved(config.trainer)
-    refuse_unknown(trainer, TRAINER, group="trainer.")
     found = fusible(recipe, split="test", experiments=EXPERIMENTS)
     data = _common_data(found) if config.data is None else resolved(config.data)
     photos = photos_of(build(data).load(), "test")

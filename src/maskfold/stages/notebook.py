@@ -1,37 +1,27 @@
-"""Run the error analysis: `python -m maskfold.stages.notebook ensemble=linknet34`; it takes what the report takes."""
+"""Run the error analysis: `maskfold notebook ensemble=linknet34`; it takes what the report takes."""
 
 import logging
-import sys
 from pathlib import Path
 
-from hydra.errors import HydraException
+from omegaconf import DictConfig
 
 from maskfold.analysis.notebook import execute
-from maskfold.config import SUBMISSIONS, build, compose, quiet_console
-from maskfold.errors import MaskfoldError
+from maskfold.config import SUBMISSIONS, build, entry_point, overrides_of
+from maskfold.places import NOTEBOOK
 from maskfold.runs.ensemble_folder import EnsembleFolder
-
-NOTEBOOK = Path(__file__).parents[3] / "notebooks" / "error_analysis.ipynb"
 
 log = logging.getLogger(__name__)
 
 
-def notebook(overrides: list[str]) -> Path:
-    """Write `submissions/<ensemble>/error_analysis.ipynb`, executed; return its path.
-
-    Args:
-        overrides: What `make report` would be told, such as `ensemble=linknet34` and `images=3`.
-    """
-    name = build(compose("report", overrides).ensemble).name
-    path = EnsembleFolder(SUBMISSIONS / name).path / NOTEBOOK.name
-    execute(NOTEBOOK, path, parameters={"REPORT": overrides}, folder=Path.cwd())
+def notebook(config: DictConfig) -> Path:
+    """Write `submissions/<ensemble>/error_analysis.ipynb`, executed; return its path."""
+    path = EnsembleFolder(SUBMISSIONS / build(config.ensemble).name).path / NOTEBOOK.name
+    execute(NOTEBOOK, path, parameters={"REPORT": overrides_of(config)}, folder=Path.cwd())
     log.info("%s", path)
     return path
 
 
+main = entry_point(notebook)
+
 if __name__ == "__main__":
-    quiet_console()
-    try:
-        notebook(sys.argv[1:])
-    except (MaskfoldError, HydraException) as error:
-        sys.exit(f"\n{error}")
+    main()

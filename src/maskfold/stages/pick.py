@@ -1,4 +1,4 @@
-"""Choose the two submissions to select at the end: `python -m maskfold.stages.pick`."""
+"""Choose the two submissions to select at the end: `maskfold pick`."""
 
 import logging
 from pathlib import Path

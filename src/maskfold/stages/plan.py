@@ -1,4 +1,4 @@
-"""What members will cost, before they run: `python -m maskfold.stages.plan experiments=[linknet34]`."""
+"""What members will cost, before they run: `maskfold plan experiments=[linknet34]`."""
 
 import shlex
 

@@ -1,4 +1,4 @@
-"""Predict a split with a trained fold: `python -m maskfold.stages.predict name=linknet34 fold=0 split=test`."""
+"""Predict a split with a trained fold: `maskfold predict name=linknet34 fold=0 split=test`."""
 
 import logging
 from contextlib import nullcontext
@@ -7,12 +7,13 @@ import pandas as pd
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
-from maskfold.config import EXPERIMENTS, build, entry_point, refuse_unknown, resolved
+from maskfold.config import EXPERIMENTS, build, entry_point, resolved
 from maskfold.data.folds import fold_members, read_folds, split_path
 from maskfold.data.table import fingerprint
+from maskfold.every_fold import folds_with_a_run, for_each_fold
 from maskfold.files import locked, sha256
 from maskfold.prediction.members import load_network
-from maskfold.prediction.predictor import TRAINER, predict_photos
+from maskfold.prediction.predictor import predict_photos
 from maskfold.prediction.splits import photos_of
 from maskfold.prediction.store import ProbabilityStore
 from maskfold.prediction.tta import check_tta
@@ -27,7 +28,6 @@ def predict(config: DictConfig) -> ProbabilityStore:
     trained = OmegaConf.create(folder.read_config())
     tta = check_tta(config.tta or trained.tta)
     trainer = resolved(config.trainer)
-    refuse_unknown(trainer, TRAINER, group="trainer.")
     photos = _photos(config, trained)
     checkpoint = folder.checkpoint(config.checkpoint)
     network = load_network(checkpoint)
@@ -61,7 +61,7 @@ def _photos(config: DictConfig, trained: DictConfig) -> pd.DataFrame:
     return photos[photos["image_id"].isin(fold_members(folds, config.fold))]
 
 
-main = entry_point(predict)
+main = entry_point(for_each_fold(predict, folds_with_a_run))
 
 if __name__ == "__main__":
     main()

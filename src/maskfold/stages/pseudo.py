@@ -1,4 +1,4 @@
-"""Label photos that have no masks, for training: `python -m maskfold.stages.pseudo ensemble=linknet34`."""
+"""Label photos that have no masks, for training: `maskfold pseudo ensemble=linknet34`."""
 
 import hashlib
 import json

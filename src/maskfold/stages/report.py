@@ -1,4 +1,4 @@
-"""Look at an ensemble: `python -m maskfold.stages.report ensemble=linknet34` writes one HTML file."""
+"""Look at an ensemble: `maskfold report ensemble=linknet34` writes one HTML file."""
 
 import logging
 from pathlib import Path

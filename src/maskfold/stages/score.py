@@ -1,4 +1,4 @@
-"""Score a submission where the truth is known: `python -m maskfold.stages.score submission=... truth=...`."""
+"""Score a submission where the truth is known: `maskfold score submission=... truth=...`."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Generate a labelled studio set: `python -m maskfold.stages.studio cars=24 height=640 width=960`."""
+"""Generate a labelled studio set: `maskfold studio cars=24 height=640 width=960`."""
 
 import logging
 from pathlib import Path

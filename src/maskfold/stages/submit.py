@@ -1,4 +1,4 @@
-"""Check a submission, upload it and record its score: `python -m maskfold.stages.submit submission=... message=...`."""
+"""Check a submission, upload it and record its score: `maskfold submit submission=... message=...`."""
 
 import logging
 from pathlib import Path

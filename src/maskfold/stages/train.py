@@ -1,4 +1,4 @@
-"""Train one fold of one member: `python -m maskfold.stages.train experiment=linknet34 fold=0`."""
+"""Train one fold of one member: `maskfold train experiment=linknet34 fold=0`."""
 
 import logging
 from functools import partial
@@ -7,13 +7,14 @@ import lightning
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
 
-from maskfold.config import EXPERIMENTS, build, entry_point, recorded, refuse_unknown, resolved
+from maskfold.config import EXPERIMENTS, build, entry_point, recorded, resolved
 from maskfold.engine.batch_size import settle_batch_size
 from maskfold.engine.engine import Engine
 from maskfold.engine.loaders import EpochLoader
 from maskfold.engine.parts import TaskParts
 from maskfold.engine.schedules import Schedule
 from maskfold.engine.task import Task
+from maskfold.every_fold import folds_of_split, for_each_fold
 from maskfold.files import locked
 from maskfold.pseudo.rows import FoldRows, read_fold
 from maskfold.runs.layout import MemberFolder
@@ -23,13 +24,10 @@ from maskfold.tracking.guard import tracked
 
 log = logging.getLogger(__name__)
 
-TRAINER = ("batch_size", "effective_batch", "num_workers", "channels_last", "compile", *Engine.__dataclass_fields__)
-
 
 def train(config: DictConfig) -> dict[str, float]:
     """Train a fold into its run folder; return the metrics of its best epoch."""
     parts: TaskParts = build(config.task)
-    refuse_unknown(config.trainer, TRAINER, group="trainer.")
     rows = read_fold(build(config.data), split_file=config.split_file, fold=config.fold, pseudo=config.pseudo)
     folder = MemberFolder(EXPERIMENTS / config.name).run(config.fold)
     if rank_zero_only.rank != 0:  # one of several processes of one run, whose first one keeps the folder
@@ -95,7 +93,7 @@ def _task(config: DictConfig, parts: TaskParts, schedule: Schedule | object, **l
     )
 
 
-main = entry_point(train)
+main = entry_point(for_each_fold(train, folds_of_split))
 
 if __name__ == "__main__":
     main()

@@ -1,0 +1,75 @@
+"""What there is to choose from: stages and their jobs, groups and their options, as `conf/` has them."""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from maskfold.command.documents import Document, read_document
+from maskfold.places import CONF
+
+JOBS = ("data", "members", "ensembles", "submissions")
+_SENTENCE = re.compile(r"(?<!et al)[.](?= |$)")
+_CLAUSE = re.compile(r"[.;:](?= |$)")
+_COMMANDS = ("make ", "maskfold ")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage as its file in `conf/` describes it.
+
+    Attributes:
+        name: The stage's.
+        job: What it belongs to, one of `JOBS` or another word.
+        example: A command.
+        about: What it does.
+        document: Its keys and groups.
+    """
+
+    name: str
+    job: str
+    example: str
+    about: str
+    document: Document
+
+    @property
+    def line(self) -> str:
+        """What it does, in a few words."""
+        return _until(_CLAUSE, self.about)
+
+    @property
+    def groups(self) -> dict[str, str]:
+        """The option that is taken of each group."""
+        return {choice.group: choice.option for choice in self.document.choices}
+
+
+@cache
+def stages() -> dict[str, Stage]:
+    """Return every stage by its name, those of one job together."""
+    found = [_stage(path) for path in sorted(Path(CONF).glob("*.yaml")) if path.stem != "base"]
+    order = {job: number for number, job in enumerate(JOBS)}
+    return {stage.name: stage for stage in sorted(found, key=lambda stage: order.get(stage.job, len(JOBS)))}
+
+
+def _stage(path: Path) -> Stage:
+    document = read_document(path)
+    example, *lines = document.heading
+    job = next((line.removeprefix("job: ") for line in lines if line.startswith("job: ")), "other stages")
+    about = " ".join(line for line in lines if not line.startswith("job: "))
+    return Stage(path.stem, job, example, about, document)
+
+
+@cache
+def options(group: str) -> dict[str, Document]:
+    """Return a group's options by name; none if there is no such group."""
+    return {path.stem: read_document(path) for path in sorted(Path(CONF, group).glob("*.yaml"))}
+
+
+def about_option(option: Document) -> str:
+    """Return the first sentence of what an option's file says of it."""
+    return _until(_SENTENCE, " ".join(line for line in option.heading if not line.startswith(_COMMANDS)))
+
+
+def _until(end: re.Pattern, text: str) -> str:
+    found = end.search(text)
+    return text[: found.start()] if found else text
