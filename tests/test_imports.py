@@ -13,8 +13,8 @@ PACKAGE = Path(maskfold.__file__).parent
 
 # From the ground up. A layer's rooms stand beside one another: none of them imports another of the same layer.
 LAYERS = (
-    {"errors"},
-    {"schemas"},
+    {"errors", "places"},
+    {"command", "schemas"},
     {"files", "memory", "parallel", "phases"},
     {"masks"},
     {"data", "models", "runs", "studio"},
@@ -24,13 +24,13 @@ LAYERS = (
     {"ensembling", "submission"},
     {"analysis", "pseudo"},
     {"cards", "leaderboard", "tracking"},
-    {"campaign"},
+    {"campaign", "every_fold"},
     {"stages"},
-    {"demo"},
+    {"__main__", "demo"},
 )
 LEVELS = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 # Configuration stops at the door. Beside those who stand there, these build the data that a manifest names.
-AT_THE_DOOR = {"campaign", "demo", "stages"}
+AT_THE_DOOR = {"campaign", "demo", "every_fold", "stages"}
 BUILDERS = {"analysis.gathering", "submission.checkup"}
 MASK_WORDS = re.compile("mask(?!fold)|dice|segment", re.IGNORECASE)
 ENGINE = sorted((PACKAGE / "engine").glob("*.py"))

@@ -74,7 +74,9 @@ def _prefer_chosen_groups(stage: str, config: DictConfig, overrides: Sequence[st
     for group in [group for override, group in named.items() if re.match(rf"\+?{group}=", override)]:
         if group == OVERLAY or group not in config or not Path(CONF, group).is_dir():
             continue
-        own = [told for told, about in named.items() if about in (group, "scale") or told.startswith("hydra.searchpath")]
+        own = [
+            told for told, about in named.items() if about in (group, "scale") or told.startswith("hydra.searchpath")
+        ]
         removed = [override.lstrip("~") for override in own if override.startswith("~")]
         alone = hydra.compose(stage, [override for override in own if not override.startswith("~")])[group]
         with open_dict(alone):
@@ -111,6 +113,11 @@ def unknown_key(key: str, known: Sequence[str]) -> str:
     return f"{key}: no such key.{guess} There are {', '.join(known)}."
 
 
+def _search_path() -> list[str]:
+    """Return where else the command line told Hydra to look for options."""
+    return [told for told in HydraConfig.get().overrides.hydra if told.startswith("hydra.searchpath=")]
+
+
 def overrides_of(config: DictConfig) -> list[str]:
     """Return what the command line said, such as `ensemble=demo`.
 
@@ -134,7 +141,7 @@ def entry_point(stage: Callable[[DictConfig], Any], config_name: str | None = No
     def run(config: DictConfig) -> None:
         quiet_console()
         try:
-            stage(_finish(name, config, [*HydraConfig.get().overrides.hydra, *overrides_of(config)]))
+            stage(_finish(name, config, [*_search_path(), *overrides_of(config)]))
         except MaskfoldError as error:
             _give_up(error)
         except MissingMandatoryValue as error:

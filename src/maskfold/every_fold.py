@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 from maskfold.config import EXPERIMENTS, build, overrides_of
 from maskfold.data.folds import fold_numbers, split_path
 from maskfold.errors import MaskfoldError
+from maskfold.runs.layout import MemberFolder
 
 ALL = "all"
 
@@ -69,9 +70,10 @@ def folds_with_a_run(config: DictConfig) -> list[int]:
     Raises:
         MaskfoldError: If there is none.
     """
-    member = EXPERIMENTS / config.name
-    numbers = [path.name.removeprefix("fold") for path in member.glob("fold*")]
-    folds = sorted(int(number) for number in numbers if number.isdigit())
+    member = MemberFolder(EXPERIMENTS / config.name)
+    folds = member.folds()
     if not folds:
-        raise MaskfoldError(f"{member}: no fold has been trained. Run `make train EXP={member.name} FOLD={ALL}` first.")
+        raise MaskfoldError(
+            f"{member.path}: no fold has been trained. Run `make train EXP={member.name} FOLD={ALL}` first."
+        )
     return folds

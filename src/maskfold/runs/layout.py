@@ -42,8 +42,12 @@ class MemberFolder:
 
     def runs(self) -> list[RunFolder]:
         """Return the runs that have a folder, in the order of their folds."""
+        return [self.run(fold) for fold in self.folds()]
+
+    def folds(self) -> list[int]:
+        """Return the numbers of the folds that have a folder, in order."""
         names = (path.name.removeprefix(_FOLD) for path in self.path.glob(f"{_FOLD}*"))
-        return [self.run(fold) for fold in sorted(map(int, filter(str.isdecimal, names)))]
+        return sorted(map(int, filter(str.isdecimal, names)))
 
     def begun(self) -> list[RunFolder]:
         """Return the runs that were begun, in the order of their folds."""
