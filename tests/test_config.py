@@ -10,7 +10,7 @@ from omegaconf.errors import MissingMandatoryValue
 from maskfold import config as door
 from maskfold.config import build, compose, entry_point, resolved
 from maskfold.errors import MaskfoldError
-from maskfold.schemas import STAGES
+from maskfold.schemas import STAGES, TASKS
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_every_stage_has_a_configuration_that_composes_without_arguments(stage):
 
     composed = compose(stage, needed)
 
-    assert OmegaConf.get_type(composed) is STAGES[stage]
+    assert issubclass(OmegaConf.get_type(composed), STAGES[stage])
 
 
 @pytest.mark.parametrize(
@@ -179,3 +179,13 @@ def test_the_command_composes_as_a_call_does(command, caplog):
     assert seen == [compose("train", ["experiment=demo_unet", "schedule=linknet34"])]
     assert "schedule is taken as its own file has it" in caplog.text
     assert "schedule.phases" in caplog.text
+
+
+def test_keys_of_a_task_are_in_training_with_that_task_alone():
+    masks = compose("train", ["name=any", "geometry=tile", "loss=lovasz"])
+    assert OmegaConf.get_type(masks) is TASKS["segmentation"]
+    assert masks.task.geometry == masks.geometry
+    assert masks.geometry._target_ == "maskfold.data.geometry.Tile"
+    other = compose("train", ["name=any", "~task", "+task={_target_: some.Other}"])
+    assert OmegaConf.get_type(other) is STAGES["train"]
+    assert not {"geometry", "preprocess", "augment", "loss", "tta"} & {*other}

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 _PACKAGE = Path(__file__).parent
-_CHECKOUT = _PACKAGE.parents[1]
+_CHECKOUT = Path(__file__).parents[2]
 _HOME = _PACKAGE if (_PACKAGE / "conf").is_dir() else _CHECKOUT
 
 CONF = str(_HOME / "conf")

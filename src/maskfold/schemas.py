@@ -1,6 +1,7 @@
 """What each stage may be told: its keys and their types. Their defaults and what they mean stand in `conf/` alone.
 
-`<Name>Stage` is what `conf/<name>.yaml` is checked against, as `<name>_schema` in its list of defaults.
+`<Name>Stage` is what `conf/<name>.yaml` is checked against, as `<name>_schema` in its list of defaults; an option of
+`task` widens training's by the keys that only this task has.
 """
 
 from dataclasses import dataclass, field
@@ -82,7 +83,7 @@ class FoldsStage:
 
 @dataclass
 class TrainStage:
-    """Keys of `stages/train.py`; an experiment is an overlay on them."""
+    """Keys of `stages/train.py` for any task; an experiment is an overlay on them."""
 
     name: str = MISSING
     fold: int | str = MISSING
@@ -93,17 +94,23 @@ class TrainStage:
     task: Group = MISSING
     data: Group = MISSING
     pseudo: str | None = MISSING
-    geometry: Group = MISSING
-    preprocess: Group = MISSING
-    augment: Group = MISSING
     model: Group = MISSING
     freeze: list[str] = MISSING
-    loss: Group = MISSING
     optimizer: Group = MISSING
     schedule: Group = MISSING
     averaging: Group = MISSING
     trainer: TrainingTrainer = field(default_factory=TrainingTrainer)
     tracker: Group = MISSING
+
+
+@dataclass
+class SegmentationKeys(TrainStage):
+    """Keys that `conf/task/segmentation.yaml` adds to training."""
+
+    geometry: Group = MISSING
+    preprocess: Group = MISSING
+    augment: Group = MISSING
+    loss: Group = MISSING
     tta: str = MISSING
 
 
@@ -262,5 +269,6 @@ class ScoreStage:
 
 
 STAGES = {name.removesuffix("Stage").lower(): kind for name, kind in [*globals().items()] if name.endswith("Stage")}
-for _name, _schema in STAGES.items():
+TASKS = {"segmentation": SegmentationKeys}
+for _name, _schema in (STAGES | TASKS).items():
     ConfigStore.instance().store(name=f"{_name}_schema", node=_schema)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from maskfold.command.documents import Document, read_document
+from maskfold.command.documents import Choice, Document, Key, read_document
 from maskfold.places import CONF
 
 JOBS = ("data", "members", "ensembles", "submissions")
@@ -38,9 +38,25 @@ class Stage:
         return _until(_CLAUSE, self.about)
 
     @property
+    def choices(self) -> list[Choice]:
+        """Its groups, each with the option that is taken; behind them those that such an option brings along."""
+        return [*self.document.choices, *(choice for option in self._brought() for choice in option.choices)]
+
+    @property
+    def keys(self) -> list[Key]:
+        """Its keys, and those that an option which is taken brings along; what is inside a group is the group's."""
+        keys = [*self.document.keys, *(key for option in self._brought() for key in option.keys)]
+        return [key for key in keys if key.name.partition(".")[0] not in self.groups]
+
+    @property
     def groups(self) -> dict[str, str]:
         """The option that is taken of each group."""
-        return {choice.group: choice.option for choice in self.document.choices}
+        return {choice.group: choice.option for choice in self.choices}
+
+    def _brought(self) -> list[Document]:
+        """Return the options, of those that are taken, that are laid over the whole configuration, as a task's is."""
+        taken = (options(choice.group).get(choice.option) for choice in self.document.choices)
+        return [option for option in taken if option is not None and option.overlay]
 
 
 @cache

@@ -1,10 +1,10 @@
 """Completion with the tab key: what may come next on a command line, and the scripts that ask for it."""
 
 from collections.abc import Iterable
-from pathlib import Path
 
 from maskfold.command.catalogue import Stage, options, stages
 from maskfold.places import brought_along
+from maskfold.runs.layout import EXPERIMENTS, MemberFolder
 
 SETUP = """\
 bash: add this line to ~/.bashrc
@@ -76,7 +76,7 @@ def _keys(stage: Stage, word: str, given: dict[str, str]) -> list[str]:
     if "." in word and group in stage.groups:
         option = options(group).get(given.get(group, stage.groups[group]))
         return [f"{group}.{key.name}=" for key in option.keys] if option else []
-    own = [f"{key.name}=" for key in stage.document.keys if key.name not in stage.groups]
+    own = [f"{key.name}=" for key in stage.keys]
     inside = [f"{name}." for name in stage.groups if _of_option(name, stage, given)] if word in stage.groups else []
     return [*own, *(f"{name}=" for name in stage.groups), *inside, "--help"]
 
@@ -91,9 +91,9 @@ def _values(stage: Stage, key: str, given: dict[str, str]) -> Iterable[str]:
     if key in stage.groups:
         return [*options(key), *(["null"] if stage.groups[key] == "null" else [])]
     if key == "name" and stage.name != "train":
-        return sorted({path.parent.name for path in Path("experiments").glob("*/fold*")})
+        return sorted(folder.name for folder in EXPERIMENTS.glob("*/") if MemberFolder(folder).runs())
     if key == "fold":
-        numbers = _trained(given) if "name" in given else _split(given)
+        numbers = MemberFolder(EXPERIMENTS / given["name"]).folds() if "name" in given else _split(given)
         return [*map(str, sorted(numbers)), *(["all"] if stage.name in ("train", "predict") else [])]
     return _listed(stage, key, given)
 
@@ -102,7 +102,7 @@ def _listed(stage: Stage, key: str, given: dict[str, str]) -> list[str]:
     """Return what a comment `one | other: what it is for` lists, or both truths."""
     group, _, name = key.partition(".")
     option = options(group).get(given.get(group, stage.groups.get(group, ""))) if name else None
-    keys = stage.document.keys if option is None else option.keys
+    keys = stage.keys if option is None else option.keys
     found = next((one for one in keys if one.name == (name or key)), None)
     if found is None:
         return []
@@ -110,12 +110,6 @@ def _listed(stage: Stage, key: str, given: dict[str, str]) -> list[str]:
         return ["true", "false"]
     alternatives = [part.split()[0].rstrip(":,;") for part in found.comment.split(" | ") if part]
     return alternatives if len(alternatives) > 1 else []
-
-
-def _trained(given: dict[str, str]) -> set[int]:
-    """Return the folds that there are runs of."""
-    names = (path.name.removeprefix("fold") for path in Path("experiments", given["name"]).glob("fold*"))
-    return {int(name) for name in names if name.isdigit()}
 
 
 def _split(given: dict[str, str]) -> set[int]:

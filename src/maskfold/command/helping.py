@@ -34,11 +34,10 @@ def explain(stage: Stage, overrides: Sequence[str] = ()) -> str:
         overrides: Groups that are named, such as `model=smp_unet` or `model`: these alone are shown.
     """
     asked = [override.partition("=")[0] for override in overrides]
-    groups = [choice for choice in stage.document.choices if choice.group in asked or not asked]
+    groups = [choice for choice in stage.choices if choice.group in asked or not asked]
     parts = [] if asked else ["\n".join([f"{stage.example}\n", *textwrap.wrap(stage.about, WIDTH)])]
-    own = [key for key in stage.document.keys if key.name not in stage.groups]
-    if own and not asked:
-        parts.append("\n".join(["Keys", *_table(own)]))
+    if stage.keys and not asked:
+        parts.append("\n".join(["Keys", *_table(stage.keys)]))
     for choice in groups:
         parts.append("\n".join(_group(choice.group, choice.option, choice.comment)))
     if not asked:

@@ -5,7 +5,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import yaml
 
 from maskfold import files
@@ -124,6 +123,8 @@ class RunFolder:
         """
         if not self.metrics.exists():
             raise MaskfoldError(f"{self.metrics}: missing; no epoch of this fold has been finished. Train it first.")
+        import pandas as pd  # which whoever only completes a command has no time for
+
         epochs = pd.read_csv(self.metrics)
         return {
             "epochs": len(epochs),
