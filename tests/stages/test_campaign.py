@@ -8,11 +8,12 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+from distributed import LocalCluster
 
-from maskfold.campaign.runner import State
+from maskfold.campaign import clusters, worker
+from maskfold.campaign.standings import State
 from maskfold.config import compose
 from maskfold.errors import MaskfoldError
-from maskfold.stages import campaign as stage
 from maskfold.stages.campaign import campaign
 from maskfold.stages.ensemble import ensemble
 from maskfold.stages.evaluate import evaluate
@@ -21,13 +22,13 @@ from maskfold.stages.train import train
 
 STAGES = {"train": train, "predict": predict, "evaluate": evaluate, "ensemble": ensemble}
 TRAIN = "data=carvana data.name=tiny data.root=photos scale=smoke trainer.accelerator=cpu"
-OVERRIDES = ["ensemble=demo", f"train='{TRAIN}'", "predict='trainer.accelerator=cpu'", "merge='jobs=1'", "poll=0"]
+OVERRIDES = ["ensemble=demo", f"train='{TRAIN}'", "predict='trainer.accelerator=cpu'", "merge='jobs=1'", "poll=0.05"]
 MEMBERS = ("demo_unet", "demo_unet_wide")
 
 
 @pytest.fixture
 def ran(monkeypatch) -> list[str]:
-    """Run the jobs in this process, not in ones that each import torch; return the names of those that ran."""
+    """Run the jobs in threads, not in processes that each import torch; return the names of those that ran."""
     names = []
 
     def start(job, *, log, environment):
@@ -36,10 +37,17 @@ def ran(monkeypatch) -> list[str]:
             STAGES[job.command[0]](compose(job.command[0], list(job.command[1:])))
         except MaskfoldError as error:
             log.write_text(f"\n{error}")
-            return SimpleNamespace(poll=lambda: 1, returncode=1)
-        return SimpleNamespace(poll=lambda: 0, returncode=0)
+            return ended(1)
+        return ended(0)
 
-    monkeypatch.setattr(stage, "start_stage", start)
+    def ended(status):
+        return SimpleNamespace(poll=lambda: status, kill=lambda: None, wait=lambda: status)
+
+    def workers(jobs):
+        return LocalCluster(n_workers=jobs, threads_per_worker=1, processes=False, dashboard_address=":0")
+
+    monkeypatch.setattr(worker, "start_stage", start)
+    monkeypatch.setattr(clusters, "local", workers)
     return names
 
 
@@ -122,7 +130,7 @@ def test_folds_that_the_ensemble_leaves_out_are_not_trained_and_not_scored(train
             "experiment nobody: there is neither conf/experiment/nobody.yaml nor",
         ),
         ("ensemble.members=[{experiment: demo_unet, folds: [7]}]", "fold 7 is beyond data/tiny/folds.csv"),
-        ("jobs=0", "jobs=0 retries=1: at least 1 job at once"),
+        ("jobs=0", "jobs=0 retries=1 losses=5: at least 1 job at once"),
     ],
 )
 def test_what_cannot_be_is_told_before_anything_runs(trained, ran, override, message):
