@@ -1,19 +1,25 @@
 """A campaign from photos to a submission: skips what is there, tries again what failed, goes on after a kill."""
 
+import random
+import shutil
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
 import pandas as pd
+import psutil
 import pytest
 from distributed import LocalCluster
+from test_kill import contents
 
 from maskfold.campaign import clusters, worker
 from maskfold.campaign.standings import State
 from maskfold.config import compose
 from maskfold.errors import MaskfoldError
+from maskfold.files import LOCK
 from maskfold.stages.campaign import campaign
 from maskfold.stages.ensemble import ensemble
 from maskfold.stages.evaluate import evaluate
@@ -157,3 +163,72 @@ def test_a_campaign_that_is_killed_goes_on(trained):
     assert "9 jobs: 9 done" in again.stdout
     assert Path("experiments/demo_unet/fold0/finished").stat().st_mtime_ns == trained_first
     assert Path("submissions/demo/submission.csv.gz").exists()
+
+
+COSTS = ["seconds", "images_per_second"]
+LONG = [f"train='{TRAIN} trainer.max_epochs=30'", "ensemble.members=[{experiment: demo_unet}]", "jobs=2", "poll=0.2"]
+
+
+def start(folder: Path) -> subprocess.Popen:
+    """Start a campaign of two workers in a folder."""
+    command = [sys.executable, "-m", "maskfold.stages.campaign", *OVERRIDES, *LONG]
+    with (folder / "said.log").open("w") as said:
+        return subprocess.Popen(command, cwd=folder, stdout=said, stderr=said)
+
+
+def stages_at_work(campaign: int) -> list[psutil.Process]:
+    """Return the processes of a campaign's jobs that hold the folder they write to: beyond their imports."""
+    found = []
+    for process in psutil.Process(campaign).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            is_stage = any(part.startswith("maskfold.stages.") for part in process.cmdline())
+            if is_stage and any(file.path.endswith(LOCK) for file in process.open_files()):
+                found.append(process)
+    return sorted(found, key=lambda process: process.pid)
+
+
+def lose_workers(campaign: subprocess.Popen, folder: Path, times: int) -> None:
+    """Kill the worker under a job, at seeded random moments; no training may have fewer epochs than it has had."""
+    moments, lost, epochs = random.Random(times), 0, {}
+    while lost < times:
+        assert campaign.poll() is None, (folder / "said.log").read_text()
+        time.sleep(0.05)
+        for path in folder.glob("experiments/demo_unet/*/metrics.csv"):
+            trained = len(path.read_text().splitlines())
+            assert trained >= epochs.get(path, 0)
+            epochs[path] = trained
+        if stages_at_work(campaign.pid):
+            time.sleep(moments.uniform(0, 1.5))
+            if stages := stages_at_work(campaign.pid):
+                moments.choice(stages).parent().kill()
+                lost += 1
+
+
+def artefacts(folder: Path) -> dict[str, object]:
+    """Return what a campaign has left, but its logs and what its trainings have cost."""
+    left = {name: content for name, content in contents(folder).items() if not name.endswith(".log")}
+    results = "experiments/demo_unet/results.csv"
+    return left | {results: pd.read_csv(folder / results).drop(columns=COSTS).to_csv()}
+
+
+@pytest.mark.slow  # two campaigns of nine processes that import torch
+def test_a_worker_that_is_lost_five_times_changes_nothing(trained):
+    shutil.rmtree("experiments")
+    disturbed = shutil.copytree(trained, trained.with_name("disturbed"))
+    undisturbed = start(trained)
+    assert undisturbed.wait(500) == 0, Path("said.log").read_text()
+
+    campaign = start(disturbed)
+    try:
+        lose_workers(campaign, disturbed, 5)
+        assert campaign.wait(500) == 0
+    finally:
+        campaign.kill()
+    said = (disturbed / "said.log").read_text()
+    assert said.count("its worker is lost, goes on elsewhere") == 5, said
+    assert "failed" not in said
+
+    expected, left = artefacts(trained), artefacts(disturbed)
+    kinds = ("best.ckpt", "metrics.csv", ".b2nd", "results.csv", "submission.csv.gz", "finished")
+    assert all(any(name.endswith(kind) for name in expected) for kind in kinds)
+    assert [name for name in left.keys() | expected.keys() if left.get(name) != expected.get(name)] == []

@@ -14,6 +14,9 @@ from maskfold.parallel import DASK, connect
 if TYPE_CHECKING:
     from distributed import Client, SpecCluster  # seconds to import
 
+# Run in each worker on this machine: Ctrl-C reaches all processes of a terminal, and the campaign ends its workers.
+DEAF = "import signal\n\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+
 
 @contextmanager
 def connected(cluster: dict[str, Any], jobs: int) -> Iterator["Client"]:
@@ -49,7 +52,7 @@ def local(jobs: int) -> "SpecCluster":
     dask.config.set({"distributed.nanny.pre-spawn-environ": {}})
     listen = {"host": "127.0.0.1", "port": 0, "dashboard": False, "dashboard_address": None}
     quiet = {"silence_logs": logging.CRITICAL}
-    options = {"host": "127.0.0.1", "nthreads": 1, "memory_limit": 0, **quiet}
+    options = {"host": "127.0.0.1", "nthreads": 1, "memory_limit": 0, "preload": [DEAF], **quiet}
     workers = {
         slot: {"cls": Nanny, "options": options | {"env": worker_environment(slot, jobs)}} for slot in range(jobs)
     }

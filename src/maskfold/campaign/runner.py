@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from distributed import Client, Future  # seconds to import
 
 WORKERS = "all"  # Dask's own name for the events of its workers
+UNSTARTED = 100  # losses of a job that never was started: it only stood in a worker's queue, or nothing can start it
 
 
 @dataclass
@@ -117,12 +118,13 @@ class Runner:
                 if standing.state is State.RUNNING and standing.worker == event["worker"]:
                     standing.lose()
                     self.tell(standing)
-        elif "job" in event:
+        elif "job" in event and self.standings[event["job"]].open:  # Dask asks again for what a lost worker had done
             standing = self.standings[event["job"]]
             if event["event"] == "started":
                 standing.start(event["worker"])
             elif event["event"] == "done":
                 standing.seconds = event["seconds"]
+                self._end(standing, State.DONE)
             else:
                 standing.fail(event["seconds"])
                 if standing.failures <= self.retries:
@@ -149,7 +151,10 @@ class Runner:
             self._end(standing, State.FAILED, "" if isinstance(error, StageError) else str(error))
         elif standing.losses > self.losses:
             self._end(standing, State.FAILED, f"its worker was lost {standing.losses} times, and nothing went forward")
+        elif standing.unstarted >= UNSTARTED:
+            self._end(standing, State.FAILED, f"{UNSTARTED} workers were lost before they could start it")
         elif standing.state is not State.RUNNING:  # else the news of the loss is still on its way
+            standing.unstarted += not standing.tries
             future.retry()
 
     def _end(self, standing: Standing, state: State, reason: str = "") -> None:

@@ -24,6 +24,7 @@ class Standing:
         tries: How often it was started.
         failures: How often it has failed by itself.
         losses: How often in a row its worker was lost while nothing of it went forward.
+        unstarted: How often Dask has asked whether it may go on elsewhere though it was never started.
         worker: Address of the worker that it runs on, or ran on.
         reached: How far it was when its worker was lost last, in the words of `Job.progress`.
         seconds: How long its last try has taken; None where it was not run, since what it makes was there.
@@ -35,6 +36,7 @@ class Standing:
     tries: int = 0
     failures: int = 0
     losses: int = 0
+    unstarted: int = 0
     worker: str = ""
     reached: str = ""
     seconds: float | None = None

@@ -59,6 +59,7 @@ def run_job(job: Job, place: Place, key: str, *needs: None) -> None:
         StageError: If the stage ends with an error, or nobody wants the job any more.
     """
     from distributed import get_worker
+    from distributed.utils import sync
 
     worker = get_worker()
     _refuse_unfit(worker, place.folder)
@@ -67,7 +68,8 @@ def run_job(job: Job, place: Place, key: str, *needs: None) -> None:
 
     def say(event: str, began: float) -> None:
         message = {"job": job.name, "event": event, "worker": worker.address, "seconds": time.monotonic() - began}
-        worker.log_event(place.topic, message)
+        # Not worker.log_event, which is lost with a worker that dies within milliseconds.
+        sync(worker.loop, worker.scheduler.log_event, topic=place.topic, msg=message)
 
     began = time.monotonic()
     say("started", began)
