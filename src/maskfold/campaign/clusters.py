@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 # Run in each worker on this machine: Ctrl-C reaches all processes of a terminal, and the campaign ends its workers.
 DEAF = "import signal\n\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
 
+REPLACE = (
+    5000  # milliseconds between two looks whether a worker is gone for good, such as a SLURM job at its time limit
+)
+
 
 @contextmanager
 def connected(cluster: dict[str, Any], jobs: int) -> Iterator["Client"]:
@@ -30,13 +34,19 @@ def connected(cluster: dict[str, Any], jobs: int) -> Iterator["Client"]:
         MaskfoldError: If no scheduler answers, or the cluster cannot be had.
     """
     from distributed import Client
+    from tornado.ioloop import PeriodicCallback
 
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # the campaign says itself what has become of a job
     if os.environ.get(DASK):
         yield connect(os.environ[DASK])
         return
     with build(cluster, jobs=jobs) as started, Client(started) as client:
-        yield client
+        replace = PeriodicCallback(lambda: started.scale(jobs), REPLACE)
+        started.loop.add_callback(replace.start)
+        try:
+            yield client
+        finally:
+            started.loop.add_callback(replace.stop)
 
 
 def local(jobs: int) -> "SpecCluster":
