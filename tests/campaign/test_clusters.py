@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from maskfold.campaign.clusters import connected, slurm, visible_gpus, worker_environment
+from maskfold.config import compose
 from maskfold.errors import MaskfoldError
 from maskfold.parallel import DASK
 
@@ -50,3 +51,11 @@ def test_without_dask_jobqueue_the_way_out_is_said(monkeypatch):
     monkeypatch.setitem(sys.modules, "dask_jobqueue", None)
     with pytest.raises(MaskfoldError, match=r"pip install dask-jobqueue==0\.9\.0"):
         slurm(1)
+
+
+def test_a_cluster_is_chosen_by_its_group_and_its_options_by_their_keys():
+    assert compose("campaign", ["ensemble=demo"]).cluster._target_.endswith("clusters.local")
+    cluster = compose("campaign", ["ensemble=demo", "cluster=slurm", "cluster.queue=gpu"]).cluster
+    assert cluster._target_.endswith("clusters.slurm")
+    assert cluster.queue == "gpu"
+    assert cluster.job_extra_directives == ["--gres=gpu:1"]

@@ -5,9 +5,14 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
 
 from maskfold.campaign.jobs import Job
-from maskfold.campaign.worker import stage_environment, start_stage
+from maskfold.campaign.worker import Place, run_job, stage_environment, start_stage
+from maskfold.errors import MaskfoldError
 from maskfold.files import LOCK_WAIT
 from maskfold.parallel import DASK
 
@@ -59,3 +64,18 @@ def test_a_stage_has_its_workers_environment_but_does_not_ask_for_workers_itself
     assert environment["CUDA_VISIBLE_DEVICES"] == "3"
     assert DASK not in environment
     assert float(environment[LOCK_WAIT]) >= 90  # the lease of an NFS client that is gone
+
+
+@pytest.mark.parametrize(
+    ("threads", "folder", "message"),
+    [
+        (1, "elsewhere", r"tcp://there works in .*, the campaign in elsewhere: start the worker there"),
+        (4, None, r"tcp://there would run 4 jobs on one GPU: start it with --nthreads 1"),
+    ],
+)
+def test_a_worker_that_was_started_otherwise_than_it_must_be_is_refused(monkeypatch, threads, folder, message):
+    worker = SimpleNamespace(address="tcp://there", state=SimpleNamespace(nthreads=threads))
+    monkeypatch.setattr("distributed.get_worker", lambda: worker)
+    place = Place(Path(folder) if folder else Path.cwd(), Path("logs"), "topic")
+    with pytest.raises(MaskfoldError, match=message):
+        run_job(Job("a", ("train",), "", "", ""), place, "key")
