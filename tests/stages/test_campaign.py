@@ -205,8 +205,9 @@ def lose_workers(campaign: subprocess.Popen, folder: Path, times: int) -> None:
 
 
 def artefacts(folder: Path) -> dict[str, object]:
-    """Return what a campaign has left, but its logs and what its trainings have cost."""
+    """Return what a campaign has left, but its logs, what its trainings have cost, and the state of this checkout."""
     left = {name: content for name, content in contents(folder).items() if not name.endswith(".log")}
+    left = {name: {**run, "commit": ""} if name.endswith("run.json") else run for name, run in left.items()}
     results = "experiments/demo_unet/results.csv"
     return left | {results: pd.read_csv(folder / results).drop(columns=COSTS).to_csv()}
 
