@@ -56,6 +56,6 @@ def dask(monkeypatch) -> Iterator[Any]:
     monkeypatch.setattr(parallel, "START_UP_S", 0)  # or this process would do the little there is alone
     with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
         monkeypatch.setenv(parallel.DASK, cluster.scheduler_address)
-        client = parallel._connect(cluster.scheduler_address)
+        client = parallel.connect(cluster.scheduler_address)
         yield client
         client.close()

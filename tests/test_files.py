@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -115,6 +116,19 @@ def test_a_folder_has_one_writer_and_is_free_again_when_that_is_killed(tmp_path)
         other.send_signal(signal.SIGKILL)
     with files.locked(tmp_path):
         pass
+
+
+def test_a_run_waits_for_a_folder_as_long_as_its_environment_says(tmp_path, monkeypatch):
+    holder = (
+        "import sys, time; from pathlib import Path; from maskfold.files import locked\n"
+        "with locked(Path(sys.argv[1])): print('held', flush=True); time.sleep(0.5)"
+    )
+    monkeypatch.setenv(files.LOCK_WAIT, "20")
+    with subprocess.Popen([sys.executable, "-c", holder, str(tmp_path)], stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        began = time.monotonic()
+        with files.locked(tmp_path):
+            assert 0.1 < time.monotonic() - began < 10
 
 
 def test_a_folder_that_cannot_be_made_cannot_be_locked(tmp_path):

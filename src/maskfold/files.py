@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import IO
 from maskfold.errors import MaskfoldError
 
 LOCK = ".lock"
+LOCK_WAIT = "MASKFOLD_LOCK_WAIT"  # environment: seconds that a run waits for a folder which another one holds
 
 
 @contextmanager
@@ -96,7 +98,7 @@ def locked(folder: Path) -> Iterator[None]:
         raise MaskfoldError(f"{folder}: cannot be written to: {error.strerror}. Choose another folder.") from error
     with lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _take(lock, float(os.environ.get(LOCK_WAIT, 0)))
         except BlockingIOError as error:
             raise MaskfoldError(f"{folder}: another run is writing here. Wait for it, or stop it, first.") from error
         _held.add(lock)
@@ -104,6 +106,18 @@ def locked(folder: Path) -> Iterator[None]:
             yield
         finally:
             _held.discard(lock)
+
+
+def _take(lock: IO, seconds: float) -> None:
+    """Lock a file; where another process holds it, wait so long for it, and raise `BlockingIOError` then."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise
+        time.sleep(0.1)
 
 
 _held: set[IO] = set()

@@ -6,12 +6,15 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import AbstractContextManager, nullcontext
 from time import monotonic
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import joblib
 from tqdm import tqdm
 
 from maskfold.errors import MaskfoldError
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 DASK = "MASKFOLD_DASK"  # environment: the address of a Dask scheduler, to use its workers instead of local processes
 START_UP_S = 2.0  # what other processes take to import what they need, in which this one gets as much done alone
@@ -75,13 +78,17 @@ def _backend() -> AbstractContextManager:
     scheduler = os.environ.get(DASK)
     if not scheduler:
         return nullcontext()
-    _connect(scheduler)
+    connect(scheduler)
     return joblib.parallel_config(backend="dask")
 
 
 @functools.cache
-def _connect(scheduler: str) -> object:
-    """Connect this process to a Dask scheduler, for as long as it lives."""
+def connect(scheduler: str) -> "Client":
+    """Connect this process to a Dask scheduler, for as long as it lives.
+
+    Raises:
+        MaskfoldError: If it does not answer.
+    """
     from distributed import Client  # seconds to import, and used on clusters only
 
     try:

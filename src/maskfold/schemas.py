@@ -204,8 +204,10 @@ class CampaignStage:
     train: str = MISSING
     predict: str = MISSING
     merge: str = MISSING
+    cluster: Group = MISSING
     jobs: int = MISSING
     retries: int = MISSING
+    losses: int = MISSING
     poll: float = MISSING
 
 

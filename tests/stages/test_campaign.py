@@ -1,18 +1,25 @@
 """A campaign from photos to a submission: skips what is there, tries again what failed, goes on after a kill."""
 
+import random
+import shutil
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
 import pandas as pd
+import psutil
 import pytest
+from distributed import LocalCluster
+from test_kill import contents
 
-from maskfold.campaign.runner import State
+from maskfold.campaign import clusters, worker
+from maskfold.campaign.standings import State
 from maskfold.config import compose
 from maskfold.errors import MaskfoldError
-from maskfold.stages import campaign as stage
+from maskfold.files import LOCK
 from maskfold.stages.campaign import campaign
 from maskfold.stages.ensemble import ensemble
 from maskfold.stages.evaluate import evaluate
@@ -21,13 +28,13 @@ from maskfold.stages.train import train
 
 STAGES = {"train": train, "predict": predict, "evaluate": evaluate, "ensemble": ensemble}
 TRAIN = "data=carvana data.name=tiny data.root=photos scale=smoke trainer.accelerator=cpu"
-OVERRIDES = ["ensemble=demo", f"train='{TRAIN}'", "predict='trainer.accelerator=cpu'", "merge='jobs=1'", "poll=0"]
+OVERRIDES = ["ensemble=demo", f"train='{TRAIN}'", "predict='trainer.accelerator=cpu'", "merge='jobs=1'", "poll=0.05"]
 MEMBERS = ("demo_unet", "demo_unet_wide")
 
 
 @pytest.fixture
 def ran(monkeypatch) -> list[str]:
-    """Run the jobs in this process, not in ones that each import torch; return the names of those that ran."""
+    """Run the jobs in threads, not in processes that each import torch; return the names of those that ran."""
     names = []
 
     def start(job, *, log, environment):
@@ -36,10 +43,17 @@ def ran(monkeypatch) -> list[str]:
             STAGES[job.command[0]](compose(job.command[0], list(job.command[1:])))
         except MaskfoldError as error:
             log.write_text(f"\n{error}")
-            return SimpleNamespace(poll=lambda: 1, returncode=1)
-        return SimpleNamespace(poll=lambda: 0, returncode=0)
+            return ended(1)
+        return ended(0)
 
-    monkeypatch.setattr(stage, "start_stage", start)
+    def ended(status):
+        return SimpleNamespace(poll=lambda: status, kill=lambda: None, wait=lambda: status)
+
+    def workers(jobs):
+        return LocalCluster(n_workers=jobs, threads_per_worker=1, processes=False, dashboard_address=":0")
+
+    monkeypatch.setattr(worker, "start_stage", start)
+    monkeypatch.setattr(clusters, "local", workers)
     return names
 
 
@@ -122,7 +136,7 @@ def test_folds_that_the_ensemble_leaves_out_are_not_trained_and_not_scored(train
             "experiment nobody: there is neither conf/experiment/nobody.yaml nor",
         ),
         ("ensemble.members=[{experiment: demo_unet, folds: [7]}]", "fold 7 is beyond data/tiny/folds.csv"),
-        ("jobs=0", "jobs=0 retries=1: at least 1 job at once"),
+        ("jobs=0", "jobs=0 retries=1 losses=5: at least 1 job at once"),
     ],
 )
 def test_what_cannot_be_is_told_before_anything_runs(trained, ran, override, message):
@@ -149,3 +163,73 @@ def test_a_campaign_that_is_killed_goes_on(trained):
     assert "9 jobs: 9 done" in again.stdout
     assert Path("experiments/demo_unet/fold0/finished").stat().st_mtime_ns == trained_first
     assert Path("submissions/demo/submission.csv.gz").exists()
+
+
+COSTS = ["seconds", "images_per_second"]
+LONG = [f"train='{TRAIN} trainer.max_epochs=30'", "ensemble.members=[{experiment: demo_unet}]", "jobs=2", "poll=0.2"]
+
+
+def start(folder: Path) -> subprocess.Popen:
+    """Start a campaign of two workers in a folder."""
+    command = [sys.executable, "-m", "maskfold.stages.campaign", *OVERRIDES, *LONG]
+    with (folder / "said.log").open("w") as said:
+        return subprocess.Popen(command, cwd=folder, stdout=said, stderr=said)
+
+
+def stages_at_work(campaign: int) -> list[psutil.Process]:
+    """Return the processes of a campaign's jobs that hold the folder they write to: beyond their imports."""
+    found = []
+    for process in psutil.Process(campaign).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            is_stage = any(part.startswith("maskfold.stages.") for part in process.cmdline())
+            if is_stage and any(file.path.endswith(LOCK) for file in process.open_files()):
+                found.append(process)
+    return sorted(found, key=lambda process: process.pid)
+
+
+def lose_workers(campaign: subprocess.Popen, folder: Path, times: int) -> None:
+    """Kill the worker under a job, at seeded random moments; no training may have fewer epochs than it has had."""
+    moments, lost, epochs = random.Random(times), 0, {}
+    while lost < times:
+        assert campaign.poll() is None, (folder / "said.log").read_text()
+        time.sleep(0.05)
+        for path in folder.glob("experiments/demo_unet/*/metrics.csv"):
+            trained = len(path.read_text().splitlines())
+            assert trained >= epochs.get(path, 0)
+            epochs[path] = trained
+        if stages_at_work(campaign.pid):
+            time.sleep(moments.uniform(0, 1.5))
+            if stages := stages_at_work(campaign.pid):
+                moments.choice(stages).parent().kill()
+                lost += 1
+
+
+def artefacts(folder: Path) -> dict[str, object]:
+    """Return what a campaign has left, but its logs, what its trainings have cost, and the state of this checkout."""
+    left = {name: content for name, content in contents(folder).items() if not name.endswith(".log")}
+    left = {name: {**run, "commit": ""} if name.endswith("run.json") else run for name, run in left.items()}
+    results = "experiments/demo_unet/results.csv"
+    return left | {results: pd.read_csv(folder / results).drop(columns=COSTS).to_csv()}
+
+
+@pytest.mark.slow  # two campaigns of nine processes that import torch
+def test_a_worker_that_is_lost_five_times_changes_nothing(trained):
+    shutil.rmtree("experiments")
+    disturbed = shutil.copytree(trained, trained.with_name("disturbed"))
+    undisturbed = start(trained)
+    assert undisturbed.wait(500) == 0, Path("said.log").read_text()
+
+    campaign = start(disturbed)
+    try:
+        lose_workers(campaign, disturbed, 5)
+        assert campaign.wait(500) == 0
+    finally:
+        campaign.kill()
+    said = (disturbed / "said.log").read_text()
+    assert said.count("its worker is lost, goes on elsewhere") == 5, said
+    assert "failed" not in said
+
+    expected, left = artefacts(trained), artefacts(disturbed)
+    kinds = ("best.ckpt", "metrics.csv", ".b2nd", "results.csv", "submission.csv.gz", "finished")
+    assert all(any(name.endswith(kind) for name in expected) for kind in kinds)
+    assert [name for name in left.keys() | expected.keys() if left.get(name) != expected.get(name)] == []

@@ -1,4 +1,4 @@
-"""Training through SLURM's own daemons, which this starts from unpacked Debian packages and stops again."""
+"""Trainings and campaigns through SLURM's own daemons, which this starts from Debian packages and stops again."""
 
 import getpass
 import os
@@ -119,3 +119,36 @@ def test_every_member_and_fold_is_a_job_and_one_that_fails_takes_none_with_it(tr
     finished = sorted(str(path) for path in Path("experiments").glob("demo_*/*/finished"))
     assert finished == ["experiments/demo_unet/fold0/finished", "experiments/demo_unet_wide/fold0/finished"]
     assert len(list(Path("multirun/.submitit").glob("*_[0-3]"))) == 4  # one array of jobs
+
+
+CAMPAIGN = ["ensemble=demo", "ensemble.members=[{experiment: demo_unet}]", "poll=0.2", "jobs=2", "cluster=slurm"]
+CAMPAIGN += [
+    "cluster.job_cpu=1",
+    "cluster.memory=1GiB",
+    "cluster.walltime='00:10:00'",
+    "cluster.job_extra_directives=[]",
+]
+CAMPAIGN += ["train='data=carvana data.name=tiny data.root=photos scale=smoke trainer.max_epochs=30'", "merge='jobs=1'"]
+
+
+def test_a_campaign_on_slurm_goes_on_when_a_worker_is_taken_away(trained, slurm):
+    pytest.importorskip("dask_jobqueue")
+    command = [sys.executable, "-m", "maskfold.stages.campaign", *CAMPAIGN]
+    with Path("said.log").open("w") as said:
+        campaign = subprocess.Popen(command, env=slurm, stdout=said, stderr=said)
+    begun = Path("experiments/demo_unet/fold0/metrics.csv")
+    deadline = time.monotonic() + 120
+    while not begun.exists() and campaign.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.2)
+    listed = subprocess.run(
+        ["squeue", "--noheader", "--format=%i"], env=slurm, capture_output=True, text=True, check=True
+    )
+    subprocess.run(["scancel", listed.stdout.split()[0]], env=slurm, check=True)
+
+    status = campaign.wait(400)
+
+    said = Path("said.log").read_text()
+    assert status == 0, said
+    assert "its worker is lost, goes on elsewhere" in said
+    assert "9 jobs: 9 done" in said
+    assert Path("submissions/demo/submission.csv.gz").exists()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 from rich.table import Table
 
-from maskfold.campaign.runner import Standing, State
+from maskfold.campaign.standings import Standing, State
 
 STYLES = {State.WAITING: "dim", State.RUNNING: "bold", State.DONE: "green", State.FAILED: "red", State.BLOCKED: "red"}
 

@@ -1,21 +1,22 @@
 """Make an ensemble from nothing: `maskfold campaign ensemble=carvana`."""
 
-import logging
-import os
 import shlex
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 from rich.console import Console
 from rich.live import Live
 
+from maskfold.campaign.clusters import connected
 from maskfold.campaign.jobs import Job, ensemble_jobs, member_jobs
 from maskfold.campaign.members import Member, find_members
-from maskfold.campaign.runner import Runner, Standing, State, start_stage
+from maskfold.campaign.runner import Runner
+from maskfold.campaign.standings import Standing, State
 from maskfold.campaign.table import draw, ensemble_score, score_of
 from maskfold.config import SUBMISSIONS, build, compose, entry_point, resolved
 from maskfold.ensembling.recipe import Recipe
@@ -23,13 +24,14 @@ from maskfold.errors import MaskfoldError
 from maskfold.files import locked
 from maskfold.runs.ensemble_folder import EnsembleFolder
 
-log = logging.getLogger(__name__)
-
 
 def campaign(config: DictConfig) -> dict[str, Standing]:
     """Run every job of an ensemble that is not done; return how each stands, and say what failed."""
-    if config.jobs < 1 or config.retries < 0:
-        raise MaskfoldError(f"jobs={config.jobs} retries={config.retries}: at least 1 job at once, 0 retries or more.")
+    if config.jobs < 1 or config.retries < 0 or config.losses < 0:
+        raise MaskfoldError(
+            f"jobs={config.jobs} retries={config.retries} losses={config.losses}: at least 1 job at once, "
+            "0 retries and losses or more."
+        )
     if "overwrite=true" in f"{config.train} {config.predict} {config.merge}":
         raise MaskfoldError("overwrite=true would begin anew at every retry: remove the runs' folders instead.")
     recipe: Recipe = build(config.ensemble)
@@ -43,8 +45,10 @@ def campaign(config: DictConfig) -> dict[str, Standing]:
     folder = EnsembleFolder(SUBMISSIONS / recipe.name)
     merge = [*_chosen(recipe.name), *merge]
     jobs += ensemble_jobs(folder, recipe, resolved(config.ensemble), members, overrides=merge)
+    connect = partial(connected, resolved(config.cluster), config.jobs)
+    limits = {"retries": config.retries, "losses": config.losses, "poll": config.poll}
     with locked(folder.logs):
-        standings = _run(jobs, members, folder, at_once=config.jobs, retries=config.retries, poll=config.poll)
+        standings = _run(jobs, members, folder, connect=connect, **limits)
     _summarise(standings, folder.logs)
     return standings
 
@@ -60,12 +64,9 @@ def _run(
     jobs: Sequence[Job],
     members: Sequence[Member],
     folder: EnsembleFolder,
-    *,
-    at_once: int,
-    retries: int,
-    poll: float,
+    **options: Any,
 ) -> dict[str, Standing]:
-    """Run jobs under a live table."""
+    """Run jobs under a live table; `options` are the runner's."""
     began, logs = time.monotonic(), folder.logs
     results = {member.name: member.folder.results for member in members}
 
@@ -78,24 +79,11 @@ def _run(
     def tell(standing: Standing) -> None:
         live.console.print(_sentence(standing, logs), highlight=False)
 
-    def start(job: Job, slot: int) -> object:
-        return start_stage(job, log=logs / f"{job.name}.log", environment=_environment(slot, at_once))
-
-    live = Live(console=Console(soft_wrap=False), auto_refresh=False)  # a thread of its own must not be forked
-    runner = Runner(jobs, start, at_once, retries, tell, lambda: live.update(table(), refresh=True), poll)
+    live = Live(console=Console(soft_wrap=False), auto_refresh=False)  # drawn by this thread alone
+    runner = Runner(jobs, logs=logs, tell=tell, show=lambda: live.update(table(), refresh=True), **options)
     with live:
         runner.run()
     return runner.standings
-
-
-def _environment(slot: int, at_once: int) -> dict[str, str]:
-    """Return the environment of a job: of several at once each has its share of the cores, and a GPU."""
-    share = {}
-    if at_once > 1:
-        share["OMP_NUM_THREADS"] = str(max(1, len(os.sched_getaffinity(0)) // at_once))
-        gpus = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(torch.cuda.device_count())))).split(",")
-        share["CUDA_VISIBLE_DEVICES"] = gpus[slot % len(gpus)]
-    return {"TQDM_MININTERVAL": "10"} | os.environ | share
 
 
 def _sentence(standing: Standing, logs: Path) -> str:
@@ -104,6 +92,10 @@ def _sentence(standing: Standing, logs: Path) -> str:
         return f"{name}: left out, for what it needs has failed"
     if standing.state is State.DONE:
         return f"{name}: done in {seconds:.0f} s"
+    if standing.state is State.WAITING and standing.reason:
+        return f"{name}: {standing.reason}, goes on elsewhere"
+    if standing.reason:
+        return f"{name}: given up: {standing.reason}"
     end = "tried again" if standing.state is State.WAITING else "given up"
     return f"{name}: failed after {seconds:.0f} s, {end} ({logs / name}.log)"
 
@@ -117,19 +109,20 @@ def _summarise(standings: dict[str, Standing], logs: Path) -> None:
     failed = [standing for standing in standings.values() if standing.state is State.FAILED]
     if not failed:
         return
-    told = []
-    for standing in failed:
-        path = logs / f"{standing.job.name}.log"
-        words = path.read_text(errors="replace").strip().splitlines()[-3:] if path.exists() else []
-        told.append(
-            "\n".join([f"{standing.job.name} ({standing.tries} tries, {path}):", *(f"  {line}" for line in words)])
-        )
     blocked = sum(standing.state is State.BLOCKED for standing in standings.values())
     raise MaskfoldError(
         f"{len(failed)} jobs failed and {blocked} that need them were left out; the others are done.\n"
-        + "\n".join(told)
+        + "\n".join(_last_words(standing, logs) for standing in failed)
         + "\nMend it and run the same command again: what is done is kept."
     )
+
+
+def _last_words(standing: Standing, logs: Path) -> str:
+    path = logs / f"{standing.job.name}.log"
+    words = path.read_text(errors="replace").strip().splitlines()[-3:] if path.exists() else []
+    if standing.reason:
+        words.append(standing.reason)
+    return "\n".join([f"{standing.job.name} ({standing.tries} tries, {path}):", *(f"  {line}" for line in words)])
 
 
 main = entry_point(campaign)
