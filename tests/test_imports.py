@@ -14,10 +14,11 @@ PACKAGE = Path(maskfold.__file__).parent
 # From the ground up. A layer's rooms stand beside one another: none of them imports another of the same layer.
 LAYERS = (
     {"errors", "places"},
-    {"command", "schemas"},
+    {"schemas"},
     {"files", "memory", "parallel", "phases"},
     {"masks"},
     {"data", "models", "runs", "studio"},
+    {"command"},
     {"config", "engine"},
     {"prediction"},
     {"segmentation"},

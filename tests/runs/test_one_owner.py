@@ -8,8 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 SOURCE = Path(__file__).parents[2] / "src" / "maskfold"
-# A set of pseudo-labels is a folder of its own kind, with a manifest of its own.
-OWNERS = {*(SOURCE / "runs").glob("*.py"), SOURCE / "pseudo" / "label_set.py"}
+OWNERS = {
+    *(SOURCE / "runs").glob("*.py"),
+    SOURCE / "pseudo" / "label_set.py",  # a folder of its own kind, with a manifest of its own
+    SOURCE / "campaign" / "runner.py",  # `finished` is Dask's word for a job's state
+}
 
 FILES = (
     r"results\.csv|scores\.parquet|manifest\.json|(?<!sample_)submission\.csv|report\.html|blend\.json|leaderboard\.(csv|png)"
