@@ -9,7 +9,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -66,8 +66,7 @@ def compete(
     try:
         first = {name: pools[name].submit(timed, work).result() for name, work in contenders.items()}
         if check and not clocks:
-            results = [found.result for found in first.values()]
-            assert all(np.array_equal(result, results[0]) for result in results), "the contenders' results differ"
+            refuse_different([found.result for found in first.values()])
         turns = [
             {name: pools[name].submit(timed, work, clocks).result() for name, work in contenders.items()}
             for _ in range(rounds)
@@ -77,6 +76,15 @@ def compete(
             pool.submit(let_go).result()
             pool.shutdown()
     return pd.DataFrame([summary(name, turns, items) for name in contenders])
+
+
+def refuse_different(results: Sequence[Any]) -> None:
+    """Refuse to compare contenders that do not do the same.
+
+    Raises:
+        AssertionError: If their results differ.
+    """
+    assert all(np.array_equal(result, results[0]) for result in results), "the contenders' results differ"
 
 
 def summary(name: str, turns: list[dict[str, "Timed"]], items: int) -> dict[str, Any]:

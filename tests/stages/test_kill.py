@@ -90,11 +90,11 @@ def undisturbed(server, tmp_path_factory) -> dict[str, Undisturbed]:
 
 
 def draw_photos(root: Path) -> None:
-    """Draw photos with an ellipse each in Carvana's layout, 24 to train on and 240 to predict, beside a split."""
+    """Draw photos with an ellipse each in Carvana's layout, 24 to train on and 144 to predict, beside a split."""
     rng = np.random.default_rng(0)
     for folder in ("train", "train_masks", "test"):
         (root / folder).mkdir(parents=True)
-    for number in range(264):
+    for number in range(168):
         split, name = "train" if number < 24 else "test", f"{number:012x}_01"
         photo = rng.integers(0, 90, (40, 60, 3), dtype=np.uint8)
         mask = np.zeros((40, 60), np.uint8)
