@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import chdir
 from pathlib import Path
@@ -10,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from fork_client import Server
 
 from maskfold.config import compose
 from maskfold.stages.folds import folds
@@ -78,3 +81,12 @@ def trained(trained_once, tmp_path) -> Iterator[Path]:
     os.chdir(copy)
     yield copy
     os.chdir(before)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """Who starts stages without importing anything for each."""
+    command = [sys.executable, str(Path(__file__).with_name("fork_server.py"))]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as process:
+        yield Server(process)
+        process.stdin.close()

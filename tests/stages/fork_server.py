@@ -1,7 +1,8 @@
 """Runs stages in processes that start at once: it imports everything one time, and forks for each run.
 
-A line of JSON on the standard input (`folder`, `arguments`: the stage and its overrides, `log`) starts a run; the
-answers are `{"pid": ..., "started": ...}` and, however it has ended, `{"status": ..., "ended": ...}`, times in seconds.
+A line of JSON on the standard input (`folder`, `arguments`: the stage and its overrides, `log`, and `ranks`, what the
+environment of each of its processes has besides) starts a run; the answers are `{"pid": ..., "started": ...}`, of its
+first process, and, however it has ended, `{"status": ..., "ended": ...}`, times in seconds.
 """
 
 import importlib
@@ -10,7 +11,10 @@ import os
 import sys
 import time
 
+from lightning.pytorch.utilities import rank_zero_only
+
 from maskfold.config import compose
+from maskfold.prediction.store import ProbabilityStore
 
 STAGES = ("train", "predict", "fuse", "ensemble", "pseudo")
 USED_LATER = ("maskfold.models.unet", "maskfold.data.augmentation", "maskfold.data.imgaug_compat", "pandas")
@@ -24,19 +28,41 @@ def serve() -> None:
     compose("train", ["experiment=demo_unet"])
     for line in sys.stdin:
         started = time.time()
-        pid = os.fork()
-        if pid == 0:
-            _run(mains, **json.loads(line))
-        _answer(pid=pid, started=started)
-        _, status = os.waitpid(pid, 0)
-        _answer(status=os.waitstatus_to_exitcode(status), ended=time.time())
+        request = json.loads(line)
+        pids = [_fork(mains, environment, **request) for environment in request.pop("ranks")]
+        _answer(pid=pids[0], started=started)
+        statuses = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
+        _answer(status=next(filter(None, statuses), 0), ended=time.time())
+
+
+def _fork(mains: dict, environment: dict[str, str], **request: object) -> int:
+    pid = os.fork()
+    if pid == 0:
+        os.environ.update(environment)
+        rank_zero_only.rank = int(environment.get("RANK", 0))  # which Lightning looks at when it is imported
+        if "WRITTEN" in environment:
+            _log_writes(environment["WRITTEN"])
+        _run(mains, **request)
+    return pid
+
+
+def _log_writes(path: str) -> None:
+    """Have this process add a line to a file for every map that it writes."""
+    write = ProbabilityStore.write
+
+    def logged(store: ProbabilityStore, image_id: str, probability: object) -> None:
+        with open(path, "a") as log:
+            print(image_id, file=log, flush=True)
+        write(store, image_id, probability)
+
+    ProbabilityStore.write = logged
 
 
 def _run(mains: dict, *, folder: str, arguments: list[str], log: str) -> None:
     """Run a stage as its command would, and end this process."""
     os.setsid()
     os.chdir(folder)
-    said = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    said = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for stream in (1, 2):
         os.dup2(said, stream)
     os.close(0)

@@ -1,14 +1,9 @@
 """Every stage, killed at random moments and started again, leaves what an undisturbed run leaves, byte for byte."""
 
 import json
-import os
 import random
-import select
 import shutil
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from fork_client import Server
 
 from maskfold.files import LOCK
 
@@ -33,36 +29,6 @@ PSEUDO = ["pseudo", *RECIPE, "empty=true", "jobs=1"]
 
 # What is killed, in the order in which a later one needs what an earlier one has left.
 STAGES = {"train": TRAIN, "predict": PREDICT, "fuse": FUSE, "ensemble": ENSEMBLE, "pseudo": PSEUDO}
-
-
-@dataclass
-class Server:
-    """Starts stages in forked processes, and kills them."""
-
-    process: subprocess.Popen
-
-    def run(self, folder: Path, arguments: list[str], *, kill_after: float | None = None) -> dict[str, float]:
-        """Run a stage, for so many seconds only if told; return `pid`, `started`, `status` and `ended`."""
-        request = {"folder": str(folder), "arguments": arguments, "log": str(folder.with_suffix(".log"))}
-        self.process.stdin.write(json.dumps(request).encode() + b"\n")
-        started = json.loads(self.process.stdout.readline())
-        if kill_after is not None and not select.select([self.process.stdout], [], [], kill_after)[0]:
-            os.kill(started["pid"], signal.SIGKILL)
-        return started | json.loads(self.process.stdout.readline())
-
-    def finish(self, folder: Path, arguments: list[str]) -> dict[str, float]:
-        """Run a stage to its end, which must be a good one."""
-        run = self.run(folder, arguments)
-        assert run["status"] == 0, folder.with_suffix(".log").read_text()
-        return run
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    command = [sys.executable, str(Path(__file__).with_name("fork_server.py"))]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as process:
-        yield Server(process)
-        process.stdin.close()
 
 
 @dataclass

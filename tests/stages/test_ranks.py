@@ -1,10 +1,10 @@
 """Two processes of one run do what one does: the same training on the same global batch, every map written once."""
 
-import subprocess
-import sys
+import socket
 from pathlib import Path
 
 import pandas as pd
+import pytest
 from omegaconf import OmegaConf
 
 from maskfold.config import compose
@@ -21,35 +21,26 @@ LAYERS = [
 MODEL = {"_target_": "torch.nn.Sequential", "_args_": LAYERS}
 TRAIN = ["data=carvana", "data.name=tiny", "data.root=photos", "geometry=resize", "geometry.height=32"]
 TRAIN += ["geometry.width=48", "trainer.accelerator=cpu", "trainer.num_workers=0", "trainer.max_epochs=2"]
-LOGGED = """
-import sys
-from maskfold.prediction.store import ProbabilityStore
-from maskfold.stages.predict import main
-
-write = ProbabilityStore.write
-
-def logged(store, image_id, probability):
-    with open("written", "a") as log:
-        print(image_id, file=log, flush=True)
-    write(store, image_id, probability)
-
-ProbabilityStore.write = logged
-main()
-"""
 
 
-def run(*command: str) -> None:
-    ended = subprocess.run([sys.executable, *command], capture_output=True, text=True, timeout=200, check=False)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+@pytest.fixture
+def ranks() -> list[dict[str, str]]:
+    """The environments of two processes of one run, as torchrun makes them."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
+    shared |= {"GROUP_RANK": "0", "TORCHELASTIC_RUN_ID": "test"}
+    return [shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(2)]
 
 
-def test_two_ranks_train_as_one_does_on_the_same_global_batch(trained):
+def test_two_ranks_train_as_one_does_on_the_same_global_batch(trained, server, ranks):
     model = Path("conf/model/plain.yaml")
     model.parent.mkdir(parents=True)
     OmegaConf.save(MODEL, model)
     search = f"hydra.searchpath=[file://{trained}/conf]"
-    ranks = ["trainer.devices=2", "trainer.strategy=ddp", "trainer.batch_size=1"]
-    run("-m", "maskfold.stages.train", *TRAIN, "model=plain", search, *ranks, "name=two")
+    two_devices = ["trainer.devices=2", "trainer.strategy=ddp", "trainer.batch_size=1"]
+    server.finish(trained, ["train", *TRAIN, "model=plain", search, *two_devices, "name=two"], ranks=ranks)
     config = compose("train", [*TRAIN, "trainer.batch_size=2", "name=one"])
     config.model = MODEL
     train(config)
@@ -61,16 +52,16 @@ def test_two_ranks_train_as_one_does_on_the_same_global_batch(trained):
     pd.testing.assert_frame_equal(two, one, rtol=1e-5)
 
 
-def test_two_ranks_write_each_map_once_and_the_same_as_one(trained):
+def test_two_ranks_write_each_map_once_and_the_same_as_one(trained, server, ranks):
     store = Path("experiments/tiny/fold0/predictions/test")
     alone = {path.name: path.read_bytes() for path in store.iterdir() if path.suffix == ".b2nd"}
     for name in alone:
         (store / name).unlink()
-    Path("predict.py").write_text(LOGGED)
+    two_devices = ["trainer.accelerator=cpu", "trainer.devices=2", "trainer.batch_size=2"]
 
-    run("predict.py", "name=tiny", "split=test", "trainer.accelerator=cpu", "trainer.devices=2", "trainer.batch_size=2")
+    logged = [environment | {"WRITTEN": "written"} for environment in ranks]
+    server.finish(trained, ["predict", "name=tiny", "split=test", *two_devices], ranks=logged)
 
-    written = Path("written").read_text().split()
-    assert sorted(written) == sorted(Path(name).stem for name in alone)
+    assert sorted(Path("written").read_text().split()) == sorted(Path(name).stem for name in alone)
     maps = ProbabilityStore(store).paths()
     assert {path.name: path.read_bytes() for path in maps.values()} == alone

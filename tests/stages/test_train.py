@@ -52,7 +52,7 @@ def wait_for_epoch(process, run, epoch):
 
 def test_a_run_stopped_by_hand_says_how_to_go_on_and_does(tmp_path, workplace, caplog):
     # Small checkpoints, and epochs enough that not all of them are over when the signal comes.
-    arguments = ["experiment=demo_unet", "scale=smoke", *workplace, "trainer.max_epochs=20", "trainer.accelerator=cpu"]
+    arguments = ["experiment=demo_unet", "scale=smoke", *workplace, "trainer.max_epochs=12", "trainer.accelerator=cpu"]
     run = tmp_path / "experiments/demo_unet/fold0"
     process = start(tmp_path, arguments)
     wait_for_epoch(process, run, 0)
@@ -62,12 +62,12 @@ def test_a_run_stopped_by_hand_says_how_to_go_on_and_does(tmp_path, workplace, c
     assert "\nStopped. Run the same command again to go on from what is finished.\n" in said
     assert "Traceback" not in said
     finished = len(pd.read_csv(run / "metrics.csv"))
-    assert 1 <= finished < 20
+    assert 1 <= finished < 12
 
     with caplog.at_level("INFO"):
         train(compose("train", arguments))
     assert f"Going on after epoch {finished}" in caplog.text
-    assert pd.read_csv(run / "metrics.csv")["epoch"].tolist() == list(range(20))
+    assert pd.read_csv(run / "metrics.csv")["epoch"].tolist() == list(range(12))
 
 
 @pytest.mark.slow  # two processes that import torch; tests/stages/test_ranks.py has the quick one
