@@ -25,13 +25,13 @@ LAYERS = (
     {"ensembling", "submission"},
     {"analysis", "pseudo"},
     {"cards", "leaderboard", "tracking"},
-    {"campaign", "every_fold"},
+    {"campaign", "entry", "every_fold"},
     {"stages"},
     {"__main__", "demo"},
 )
 LEVELS = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 # Configuration stops at the door. Beside those who stand there, these build the data that a manifest names.
-AT_THE_DOOR = {"campaign", "demo", "every_fold", "stages"}
+AT_THE_DOOR = {"campaign", "demo", "entry", "every_fold", "stages"}
 BUILDERS = {"analysis.gathering", "submission.checkup"}
 MASK_WORDS = re.compile("mask(?!fold)|dice|segment", re.IGNORECASE)
 ENGINE = sorted((PACKAGE / "engine").glob("*.py"))

@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from maskfold.config import SUBMISSIONS, compose, quiet_console
+from maskfold.config import SUBMISSIONS, compose
+from maskfold.entry import quiet_console
 from maskfold.errors import MaskfoldError
 from maskfold.runs.ensemble_folder import EnsembleFolder
 from maskfold.stages.doctor import doctor

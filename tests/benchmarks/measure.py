@@ -25,7 +25,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from maskfold.analysis.charts import BLUE, GREY, ORANGE, PALE, as_svg, drawing
-from maskfold.config import quiet_console
+from maskfold.entry import quiet_console
 from maskfold.files import write_text
 
 OUT = Path(os.environ.get("BENCH_OUT", "docs/measured"))

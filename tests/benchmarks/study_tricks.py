@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from maskfold.config import SUBMISSIONS, compose, quiet_console
+from maskfold.config import SUBMISSIONS, compose
+from maskfold.entry import quiet_console
 from maskfold.files import write_text
 from maskfold.stages.ensemble import ensemble
 from maskfold.stages.evaluate import evaluate

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from maskfold import config as door
-from maskfold.config import compose, entry_point
+from maskfold import entry
+from maskfold.config import compose
+from maskfold.entry import entry_point
 from maskfold.errors import MaskfoldError
 from maskfold.stages.card import card, network
 from maskfold.stages.evaluate import evaluate
@@ -100,7 +101,7 @@ def test_parameters_of_the_winners_networks(name, parameters):
 def test_as_a_command(tmp_path, monkeypatch):
     """Hydra is running then, and composes the experiment all the same."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(door, "quiet_console", lambda: None)
+    monkeypatch.setattr(entry, "quiet_console", lambda: None)
     monkeypatch.setattr(sys, "argv", ["card", "name=linknet34_seed88"])
     network.cache_clear()
 

@@ -9,13 +9,14 @@ import yaml
 from omegaconf import DictConfig
 
 from maskfold import files
-from maskfold.config import EXPERIMENTS, SUBMISSIONS, build, entry_point
+from maskfold.config import EXPERIMENTS, SUBMISSIONS, build
 from maskfold.ensembling.average import integer_weights
 from maskfold.ensembling.blend import Blend, fit_blend
 from maskfold.ensembling.contested import contested_pixels
 from maskfold.ensembling.manifest import data_of, ingredients
 from maskfold.ensembling.recipe import Recipe
 from maskfold.ensembling.tree import leaf_nodes, leaves, open_members
+from maskfold.entry import entry_point
 from maskfold.prediction.splits import photos_of
 from maskfold.runs.ensemble_folder import EnsembleFolder
 

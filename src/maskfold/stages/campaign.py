@@ -18,8 +18,9 @@ from maskfold.campaign.members import Member, find_members
 from maskfold.campaign.runner import Runner
 from maskfold.campaign.standings import Standing, State
 from maskfold.campaign.table import draw, ensemble_score, score_of
-from maskfold.config import SUBMISSIONS, build, compose, entry_point, resolved
+from maskfold.config import SUBMISSIONS, build, compose, resolved
 from maskfold.ensembling.recipe import Recipe
+from maskfold.entry import entry_point
 from maskfold.errors import MaskfoldError
 from maskfold.files import locked
 from maskfold.runs.ensemble_folder import EnsembleFolder

@@ -20,7 +20,8 @@ from maskfold.cards.documents import (
     not_measured,
     scored_logs,
 )
-from maskfold.config import CONF, EXPERIMENTS, build, compose, entry_point
+from maskfold.config import CONF, EXPERIMENTS, build, compose
+from maskfold.entry import entry_point
 from maskfold.errors import MaskfoldError
 from maskfold.runs.layout import MemberFolder
 

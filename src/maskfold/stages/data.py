@@ -5,8 +5,9 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from maskfold.config import build, entry_point
+from maskfold.config import build
 from maskfold.data.download import download
+from maskfold.entry import entry_point
 from maskfold.errors import MaskfoldError
 
 log = logging.getLogger(__name__)

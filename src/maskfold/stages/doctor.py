@@ -5,7 +5,8 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from maskfold.config import entry_point, resolved
+from maskfold.config import resolved
+from maskfold.entry import entry_point
 from maskfold.submission.checkup import check_up
 from maskfold.submission.doctor import Report
 

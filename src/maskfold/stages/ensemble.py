@@ -11,7 +11,7 @@ import pandas as pd
 from omegaconf import DictConfig
 
 from maskfold import files
-from maskfold.config import EXPERIMENTS, SUBMISSIONS, build, entry_point, resolved
+from maskfold.config import EXPERIMENTS, SUBMISSIONS, build, resolved
 from maskfold.data.table import fingerprint
 from maskfold.ensembling.fusion import (
     fused_ingredients,
@@ -24,6 +24,7 @@ from maskfold.ensembling.manifest import data_of, ingredients, newest_map, refus
 from maskfold.ensembling.merge import MergeJob, merge_with_repair, read_masks
 from maskfold.ensembling.recipe import Recipe
 from maskfold.ensembling.tree import open_members
+from maskfold.entry import entry_point
 from maskfold.prediction.splits import photos_of
 from maskfold.runs.ensemble_folder import EnsembleFolder, ResultFolder
 from maskfold.submission.writer import write_submission

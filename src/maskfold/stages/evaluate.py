@@ -6,10 +6,11 @@ import pandas as pd
 from omegaconf import DictConfig, OmegaConf
 
 from maskfold import files
-from maskfold.config import EXPERIMENTS, build, entry_point
+from maskfold.config import EXPERIMENTS, build
 from maskfold.data.folds import fold_members, read_folds, split_path
 from maskfold.ensembling.evaluation import score_images, summarise
 from maskfold.ensembling.tree import leaves, open_members
+from maskfold.entry import entry_point
 from maskfold.errors import MaskfoldError
 from maskfold.runs.layout import MemberFolder
 

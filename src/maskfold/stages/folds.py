@@ -5,8 +5,9 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from maskfold.config import build, entry_point
+from maskfold.config import build
 from maskfold.data.folds import write_folds
+from maskfold.entry import entry_point
 
 log = logging.getLogger(__name__)
 

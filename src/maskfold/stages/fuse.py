@@ -8,12 +8,13 @@ from typing import Any
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
 
-from maskfold.config import EXPERIMENTS, SUBMISSIONS, build, entry_point, resolved
+from maskfold.config import EXPERIMENTS, SUBMISSIONS, build, resolved
 from maskfold.data.table import fingerprint
 from maskfold.ensembling.fusion import fused_origin, fusible, networks
 from maskfold.ensembling.manifest import data_of
 from maskfold.ensembling.recipe import Recipe
 from maskfold.ensembling.tree import Leaf
+from maskfold.entry import entry_point
 from maskfold.errors import MaskfoldError
 from maskfold.files import locked
 from maskfold.prediction.branches import Branch, Voter

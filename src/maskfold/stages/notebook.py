@@ -6,7 +6,8 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from maskfold.analysis.notebook import execute
-from maskfold.config import SUBMISSIONS, build, entry_point, overrides_of
+from maskfold.config import SUBMISSIONS, build, overrides_of
+from maskfold.entry import entry_point
 from maskfold.places import NOTEBOOK
 from maskfold.runs.ensemble_folder import EnsembleFolder
 

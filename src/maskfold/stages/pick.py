@@ -8,7 +8,8 @@ from omegaconf import DictConfig
 
 from maskfold.analysis import formats
 from maskfold.analysis.evidence import attempt
-from maskfold.config import SUBMISSIONS, entry_point
+from maskfold.config import SUBMISSIONS
+from maskfold.entry import entry_point
 from maskfold.errors import MaskfoldError, listing
 from maskfold.leaderboard.picker import choose, compare, difference
 from maskfold.leaderboard.results import read_out_of_fold, read_result, short_hash

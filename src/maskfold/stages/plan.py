@@ -8,7 +8,8 @@ from rich.console import Console
 from maskfold.campaign.members import Member, find_member, find_members
 from maskfold.campaign.plan import draw, left_to_do, refuse_full_disk
 from maskfold.campaign.probe import Cost, free_bytes, probe
-from maskfold.config import EXPERIMENTS, build, compose, entry_point, resolved
+from maskfold.config import EXPERIMENTS, build, compose, resolved
+from maskfold.entry import entry_point
 from maskfold.errors import MaskfoldError
 from maskfold.parallel import progress
 

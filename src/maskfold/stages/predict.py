@@ -7,9 +7,10 @@ import pandas as pd
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
-from maskfold.config import EXPERIMENTS, build, entry_point, resolved
+from maskfold.config import EXPERIMENTS, build, resolved
 from maskfold.data.folds import fold_members, read_folds, split_path
 from maskfold.data.table import fingerprint
+from maskfold.entry import entry_point
 from maskfold.every_fold import folds_with_a_run, for_each_fold
 from maskfold.files import locked, sha256
 from maskfold.prediction.members import load_network

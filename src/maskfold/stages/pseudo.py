@@ -11,12 +11,13 @@ import pandas as pd
 from omegaconf import DictConfig
 
 from maskfold import files
-from maskfold.config import EXPERIMENTS, build, entry_point, resolved
+from maskfold.config import EXPERIMENTS, build, resolved
 from maskfold.data.table import fingerprint
 from maskfold.ensembling.manifest import data_of, ingredients, refuse_other_data
 from maskfold.ensembling.merge import MergeJob, merge
 from maskfold.ensembling.recipe import Recipe
 from maskfold.ensembling.tree import leaves, open_members
+from maskfold.entry import entry_point
 from maskfold.errors import MaskfoldError
 from maskfold.prediction.splits import photos_of
 from maskfold.pseudo.label_set import LabelSet

@@ -7,7 +7,8 @@ from omegaconf import DictConfig
 
 from maskfold import files
 from maskfold.analysis.gathering import gather
-from maskfold.config import SUBMISSIONS, entry_point, resolved
+from maskfold.config import SUBMISSIONS, resolved
+from maskfold.entry import entry_point
 from maskfold.errors import MaskfoldError
 from maskfold.runs.ensemble_folder import EnsembleFolder
 

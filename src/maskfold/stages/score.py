@@ -6,7 +6,7 @@ import pandas as pd
 from omegaconf import DictConfig
 
 from maskfold.analysis.truth import score_submission
-from maskfold.config import entry_point
+from maskfold.entry import entry_point
 
 
 def score(config: DictConfig) -> pd.DataFrame:

@@ -8,7 +8,8 @@ from omegaconf import DictConfig
 
 from maskfold import files
 from maskfold.analysis.charts import as_png
-from maskfold.config import SUBMISSIONS, entry_point, resolved
+from maskfold.config import SUBMISSIONS, resolved
+from maskfold.entry import entry_point
 from maskfold.errors import MaskfoldError
 from maskfold.leaderboard.chart import comparable, leaderboard_chart
 from maskfold.leaderboard.results import member_names, read_out_of_fold, read_result, short_hash

@@ -7,13 +7,14 @@ import lightning
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
 
-from maskfold.config import EXPERIMENTS, build, entry_point, recorded, resolved
+from maskfold.config import EXPERIMENTS, build, recorded, resolved
 from maskfold.engine.batch_size import settle_batch_size
 from maskfold.engine.engine import Engine
 from maskfold.engine.loaders import EpochLoader
 from maskfold.engine.parts import TaskParts
 from maskfold.engine.schedules import Schedule
 from maskfold.engine.task import Task
+from maskfold.entry import entry_point
 from maskfold.every_fold import folds_of_split, for_each_fold
 from maskfold.files import locked
 from maskfold.pseudo.rows import FoldRows, read_fold
