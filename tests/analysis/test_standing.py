@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from maskfold.analysis.standing import found_sentence, found_table
+from maskfold.analysis.standing import detection_sentence, detection_table
 
 PLANTED = pd.DataFrame(
     {
@@ -15,7 +15,7 @@ SUSPICION = pd.DataFrame({"image_id": list("abdvce"), "suspicion": [0.9, 0.5, 0.
 
 
 def test_recall_of_each_kind():
-    table = found_table(SUSPICION, PLANTED)
+    table = detection_table(SUSPICION, PLANTED)
 
     # Suspicious are a, b and d; among the first two is a.
     assert table.to_numpy().tolist() == [
@@ -25,9 +25,9 @@ def test_recall_of_each_kind():
 
 
 def test_precision_over_all_kinds():
-    assert found_sentence(SUSPICION, PLANTED) == (
+    assert detection_sentence(SUSPICION, PLANTED) == (
         "Suspicious masks: 3; of these, spoilt on purpose: 2, a precision of 0.67."
     )
-    assert found_sentence(SUSPICION.assign(suspicion=0.0), PLANTED) == (
+    assert detection_sentence(SUSPICION.assign(suspicion=0.0), PLANTED) == (
         "Suspicious masks: 0; of these, spoilt on purpose: 0."
     )

@@ -67,7 +67,7 @@ def test_scores_of_another_chain_are_refused(submission, change, message):
 
 def test_what_is_not_there_or_of_another_file_is_refused(submission):
     (submission.parent / "oof/submission.csv.gz").write_bytes(b"half of a new one")
-    with pytest.raises(MaskfoldError, match=r"oof/manifest\.json: tells of another file"):
+    with pytest.raises(MaskfoldError, match=r"oof/manifest\.json: is about another file"):
         read_out_of_fold(submission, read_result(submission))
 
     (submission.parent / "oof/manifest.json").unlink()

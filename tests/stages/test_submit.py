@@ -234,7 +234,7 @@ def test_without_the_cli_or_a_login_it_is_said_how_to_get_them(kaggle, monkeypat
         (lambda: Path("submissions/both/oof/manifest.json").unlink(), r"oof: no out-of-fold result"),
         (
             lambda: Path("submissions/both/oof/submission.csv.gz").write_bytes(b""),
-            r"oof/manifest\.json: tells of another",
+            r"oof/manifest\.json: is about another",
         ),
     ],
 )

@@ -11,7 +11,7 @@ from maskfold.analysis.evidence import Evidence, Split
 from maskfold.analysis.formats import doubt, label, percent, score
 from maskfold.analysis.html import Html, element, photo, table
 from maskfold.analysis.inspection import Inspection
-from maskfold.analysis.standing import found_sentence, found_table
+from maskfold.analysis.standing import detection_sentence, detection_table
 from maskfold.analysis.tables import ranked
 from maskfold.masks.disagreement import SUSPICIOUS, confident_disagreement
 from maskfold.masks.pictures import BLUE, ORANGE, Colour, probability_colours
@@ -61,9 +61,9 @@ def worst(evidence: Evidence, oof: Split, *, images: int) -> Iterator[Exhibit]:
 
 def suspects(evidence: Evidence, oof: Split, inspection: Inspection, *, images: int) -> Iterator[Exhibit]:
     """Yield the train images whose masks a sure ensemble contradicts most: all suspicious ones, and three at least."""
-    found = inspection.suspicion
-    count = min(images, max(_FEWEST, int((found["suspicion"] > SUSPICIOUS).sum())))
-    return (_mistake(evidence, oof, image_id) for image_id in found["image_id"].head(count))
+    ranking = inspection.suspicion
+    count = min(images, max(_FEWEST, int((ranking["suspicion"] > SUSPICIOUS).sum())))
+    return (_mistake(evidence, oof, image_id) for image_id in ranking["image_id"].head(count))
 
 
 def _mistake(evidence: Evidence, oof: Split, image_id: str) -> Exhibit:
@@ -100,24 +100,24 @@ def suspects_section(evidence: Evidence, oof: Split, inspection: Inspection, *, 
     """Show the train images whose masks look wrong, and how many of the planted ones are found."""
     parts = [element("h2", "Masks that look wrong"), element("p", SUSPICION, class_="soft")]
     if evidence.planted is not None:
-        parts.append(element("p", found_sentence(inspection.suspicion, evidence.planted)))
-        parts.append(table(found_table(inspection.suspicion, evidence.planted)))
+        parts.append(element("p", detection_sentence(inspection.suspicion, evidence.planted)))
+        parts.append(table(detection_table(inspection.suspicion, evidence.planted)))
     exhibits = suspects(evidence, oof, inspection, images=images)
     return element("section", *parts, _error_legend(), *map(_shown, exhibits))
 
 
 def _about(row: dict[str, object], metadata: Sequence[str]) -> list[str]:
     """Return what else is known of an image."""
-    known = dict.fromkeys(label(row[column]) for column in metadata if not pd.isna(row[column]))
-    facts = [" ".join(known), f"view {row['view']}" if row["view"] else "", "repaired" if row["repaired"] else ""]
+    values = dict.fromkeys(label(row[column]) for column in metadata if not pd.isna(row[column]))
+    facts = [" ".join(values), f"view {row['view']}" if row["view"] else "", "repaired" if row["repaired"] else ""]
     return [fact for fact in facts if fact]
 
 
 def _planted(planted: pd.DataFrame | None, image_id: str) -> list[str]:
     if planted is None:
         return []
-    found = planted[planted["image_id"] == image_id]
-    return [f"planted: {row.kind.replace('_', ' ')}, {row.note}" for row in found.itertuples()]
+    faults = planted[planted["image_id"] == image_id]
+    return [f"planted: {row.kind.replace('_', ' ')}, {row.note}" for row in faults.itertuples()]
 
 
 def _shown(exhibit: Exhibit) -> Html:

@@ -77,7 +77,7 @@ def _members(
     recipe: Recipe, oof: Split, missing: list[str], experiments: Path
 ) -> dict[str, tuple[pd.DataFrame, pd.DataFrame]]:
     """Read the scores of every member that was evaluated."""
-    found = {leaf.name: leaf for leaf in leaves(recipe.members, split="oof", experiments=experiments)}
+    by_name = {leaf.name: leaf for leaf in leaves(recipe.members, split="oof", experiments=experiments)}
     ids = oof.scores["image_id"]
-    read = {name: attempt(missing, read_member, leaf, ids, experiments=experiments) for name, leaf in found.items()}
+    read = {name: attempt(missing, read_member, leaf, ids, experiments=experiments) for name, leaf in by_name.items()}
     return {name: scores for name, scores in read.items() if scores is not None}

@@ -74,10 +74,10 @@ def element(tag: str, *content: str, **attributes: str | int | None) -> Html:
         content: Put one after the other.
         attributes: A trailing underscore is dropped (`class_`); None leaves one out.
     """
-    given = (
+    written = (
         f' {name.rstrip("_")}="{html.escape(str(value))}"' for name, value in attributes.items() if value is not None
     )
-    opening = f"<{tag}{''.join(given)}>"
+    opening = f"<{tag}{''.join(written)}>"
     return Html(opening if tag in ("img", "meta") else f"{opening}{join(content)}</{tag}>")
 
 

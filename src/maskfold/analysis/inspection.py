@@ -19,7 +19,7 @@ _VIEWS = 16  # of more, no picture each
 
 @dataclass(frozen=True)
 class Inspection:
-    """What was found.
+    """What the look at every out-of-fold mask gave.
 
     Attributes:
         suspicion: `image_id` and its confident disagreement as `suspicion`, a row an image, the largest first.

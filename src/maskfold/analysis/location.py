@@ -11,7 +11,7 @@ import pandas as pd
 
 from maskfold.masks.scores import histogram
 
-REACH = 255  # pixels from the boundary that are told apart; what is further counts with the last
+REACH = 255  # pixels from the boundary that are counted one by one; what is further counts with the last
 EDGES = (0, 1, 2, 3, 5, 10, 20, 50, np.inf)  # pixels
 GRID = (48, 72)  # rows and columns of the picture of an object
 MARGIN = 1 / 8  # of the object's height and width, shown around it

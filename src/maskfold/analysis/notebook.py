@@ -47,5 +47,5 @@ def _run(client: NotebookClient, notebook: Path) -> None:
             try:
                 client.execute_cell(cell, number)
             except CellExecutionError as error:
-                said = error.evalue if error.ename == MaskfoldError.__name__ else f"{error.ename}: {error.evalue}"
-                raise MaskfoldError(f"{notebook}, cell {number + 1}: {said}") from error
+                reason = error.evalue if error.ename == MaskfoldError.__name__ else f"{error.ename}: {error.evalue}"
+                raise MaskfoldError(f"{notebook}, cell {number + 1}: {reason}") from error

@@ -37,9 +37,9 @@ def classed(oof: Split) -> tuple[pd.DataFrame, dict[str, str]]:
     Images are sorted by group, view, free metadata column, and the area of the true mask.
     """
     scores = oof.scores.assign(**{AREA: area_classes(oof.scores["mask_area"])})
-    telling = telling_columns(scores, ["view", *oof.metadata])
+    sorting = telling_columns(scores, ["view", *oof.metadata])
     groups = ["group"] if scores["group"].nunique() < len(scores) else []
-    return scores, {column: column for column in [*groups, *telling]} | {AREA: "mask area"}
+    return scores, {column: column for column in [*groups, *sorting]} | {AREA: "mask area"}
 
 
 def class_charts(oof: Split) -> Iterator[tuple[str, Figure]]:
@@ -57,14 +57,14 @@ def class_charts(oof: Split) -> Iterator[tuple[str, Figure]]:
 
 def weakest_classes(oof: Split, *, rows: int = 10) -> pd.DataFrame:
     """Return the first `rows` of `class_table` as text."""
-    found = class_table(*classed(oof)).head(rows)
+    lowest = class_table(*classed(oof)).head(rows)
     return pd.DataFrame(
         {
-            "the lowest classes": found["by"] + " " + found["value"].map(label).map(_short),
-            "images": found["images"].map("{:,}".format),
-            "Dice": found["dice"].map(score),
-            "95 % interval": list(map(interval, found["low"], found["high"])),
-            "IoU": found["iou"].map(score),
+            "the lowest classes": lowest["by"] + " " + lowest["value"].map(label).map(_short),
+            "images": lowest["images"].map("{:,}".format),
+            "Dice": lowest["dice"].map(score),
+            "95 % interval": list(map(interval, lowest["low"], lowest["high"])),
+            "IoU": lowest["iou"].map(score),
         }
     )
 

@@ -111,7 +111,7 @@ def planted_ids(planted: pd.DataFrame, kind: str, split: str) -> set[str]:
     return set(planted.loc[(planted["kind"] == kind) & (planted["split"] == split), "image_id"])
 
 
-def found_table(suspicion: pd.DataFrame, planted: pd.DataFrame) -> pd.DataFrame:
+def detection_table(suspicion: pd.DataFrame, planted: pd.DataFrame) -> pd.DataFrame:
     """Say, as text, how well suspicion finds the masks that were spoilt on purpose.
 
     Args:
@@ -134,7 +134,7 @@ def found_table(suspicion: pd.DataFrame, planted: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def found_sentence(suspicion: pd.DataFrame, planted: pd.DataFrame) -> str:
+def detection_sentence(suspicion: pd.DataFrame, planted: pd.DataFrame) -> str:
     """Say how many of the suspicious masks were spoilt on purpose."""
     flagged = _flagged(suspicion)
     spoilt = set().union(*(planted_ids(planted, kind, "train") for kind in SPOILT))

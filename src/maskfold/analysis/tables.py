@@ -92,15 +92,15 @@ def class_table(scores: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFram
 
     Returns:
         A row a class: `by`, the column's name, `value`, `images`, the mean `dice` with its 95 % interval over groups,
-        `low` and `high` (NaN for a single group, which cannot tell), and the mean `iou`.
+        `low` and `high` (NaN for a single group, which has none), and the mean `iou`.
     """
     rows = [
         (name, value, len(part), part["dice"].mean(), *_interval(part), part["iou"].mean())
         for column, name in columns.items()
         for value, part in scores.groupby(column, observed=True)
     ]
-    found = pd.DataFrame(rows, columns=["by", "value", "images", "dice", "low", "high", "iou"])
-    return found.sort_values("dice", kind="stable", ignore_index=True)
+    classes = pd.DataFrame(rows, columns=["by", "value", "images", "dice", "low", "high", "iou"])
+    return classes.sort_values("dice", kind="stable", ignore_index=True)
 
 
 def _interval(scores: pd.DataFrame) -> tuple[float, float]:
@@ -173,9 +173,9 @@ def risk_coverage(error: pd.Series, doubt: pd.Series) -> pd.DataFrame:
 
 def telling_columns(table: pd.DataFrame, columns: Iterable[str], *, most: int = 40) -> list[str]:
     """Return the columns that sort images into 2 to `most` classes, each not quite as an earlier one does."""
-    found: dict[bytes, str] = {}
+    columns_of_codes: dict[bytes, str] = {}
     for column in columns:
         codes, classes = pd.factorize(table[column])
         if 2 <= len(classes) <= most:
-            found.setdefault(codes.tobytes(), column)
-    return list(found.values())
+            columns_of_codes.setdefault(codes.tobytes(), column)
+    return list(columns_of_codes.values())

@@ -42,8 +42,8 @@ def score_submission(submission: Path, truth: Path, *, jobs: int = 1) -> pd.Data
     rows = (
         (image_id, rle, masks[image_id]) for image_id, (_, rle) in zip(ids, read_submission(submission), strict=True)
     )
-    found = dict(map_unordered(_score, rows, "score", total=len(ids), jobs=jobs))
-    return pd.DataFrame([(image_id, *found[image_id]) for image_id in ids], columns=["image_id", "dice", "iou"])
+    scores = dict(map_unordered(_score, rows, "score", total=len(ids), jobs=jobs))
+    return pd.DataFrame([(image_id, *scores[image_id]) for image_id in ids], columns=["image_id", "dice", "iou"])
 
 
 def _masks(folder: Path) -> dict[str, Path]:

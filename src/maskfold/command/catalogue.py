@@ -62,9 +62,9 @@ class Stage:
 @cache
 def stages() -> dict[str, Stage]:
     """Return every stage by its name, those of one job together."""
-    found = [_stage(path) for path in sorted(Path(CONF).glob("*.yaml")) if path.stem != "base"]
+    unsorted = [_stage(path) for path in sorted(Path(CONF).glob("*.yaml")) if path.stem != "base"]
     order = {job: number for number, job in enumerate(JOBS)}
-    return {stage.name: stage for stage in sorted(found, key=lambda stage: order.get(stage.job, len(JOBS)))}
+    return {stage.name: stage for stage in sorted(unsorted, key=lambda stage: order.get(stage.job, len(JOBS)))}
 
 
 def _stage(path: Path) -> Stage:
@@ -87,5 +87,5 @@ def about_option(option: Document) -> str:
 
 
 def _until(end: re.Pattern, text: str) -> str:
-    found = end.search(text)
-    return text[: found.start()] if found else text
+    match = end.search(text)
+    return text[: match.start()] if match else text

@@ -51,73 +51,73 @@ def complete(line: str) -> list[str]:
         line: The line up to the cursor, such as `maskfold train model=li`.
     """
     *before, word = line.split(" ")
-    told = [part for part in before if part][1:]
-    if not told:
+    words = [part for part in before if part][1:]
+    if not words:
         return _beginning(word, [*stages(), "completion"])
-    if told[0] == "completion":
+    if words[0] == "completion":
         return _beginning(word, SCRIPTS)
-    stage = stages().get(told[0])
+    stage = stages().get(words[0])
     if stage is None:
         return []
-    given = dict(part.split("=", 1) for part in told[1:] if "=" in part)
+    overrides = dict(part.split("=", 1) for part in words[1:] if "=" in part)
     key, is_value, _ = word.partition("=")
     if is_value:
-        return _beginning(word, (f"{key}={value}" for value in _values(stage, key, given)))
-    return _beginning(word, _keys(stage, word, given))
+        return _beginning(word, (f"{key}={value}" for value in _values(stage, key, overrides)))
+    return _beginning(word, _keys(stage, word, overrides))
 
 
 def _beginning(word: str, candidates: Iterable[str]) -> list[str]:
     return [candidate for candidate in dict.fromkeys(candidates) if candidate.startswith(word)]
 
 
-def _keys(stage: Stage, word: str, given: dict[str, str]) -> list[str]:
+def _keys(stage: Stage, word: str, overrides: dict[str, str]) -> list[str]:
     """Return the keys of a stage, and of a group once its name and a dot are typed."""
     group = word.partition(".")[0]
     if "." in word and group in stage.groups:
-        option = options(group).get(given.get(group, stage.groups[group]))
+        option = options(group).get(overrides.get(group, stage.groups[group]))
         return [f"{group}.{key.name}=" for key in option.keys] if option else []
     own = [f"{key.name}=" for key in stage.keys]
-    inside = [f"{name}." for name in stage.groups if _of_option(name, stage, given)] if word in stage.groups else []
+    inside = [f"{name}." for name in stage.groups if _of_option(name, stage, overrides)] if word in stage.groups else []
     return [*own, *(f"{name}=" for name in stage.groups), *inside, "--help"]
 
 
-def _of_option(group: str, stage: Stage, given: dict[str, str]) -> bool:
-    option = options(group).get(given.get(group, stage.groups[group]))
+def _of_option(group: str, stage: Stage, overrides: dict[str, str]) -> bool:
+    option = options(group).get(overrides.get(group, stage.groups[group]))
     return option is not None and not option.overlay and bool(option.keys)
 
 
-def _values(stage: Stage, key: str, given: dict[str, str]) -> Iterable[str]:
+def _values(stage: Stage, key: str, overrides: dict[str, str]) -> Iterable[str]:
     """Return the values that are known of a key: options, what lies in this folder, or what its comment lists."""
     if key in stage.groups:
         return [*options(key), *(["null"] if stage.groups[key] == "null" else [])]
     if key == "name" and stage.name != "train":
         return sorted(folder.name for folder in EXPERIMENTS.glob("*/") if MemberFolder(folder).runs())
     if key == "fold":
-        numbers = MemberFolder(EXPERIMENTS / given["name"]).folds() if "name" in given else _split(given)
+        numbers = MemberFolder(EXPERIMENTS / overrides["name"]).folds() if "name" in overrides else _split(overrides)
         return [*map(str, sorted(numbers)), *(["all"] if stage.name in ("train", "predict") else [])]
-    return _listed(stage, key, given)
+    return _listed(stage, key, overrides)
 
 
-def _listed(stage: Stage, key: str, given: dict[str, str]) -> list[str]:
+def _listed(stage: Stage, key: str, overrides: dict[str, str]) -> list[str]:
     """Return what a comment `one | other: what it is for` lists, or both truths."""
     group, _, name = key.partition(".")
-    option = options(group).get(given.get(group, stage.groups.get(group, ""))) if name else None
+    option = options(group).get(overrides.get(group, stage.groups.get(group, ""))) if name else None
     keys = stage.keys if option is None else option.keys
-    found = next((one for one in keys if one.name == (name or key)), None)
-    if found is None:
+    completed = next((one for one in keys if one.name == (name or key)), None)
+    if completed is None:
         return []
-    if found.default in ("true", "false"):
+    if completed.default in ("true", "false"):
         return ["true", "false"]
-    alternatives = [part.split()[0].rstrip(":,;") for part in found.comment.split(" | ") if part]
+    alternatives = [part.split()[0].rstrip(":,;") for part in completed.comment.split(" | ") if part]
     return alternatives if len(alternatives) > 1 else []
 
 
-def _split(given: dict[str, str]) -> set[int]:
+def _split(overrides: dict[str, str]) -> set[int]:
     """Return the folds of the split that a training would read, as far as that can be seen without composing it."""
-    experiment, data = given.get("experiment", ""), given.get("data")
+    experiment, data = overrides.get("experiment", ""), overrides.get("data")
     splits, chosen = _overlay(experiment)
-    data = given.get("data.name", data or chosen or stages()["train"].groups["data"])
-    path = brought_along(given.get("split_file") or splits.get(data) or f"data/{data}/folds.csv")
+    data = overrides.get("data.name", data or chosen or stages()["train"].groups["data"])
+    path = brought_along(overrides.get("split_file") or splits.get(data) or f"data/{data}/folds.csv")
     if not path.is_file():
         return set()
     with path.open() as lines:

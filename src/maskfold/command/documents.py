@@ -83,13 +83,13 @@ def _cut(lines: list[str]) -> tuple[list[str], list[str]]:
 
 
 def _matches(pattern: re.Pattern, lines: list[str]) -> list[tuple[str, ...]]:
-    return [found.groups() for line in lines if (found := pattern.match(line))]
+    return [match.groups() for line in lines if (match := pattern.match(line))]
 
 
 def _valued(text: str) -> tuple[str, str]:
     """Cut `value # comment`."""
-    found = _COMMENT.match(text)
-    return (found[1].strip(), found[2] or "") if found else (text, "")
+    match = _COMMENT.match(text)
+    return (match[1].strip(), match[2] or "") if match else (text, "")
 
 
 def _keys(lines: list[str]) -> list[Key]:
@@ -102,15 +102,15 @@ def _keys(lines: list[str]) -> list[Key]:
         if listed is not None and indent >= listed:
             continue
         listed = indent if line.lstrip().startswith("- ") else None
-        found = _KEY.match(line)
-        if listed is not None or not found:
+        match = _KEY.match(line)
+        if listed is not None or not match:
             continue
         inside = [(depth, name) for depth, name in inside if depth < indent]
-        name = ".".join([*(name for _, name in inside), found[2]])
+        name = ".".join([*(name for _, name in inside), match[2]])
         if inside and keys and keys[-1].name == name.rpartition(".")[0]:
             keys.pop()
-        inside.append((indent, found[2]))
-        keys.append(Key(name, *_valued(found[3] or "")))
+        inside.append((indent, match[2]))
+        keys.append(Key(name, *_valued(match[3] or "")))
     return [
         Key(key.name, key.default or "[...]", key.comment)
         for key in keys

@@ -68,24 +68,24 @@ def verdicts(files: pd.DataFrame, *, cache: Path | None = None, jobs: int = -1) 
 def positions(wanted: pd.Series, among: pd.Series) -> np.ndarray:
     """Return where each text of `wanted` stands in `among` for the first time, -1 where it does not or is missing."""
     values, value_set = (pyarrow.array(texts.astype("str"), pyarrow.large_string()) for texts in (wanted, among))
-    found = pyarrow.compute.index_in(values, value_set=value_set, skip_nulls=True)
-    return found.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    places = pyarrow.compute.index_in(values, value_set=value_set, skip_nulls=True)
+    return places.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
 
 
-def _recall(files: pd.DataFrame, known: pd.DataFrame) -> tuple[np.ndarray, pd.DataFrame]:
+def _recall(files: pd.DataFrame, cached: pd.DataFrame) -> tuple[np.ndarray, pd.DataFrame]:
     """Return which files are as they were when they were looked at, and of all files the last `ANSWERS` there were."""
-    rows = _rows_of(files, known)
+    rows = _rows_of(files, cached)
     # Where nothing is known the stamp is -2, which no file has.
-    is_known = (known[STAMP].reindex(rows, fill_value=-2).to_numpy() == files[STAMP].to_numpy()).all(axis=1)
-    return is_known, known[ANSWERS[:-1]].assign(error="").reindex(rows).set_axis(files.index)
+    is_known = (cached[STAMP].reindex(rows, fill_value=-2).to_numpy() == files[STAMP].to_numpy()).all(axis=1)
+    return is_known, cached[ANSWERS[:-1]].assign(error="").reindex(rows).set_axis(files.index)
 
 
-def _rows_of(files: pd.DataFrame, known: pd.DataFrame) -> np.ndarray:
-    """Return the row of `known` that is about each file as the same kind, -1 where there is none."""
+def _rows_of(files: pd.DataFrame, cached: pd.DataFrame) -> np.ndarray:
+    """Return the row of `cached` that is about each file as the same kind, -1 where there is none."""
     rows = np.full(len(files), -1)
     for kind in KINDS.categories:
-        of_kind, candidates = (files["kind"] == kind).to_numpy(), np.flatnonzero(known["kind"] == kind)
-        at = positions(files.loc[of_kind, "path"], known["path"].iloc[candidates])
+        of_kind, candidates = (files["kind"] == kind).to_numpy(), np.flatnonzero(cached["kind"] == kind)
+        at = positions(files.loc[of_kind, "path"], cached["path"].iloc[candidates])
         rows[of_kind] = np.append(candidates, -1)[at]
     return rows
 

@@ -164,9 +164,9 @@ def read_folds(path: Path, table: pd.DataFrame) -> pd.DataFrame:
     surplus = sorted(set(folds["image_id"]) - set(train["image_id"]))
     if missing or surplus:
         lists = [(missing, "train images are not in it"), (surplus, "of its images are not in the data")]
-        told = "\n".join(f"{len(ids)} {what}:\n{listing(ids, 5)}" for ids, what in lists if ids)
+        differences = "\n".join(f"{len(ids)} {what}:\n{listing(ids, 5)}" for ids, what in lists if ids)
         raise MaskfoldError(
-            f"{path}: this split was made for other images.\n{told}\n"
+            f"{path}: this split was made for other images.\n{differences}\n"
             "Use the data it was made for, or make it anew: `make folds` with overwrite=true."
         )
     both = folds.merge(train[["image_id", "group"]], on="image_id", suffixes=("", "_of_data"))

@@ -291,6 +291,6 @@ def _check_positive(**sizes: int) -> None:
 
 def _check_stride(stride: int, **sizes: int) -> None:
     if any(size % stride for size in sizes.values()):
-        given = ", ".join(f"geometry.{name}={size}" for name, size in sizes.items())
+        wrong = ", ".join(f"geometry.{name}={size}" for name, size in sizes.items())
         nearest = " ".join(f"geometry.{name}={max(round(size / stride), 1) * stride}" for name, size in sizes.items())
-        raise MaskfoldError(f"{given}: the network needs multiples of {stride}; the nearest right size is {nearest}.")
+        raise MaskfoldError(f"{wrong}: the network needs multiples of {stride}; the nearest right size is {nearest}.")

@@ -84,8 +84,8 @@ class Imgaug:
         soft = mask.dtype == np.float32  # imgaug's segmentation maps are whole numbers
         labels = SegmentationMapsOnImage(np.rint(mask * 255).astype(np.uint8) if soft else mask, shape=mask.shape)
         image, labels = self.pipeline(image=image, segmentation_maps=labels)
-        found = labels.get_arr()
-        return image, found.astype(np.float32) / 255 if soft else found
+        values = labels.get_arr()
+        return image, values.astype(np.float32) / 255 if soft else values
 
 
 def _parts(augmenter: iaa.Augmenter) -> Iterator[iaa.Augmenter]:

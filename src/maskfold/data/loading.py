@@ -1,6 +1,6 @@
 """Photos and masks from files to arrays, whatever the camera or the labelling tool made of them.
 
-Files are told apart by their content, never by their suffix. JPEGs are decoded by simplejpeg, PNGs by OpenCV (which
+A file's format is read from its content, never from its suffix. JPEGs are decoded by simplejpeg, PNGs by OpenCV (which
 keeps all 16 bits), everything else by Pillow. EXIF orientation is always honoured.
 """
 
@@ -100,13 +100,13 @@ def read_soft_mask(path: Path | str, *, size: tuple[int, int] | None = None) -> 
     with _naming(path):
         pixels = _png_pixels(Path(path).read_bytes())
     if pixels.dtype != np.uint8 or pixels.ndim != 2 or (size is not None and pixels.shape != tuple(size)):
-        found = f"{pixels.dtype} of shape {pixels.shape}"
-        raise MaskfoldError(f"{path}: {found}; a soft mask is 8-bit grey, of its photo's size. Make it again.")
+        kind = f"{pixels.dtype} of shape {pixels.shape}"
+        raise MaskfoldError(f"{path}: {kind}; a soft mask is 8-bit grey, of its photo's size. Make it again.")
     return pixels.astype(np.float32) / 255
 
 
 def content_hash(path: Path | str) -> str:
-    """Return what tells files of other bytes apart: the first 32 hexadecimal digits of their SHA-256.
+    """Return the first 32 hexadecimal digits of a file's SHA-256, which files of other bytes do not share.
 
     Raises:
         MaskfoldError: If the file cannot be read.
@@ -280,12 +280,14 @@ def _single_channel(pixels: np.ndarray) -> np.ndarray | None:
 
 def _not_two_valued(values: np.ndarray, data: bytes) -> str:
     """Say what is wrong with a mask of these values, and what to do."""
-    found = np.unique(values)
+    distinct = np.unique(values)
     if values.dtype == np.int64:
-        counted = f"{len(found)} colours"
+        counted = f"{len(distinct)} colours"
     else:
-        counted = f"{len(found)} grey values: {', '.join(map(str, found[:3]))}{' ...' if len(found) > 3 else ''}"
-    if len(found) == 2:
+        counted = (
+            f"{len(distinct)} grey values: {', '.join(map(str, distinct[:3]))}{' ...' if len(distinct) > 3 else ''}"
+        )
+    if len(distinct) == 2:
         return f"{counted}, neither of them black. A mask's background is black (0): repaint it."
     cause = " JPEG blurs a mask's edge, so save masks as PNG." if data.startswith(_JPEG) else ""
     return f"{counted}; a mask has two, black (0) and one other.{cause} Threshold it first."

@@ -226,7 +226,7 @@ def _refuse_double_ids(table: pd.DataFrame) -> None:
 
 
 def _refuse_doubles(names: pd.Series, paths: pd.Series) -> None:
-    """Refuse files of one name, which is what photos, masks and maps are told apart by."""
+    """Refuse files of one name, since photos, masks and maps are identified by their names."""
     is_double = names.duplicated(keep=False)
     if is_double.any():
         doubles = pd.DataFrame({"name": names, "path": paths})[is_double].sort_values("name", kind="stable")

@@ -126,14 +126,14 @@ def check(
         raise MaskfoldError(f"data.on_error={on_error}: there are two ways, raise and skip.")
     free = [column for column in table.columns if column not in COLUMNS]
     table = table.assign(**{column: table.get(column, pd.Series(dtype="str")).astype("str") for column in _PATHS})
-    looked_at = _with_verdicts(table, verdicts(_files(table), cache=cache, jobs=jobs))
-    problems = _problems(looked_at, needs_masks=needs_masks)
+    checked = _with_verdicts(table, verdicts(_files(table), cache=cache, jobs=jobs))
+    problems = _problems(checked, needs_masks=needs_masks)
     scaled = problems == _SCALED
     if resize_masks:
         problems = problems.mask(scaled, "")
     if (problems != "").any():
-        _report(name, looked_at, problems, on_error=on_error, rescued=0 if resize_masks else int(scaled.sum()))
-    return validate(looked_at.loc[problems == "", COLUMNS + free].reset_index(drop=True))
+        _report(name, checked, problems, on_error=on_error, rescued=0 if resize_masks else int(scaled.sum()))
+    return validate(checked.loc[problems == "", COLUMNS + free].reset_index(drop=True))
 
 
 def _files(table: pd.DataFrame) -> pd.DataFrame:

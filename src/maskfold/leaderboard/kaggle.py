@@ -36,19 +36,19 @@ def submissions(competition: str) -> pd.DataFrame:
     Raises:
         MaskfoldError: If there is no CLI, it is not logged in, or it fails; the message says what to do.
     """
-    said = _ask(competition)
-    header = re.search(r"^(ref,)?fileName,", said, re.MULTILINE)  # notices may stand in front of it
-    if header is None and _NONE not in said:
-        raise MaskfoldError(f"The Kaggle CLI's list of submissions is not understood:\n{said.strip()}")
-    table = said[header.start() :] if header else "date,description,status,publicScore,privateScore"
-    found = pd.read_csv(io.StringIO(table), dtype=str, keep_default_na=False)
+    answer = _ask(competition)
+    header = re.search(r"^(ref,)?fileName,", answer, re.MULTILINE)  # notices may stand in front of it
+    if header is None and _NONE not in answer:
+        raise MaskfoldError(f"The Kaggle CLI's list of submissions is not understood:\n{answer.strip()}")
+    table = answer[header.start() :] if header else "date,description,status,publicScore,privateScore"
+    listed = pd.read_csv(io.StringIO(table), dtype=str, keep_default_na=False)
     return pd.DataFrame(
         {
-            "date": found["date"].str[:19],
-            "description": found["description"],
-            "status": found["status"].str.removeprefix("SubmissionStatus.").str.lower(),
-            "public": pd.to_numeric(found["publicScore"], errors="coerce"),
-            "private": pd.to_numeric(found["privateScore"], errors="coerce"),
+            "date": listed["date"].str[:19],
+            "description": listed["description"],
+            "status": listed["status"].str.removeprefix("SubmissionStatus.").str.lower(),
+            "public": pd.to_numeric(listed["publicScore"], errors="coerce"),
+            "private": pd.to_numeric(listed["privateScore"], errors="coerce"),
         }
     )
 
@@ -114,13 +114,13 @@ def submissions_page(competition: str) -> str:
 def _cli(competition: str) -> str:
     """Return the path of the CLI, on the PATH or in this interpreter's own environment."""
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), str(Path(sys.executable).parent)])
-    found = shutil.which("kaggle", path=path)
-    if found is None:
+    command = shutil.which("kaggle", path=path)
+    if command is None:
         raise MaskfoldError(
             f"The Kaggle CLI is missing. Install it with `{sys.executable} -m pip install kaggle`. Then: "
             f"{_log_in(competition)}"
         )
-    return found
+    return command
 
 
 def _ask(competition: str) -> str:
@@ -133,22 +133,22 @@ def _ask(competition: str) -> str:
     except subprocess.TimeoutExpired as error:
         raise MaskfoldError(f"Kaggle gave no answer within {_ANSWER} s. Run the same command again later.") from error
     if run.returncode:
-        said = f"{run.stdout}\n{run.stderr}".strip()
+        answer = f"{run.stdout}\n{run.stderr}".strip()
         raise MaskfoldError(
-            f"The Kaggle CLI could not list the submissions. {_advice(said, competition)} It said:\n{said}"
+            f"The Kaggle CLI could not list the submissions. {_advice(answer, competition)} It said:\n{answer}"
         )
     return run.stdout
 
 
-def _advice(said: str, competition: str) -> str:
+def _advice(answer: str, competition: str) -> str:
     """Return what to do about an error of the CLI."""
-    if re.search(_LOGIN, said):
+    if re.search(_LOGIN, answer):
         return _log_in(competition)
-    if re.search(_RULES, said):
+    if re.search(_RULES, answer):
         return f"Accept the competition's rules at {_SITE}/{competition}/rules with the account that is logged in."
-    if re.search(r"\b404\b|not find", said):
+    if re.search(r"\b404\b|not find", answer):
         return f"Is {competition} the competition's name in Kaggle's addresses? Give another with competition=..."
-    if "unrecognized arguments" in said:
+    if "unrecognized arguments" in answer:
         return "It is too old: pip install --upgrade kaggle."
     return "Run the same command again later; nothing is uploaded twice."
 

@@ -49,8 +49,10 @@ def difference(best: Path, other: Path) -> float:
     Raises:
         MaskfoldError: If they are not of the same images in the same order.
     """
-    found = [1 - mask_iou(one, two) for one, two in progress(_both(best, other), f"compare {ensemble_of(other).name}")]
-    return float(np.mean(found))
+    differences = [
+        1 - mask_iou(one, two) for one, two in progress(_both(best, other), f"compare {ensemble_of(other).name}")
+    ]
+    return float(np.mean(differences))
 
 
 def _both(best: Path, other: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -96,7 +98,7 @@ def choose(table: pd.DataFrame) -> list[tuple[str, str]]:
     if len(level):
         # Of equally different ones the better.
         second = level.sort_values("difference", ascending=False, kind="stable").iloc[0]
-        reason = "its out-of-fold score cannot be told from the best one, and of those its masks differ most from it"
+        reason = "level with the best out of fold, within the noise, and of those its masks differ most from it"
         picks.append((second["name"], reason))
     elif len(others):
         reason = "the second best out of fold; all are behind the best by more than the noise"

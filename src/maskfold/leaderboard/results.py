@@ -21,14 +21,14 @@ def read_result(submission: Path) -> dict[str, Any]:
     """Read the manifest beside a submission.
 
     Raises:
-        MaskfoldError: If there is none, or it tells of another file.
+        MaskfoldError: If there is none, or it is about another file.
     """
     path = result_of(submission).manifest
     if not path.exists():
         raise MaskfoldError(f"{path}: missing, so the members of {submission} are not known.")
     manifest = files.read_json(path)
     if manifest.get("submission_sha256") != files.sha256(submission):
-        raise MaskfoldError(f"{path}: tells of another file than {submission}. Run `make ensemble` again.")
+        raise MaskfoldError(f"{path}: is about another file than {submission}. Run `make ensemble` again.")
     return manifest
 
 

@@ -39,14 +39,14 @@ def submit_once(
     rows = with_scores(read_table(table), competition, listed)
     newest, own = find(listed, tag), rows[(rows["competition"] == competition) & (rows["submission"] == tag)]
     if newest is not None:
-        told = {"date": newest["date"], "message": re.sub(r" ?\[\w+\]$", "", newest["description"])}
+        upload_facts = {"date": newest["date"], "message": re.sub(r" ?\[\w+\]$", "", newest["description"])}
     elif own.empty:
         upload(submission, competition=competition, message=f"{message} [{tag}]".lstrip())
-        told = {"date": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}", "message": message}
+        upload_facts = {"date": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}", "message": message}
     else:
-        told = {"date": "", "message": ""}
+        upload_facts = {"date": "", "message": ""}
     unscored = own["public"].isna().all() if newest is None else newest["status"] not in (COMPLETE, FAILED)
-    rows = recorded(rows, about | told | {"public": float("nan"), "private": float("nan")})
+    rows = recorded(rows, about | upload_facts | {"public": float("nan"), "private": float("nan")})
     write_table(table, rows)  # before the wait: whoever is killed in it finds its upload here
     if unscored:
         listed = wait_for_score(tag, competition=competition, seconds=wait, every=poll)

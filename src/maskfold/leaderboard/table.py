@@ -51,9 +51,9 @@ def recorded(table: pd.DataFrame, row: dict[str, Any]) -> pd.DataFrame:
     same = _rows(table, row["competition"], row["submission"])
     if not same.any():
         return pd.DataFrame([*table.to_dict("records"), row], columns=COLUMNS)
-    known = {column: value for column, value in row.items() if value != "" and not pd.isna(value)}
+    values = {column: value for column, value in row.items() if value != "" and not pd.isna(value)}
     table = table.copy()
-    table.loc[same, list(known)] = list(known.values())
+    table.loc[same, list(values)] = list(values.values())
     return table
 
 

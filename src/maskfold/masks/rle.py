@@ -134,11 +134,11 @@ def faults(pairs: np.ndarray, height: int, width: int) -> list[Fault]:
             np.append(False, (later >= earlier) & (later < stops[:-1])),
         ),
     }
-    found = []
+    listed = []
     for kind, (reason, at_fault) in wrong.items():
         indices = np.flatnonzero(at_fault)
         if indices.size:
             start, length = pairs[indices[0]]
             others = f" (and {indices.size - 1} more)" if indices.size > 1 else ""
-            found.append(Fault(kind, f"pair {indices[0] + 1}, '{start} {length}': {reason}{others}"))
-    return found
+            listed.append(Fault(kind, f"pair {indices[0] + 1}, '{start} {length}': {reason}{others}"))
+    return listed

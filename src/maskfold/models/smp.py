@@ -84,13 +84,13 @@ def _check_options(architecture: str, encoder: str, options: dict[str, object]) 
     model = smp.MODEL_ARCHITECTURES_MAPPING.get(architecture.lower())
     if model is None or encoder.startswith("tu-"):  # refused later on; timm reads, or refuses, what it is given
         return
-    known = [
+    accepted = [
         name
         for name, parameter in inspect.signature(model).parameters.items()
         if parameter.kind != parameter.VAR_KEYWORD
     ]
-    if unknown := sorted(set(options) - set(known)):
-        raise MaskfoldError(f"model.{unknown[0]}: {architecture} has no such option. It has {', '.join(known)}.")
+    if unknown := sorted(set(options) - set(accepted)):
+        raise MaskfoldError(f"model.{unknown[0]}: {architecture} has no such option. It has {', '.join(accepted)}.")
 
 
 @contextmanager

@@ -79,12 +79,12 @@ def _claim(root: Path, arguments: dict) -> None:
     """Mark `root` as this set's, or refuse a folder that is something else's."""
     path = root / ARGUMENTS
     if path.exists():
-        found = read_json(path)
-        different = [key for key in sorted({*found, *arguments}) if found.get(key) != arguments.get(key)]
+        before = read_json(path)
+        different = [key for key in sorted({*before, *arguments}) if before.get(key) != arguments.get(key)]
         if different:
-            told = ", ".join(f"{key}={found.get(key)!r}, not {arguments.get(key)!r}" for key in different)
+            differences = ", ".join(f"{key}={before.get(key)!r}, not {arguments.get(key)!r}" for key in different)
             raise MaskfoldError(
-                f"{path}: this studio set was made with {told}. Choose another folder or delete this one."
+                f"{path}: this studio set was made with {differences}. Choose another folder or delete this one."
             )
     elif any(entry.name not in (".lock", f".{ARGUMENTS}.part") for entry in root.iterdir()):
         raise MaskfoldError(f"{root}: holds files that are no studio set's. Choose a new or an empty folder.")

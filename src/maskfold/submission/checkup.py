@@ -32,11 +32,11 @@ def check_up(
     """
     if bool(height) != bool(width):
         raise MaskfoldError("Give both height= and width=, or neither to look the sizes up in the data.")
-    known = None if sample is None else Path(sample)
+    own_sample = None if sample is None else Path(sample)
     if height and width:
-        return examine(submission, known, sizes=(height, width))
+        return examine(submission, own_sample, sizes=(height, width))
     default, sizes = _expectations(_data_of(submission) if data is None else data)
-    return examine(submission, known or default, sizes=sizes)
+    return examine(submission, own_sample or default, sizes=sizes)
 
 
 def _expectations(data: dict[str, Any]) -> tuple[Path | None, Sizes]:

@@ -112,7 +112,7 @@ def looks_transposed(pairs: np.ndarray, height: int, width: int) -> bool:
 
     Args:
         pairs: `(N, 2)` int64 run-length pairs without faults.
-        height: Pixels; of a square image nothing can be told.
+        height: Pixels; of a square image the two readings look alike.
         width: Pixels.
     """
     starts = pairs[:, 0] - 1
@@ -190,10 +190,10 @@ class _Masks:
         if size is None:
             self.warnings.add("masks not checked", f"{where}: the size of this image is not known")
             return
-        found = faults(pairs, *size)
-        for fault in found:
+        impossible = faults(pairs, *size)
+        for fault in impossible:
             self.errors.add(fault.kind, f"{where}: {fault.text}")
-        if not found:
+        if not impossible:
             self._check_shape(where, pairs, *size)
 
     def _check_shape(self, where: str, pairs: np.ndarray, height: int, width: int) -> None:
