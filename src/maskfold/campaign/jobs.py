@@ -50,8 +50,8 @@ def member_jobs(member: Member, *, train: Sequence[str], predict: Sequence[str])
 
     Args:
         member: An experiment and its folds.
-        train: What every training is told besides.
-        predict: What every prediction is told besides.
+        train: Further overrides of every training.
+        predict: Further overrides of every prediction.
     """
     scored = []
     for fold in member.folds:
@@ -94,7 +94,7 @@ def ensemble_jobs(
         recipe: The ensemble.
         written: The same as its file has it.
         members: Its experiments.
-        overrides: What the stage is told: the ensemble's name, and what else it needs.
+        overrides: Those of the stage: the ensemble's name, and what else it needs.
     """
     possible = {"oof": all(member.complete for member in members), "test": all(member.test for member in members)}
     for split in (split for split, is_possible in possible.items() if is_possible):
@@ -160,9 +160,9 @@ class _Merged:
         path = self.result.manifest
         if not path.exists():
             return False
-        found, best = leaves_of_passes(self.recipe, split=self.split, experiments=EXPERIMENTS)
-        now = {"ensemble": self.written, "members": ingredients(found), "repair_members": ingredients(best)}
+        usual, repair = leaves_of_passes(self.recipe, split=self.split, experiments=EXPERIMENTS)
+        now = {"ensemble": self.written, "members": ingredients(usual), "repair_members": ingredients(repair)}
         manifest = files.read_json(path)
         return all(manifest.get(key) == value for key, value in now.items()) and path.stat().st_mtime_ns > newest_map(
-            [*found, *best]
+            [*usual, *repair]
         )

@@ -68,18 +68,18 @@ class Member:
         """Refuse maps that were predicted with another test-time augmentation than they would be now.
 
         Args:
-            tta: What every prediction is told; None for the experiment's own.
+            tta: That of the predictions to come; None for the experiment's own.
 
         Raises:
             MaskfoldError: If there are any; the message names the store.
         """
         wanted = tta or self.config["tta"]
         for store in (self.run(fold).store(split) for fold in self.folds for split in SPLITS):
-            found = store_origin(store).get("tta", wanted)
-            if found != wanted:
+            theirs = store_origin(store).get("tta", wanted)
+            if theirs != wanted:
                 raise MaskfoldError(
-                    f"{store}: predicted with tta={found}, and the others would be with tta={wanted}. Delete the "
-                    f"folder to predict anew, or tell all predictions tta={found}."
+                    f"{store}: predicted with tta={theirs}, and the others would be with tta={wanted}. Delete the "
+                    f"folder to predict anew, or predict everything with tta={theirs}."
                 )
 
     def ids(self, fold: int, split: str) -> list[str]:
@@ -94,7 +94,7 @@ def find_members(trees: Sequence[Sequence[dict[str, Any]]], overrides: Sequence[
 
     Args:
         trees: As `maskfold.ensembling.tree.leaves` takes them.
-        overrides: What every training is told besides its experiment.
+        overrides: Those of every training, beside its experiment.
 
     Raises:
         MaskfoldError: If a node is malformed, or there is no such experiment or fold.
@@ -119,7 +119,7 @@ def find_member(
 
     Args:
         name: The experiment's.
-        overrides: What its training is told besides.
+        overrides: Further ones of its training.
         folds: Those that are wanted; None for all of its split.
         tables: Image tables that have been read, by their source.
 

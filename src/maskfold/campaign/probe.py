@@ -57,13 +57,13 @@ class Cost:
 def probe(
     member: Member, *, train: Sequence[str], predict: dict[str, Any], batches: int, photos: int, map_bytes: int | None
 ) -> Cost:
-    """Train a member for two epochs of a few batches, predict a few photos, and look what that took.
+    """Train a member for two epochs of a few batches, predict a few photos, and measure what that took.
 
     The first of the two epochs warms everything up; the second is the measure.
 
     Args:
-        member: What is asked about.
-        train: What its training is told besides.
+        member: The member to measure.
+        train: Further overrides of its training.
         predict: The trainer's part of how photos are predicted.
         batches: Batches of an epoch.
         photos: Photos to predict.
@@ -103,13 +103,13 @@ def _train(member: Member, folder: MemberFolder, overrides: Sequence[str]) -> tu
     command += [f"name={name}", "fold=0", "trainer.max_epochs=2", "trainer.patience=null", "overwrite=true"]
     log = folder.path / "probe.log"
     began, most = time.monotonic(), 0
-    with log.open("w") as said, subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT) as process:
+    with log.open("w") as output, subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT) as process:
         while process.poll() is None:
             most = max(most, _memory(process.pid))
             time.sleep(0.2)
     if process.returncode != 0:
-        words = "\n".join(log.read_text(errors="replace").strip().splitlines()[-3:])
-        raise MaskfoldError(f"{member.name}: its first steps failed:\n{words}")
+        last_lines = "\n".join(log.read_text(errors="replace").strip().splitlines()[-3:])
+        raise MaskfoldError(f"{member.name}: its first steps failed:\n{last_lines}")
     return time.monotonic() - began, most
 
 
@@ -135,8 +135,8 @@ def _epoch_seconds(member: Member, run: RunFolder, measured: pd.Series, batches:
         ledger, _ = LabelSet(Path(member.config["pseudo"])).read()
         trained += int((ledger["fold"] == 0).sum())
     repeated = 1 + 1 / trainer["hard_negatives_every"] if trainer["hard_negatives_every"] else 1
-    looked_at = max(1, min(batches, trained // size)) * min(size, trained)
-    validation = measured["seconds"] - looked_at / measured["images_per_second"]
+    images = max(1, min(batches, trained // size)) * min(size, trained)
+    validation = measured["seconds"] - images / measured["images_per_second"]
     per_validated = max(0.0, validation) / min(batches * size, validated)
     return trained * repeated / measured["images_per_second"] + validated * per_validated
 
@@ -146,21 +146,21 @@ def _predict(member: Member, run: RunFolder, trainer: dict[str, Any], photos: in
     ids = member.test or member.oof[0]
     rows = member.table[member.table["image_id"].isin(ids)]
     network = load_network(run.best)
-    ways = {key: build(member.config[key]) for key in ("geometry", "preprocess")}
+    shown = {key: build(member.config[key]) for key in ("geometry", "preprocess")}
     seconds = 0.0
     for name, part in (("first", rows[: trainer["batch_size"]]), ("then", rows[:photos])):
         store = ProbabilityStore(run.store(name))
         began = time.monotonic()
-        predict_photos(network, part, **ways, tta=member.config["tta"], store=store, **trainer)
+        predict_photos(network, part, **shown, tta=member.config["tta"], store=store, **trainer)
         seconds = (time.monotonic() - began) / len(part)
     sizes = [path.stat().st_size for path in store.paths().values()]
     return seconds, sum(sizes) / len(sizes)
 
 
-def _map_size(member: Member, own: float, known: int | None) -> tuple[float, str]:
+def _map_size(member: Member, own: float, map_bytes: int | None) -> tuple[float, str]:
     """Return the bytes of a map and where that comes from."""
-    if known is not None:
-        return known, "as told with map_bytes"
+    if map_bytes is not None:
+        return map_bytes, "as given with map_bytes"
     for fold in member.folds:
         for split in ("oof", "test"):
             store = ProbabilityStore(member.run(fold).store(split))

@@ -35,8 +35,8 @@ class Runner:
         retries: How often a job that failed is tried again.
         losses: How often in a row a job may lose its worker while nothing of it goes forward. Dask itself asks from
             the fourth loss on.
-        tell: Is told a standing when it has changed.
-        show: Is called after every look.
+        report: Called with a standing when it has changed.
+        show: Called after every look.
         poll: Seconds between two looks.
     """
 
@@ -45,7 +45,7 @@ class Runner:
     logs: Path
     retries: int
     losses: int
-    tell: Callable[[Standing], None]
+    report: Callable[[Standing], None]
     show: Callable[[], None]
     poll: float = 0.5
     standings: dict[str, Standing] = field(init=False)
@@ -117,7 +117,7 @@ class Runner:
             for standing in self.standings.values():
                 if standing.state is State.RUNNING and standing.worker == event["worker"]:
                     standing.lose()
-                    self.tell(standing)
+                    self.report(standing)
         elif "job" in event and self.standings[event["job"]].open:  # Dask asks again for what a lost worker had done
             standing = self.standings[event["job"]]
             if event["event"] == "started":
@@ -128,7 +128,7 @@ class Runner:
             else:
                 standing.fail(event["seconds"])
                 if standing.failures <= self.retries:
-                    self.tell(standing)
+                    self.report(standing)
 
     def _settle(self, standing: Standing, future: "Future") -> None:
         """See what has become of an open job."""
@@ -160,7 +160,7 @@ class Runner:
     def _end(self, standing: Standing, state: State, reason: str = "") -> None:
         standing.state, standing.reason = state, reason
         if state is not State.DONE or standing.seconds is not None:
-            self.tell(standing)
+            self.report(standing)
 
 
 def in_order(jobs: Sequence[Job]) -> list[Job]:

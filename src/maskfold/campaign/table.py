@@ -28,8 +28,8 @@ def draw(standings: Iterable[Standing], *, title: str, seconds: float, scores: d
     columns = sorted({column for _, column in cells}, key=_order)
     table = Table("", *columns, title=title, caption=_caption(standings, seconds), title_justify="left")
     for row in dict.fromkeys(row for row, _ in cells):
-        told = [_cell(cells.get((row, column), []), scores.get(row, "done")) for column in columns]
-        table.add_row(row, *told)
+        texts = [_cell(cells.get((row, column), []), scores.get(row, "done")) for column in columns]
+        table.add_row(row, *texts)
     return table
 
 
@@ -44,13 +44,13 @@ def _cell(standings: list[Standing], done: str) -> str:
     for state in (State.RUNNING, State.FAILED, State.BLOCKED, State.WAITING):
         for standing in standings:
             if standing.state is state:
-                return f"[{STYLES[state]}]{_told(standing)}[/]"
+                return f"[{STYLES[state]}]{_status(standing)}[/]"
     if not standings:
         return ""
     return f"[{STYLES[State.DONE]}]{done if standings[0].job.column == 'Dice' else 'done'}[/]"
 
 
-def _told(standing: Standing) -> str:
+def _status(standing: Standing) -> str:
     job, again = standing.job, f", try {standing.tries}" if standing.tries > 1 else ""
     if standing.state is State.RUNNING:
         return f"{job.label} {job.progress()}".rstrip() + again
@@ -61,8 +61,8 @@ def _told(standing: Standing) -> str:
 
 def _caption(standings: list[Standing], seconds: float) -> str:
     counts = {state: sum(standing.state is state for standing in standings) for state in State}
-    told = [f"{counts[state]} {state.value}" for state in State if counts[state] or state is State.DONE]
-    return f"{len(standings)} jobs: {', '.join(told)}; {timedelta(seconds=round(seconds))}"
+    counted = [f"{counts[state]} {state.value}" for state in State if counts[state] or state is State.DONE]
+    return f"{len(standings)} jobs: {', '.join(counted)}; {timedelta(seconds=round(seconds))}"
 
 
 def score_of(results: Path) -> str:

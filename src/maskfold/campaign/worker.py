@@ -27,7 +27,7 @@ _prctl = ctypes.CDLL(None).prctl  # looked up here: between fork and exec a proc
 
 
 class StageError(Exception):
-    """A job's stage has ended with an error, which its log tells."""
+    """A job's stage has ended with an error, which its log shows."""
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ class LabelSet:
         """Make the folder this set's; return a folder for half-finished work, or None if the set is whole.
 
         Args:
-            key: What tells this set from every other.
+            key: A hash of what the set is made of; no other set has it.
             overwrite: Remove a whole set that is here.
 
         Raises:
@@ -102,14 +102,14 @@ class LabelSet:
                 f"{self.path}: these pseudo-labels were made by networks trained on {manifest['labelled']}, this run "
                 f"trains on {data}. Make a set with an ensemble of this data: `make pseudo ENS=<ensemble>`."
             )
-        told = manifest["folds"].get(str(fold))
-        if told is None:
+        entry = manifest["folds"].get(str(fold))
+        if entry is None:
             folds = ", ".join(manifest["folds"])
             raise MaskfoldError(
                 f"{self.path}: has labels for fold {folds}, none for fold {fold}: nobody in the ensemble may teach it. "
                 f"Train and predict fold {fold} of its members, then make the set again with overwrite=true."
             )
-        lineage = Lineage(data, told["round"], tuple(told["seen"]), tuple(held_out))
+        lineage = Lineage(data, entry["round"], tuple(entry["seen"]), tuple(held_out))
         leaking = lineage.leaks_into(held_out)
         if leaking:
             reason = describe_leak(leaking, teacher=f"a teacher of {self.path}", student=f"fold {fold} of this split")

@@ -18,7 +18,7 @@ class Teachers:
     Attributes:
         fold: The fold that learns from them.
         leaves: The ensemble's members, each with those of its stores that may teach.
-        lineage: What the student will have been told: `seen` is all that its teachers have seen, `held_out` what it
+        lineage: What the student will have learned from: `seen` is all that its teachers have seen, `held_out` what it
             is validated on, `round` its round.
     """
 

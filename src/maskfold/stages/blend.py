@@ -26,18 +26,18 @@ log = logging.getLogger(__name__)
 def blend(config: DictConfig) -> Blend:
     """Write an ensemble's `blend.json`; print the weights if they gain more than the noise."""
     recipe: Recipe = build(config.ensemble)
-    found = leaves(recipe.members, split="oof", experiments=EXPERIMENTS)
-    photos = photos_of(build(config.data or data_of(found)).load(), "oof")
-    sources = open_members(found, photos["image_id"], split="oof")
+    members = leaves(recipe.members, split="oof", experiments=EXPERIMENTS)
+    photos = photos_of(build(config.data or data_of(members)).load(), "oof")
+    sources = open_members(members, photos["image_id"], split="oof")
     contested = contested_pixels(sources, photos, threshold=recipe.threshold, jobs=config.jobs)
-    present = np.array([float(leaf.weight) for leaf in found])
+    present = np.array([float(leaf.weight) for leaf in members])
     result = fit_blend(contested, photos["group"], present=present, method=config.method, k=config.k, seed=config.seed)
     nodes = _weighted(leaf_nodes(recipe.members), result.weights)
-    table = _table([leaf.name for leaf in found], present, result)
+    table = _table([leaf.name for leaf in members], present, result)
     path = EnsembleFolder(SUBMISSIONS / recipe.name).blend
     about = {"method": config.method, "k": config.k, "seed": config.seed, "threshold": recipe.threshold}
     outcome = {"accepted": result.accepted, "dice": result.fitted_dice, "members": nodes}
-    about |= outcome | {"table": table.to_dict("records"), "fitted_on": ingredients(found)}
+    about |= outcome | {"table": table.to_dict("records"), "fitted_on": ingredients(members)}
     files.write_json(path, about)
     log.info("%s\n%s\n%s", path, table.to_string(index=False), _verdict(result, nodes, name=recipe.name))
     return result

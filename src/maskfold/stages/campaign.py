@@ -36,7 +36,7 @@ def campaign(config: DictConfig) -> dict[str, Standing]:
     if "overwrite=true" in f"{config.train} {config.predict} {config.merge}":
         raise MaskfoldError("overwrite=true would begin anew at every retry: remove the runs' folders instead.")
     recipe: Recipe = build(config.ensemble)
-    train, predict, merge = (shlex.split(told) for told in (config.train, config.predict, config.merge))
+    train, predict, merge = (shlex.split(overrides) for overrides in (config.train, config.predict, config.merge))
     members = find_members([one.members for one in recipe.passes], train)
     tta = compose("predict", ["name=any", *predict]).tta
     for member in members:
@@ -58,7 +58,7 @@ def _chosen(name: str) -> list[str]:
     """Return the overrides that chose the ensemble, for the stage that merges it."""
     if not HydraConfig.initialized():
         return [f"ensemble={name}"]
-    return [told for told in HydraConfig.get().overrides.task if told.lstrip("+~").startswith("ensemble")]
+    return [each for each in HydraConfig.get().overrides.task if each.lstrip("+~").startswith("ensemble")]
 
 
 def _run(
@@ -77,11 +77,11 @@ def _run(
         seconds = time.monotonic() - began
         return draw(runner.standings.values(), title=f"{folder.name}: logs in {logs}", seconds=seconds, scores=scores)
 
-    def tell(standing: Standing) -> None:
+    def report(standing: Standing) -> None:
         live.console.print(_sentence(standing, logs), highlight=False)
 
     live = Live(console=Console(soft_wrap=False), auto_refresh=False)  # drawn by this thread alone
-    runner = Runner(jobs, logs=logs, tell=tell, show=lambda: live.update(table(), refresh=True), **options)
+    runner = Runner(jobs, logs=logs, report=report, show=lambda: live.update(table(), refresh=True), **options)
     with live:
         runner.run()
     return runner.standings
@@ -102,7 +102,7 @@ def _sentence(standing: Standing, logs: Path) -> str:
 
 
 def _summarise(standings: dict[str, Standing], logs: Path) -> None:
-    """Say what has failed, with the last words of each.
+    """Say what has failed, with the last lines of each log.
 
     Raises:
         MaskfoldError: If anything has.
@@ -113,17 +113,17 @@ def _summarise(standings: dict[str, Standing], logs: Path) -> None:
     blocked = sum(standing.state is State.BLOCKED for standing in standings.values())
     raise MaskfoldError(
         f"{len(failed)} jobs failed and {blocked} that need them were left out; the others are done.\n"
-        + "\n".join(_last_words(standing, logs) for standing in failed)
+        + "\n".join(_last_lines(standing, logs) for standing in failed)
         + "\nMend it and run the same command again: what is done is kept."
     )
 
 
-def _last_words(standing: Standing, logs: Path) -> str:
+def _last_lines(standing: Standing, logs: Path) -> str:
     path = logs / f"{standing.job.name}.log"
-    words = path.read_text(errors="replace").strip().splitlines()[-3:] if path.exists() else []
+    lines = path.read_text(errors="replace").strip().splitlines()[-3:] if path.exists() else []
     if standing.reason:
-        words.append(standing.reason)
-    return "\n".join([f"{standing.job.name} ({standing.tries} tries, {path}):", *(f"  {line}" for line in words)])
+        lines.append(standing.reason)
+    return "\n".join([f"{standing.job.name} ({standing.tries} tries, {path}):", *(f"  {line}" for line in lines)])
 
 
 main = entry_point(campaign)

@@ -45,9 +45,9 @@ def _prepare(name: str) -> list[Path]:
     """Draw a member's learning curve, and begin its card if it has none; return what has changed."""
     folder, overlay = MemberFolder(EXPERIMENTS / name), _overlay(name)
     if not overlay.exists() and not folder.path.is_dir():
-        known = ", ".join(members(EXPERIMENTS))
+        names = ", ".join(members(EXPERIMENTS))
         raise MaskfoldError(
-            f"{name}: there is neither conf/experiment/{name}.yaml nor {folder.path}/. Members: {known}."
+            f"{name}: there is neither conf/experiment/{name}.yaml nor {folder.path}/. Members: {names}."
         )
     changed = []
     logs = scored_logs(folder)

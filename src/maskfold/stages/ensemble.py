@@ -37,14 +37,14 @@ def ensemble(config: DictConfig) -> pd.DataFrame:
     recipe: Recipe = build(config.ensemble)
     folder = EnsembleFolder(SUBMISSIONS / recipe.name)
     result, fused = folder.result(config.split), folder.fused if config.fused else None
-    found, best = leaves_of_passes(recipe, split=config.split, experiments=EXPERIMENTS, fused=fused)
-    members = fusible(recipe, split=config.split, experiments=EXPERIMENTS) if config.fused else found
+    usual_leaves, repair_leaves = leaves_of_passes(recipe, split=config.split, experiments=EXPERIMENTS, fused=fused)
+    members = fusible(recipe, split=config.split, experiments=EXPERIMENTS) if config.fused else usual_leaves
     data = data_of(members) if config.data is None else resolved(config.data)
     photos = photos_of(build(data).load(), config.split)
-    made_of = ingredients(found), ingredients(best)
+    made_of = ingredients(usual_leaves), ingredients(repair_leaves)
     if config.fused:
         origin = fused_origin(members, fingerprint(photos))
-        refuse_other_networks(found[0], origin)
+        refuse_other_networks(usual_leaves[0], origin)
         made_of = (fused_ingredients(members, origin),) * 2
     manifest = {
         "ensemble": resolved(config.ensemble),
@@ -57,11 +57,14 @@ def ensemble(config: DictConfig) -> pd.DataFrame:
         "repair_members": made_of[1],
     }
     if config.split == "test":
-        refuse_other_data([*found, *best], manifest["data"])
+        refuse_other_data([*usual_leaves, *repair_leaves], manifest["data"])
     with files.locked(result.path):
-        state = json.dumps([manifest, newest_map([*found, *best])])  # parts of anything else are not gone on with
+        newest = newest_map([*usual_leaves, *repair_leaves])
+        state = json.dumps([manifest, newest])  # parts of anything else are not gone on with
         key = hashlib.sha256(state.encode()).hexdigest()[:16]
-        opened = (tuple(open_members(part, photos["image_id"], split=config.split)) for part in (found, best))
+        opened = (
+            tuple(open_members(part, photos["image_id"], split=config.split)) for part in (usual_leaves, repair_leaves)
+        )
         usual, repair = (
             MergeJob(sources, one.threshold, one.steps, result.parts / key / name)
             for sources, (name, one) in zip(opened, recipe.passes._asdict().items(), strict=True)

@@ -31,44 +31,44 @@ def fuse(config: DictConfig) -> ProbabilityStore:
     """Add every map that is missing to an ensemble's fused store, one mean map a photo; return the store."""
     recipe: Recipe = build(config.ensemble)
     trainer = resolved(config.trainer)
-    found = fusible(recipe, split="test", experiments=EXPERIMENTS)
-    data = _common_data(found) if config.data is None else resolved(config.data)
+    members = fusible(recipe, split="test", experiments=EXPERIMENTS)
+    data = _common_data(members) if config.data is None else resolved(config.data)
     photos = photos_of(build(data).load(), "test")
     store = ProbabilityStore(EnsembleFolder(SUBMISSIONS / recipe.name).fused)
-    branches = _branches(found)
+    branches = _branches(members)
     first = rank_zero_only.rank == 0  # of several processes of one run, the one that keeps the folder
     with locked(store.folder) if first else nullcontext():
         if first:
             store.claim(
-                fused_origin(found, fingerprint(photos)),
+                fused_origin(members, fingerprint(photos)),
                 keep_both="or keep both with ensemble.name=<another name>",
             )
         predict_together(branches, photos, store=store, **trainer)
     if first:
-        log.info("%s: %d maps, each the mean of %d networks", store.folder, len(photos), len([*networks(found)]))
+        log.info("%s: %d maps, each the mean of %d networks", store.folder, len(photos), len([*networks(members)]))
     return store
 
 
-def _common_data(found: list[Leaf]) -> dict[str, Any]:
+def _common_data(members: list[Leaf]) -> dict[str, Any]:
     """Return the data that all members were trained on."""
-    data = data_of(found)
-    for run, _ in networks(found):
+    data = data_of(members)
+    for run, _ in networks(members):
         if run.read_config()["data"] != data:
             raise MaskfoldError(
-                f"{run.path} was trained on other data than {found[0].name}: name the photos to predict with data=..."
+                f"{run.path} was trained on other data than {members[0].name}: name the photos to predict with data=..."
             )
     return data
 
 
-def _branches(found: list[Leaf]) -> list[Branch]:
+def _branches(members: list[Leaf]) -> list[Branch]:
     """Return the networks, those that are shown a photo in the same way together."""
     alike: dict[str, Branch] = {}
-    for run, share in networks(found):
+    for run, share in networks(members):
         trained = run.read_config()
-        way = json.dumps([trained["geometry"], trained["preprocess"]], sort_keys=True)
-        if way not in alike:
-            alike[way] = Branch(build(trained["geometry"]), build(trained["preprocess"]), [])
-        alike[way].voters.append(Voter(load_network(run.best), trained["tta"], share))
+        preparation = json.dumps([trained["geometry"], trained["preprocess"]], sort_keys=True)
+        if preparation not in alike:
+            alike[preparation] = Branch(build(trained["geometry"]), build(trained["preprocess"]), [])
+        alike[preparation].voters.append(Voter(load_network(run.best), trained["tta"], share))
     return [*alike.values()]
 
 

@@ -24,13 +24,13 @@ def pick(config: DictConfig) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
     """Print and return the submissions compared, and the two picked, each with its reason."""
     missing: list[str] = []
     names = config.ensembles or [folder.name for folder in submitted_ensembles(SUBMISSIONS)]
-    found = {name: read for name in names if (read := attempt(missing, _read, _submission(name))) is not None}
+    results = {name: read for name in names if (read := attempt(missing, _read, _submission(name))) is not None}
     if missing:
         log.info("Left out:\n%s\n", listing(missing, limit=len(missing)))
-    if not found:
+    if not results:
         raise MaskfoldError(f"{SUBMISSIONS}: no ensemble has a submission and its out-of-fold scores.")
-    _refuse_other_data({name: data for name, (_, data) in found.items()})
-    table = compare({name: scores for name, (scores, _) in found.items()}, seed=config.seed)
+    _refuse_other_data({name: data for name, (_, data) in results.items()})
+    table = compare({name: scores for name, (scores, _) in results.items()}, seed=config.seed)
     best, *others = (_submission(name) for name in table["name"])
     public = read_table(LEADERBOARD).groupby("submission")["public"].last()
     table["difference"] = [0.0, *(difference(best, other) for other in others)]
@@ -60,9 +60,9 @@ def _read(submission: Path) -> tuple[pd.DataFrame, tuple[str, str]]:
 
 def _refuse_other_data(data: dict[str, tuple[str, str]]) -> None:
     if len({*data.values()}) > 1:
-        told = [f"{name}: test {test}, train {train}" for name, (test, train) in data.items()]
+        lines = [f"{name}: test {test}, train {train}" for name, (test, train) in data.items()]
         raise MaskfoldError(
-            f"These are of different photos and cannot be compared:\n{listing(told, limit=len(told))}\n"
+            f"These are of different photos and cannot be compared:\n{listing(lines, limit=len(lines))}\n"
             "Name those of one competition: ensembles=[one,another]."
         )
 

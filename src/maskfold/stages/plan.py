@@ -23,9 +23,9 @@ def plan(config: DictConfig) -> dict[str, tuple[Member, Cost]]:
     if not members:
         raise MaskfoldError("Nothing to plan: name experiments=[linknet34], ensemble=carvana, or both.")
     predict = resolved(compose("predict", ["name=any", *shlex.split(config.predict)]))["trainer"]
-    looked_at = {"batches": config.batches, "photos": config.photos, "map_bytes": config.map_bytes}
+    sample = {"batches": config.batches, "photos": config.photos, "map_bytes": config.map_bytes}
     costs = {
-        name: (member, probe(member, train=train, predict=predict, **looked_at))
+        name: (member, probe(member, train=train, predict=predict, **sample))
         for name, member in progress(members.items(), "probe", unit="member")
     }
     left, free = left_to_do(costs), free_bytes(EXPERIMENTS)

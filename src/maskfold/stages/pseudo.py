@@ -35,18 +35,18 @@ def pseudo(config: DictConfig) -> LabelSet:
     if not 0 < config.weight <= 1:
         raise MaskfoldError(f"weight={config.weight}: above 0 and up to 1, which is what a true mask counts.")
     recipe: Recipe = build(config.ensemble)
-    found = leaves(recipe.members, split="test", experiments=EXPERIMENTS)
-    source = build(config.data or data_of(found))
+    members = leaves(recipe.members, split="test", experiments=EXPERIMENTS)
+    source = build(config.data or data_of(members))
     photos = photos_of(source.load(), "test")
-    refuse_other_data(found, fingerprint(photos))
-    folds = teachers_of_folds(found)
+    refuse_other_data(members, fingerprint(photos))
+    folds = teachers_of_folds(members)
     labels = LabelSet(source.folder / "pseudo" / recipe.name)
     choices = {key: config[key] for key in ("quantile", "soft", "weight", "empty")}
     manifest = {
         "ensemble": resolved(config.ensemble),
         "labelled": folds[0].lineage.data,
         "unlabelled": fingerprint(photos),
-        "members": ingredients(found),
+        "members": ingredients(members),
         **choices,
     }
     with files.locked(labels.path):
@@ -59,8 +59,8 @@ def pseudo(config: DictConfig) -> LabelSet:
         rows = [label(teachers) for teachers in folds]
         ledger = pd.concat(rows, ignore_index=True)
         files.write_bytes(labels.sheet, draw_sheet(rows[0], labels.path))
-        told = {str(one.fold): _told(one, len(taken)) for one, taken in zip(folds, rows, strict=True)}
-        labels.finish(ledger, manifest | {"key": key, "folds": told})
+        entries = {str(one.fold): _fold_entry(one, len(taken)) for one, taken in zip(folds, rows, strict=True)}
+        labels.finish(ledger, manifest | {"key": key, "folds": entries})
     log.info("%s: %s. Look at %s.", labels.path, _summary(folds, rows, len(photos)), labels.sheet.name)
     return labels
 
@@ -87,7 +87,8 @@ def _label(
     )
 
 
-def _told(teachers: Teachers, labels: int) -> dict[str, Any]:
+def _fold_entry(teachers: Teachers, labels: int) -> dict[str, Any]:
+    """Return what the manifest keeps of a fold."""
     lineage = teachers.lineage
     return {"teachers": teachers.names, "labels": labels, "round": lineage.round, "seen": list(lineage.seen)}
 

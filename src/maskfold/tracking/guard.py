@@ -1,4 +1,4 @@
-"""Trackers beside `metrics.csv`: told of a run as long as they answer, and never in its way."""
+"""Trackers beside `metrics.csv`: they receive a run's results as long as they answer, and never stop it."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
@@ -18,10 +18,10 @@ _LONGEST = 200  # characters of a library's message
 
 
 class Trackers:
-    """All trackers of one run. One that fails is said once and left alone from then on.
+    """All trackers of one run. One that fails is reported once and left alone from then on.
 
     Args:
-        trackers: Those that are to be told.
+        trackers: Those that receive the run's results.
     """
 
     def __init__(self, trackers: Iterable[Tracker]) -> None:
@@ -29,14 +29,14 @@ class Trackers:
 
     def begin(self, run: Run) -> None:
         """Open the run."""
-        self._tell(lambda tracker: tracker.begin(run), close=False)
+        self._for_each(lambda tracker: tracker.begin(run), close=False)
 
     def log_epoch(self, row: dict[str, float]) -> None:
-        """Tell a row of `metrics.csv`."""
-        self._tell(lambda tracker: tracker.log_epoch(row))
+        """Log a row of `metrics.csv`."""
+        self._for_each(lambda tracker: tracker.log_epoch(row))
 
     def log_result(self, draw: Callable[[], dict[str, np.ndarray]], checkpoint: Path, *, epoch: int) -> None:
-        """Tell what the run leaves behind.
+        """Log what the run leaves behind.
 
         Args:
             draw: Returns the sample pictures, `image_id -> (H, W, 3) uint8` RGB; not called when nobody listens.
@@ -50,15 +50,15 @@ class Trackers:
         except MaskfoldError as error:
             log.warning("No sample pictures for the trackers: %s", error)
         else:
-            self._tell(lambda tracker: tracker.log_samples(pictures, epoch=epoch))
-        self._tell(lambda tracker: tracker.log_checkpoint(checkpoint))
+            self._for_each(lambda tracker: tracker.log_samples(pictures, epoch=epoch))
+        self._for_each(lambda tracker: tracker.log_checkpoint(checkpoint))
 
     def end(self, *, finished: bool) -> None:
         """Close the run."""
-        self._tell(lambda tracker: tracker.end(finished=finished), close=False)
+        self._for_each(lambda tracker: tracker.end(finished=finished), close=False)
 
-    def _tell(self, act: Callable[[Tracker], None], *, close: bool = True) -> None:
-        """Do something with every tracker; one that fails is told no more, and closed if it is open."""
+    def _for_each(self, act: Callable[[Tracker], None], *, close: bool = True) -> None:
+        """Do something with every tracker; one that fails is left out from then on, and closed if it is open."""
         for tracker in list(self.listening):
             try:
                 act(tracker)
@@ -77,8 +77,8 @@ class Trackers:
 
 def _reason(error: Exception) -> str:
     """Return what the system said if that was the cause, else the library's message: one line of bearable length."""
-    words = " ".join((_system_said(error) or str(error)).split()) or type(error).__name__
-    return (words if len(words) <= _LONGEST else f"{words[:_LONGEST]}...").rstrip(".")
+    message = " ".join((_system_said(error) or str(error)).split()) or type(error).__name__
+    return (message if len(message) <= _LONGEST else f"{message[:_LONGEST]}...").rstrip(".")
 
 
 def _system_said(error: BaseException | None) -> str | None:
@@ -99,11 +99,11 @@ def tracked(trackers: Iterable[Tracker], folder: RunFolder) -> Iterator[Trackers
         trackers: Consumed, and so built, in that process alone.
         folder: The run's folder, begun.
     """
-    told = Trackers(trackers if rank_zero_only.rank == 0 else ())
-    told.begin(Run(folder))
+    opened = Trackers(trackers if rank_zero_only.rank == 0 else ())
+    opened.begin(Run(folder))
     finished = False
     try:
-        yield told
+        yield opened
         finished = True
     finally:
-        told.end(finished=finished)
+        opened.end(finished=finished)

@@ -70,15 +70,15 @@ class MlflowTracker:
 
     def _resumed(self) -> str | None:
         """Set the run that was broken off running again; None where this server knows of none."""
-        known = self.run.known_as(_KEY)
-        if known is None:
+        run_id = self.run.known_as(_KEY)
+        if run_id is None:
             return None
         try:
-            self.client.update_run(known, status="RUNNING")
+            self.client.update_run(run_id, status="RUNNING")
         except MlflowException as error:
             _allow(error, RESOURCE_DOES_NOT_EXIST)
             return None
-        return known
+        return run_id
 
     def _created(self) -> str:
         tags = {"member": self.run.member, "fold": self.run.fold, "mlflow.source.git.commit": self.run.facts["commit"]}
@@ -94,9 +94,9 @@ class MlflowTracker:
         return run.info.run_id
 
     def _experiment_id(self) -> str:
-        found = self.client.get_experiment_by_name(self.experiment)
-        if found is not None:
-            return found.experiment_id
+        existing = self.client.get_experiment_by_name(self.experiment)
+        if existing is not None:
+            return existing.experiment_id
         local = self.tracking_uri.startswith(_SQLITE)
         location = self.artifacts.resolve().as_uri() if local else None
         try:

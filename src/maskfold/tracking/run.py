@@ -1,4 +1,4 @@
-"""What trackers are told of a run, and what they are."""
+"""What trackers receive of a run, and what they are."""
 
 import re
 from dataclasses import dataclass

@@ -51,7 +51,7 @@ class TensorBoardTracker:
             self.writer.add_image(f"samples/{image_id}", picture, epoch, dataformats="HWC")
 
     def log_checkpoint(self, path: Path) -> None:
-        """See `Tracker`; TensorBoard keeps no files, so it is told where this one lies."""
+        """See `Tracker`; TensorBoard keeps no files, so it gets the path of this one."""
         self.writer.add_text("checkpoint", str(path.resolve()))
 
     def end(self, *, finished: bool) -> None:
