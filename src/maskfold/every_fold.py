@@ -42,9 +42,9 @@ def for_each_fold(
 
 
 def _run_alone(stage: str, fold: int, overrides: list[str]) -> None:
-    """Run a stage's command for one fold, whatever its overrides say of that."""
-    told = [override for override in overrides if override.partition("=")[0] != "fold"]
-    command = [sys.executable, "-m", f"maskfold.stages.{stage}", *told, f"fold={fold}"]
+    """Run a stage's command for one fold, without the overrides' own `fold`."""
+    others = [override for override in overrides if override.partition("=")[0] != "fold"]
+    command = [sys.executable, "-m", f"maskfold.stages.{stage}", *others, f"fold={fold}"]
     with subprocess.Popen(command) as process:
         while process.returncode is None:
             try:

@@ -1,4 +1,4 @@
-"""What each stage may be told: its keys and their types. Their defaults and what they mean stand in `conf/` alone.
+"""The keys of each stage and their types; their defaults and what they mean stand in `conf/` alone.
 
 `<Name>Stage` is what `conf/<name>.yaml` is checked against, as `<name>_schema` in its list of defaults; an option of
 `task` widens training's by the keys that only this task has.

@@ -49,7 +49,7 @@ class Source(ABC):
 
     @abstractmethod
     def table(self) -> pd.DataFrame:
-        """Return the image table as the folders tell it; no photo has been opened, so sizes are still missing."""
+        """Return the image table as the folders have it; no photo has been opened, so sizes are still missing."""
 
     def load(self, *, needs_masks: bool = True, jobs: int = -1) -> pd.DataFrame:
         """Return the checked image table; `maskfold.data.table.validate` names its columns.

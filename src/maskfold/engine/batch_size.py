@@ -32,18 +32,18 @@ def settle_batch_size(folder: RunFolder, effective: int | None, trial: Callable[
             "trainer.batch_size=auto: say with trainer.effective_batch=<n> how many images an optimizer step takes, "
             "which is batch_size x accumulate as it was."
         )
-    known = files.read_json(folder.run)
-    if KEY not in known:
+    record = files.read_json(folder.run)
+    if KEY not in record:
         if rank_zero_only.rank != 0:
             raise MaskfoldError(
                 "trainer.batch_size=auto: the size is tried out by one process alone. Begin the run with "
-                "trainer.devices=1 trainer.num_nodes=1, stop it when it has said what it found, and give that to all "
+                "trainer.devices=1 trainer.num_nodes=1, stop it when it has printed the size, and give that to all "
                 "processes: trainer.batch_size=<n> trainer.accumulate=<m> overwrite=true."
             )
-        known[KEY] = largest_batch(effective, trial)
-        files.write_json(folder.run, known)
-    log.info("trainer.batch_size=auto: %d, %d batches to a step", known[KEY], effective // known[KEY])
-    return known[KEY]
+        record[KEY] = largest_batch(effective, trial)
+        files.write_json(folder.run, record)
+    log.info("trainer.batch_size=auto: %d, %d batches to a step", record[KEY], effective // record[KEY])
+    return record[KEY]
 
 
 def largest_batch(effective: int, trial: Callable[[int], None]) -> int:

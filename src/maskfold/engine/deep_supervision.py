@@ -1,4 +1,4 @@
-"""Deep supervision: auxiliary outputs of a network are told the truth as well (Lee et al., AISTATS 2015)."""
+"""Deep supervision: auxiliary outputs of a network are compared with the truth as well (Lee et al., AISTATS 2015)."""
 
 from collections.abc import Sequence
 

@@ -78,7 +78,7 @@ class Engine:
             seed: Every epoch's random state follows from it.
             averaging: What keeps an average of the weights, see `maskfold.engine.averaging`; None for the weights
                 alone.
-            report: Is told every row of `metrics.csv` when its epoch ends.
+            report: Called with every row of `metrics.csv` when its epoch ends.
 
         Raises:
             MaskfoldError: If the number of epochs is not known, or the last checkpoint is damaged.

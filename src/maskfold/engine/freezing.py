@@ -50,6 +50,6 @@ def _layers(network: nn.Module, names: Sequence[str]) -> list[nn.Module]:
     layers = {name.removeprefix(_INSIDE): layer for name, layer in network.named_modules() if name}
     unknown = [name for name in names if name not in layers]
     if unknown:
-        known = [name for name in layers if name.count(".") < 2]
-        raise MaskfoldError(f"freeze: no layer {', '.join(unknown)}. The network's layers are:\n{listing(known, 40)}")
+        outer = [name for name in layers if name.count(".") < 2]
+        raise MaskfoldError(f"freeze: no layer {', '.join(unknown)}. The network's layers are:\n{listing(outer, 40)}")
     return [layers[name] for name in names]

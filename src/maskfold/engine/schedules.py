@@ -91,7 +91,7 @@ def _plateau(row: dict[str, Any]) -> Plateau | None:
 
 @dataclass
 class PlateauWatch:
-    """How validation loss has gone since the phase began: the part of a schedule that no table can tell in advance.
+    """How validation loss has gone since the phase began: the part of a schedule that no table can give in advance.
 
     Attributes:
         best: The lowest loss so far.

@@ -86,14 +86,14 @@ def contest(maps: np.ndarray, mask: np.ndarray, *, threshold: int, seed: int = 0
     object_votes = (maps >= threshold).sum(axis=0)
     certain = object_votes == len(maps)
     pixels = np.flatnonzero((object_votes > 0) & ~certain)
-    found = len(pixels)
-    if found > MOST:
+    count = len(pixels)
+    if count > MOST:
         pixels = np.sort(np.random.default_rng(seed).choice(pixels, MOST, replace=False))
     return Contested(
         maps.reshape(len(maps), -1)[:, pixels],
         mask.ravel()[pixels].astype(bool),
         np.zeros(len(pixels), np.int64),
-        np.full(len(pixels), found / max(len(pixels), 1)),
+        np.full(len(pixels), count / max(len(pixels), 1)),
         np.array([np.count_nonzero(certain)], np.float64),
         np.array([np.count_nonzero(certain & (mask > 0))], np.float64),
         np.array([np.count_nonzero(mask)], np.float64),
@@ -126,20 +126,19 @@ def contested_pixels(sources: Sequence[MemberMaps], rows: pd.DataFrame, *, thres
     """
     images = list(enumerate(zip(rows["image_id"], rows["mask"], strict=True)))
     look = partial(_contest_image, sources, threshold)
-    found = dict(map_unordered(look, images, "compare", jobs=jobs))
-    return joined([found[number] for number in range(len(images))])
+    contests = dict(map_unordered(look, images, "compare", jobs=jobs))
+    return joined([contests[number] for number in range(len(images))])
 
 
 def _contest_image(
     sources: Sequence[MemberMaps], threshold: int, image: tuple[int, tuple[str, str]]
 ) -> tuple[int, Contested]:
     number, (image_id, mask) = image
-    found = [merged_probability([source], image_id) for source in sources]
-    for source, probability in zip(sources, found, strict=True):
-        if probability.shape != found[0].shape:
+    maps = [merged_probability([source], image_id) for source in sources]
+    for source, probability in zip(sources, maps, strict=True):
+        if probability.shape != maps[0].shape:
             raise MaskfoldError(
                 f"{source.leaf.name}: its map of {image_id} has another size than that of {sources[0].leaf.name}. "
                 "Predict all members on the same photos."
             )
-    maps = np.stack(found)
-    return number, contest(maps, read_mask(mask, size=maps.shape[1:]), threshold=threshold, seed=number)
+    return number, contest(np.stack(maps), read_mask(mask, size=maps[0].shape), threshold=threshold, seed=number)

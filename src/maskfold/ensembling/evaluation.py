@@ -45,8 +45,8 @@ def score_images(source: MemberMaps, rows: pd.DataFrame, *, jobs: int = -1) -> t
         `METRICS` at one half. And `(images, 256)`: the Dice of each image at each threshold.
     """
     images = list(zip(rows["image_id"], rows["mask"], strict=True))
-    found = {result[0]: result[1:] for result in map_unordered(Scorer(source), images, "score", jobs=jobs)}
-    scores, dice = zip(*(found[image_id] for image_id in rows["image_id"]), strict=True)
+    results = {result[0]: result[1:] for result in map_unordered(Scorer(source), images, "score", jobs=jobs)}
+    scores, dice = zip(*(results[image_id] for image_id in rows["image_id"]), strict=True)
     about = rows[["image_id", "group", "view", "fold"]].reset_index(drop=True)
     return about.join(pd.DataFrame(scores)), pd.DataFrame(np.stack(dice), index=rows["image_id"])
 

@@ -46,7 +46,7 @@ def fusible(recipe: Recipe, *, split: str, experiments: Path) -> list[Leaf]:
             f"split={split}: out of fold every photo has networks of its own, so only test photos are predicted in one "
             "pass. Predict the folds one by one (make predict SPLIT=oof)."
         )
-    for leaf in (found := trained_leaves(recipe.members, experiments=experiments)):
+    for leaf in (members := trained_leaves(recipe.members, experiments=experiments)):
         if not all(run_of(store).finished.exists() for store in leaf.stores):
             raise MaskfoldError(
                 f"{leaf.name}: a folder of maps has no network that could predict. Predict the experiments one by one "
@@ -57,24 +57,24 @@ def fusible(recipe: Recipe, *, split: str, experiments: Path) -> list[Leaf]:
             "ensemble.repair.members averages some of the members once more, of which a fused prediction keeps no "
             "maps. Predict the experiments one by one (make predict), or set repair.members to null."
         )
-    return found
+    return members
 
 
-def networks(found: Sequence[Leaf]) -> Iterator[tuple[RunFolder, float]]:
+def networks(members: Sequence[Leaf]) -> Iterator[tuple[RunFolder, float]]:
     """Yield the run folder of every network, with its share of the mean."""
-    for leaf in found:
+    for leaf in members:
         for store in leaf.stores:
             yield run_of(store), float(leaf.weight / len(leaf.stores))
 
 
-def fused_origin(found: Sequence[Leaf], data: str) -> dict[str, Any]:
+def fused_origin(members: Sequence[Leaf], data: str) -> dict[str, Any]:
     """Return what a fused store's maps come from: the data's fingerprint, and of each network what it is.
 
     Raises:
         MaskfoldError: If a run folder is damaged, or has no best checkpoint.
     """
     origin: dict[str, Any] = {"data": data}
-    for run, share in networks(found):
+    for run, share in networks(members):
         if not run.best.is_file():
             raise MaskfoldError(f"{run.best}: no such checkpoint. Train this fold first.")
         origin[str(run.path)] = {
@@ -85,11 +85,11 @@ def fused_origin(found: Sequence[Leaf], data: str) -> dict[str, Any]:
     return origin
 
 
-def fused_ingredients(found: Sequence[Leaf], origin: dict[str, Any]) -> list[dict[str, Any]]:
+def fused_ingredients(members: Sequence[Leaf], origin: dict[str, Any]) -> list[dict[str, Any]]:
     """Return what `maskfold.ensembling.manifest.ingredients` would, had each network its own maps.
 
     Args:
-        found: The ensemble's leaves.
+        members: The ensemble's.
         origin: As `fused_origin` returns it.
     """
     return [
@@ -101,7 +101,7 @@ def fused_ingredients(found: Sequence[Leaf], origin: dict[str, Any]) -> list[dic
                 for store in leaf.stores
             ],
         }
-        for leaf in found
+        for leaf in members
     ]
 
 

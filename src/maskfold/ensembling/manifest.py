@@ -11,7 +11,7 @@ from maskfold.prediction.store import ORIGIN
 from maskfold.runs.run_folder import run_of
 
 
-def ingredients(found: Sequence[Leaf]) -> list[dict[str, Any]]:
+def ingredients(leaves: Sequence[Leaf]) -> list[dict[str, Any]]:
     """Return each member's `name`, `weight` and `maps`: its folders, with the `checkpoint` hash of each if known."""
     return [
         {
@@ -19,7 +19,7 @@ def ingredients(found: Sequence[Leaf]) -> list[dict[str, Any]]:
             "weight": str(leaf.weight),
             "maps": [{"folder": str(folder)} | store_origin(folder) for folder in leaf.stores],
         }
-        for leaf in found
+        for leaf in leaves
     ]
 
 
@@ -29,33 +29,33 @@ def store_origin(folder: Path) -> dict[str, Any]:
     return files.read_json(path) if path.exists() else {}
 
 
-def data_of(found: Sequence[Leaf]) -> dict[str, Any]:
-    """Return the data that the first experiment of an ensemble was trained on, as its run folder tells.
+def data_of(leaves: Sequence[Leaf]) -> dict[str, Any]:
+    """Return the data that the first experiment of an ensemble was trained on, as its run folder has it.
 
     Raises:
         MaskfoldError: If there is no experiment among the members.
     """
-    runs = [run_of(leaf.stores[0]) for leaf in found]
+    runs = [run_of(leaf.stores[0]) for leaf in leaves]
     experiments = [run for run in runs if run.config.exists()]
     if not experiments:
         raise MaskfoldError("This ensemble has only folders of maps: name their photos with data=...")
     return experiments[0].read_config()["data"]
 
 
-def newest_map(found: Sequence[Leaf]) -> int:
+def newest_map(leaves: Sequence[Leaf]) -> int:
     """Return when the newest map without an origin was written, in nanoseconds; 0 if all say where they come from."""
-    unknown = [folder for leaf in found for folder in leaf.stores if not (folder / ORIGIN).exists()]
+    unknown = [folder for leaf in leaves for folder in leaf.stores if not (folder / ORIGIN).exists()]
     there = [path for folder in unknown if folder.is_dir() for path in folder.iterdir()]
     return max((path.stat().st_mtime_ns for path in there), default=0)
 
 
-def refuse_other_data(found: Sequence[Leaf], data: str) -> None:
+def refuse_other_data(leaves: Sequence[Leaf], data: str) -> None:
     """Refuse members whose maps say that they are of other photos.
 
     Raises:
         MaskfoldError: If a store's fingerprint is not `data`.
     """
-    for leaf in found:
+    for leaf in leaves:
         for folder in leaf.stores:
             theirs = store_origin(folder).get("data", data)
             if theirs != data:

@@ -72,25 +72,25 @@ def _leaves(
         raise MaskfoldError("ensemble.members is empty: name at least one experiment or folder of maps.")
     kinds = [_kind(node) for node in members]
     weights = [_weight(node) for node in members]
-    found: list[Leaf] = []
+    flat: list[Leaf] = []
     for node, kind, weight in zip(members, kinds, weights, strict=True):
         part = share * weight / sum(weights)
         if kind == "members":
-            found += _leaves(node["members"], split, part, find)
+            flat += _leaves(node["members"], split, part, find)
         elif kind == "maps":
-            found.append(Leaf(node["maps"], part, (Path(node["maps"].replace("{split}", split)),)))
+            flat.append(Leaf(node["maps"], part, (Path(node["maps"].replace("{split}", split)),)))
         else:
-            found.append(Leaf(node["experiment"], part, find(node)))
-    return found
+            flat.append(Leaf(node["experiment"], part, find(node)))
+    return flat
 
 
 def leaf_nodes(members: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the nodes of a tree's leaves without their weights, in the order of `leaves`."""
-    found: list[dict[str, Any]] = []
+    nodes: list[dict[str, Any]] = []
     for node in members:
         bare = {key: value for key, value in node.items() if key != "weight"}
-        found += leaf_nodes(node["members"]) if _kind(node) == "members" else [bare]
-    return found
+        nodes += leaf_nodes(node["members"]) if _kind(node) == "members" else [bare]
+    return nodes
 
 
 def _kind(node: dict[str, Any]) -> str:
@@ -121,15 +121,15 @@ def _fold_stores(node: dict[str, Any], split: str, experiments: Path) -> tuple[P
     store = node.get("store") or split
     folds = _folds(node)
     if folds is not None:
-        found = [member.run(fold).store(store) for fold in folds]
-        for fold, folder in zip(folds, found, strict=True):
+        stores = [member.run(fold).store(store) for fold in folds]
+        for fold, folder in zip(folds, stores, strict=True):
             if not folder.is_dir():
                 raise MaskfoldError(f"{folder}: no such folder. {_predict_first(node, fold, split)}")
-        return tuple(found)
-    found = [folder for run in member.runs() if (folder := run.store(store)).exists()]
-    if not found:
+        return tuple(stores)
+    stores = [folder for run in member.runs() if (folder := run.store(store)).exists()]
+    if not stores:
         raise MaskfoldError(f"{member.path}: no fold has maps of {store}. {_predict_first(node, 'all', split)}")
-    return tuple(found)
+    return tuple(stores)
 
 
 def _trained_stores(node: dict[str, Any], experiments: Path) -> tuple[Path, ...]:
@@ -174,13 +174,13 @@ class MemberMaps:
         return [(ProbabilityStore(store), self.leaf.weight / len(stores)) for store in stores]
 
 
-def open_members(found: Iterable[Leaf], image_ids: Sequence[str], *, split: str) -> list[MemberMaps]:
+def open_members(members: Iterable[Leaf], image_ids: Sequence[str], *, split: str) -> list[MemberMaps]:
     """Check that every member has exactly one map of every image (for the test split: one in every fold).
 
     Raises:
         MaskfoldError: If maps are missing, or an image was predicted out of fold twice.
     """
-    return [_open_oof(leaf, image_ids) if split == "oof" else _open_test(leaf, image_ids) for leaf in found]
+    return [_open_oof(leaf, image_ids) if split == "oof" else _open_test(leaf, image_ids) for leaf in members]
 
 
 def _open_test(leaf: Leaf, image_ids: Sequence[str]) -> MemberMaps:

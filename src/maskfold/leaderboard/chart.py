@@ -1,4 +1,4 @@
-"""Does cross-validation tell what the leaderboard will say? Each submission's out-of-fold Dice against its scores."""
+"""Does cross-validation predict the leaderboard? Each submission's out-of-fold Dice against its scores."""
 
 import pandas as pd
 from matplotlib.figure import Figure

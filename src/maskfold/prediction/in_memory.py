@@ -25,7 +25,7 @@ def predict_photo(
     """Return the mean map of one photo over all networks of all branches.
 
     It is the map that `maskfold.prediction.predictor` writes with the same options on the same kind of device. There
-    photos share forward passes; a network that rounds differently when they do is told by `batch_size=1`.
+    photos share forward passes; where a network then rounds differently, `batch_size=1` gives equal maps.
 
     Args:
         image: `(H, W, 3) uint8`, RGB, upright.

@@ -46,10 +46,10 @@ class ProbabilityStore:
         """
         if not self.folder.is_dir():
             raise MaskfoldError(f"{self.folder}: no such store of probability maps. Predict this split first.")
-        found = [path for path in self.folder.iterdir() if path.suffix in (SUFFIX, PNG) and path.name[0] != "."]
-        paths = {path.stem: path for path in sorted(found)}
-        if len(paths) < len(found):
-            twice = sorted(path.name for path in found if paths[path.stem] != path)
+        maps = [path for path in self.folder.iterdir() if path.suffix in (SUFFIX, PNG) and path.name[0] != "."]
+        paths = {path.stem: path for path in sorted(maps)}
+        if len(paths) < len(maps):
+            twice = sorted(path.name for path in maps if paths[path.stem] != path)
             raise MaskfoldError(f"{self.folder}: several maps of one image; remove one of each:\n{listing(twice)}")
         return paths
 
@@ -122,8 +122,8 @@ def read_map(path: Path) -> np.ndarray:
             f"{path}: not a readable probability map ({error}). Delete it and predict again."
         ) from error
     if array is None or array.dtype != np.uint8 or array.ndim != 2:
-        found = "truncated or damaged" if array is None else f"{array.dtype} of shape {array.shape}"
-        raise MaskfoldError(f"{path}: {found}; a probability map is 8-bit with one channel.")
+        fault = "truncated or damaged" if array is None else f"{array.dtype} of shape {array.shape}"
+        raise MaskfoldError(f"{path}: {fault}; a probability map is 8-bit with one channel.")
     return array
 
 

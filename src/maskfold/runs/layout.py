@@ -1,4 +1,4 @@
-"""The layout of `experiments/`: where a member's folds lie, and what is told of all of them together."""
+"""The layout of `experiments/`: where a member's folds lie, and what is kept of all of them together."""
 
 from pathlib import Path
 

@@ -1,7 +1,7 @@
 """What a trained network has seen: the photos, and their groups, that it or a teacher of it learned from.
 
 A pseudo-label carries what its teachers have seen. A network that learns from it and is then scored on one of those
-groups is scored on what it was told; out-of-fold scores would rise without the ensemble getting better.
+groups is scored on what it has learned; out-of-fold scores would rise without the ensemble getting better.
 """
 
 from collections.abc import Iterable

@@ -7,7 +7,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Monitor:
-    """The metric that tells better epochs from worse ones.
+    """The metric by which epochs are compared.
 
     Attributes:
         name: As it is logged, such as `val/accuracy`.

@@ -7,7 +7,7 @@ nothing of: whoever moves a module or adds a key to training says so here.
 from copy import deepcopy
 from typing import Any
 
-# Where a module's classes are now. The longest name that fits is taken, so one class can be told from its module.
+# Where a module's classes are now. The longest name that fits is taken: a class may move elsewhere than its module.
 MOVED = {
     "maskfold.analysis.disagreement": "maskfold.masks.disagreement",
     "maskfold.analysis.pictures": "maskfold.masks.pictures",

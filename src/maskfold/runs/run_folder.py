@@ -81,9 +81,9 @@ class RunFolder:
         Raises:
             MaskfoldError: If they differ; the message names the keys.
         """
-        known = files.read_json(self.run)["identity"]
-        before = dict(flatten(self.read_config())) | known
-        now = dict(flatten(as_of_today(config))) | (known if identity is None else identity)
+        identity_before = files.read_json(self.run)["identity"]
+        before = dict(flatten(self.read_config())) | identity_before
+        now = dict(flatten(as_of_today(config))) | (identity_before if identity is None else identity)
         differing = [
             f"{key}: {before.get(key, 'absent')} before, {now.get(key, 'absent')} now"
             for key in sorted(before.keys() | now.keys())

@@ -14,8 +14,8 @@ def box_side(height: int) -> int:
 
     Between the winners' heights it is interpolated; beyond them it keeps its proportion to the nearest of them.
     """
-    known = min(max(height, BOX_HEIGHTS[0]), BOX_HEIGHTS[-1])
-    side = np.interp(known, BOX_HEIGHTS, BOX_SIDES) * height / known
+    clamped = min(max(height, BOX_HEIGHTS[0]), BOX_HEIGHTS[-1])
+    side = np.interp(clamped, BOX_HEIGHTS, BOX_SIDES) * height / clamped
     return 2 * int(side // 2) + 1
 
 
