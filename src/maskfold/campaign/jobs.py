@@ -19,6 +19,8 @@ from maskfold.runs.ensemble_folder import EnsembleFolder, ResultFolder
 from maskfold.runs.layout import fold_name
 from maskfold.runs.run_folder import RunFolder
 
+SCORE = "score"  # the column of the table that tells what a member, or the ensemble, is worth out of fold
+
 
 @dataclass(frozen=True)
 class Job:
@@ -72,7 +74,7 @@ def member_jobs(member: Member, *, train: Sequence[str], predict: Sequence[str])
             f"{member.name}.evaluate",
             ("evaluate", f"name={member.name}"),
             member.name,
-            "Dice",
+            SCORE,
             "evaluate",
             tuple(scored),
             newer,
@@ -101,7 +103,7 @@ def ensemble_jobs(
         needs = tuple(f"{member.name}.{fold_name(fold)}.{split}" for member in members for fold in member.folds)
         merged = _Merged(folder.result(split), split, recipe, written)
         command = ("ensemble", *overrides, f"split={split}")
-        yield Job(f"ensemble.{split}", command, "ensemble", "Dice", f"merge {split}", needs, merged)
+        yield Job(f"ensemble.{split}", command, "ensemble", SCORE, f"merge {split}", needs, merged)
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,16 @@
 """The live table of a campaign: a line a member, a column a fold."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
 
 import pandas as pd
 from rich.table import Table
 
+from maskfold.campaign.jobs import SCORE
 from maskfold.campaign.standings import Standing, State
+from maskfold.masks.scores import TITLES
+from maskfold.runs.results import pooled, score_columns
 
 STYLES = {State.WAITING: "dim", State.RUNNING: "bold", State.DONE: "green", State.FAILED: "red", State.BLOCKED: "red"}
 
@@ -47,7 +50,7 @@ def _cell(standings: list[Standing], done: str) -> str:
                 return f"[{STYLES[state]}]{_status(standing)}[/]"
     if not standings:
         return ""
-    return f"[{STYLES[State.DONE]}]{done if standings[0].job.column == 'Dice' else 'done'}[/]"
+    return f"[{STYLES[State.DONE]}]{done if standings[0].job.column == SCORE else 'done'}[/]"
 
 
 def _status(standing: Standing) -> str:
@@ -65,12 +68,23 @@ def _caption(standings: list[Standing], seconds: float) -> str:
     return f"{len(standings)} jobs: {', '.join(counted)}; {timedelta(seconds=round(seconds))}"
 
 
-def score_of(results: Path) -> str:
-    """Return the pooled Dice of a member's `results.csv`."""
-    table = pd.read_csv(results, dtype={"fold": str}).set_index("fold")
-    return f"{table.loc['all', 'dice']:.5f}"
+def scores_so_far(results: Mapping[str, Path], ensemble: Path) -> dict[str, str]:
+    """Return what each row is worth out of fold, by the row's name: the first score of its task, with its name.
+
+    Args:
+        results: By member its `results.csv`, which need not be there yet.
+        ensemble: The ensemble's out-of-fold `scores.parquet`, likewise; it has the scores of its members' task.
+    """
+    tables = {name: pd.read_csv(path) for name, path in results.items() if path.exists()}
+    leading = {name: score_columns(table)[0] for name, table in tables.items()}
+    scores = {name: _score(leading[name], pooled(table)[leading[name]]) for name, table in tables.items()}
+    if ensemble.exists():
+        merged = pd.read_parquet(ensemble)
+        column = next((column for column in leading.values() if column in merged), None)
+        if column is not None:
+            scores["ensemble"] = _score(column, merged[column].mean())
+    return scores
 
 
-def ensemble_score(scores: Path) -> str:
-    """Return the mean out-of-fold Dice of an ensemble's `scores.parquet`, `done` if there are none."""
-    return f"{pd.read_parquet(scores, columns=['dice'])['dice'].mean():.5f}" if scores.exists() else "done"
+def _score(column: str, value: float) -> str:
+    return f"{TITLES.get(column, column.replace('_', ' '))} {value:.5f}"

@@ -17,7 +17,7 @@ from maskfold.campaign.jobs import Job, ensemble_jobs, member_jobs
 from maskfold.campaign.members import Member, find_members
 from maskfold.campaign.runner import Runner
 from maskfold.campaign.standings import Standing, State
-from maskfold.campaign.table import draw, ensemble_score, score_of
+from maskfold.campaign.table import draw, scores_so_far
 from maskfold.config import SUBMISSIONS, build, compose, resolved
 from maskfold.ensembling.recipe import Recipe
 from maskfold.entry import entry_point
@@ -72,8 +72,7 @@ def _run(
     results = {member.name: member.folder.results for member in members}
 
     def table() -> object:
-        scores = {name: score_of(path) for name, path in results.items() if path.exists()}
-        scores["ensemble"] = ensemble_score(folder.oof.scores)
+        scores = scores_so_far(results, folder.oof.scores)
         seconds = time.monotonic() - began
         return draw(runner.standings.values(), title=f"{folder.name}: logs in {logs}", seconds=seconds, scores=scores)
 
