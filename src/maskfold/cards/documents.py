@@ -6,6 +6,7 @@
 | `scores` | in a card: the `results.csv` beside it, and the learning curve |
 | `members`, `members except demo_*` | all members side by side |
 | `table docs/measured/bench.csv`, `table x.csv name,seconds` | a committed CSV file, all columns or those named |
+| `keys` | every command with its keys and groups, as `conf/` has them |
 
 Paths are seen from the current directory, which is the repository's root.
 """
@@ -20,11 +21,13 @@ import pandas as pd
 
 from maskfold.cards import markdown, scores
 from maskfold.cards.blocks import block
+from maskfold.cards.reference import keys_reference
+from maskfold.command.catalogue import options, stages
 from maskfold.errors import MaskfoldError
 from maskfold.runs.layout import RESULTS, MemberFolder, member_folders
 from maskfold.runs.results import of_folds
 
-KINDS = "configuration, scores, members [except <name> ...], table <csv> [<column>,<column>]"
+KINDS = "configuration, scores, members [except <name> ...], table <csv> [<column>,<column>], keys"
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,8 @@ class Blocks:
                 return self._scores()
             case ["members"] | ["members", "except", *_]:
                 return self._members(what.split()[2:])
+            case ["keys"]:
+                return keys_reference(stages().values(), options)
             case ["table", path, *columns] if len(columns) < 2:
                 return markdown.csv_table(_read(Path(path), columns[0].split(",") if columns else None))
         raise MaskfoldError(f"{what}: no such block. There are: {KINDS}.")
