@@ -39,6 +39,7 @@ def command(monkeypatch, capsys):
         ("predict", ["trainer.max_epochs=3"], ["trainer.max_epochs: no such key", "trainer.batch_size"]),
         ("predict", ["data.root=/photos"], ["data.root=/photos: data is null here. Choose it first, as in data=carv"]),
         ("train", ["data.rot=/photos"], ["data.rot: no such key. Did you mean data.root?", "sources.Carvana takes"]),
+        ("train", ["optimizer.beta=1"], ["optimizer.beta: no such key. What else torch.optim.Adam takes is added"]),
         ("train", ["experimnt=linknet34"], ["experimnt: no such key. Did you mean experiment?"]),
         ("train", ["+foo=1"], ["foo: no such key. There are name, fold, seed"]),
         ("train", ["model=nope"], ["model/nope", "linknet34"]),

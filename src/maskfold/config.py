@@ -112,7 +112,8 @@ def unknown_key(key: str, keys: Sequence[str]) -> str:
     """Return the sentence that refuses a key and names those that there are."""
     near = get_close_matches(key, keys, n=1, cutoff=0.7)
     guess = f" Did you mean {near[0]}?" if near else ""
-    return f"{key}: no such key.{guess} There are {', '.join(keys)}."
+    listed = f" There are {', '.join(keys)}." if keys else ""  # a part whose file says none
+    return f"{key}: no such key.{guess}{listed}"
 
 
 def overrides_of(config: DictConfig) -> list[str]:
