@@ -142,5 +142,5 @@ def histogram(image: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
     for top in range(0, image.shape[0], rows):
         band = slice(top, top + rows)
         part = None if mask is None else np.ascontiguousarray(mask[band])
-        counts += cv2.calcHist([np.ascontiguousarray(image[band])], [0], part, [256], [0, 256])[:, 0].astype(np.int64)
+        counts += cv2.calcHist([np.ascontiguousarray(image[band])], [0], part, [256], [0, 256]).ravel().astype(np.int64)
     return counts
