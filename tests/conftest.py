@@ -6,6 +6,7 @@ import os
 # work, and two processes of the suite share the machine. Stages that ask for all cores, jobs=-1, get this process's.
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = os.environ["LOKY_MAX_CPU_COUNT"] = "1"
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,14 @@ import numpy as np
 import pytest
 
 from maskfold import parallel
+
+gc.disable()  # what the libraries make when they are imported stays for good: nothing of it is looked for
+
+
+def pytest_collection_finish() -> None:
+    """Leave everything imported so far out of later rounds of garbage collection, each of which would go through it."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")
