@@ -19,6 +19,12 @@ def test_the_text_is_what_kaggle_asks_for(tmp_path):
     assert list(read_submission(tmp_path / "sub" / "submission.csv.gz")) == ROWS
 
 
+def test_two_photos_of_one_name_are_refused_and_nothing_is_left(tmp_path):
+    with pytest.raises(MaskfoldError, match=r"two photos are called a_01\.jpg"):
+        write_submission(tmp_path / "one.csv.gz", [*ROWS, ("a_01.jpg", "9 1")])
+    assert not [*tmp_path.iterdir()]
+
+
 def test_the_same_rows_give_the_same_bytes_at_any_time_under_any_name(tmp_path, monkeypatch):
     write_submission(tmp_path / "one.csv.gz", ROWS)
     monkeypatch.setattr(time, "time", lambda: 2e9)

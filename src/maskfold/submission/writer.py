@@ -19,7 +19,7 @@ def write_submission(path: Path, rows: Iterable[tuple[str, str]]) -> None:
         rows: `(img, rle_mask)`, the image's file name and its mask as run-length pairs; consumed lazily.
 
     Raises:
-        MaskfoldError: The file cannot be written.
+        MaskfoldError: The file cannot be written, or two photos have one file name.
     """
     # No name and no time in the gzip header: both would change bytes that say nothing of the masks.
     with (
@@ -28,7 +28,13 @@ def write_submission(path: Path, rows: Iterable[tuple[str, str]]) -> None:
         gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=6, mtime=0) as file,
     ):
         file.write(f"{','.join(HEADER)}\n".encode())
+        written: set[str] = set()
         for image, rle in rows:
+            if image in written:
+                raise MaskfoldError(
+                    f"{path}: two photos are called {image}, and a submission names photos by their files. Rename one."
+                )
+            written.add(image)
             file.write(f"{image},{rle}\n".encode())
 
 
