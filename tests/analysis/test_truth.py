@@ -1,12 +1,13 @@
 """Submissions scored against masks, by hand."""
 
+import gzip
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from maskfold.analysis.truth import score_submission
 from maskfold.errors import MaskfoldError
-from maskfold.submission.writer import write_submission
 
 
 @pytest.fixture
@@ -22,7 +23,8 @@ def truth(tmp_path):
 
 def submit(tmp_path, *rows):
     path = tmp_path / "submission.csv.gz"
-    write_submission(path, rows)
+    lines = ["img,rle_mask", *(",".join(row) for row in rows)]  # which the writer would refuse where a name is twice
+    path.write_bytes(gzip.compress("\n".join([*lines, ""]).encode()))
     return path
 
 
