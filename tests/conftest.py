@@ -6,8 +6,9 @@ import os
 # work, and two processes of the suite share the machine. Stages that ask for all cores, jobs=-1, get this process's.
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = os.environ["LOKY_MAX_CPU_COUNT"] = "1"
 
+import fcntl
 import gc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,25 @@ def pytest_collection_finish() -> None:
     """Leave everything imported so far out of later rounds of garbage collection, each of which would go through it."""
     gc.freeze()
     gc.enable()
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory) -> Callable[[str, Callable[[Path], None]], Path]:
+    """Make a folder for all processes of the suite: the first that asks for its name makes it, the others wait."""
+    place = tmp_path_factory.getbasetemp()
+    shared = place.parent if "PYTEST_XDIST_WORKER" in os.environ else place
+
+    def made(name: str, make: Callable[[Path], None]) -> Path:
+        folder, whole = shared / name, shared / f"{name}.whole"
+        with open(shared / f"{name}.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not whole.exists():
+                folder.mkdir()
+                make(folder)
+                whole.touch()
+        return folder
+
+    return made
 
 
 @pytest.fixture(scope="session")

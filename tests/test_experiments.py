@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from maskfold.config import CONF, compose
+from maskfold.config import CONF, build, compose
 from maskfold.engine.checkpoints import AtomicCheckpointIO
 from maskfold.prediction.members import load_network
 from maskfold.stages.train import train
@@ -38,14 +38,25 @@ def best_only(monkeypatch):
     monkeypatch.setattr(AtomicCheckpointIO, "save_checkpoint", save_best)
 
 
+@pytest.mark.parametrize(("name", "parameters"), PARAMETERS.items())
+def test_networks_are_as_large_as_the_winners(name, parameters):
+    weights = [] if name == "unet_scratch" else ["model.weights=null"]
+    config = compose("train", [f"experiment={name}", *weights])
+    with torch.device("meta"):  # shapes without numbers
+        network = build(config.model)
+    assert sum(parameter.numel() for parameter in network.parameters()) == parameters
+
+
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_two_steps(name, workplace, tmp_path, steps, best_only):
     overrides = [f"experiment={name}", "scale=smoke", *workplace, "trainer.accelerator=cpu", "trainer.num_workers=0"]
     model = compose("train", overrides).model
     if "weights" in model:
         overrides.append("model.weights=null")
-    if model.get("encoder") == "resnet34" and name not in PARAMETERS:  # the same network as linknet34, but for seconds
+    if model.get("encoder") == "resnet34":
         overrides.append("model.encoder=resnet18")
+    if "widths" in model:
+        overrides.append(f"model.widths={[8] * len(model.widths)}")
     config = compose("train", overrides)
     train(config)
     run = tmp_path / "experiments" / name / "fold0"
@@ -54,8 +65,6 @@ def test_two_steps(name, workplace, tmp_path, steps, best_only):
     assert log[["train/loss", "val/loss", "val/dice"]].notna().all(axis=None)
     network = load_network(run / "checkpoints/best.ckpt")
     shutil.rmtree(run)
-    if name in PARAMETERS:
-        assert sum(parameter.numel() for parameter in network.model.parameters()) == PARAMETERS[name]
     with torch.inference_mode():
         assert network(torch.zeros(1, 3, 64, 96, dtype=torch.uint8)).isfinite().all()
 

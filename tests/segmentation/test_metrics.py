@@ -102,8 +102,8 @@ def test_ranks_with_uneven_shares_agree_with_one_process(tmp_path):
     expected = SegmentationMetrics()
     expected.update(*images(5))
     expected = expected.compute()
-    # This process is rank 0, which saves the seconds a second interpreter takes to import torch.
-    other = torch.multiprocessing.get_context("spawn").Process(target=measure_on_rank, args=(1, str(tmp_path)))
+    # This process is rank 0, and forks the other: a new interpreter would take seconds to import torch.
+    other = torch.multiprocessing.get_context("fork").Process(target=measure_on_rank, args=(1, str(tmp_path)))
     other.start()
     measure_on_rank(0, str(tmp_path))
     other.join()

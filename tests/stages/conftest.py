@@ -56,9 +56,12 @@ def train_tiny(fold: int) -> None:
 
 
 @pytest.fixture(scope="session")
-def trained_once(tmp_path_factory) -> Path:
+def trained_once(made_once) -> Path:
     """A working folder with `photos/`, the split of `data=tiny`, and both folds of the member `tiny`, all predicted."""
-    root = tmp_path_factory.mktemp("trained")
+    return made_once("trained", make_trained)
+
+
+def make_trained(root: Path) -> None:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     with chdir(root):
@@ -69,7 +72,6 @@ def trained_once(tmp_path_factory) -> Path:
             for split in ("oof", "test"):
                 predict(compose("predict", ["name=tiny", f"fold={fold}", f"split={split}", *CPU]))
     torch.set_num_threads(threads)
-    return root
 
 
 @pytest.fixture

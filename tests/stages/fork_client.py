@@ -5,7 +5,7 @@ import os
 import select
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,13 @@ class Server:
     process: subprocess.Popen
 
     def run(
-        self, folder: Path, arguments: list[str], *, kill_after: float | None = None, ranks: Sequence[dict] = ({},)
+        self,
+        folder: Path,
+        arguments: list[str],
+        *,
+        kill_after: float | None = None,
+        interrupt_when: Callable[[], bool] | None = None,
+        ranks: Sequence[dict] = ({},),
     ) -> dict[str, float]:
         """Run a stage; return `pid`, `started`, `status` and `ended`.
 
@@ -26,6 +32,7 @@ class Server:
             folder: Where it runs; its output goes to a file beside it.
             arguments: The stage and its overrides.
             kill_after: Seconds after which it is killed.
+            interrupt_when: Looked at often; once it is true, the run is interrupted as by Ctrl-C.
             ranks: For each process of the run, what its environment has besides.
         """
         log = folder.with_suffix(".log")
@@ -33,9 +40,16 @@ class Server:
         request = {"folder": str(folder), "arguments": arguments, "log": str(log), "ranks": ranks}
         self.process.stdin.write(json.dumps(request).encode() + b"\n")
         started = json.loads(self.process.stdout.readline())
-        if kill_after is not None and not select.select([self.process.stdout], [], [], kill_after)[0]:
+        if kill_after is not None and not self._ends_within(kill_after):
             os.kill(started["pid"], signal.SIGKILL)
+        while interrupt_when is not None and not self._ends_within(0.02):
+            if interrupt_when():
+                os.kill(started["pid"], signal.SIGINT)
+                break
         return started | json.loads(self.process.stdout.readline())
+
+    def _ends_within(self, seconds: float) -> bool:
+        return bool(select.select([self.process.stdout], [], [], seconds)[0])
 
     def finish(self, folder: Path, arguments: list[str], **options: Any) -> dict[str, float]:
         """Run a stage to its end, which must be a good one."""

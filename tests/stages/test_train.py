@@ -1,9 +1,7 @@
 """The training stage: what it leaves, what it refuses, and how it goes on when it was stopped by hand."""
 
-import signal
 import subprocess
 import sys
-import time
 
 import pandas as pd
 import pytest
@@ -37,37 +35,27 @@ def end(process):
     return process.returncode, said
 
 
-def wait_for_epoch(process, run, epoch):
-    """Wait until a run is in the epoch after the given one."""
-    deadline = time.monotonic() + 100
-    while time.monotonic() < deadline and process.poll() is None:
-        log, last = run / "metrics.csv", run / "checkpoints/last.ckpt"
-        enough = log.exists() and last.exists() and len(pd.read_csv(log)) > epoch
-        if enough and last.stat().st_mtime > log.stat().st_mtime:  # the checkpoint follows the epoch's row
-            time.sleep(0.2)
-            return
-        time.sleep(0.02)
-    raise AssertionError(f"no epoch {epoch} in time: {process.communicate()[0]}")
-
-
-def test_a_run_stopped_by_hand_says_how_to_go_on_and_does(tmp_path, workplace, caplog):
+def test_a_run_stopped_by_hand_says_how_to_go_on_and_does(server, tmp_path, workplace, caplog):
     # Small checkpoints, and epochs enough that not all of them are over when the signal comes.
-    arguments = ["experiment=demo_unet", "scale=smoke", *workplace, "trainer.max_epochs=12", "trainer.accelerator=cpu"]
+    arguments = ["experiment=demo_unet", "scale=smoke", *workplace, "trainer.max_epochs=6", "trainer.accelerator=cpu"]
     run = tmp_path / "experiments/demo_unet/fold0"
-    process = start(tmp_path, arguments)
-    wait_for_epoch(process, run, 0)
-    process.send_signal(signal.SIGINT)
-    status, said = end(process)
-    assert status == 1
+
+    def is_in_the_second_epoch():
+        log, last = run / "metrics.csv", run / "checkpoints/last.ckpt"  # the checkpoint follows the epoch's row
+        return log.exists() and last.exists() and last.stat().st_mtime > log.stat().st_mtime
+
+    ended = server.run(tmp_path, ["train", *arguments], interrupt_when=is_in_the_second_epoch)
+    assert ended["status"] == 1
+    said = tmp_path.with_suffix(".log").read_text()
     assert "\nStopped. Run the same command again to go on from what is finished.\n" in said
     assert "Traceback" not in said
     finished = len(pd.read_csv(run / "metrics.csv"))
-    assert 1 <= finished < 12
+    assert 1 <= finished < 6
 
     with caplog.at_level("INFO"):
         train(compose("train", arguments))
     assert f"Going on after epoch {finished}" in caplog.text
-    assert pd.read_csv(run / "metrics.csv")["epoch"].tolist() == list(range(12))
+    assert pd.read_csv(run / "metrics.csv")["epoch"].tolist() == list(range(6))
 
 
 @pytest.mark.slow  # two processes that import torch; tests/stages/test_ranks.py has the quick one

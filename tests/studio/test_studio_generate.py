@@ -19,10 +19,8 @@ SMALL = {"cars": 5, "test_cars": 4, "height": 64, "width": 96, "seed": 3}
 
 
 @pytest.fixture(scope="module")
-def studio(tmp_path_factory) -> Path:
-    root = tmp_path_factory.mktemp("studio")
-    generate(root, **SMALL, jobs=2)
-    return root
+def studio(made_once) -> Path:
+    return made_once("studio", lambda root: generate(root, **SMALL, jobs=1))
 
 
 def rows(path: Path) -> list[dict]:

@@ -6,18 +6,18 @@ import time
 from pathlib import Path
 
 import pytest
-import wandb
-from wandb.proto.wandb_internal_pb2 import Record
 
 from maskfold.tracking.guard import tracked
-from maskfold.tracking.wandb_tracker import WandbTracker
 
+# Weights & Biases takes seconds to import, and of the suite's processes the one that runs these tests does it alone.
 BLOCK = 32768  # bytes; the file is LevelDB's log, with a header of 7 bytes
 LAST_PART = (1, 4)  # a whole record, or the end of one
 
 
 def records(path):
     """Read what an offline run has kept."""
+    from wandb.proto.wandb_internal_pb2 import Record
+
     data, place, joined = path.read_bytes(), 7, b""
     while place + 7 <= len(data):
         if BLOCK - place % BLOCK < 7:  # too little for a header: the next block
@@ -63,20 +63,29 @@ def quiet(monkeypatch, tmp_path):
     monkeypatch.setenv("WANDB_SILENT", "true")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     monkeypatch.setenv("WANDB_CONFIG_DIR", str(tmp_path / "config"))
+    import wandb
+
     wandb.teardown()
     yield
     wandb.teardown()
 
 
+def tracker_of(**options):
+    """Return a tracker of the project `maskfold`."""
+    from maskfold.tracking.wandb_tracker import WandbTracker
+
+    return WandbTracker(project="maskfold", **options)
+
+
 def test_an_offline_run_is_read_back_and_goes_on_under_its_id(begun, row, picture, checkpoint):
     run = begun()
-    tracker = WandbTracker(project="maskfold", offline=True)
+    tracker = tracker_of(offline=True)
     tracker.begin(run)
     tracker.log_epoch(row)
     tracker.log_samples({"car_01": picture}, epoch=0)
     tracker.log_checkpoint(checkpoint)
     tracker.end(finished=False)
-    again = WandbTracker(project="maskfold", offline=True)
+    again = tracker_of(offline=True)
     again.begin(begun())
     again.log_epoch(row | {"epoch": 1})
     again.end(finished=True)
@@ -102,7 +111,7 @@ def test_an_offline_run_is_read_back_and_goes_on_under_its_id(begun, row, pictur
 
 def test_a_member_in_a_folder_of_members_keeps_its_checkpoint_under_a_plain_name(begun, checkpoint):
     run = begun(name="studies/linknet34+ema")
-    tracker = WandbTracker(project="maskfold", offline=True)
+    tracker = tracker_of(offline=True)
     tracker.begin(run)
     tracker.log_checkpoint(checkpoint)
     tracker.end(finished=True)
@@ -115,7 +124,7 @@ def test_without_a_key_nobody_is_asked_and_the_run_goes_on(begun, row, caplog, m
     monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("asked for a key"))
     monkeypatch.setattr("getpass.getpass", lambda *_: pytest.fail("asked for a key"))
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
-    with tracked([WandbTracker(project="maskfold")], begun().folder) as trackers:
+    with tracked([tracker_of()], begun().folder) as trackers:
         trackers.log_epoch(row)
     (message,) = said(caplog)
     assert message.startswith("Weights & Biases: not logged in. The run goes on without it")
@@ -124,7 +133,7 @@ def test_without_a_key_nobody_is_asked_and_the_run_goes_on(begun, row, caplog, m
 
 def test_a_key_of_another_service_is_refused_before_the_run(begun, caplog, monkeypatch):
     monkeypatch.setenv("WANDB_API_KEY", "short")
-    with tracked([WandbTracker(project="maskfold")], begun().folder):
+    with tracked([tracker_of()], begun().folder):
         pass
     (message,) = said(caplog)
     assert "WANDB_API_KEY invalid" in message
@@ -133,7 +142,7 @@ def test_a_key_of_another_service_is_refused_before_the_run(begun, caplog, monke
 def test_disabled_by_the_environment_nothing_is_kept(begun, row, picture, checkpoint, monkeypatch, caplog):
     monkeypatch.setenv("WANDB_MODE", "disabled")
     run = begun()
-    with tracked([WandbTracker(project="maskfold")], run.folder) as trackers:
+    with tracked([tracker_of()], run.folder) as trackers:
         trackers.log_epoch(row)
         trackers.log_result(lambda: {"car_01": picture}, checkpoint, epoch=0)
     assert said(caplog) == []
@@ -155,12 +164,14 @@ def service():
 
 
 def test_its_process_killed_in_the_middle_does_not_stop_the_run(begun, row, caplog):
-    with tracked([WandbTracker(project="maskfold", offline=True)], begun().folder) as trackers:
+    with tracked([tracker_of(offline=True)], begun().folder) as trackers:
         trackers.log_epoch(row)
         (process,) = service()
         os.kill(process, signal.SIGKILL)
         for epoch in range(1, 50):
             trackers.log_epoch(row | {"epoch": epoch})
     assert len(said(caplog)) == 1
+    import wandb
+
     with pytest.raises(ConnectionError):
         wandb.teardown()

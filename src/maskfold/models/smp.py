@@ -1,6 +1,7 @@
 """The networks of segmentation_models_pytorch, with this package's sizes, weights and errors."""
 
 import inspect
+import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +9,6 @@ from http.client import HTTPException
 from pathlib import Path
 from urllib.error import HTTPError
 
-import segmentation_models_pytorch as smp
 import torch
 from huggingface_hub import constants
 from torch import nn
@@ -16,6 +16,23 @@ from torch import nn
 from maskfold.errors import MaskfoldError
 from maskfold.models.encoders import SILENCE, fit_state_dict, no_imagenet, read_state_dict
 from maskfold.models.sizes import check_size
+
+
+@contextmanager
+def _missing(module: str) -> Iterator[None]:
+    """Let the import of a module fail as if it were not installed, unless it has been imported already."""
+    if module in sys.modules:
+        yield
+        return
+    sys.modules[module] = None
+    try:
+        yield
+    finally:
+        del sys.modules[module]
+
+
+with _missing("wandb"):  # timm takes two to four seconds to import it, for summaries that nobody writes here
+    import segmentation_models_pytorch as smp
 
 
 class SMP(nn.Module):
