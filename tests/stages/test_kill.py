@@ -19,7 +19,7 @@ from maskfold.files import LOCK
 TIMINGS = ["seconds", "images_per_second"]
 MEMBER = ["experiment=demo_unet", "name=tiny", "data=carvana", "data.name=tiny", "data.root=photos", "seed=3"]
 MEMBER += ["model.widths=[8,8]", "geometry.height=32", "geometry.width=48", "trainer.accelerator=cpu"]
-TRAIN = ["train", *MEMBER, "trainer.max_epochs=5", "averaging=ema", "trainer.hard_negatives_every=2"]
+TRAIN = ["train", *MEMBER, "trainer.max_epochs=8", "averaging=ema", "trainer.hard_negatives_every=2"]
 PREDICT = ["predict", "name=tiny", "split=test", "trainer.accelerator=cpu", "trainer.batch_size=3"]
 REPAIR = "{_target_: maskfold.ensembling.recipe.Repair, worst: 40, threshold: 55}"
 RECIPE = ["ensemble=linknet34", "ensemble.members=[{experiment: tiny}]"]
