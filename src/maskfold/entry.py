@@ -120,6 +120,7 @@ def _below_null(stage: str, overrides: Sequence[str]) -> str:
 def quiet_console() -> None:
     """Print the stages' own messages, and of the libraries only their warnings."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", force=True)
+    logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # what cannot be found is said by who looked for it
     for library in ("lightning.pytorch", "lightning.fabric", "numexpr", "httpx", "wandb"):
         logging.getLogger(library).setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # Lightning's own affair with torch

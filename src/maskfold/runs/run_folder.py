@@ -12,6 +12,7 @@ from maskfold.errors import MaskfoldError, listing
 from maskfold.runs.environment import environment
 from maskfold.runs.monitor import Monitor
 from maskfold.runs.renamed import MONITOR, as_of_today
+from maskfold.trust import vetted
 
 # Keys that may differ between two starts of one run: they change how fast it goes or who watches, not what comes out.
 FREE_KEYS = ("overwrite", "tracker", "trainer.num_workers", "trainer.accelerator")
@@ -110,6 +111,20 @@ class RunFolder:
         if not isinstance(config, dict):
             raise MaskfoldError(f"{self.config}: damaged (no keys in it). Train this fold with overwrite=true.")
         return as_of_today(config)
+
+    def part(self, kind: str) -> dict[str, Any] | None:
+        """Return how a part of the training was built, to build it again.
+
+        Args:
+            kind: A key of the configuration that is one of `maskfold.trust.KINDS`.
+
+        Raises:
+            MaskfoldError: As `read_config`, or if building it could run anything but such a part.
+        """
+        config = self.read_config()
+        if kind not in config:
+            raise MaskfoldError(f"{self.config}: damaged (no {kind} in it). Train this fold with overwrite=true.")
+        return vetted(config[kind], kind, self.config)
 
     def summary(self) -> dict[str, Any]:
         """Return what `finish` was given."""
