@@ -107,3 +107,23 @@ def test_the_command_composes_as_a_call_does(command, caplog):
     assert seen == [compose("train", ["experiment=demo_unet", "schedule=linknet34"])]
     assert "schedule is taken as its own file has it" in caplog.text
     assert "schedule.phases" in caplog.text
+
+
+@pytest.mark.hostile("secrets")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["tracker.mlflow.tracking_uri=http://anna:geheim@host"],  # a key of no tracker here
+        ["tracker=mlflow", "tracker.mlflow.tracking_uri=http://anna:geheim@host", "+foo=http://anna:geheim@host"],
+        ["name=a", "pseudo=http://anna:geheim@host"],
+        ["trainer.max_epochs=http://anna:geheim@host"],
+    ],
+)
+def test_no_message_tells_a_password(command, arguments):
+    def refuse(config):
+        raise MaskfoldError(f"{config.pseudo}: does not answer.")
+
+    status, shown = command(refuse, "train", *arguments)
+
+    assert status not in (None, 0)
+    assert "geheim" not in shown

@@ -13,8 +13,8 @@ PACKAGE = Path(maskfold.__file__).parent
 
 # From the ground up. A layer's rooms stand beside one another: none of them imports another of the same layer.
 LAYERS = (
-    {"errors", "places"},
-    {"schemas"},
+    {"credentials", "errors", "places"},
+    {"schemas", "trust"},
     {"files", "memory", "parallel", "phases"},
     {"masks"},
     {"data", "models", "runs", "studio"},

@@ -23,6 +23,7 @@ from maskfold.places import CONF
 from maskfold.runs.layout import EXPERIMENTS as EXPERIMENTS
 from maskfold.runs.layout import SUBMISSIONS as SUBMISSIONS
 from maskfold.schemas import STAGES as STAGES
+from maskfold.trust import name_parts
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +61,7 @@ def finish(stage: str, config: DictConfig, overrides: Sequence[str]) -> DictConf
     """
     _prefer_chosen_groups(stage, config, overrides)
     _refuse_forced(config)
+    name_parts(OmegaConf.to_container(config, resolve=False))
     return config
 
 

@@ -4,9 +4,11 @@ import functools
 import logging
 import os
 import sys
+import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from types import TracebackType
 from typing import Any, NoReturn
 
 import hydra
@@ -19,6 +21,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandat
 from maskfold.command.catalogue import options, stages
 from maskfold.command.helping import explain
 from maskfold.config import finish, overrides_of, unknown_key
+from maskfold.credentials import CensoringFormatter, censored
 from maskfold.errors import MaskfoldError
 from maskfold.places import CONF
 
@@ -63,13 +66,13 @@ def entry_point(stage: Callable[[DictConfig], Any], config_name: str | None = No
             with _errors_as_they_are():
                 composed()
         except MaskfoldError as error:
-            sys.exit(f"\n{error}")
+            sys.exit(censored(f"\n{error}"))
         except HydraException as error:
-            sys.exit(f"\n{_refusal(name, error)}")
+            sys.exit(censored(f"\n{_refusal(name, error)}"))
         except AssertionError as error:
             if not f"{error}".startswith("Unexpected type for root: NoneType"):  # OmegaConf's, of a key below a null
                 raise
-            sys.exit(f"\n{_below_null(name, sys.argv[1:])}")
+            sys.exit(censored(f"\n{_below_null(name, sys.argv[1:])}"))
 
     return command
 
@@ -78,7 +81,7 @@ def _give_up(error: MaskfoldError) -> NoReturn:
     """End the process; one of several runs under a launcher raises, and the launcher ends the process."""
     if HydraConfig.get().mode is RunMode.MULTIRUN:
         raise error
-    sys.exit(f"\n{error}")
+    sys.exit(censored(f"\n{error}"))
 
 
 @contextmanager
@@ -117,9 +120,18 @@ def _below_null(stage: str, overrides: Sequence[str]) -> str:
     return f"{key}: {group} is null here. Choose it first, as in {group}={next(iter(options(group)), '...')}."
 
 
+def _print_censored(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print an error that nobody has worded, with its traceback."""
+    sys.stderr.write(censored("".join(traceback.format_exception(kind, error, trace))))
+
+
 def quiet_console() -> None:
-    """Print the stages' own messages, and of the libraries only their warnings."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s", force=True)
+    """Print the stages' own messages, and of the libraries only their warnings; nothing with credentials in it."""
+    console = logging.StreamHandler()
+    console.setFormatter(CensoringFormatter("%(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[console], force=True)
+    sys.excepthook = _print_censored
+    logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # what cannot be found is said by who looked for it
     for library in ("lightning.pytorch", "lightning.fabric", "numexpr", "httpx", "wandb"):
         logging.getLogger(library).setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # Lightning's own affair with torch

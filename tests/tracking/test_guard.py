@@ -84,6 +84,7 @@ def test_one_that_fails_is_said_once_and_left_alone_while_the_others_go_on(begun
         (DownError(), "Diary: DownError. The"),
         (DownError("two\n  lines"), "Diary: two lines. The"),
         (DownError("x" * 1000), "Diary: " + "x" * 200 + ". The"),
+        (DownError("x" * 190 + " http://anna:geheim@host"), "Diary: " + "x" * 190 + " http://**. The"),
     ],
 )
 def test_the_reason_is_one_line(begun, caplog, error, said):

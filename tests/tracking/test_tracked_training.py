@@ -62,12 +62,16 @@ def test_one_training_in_all_trackers(workplace, empty_database):
     assert len(list(log.parent.glob("files/media/images/samples_*.png"))) == 4
 
 
-def test_trackers_that_are_down_stop_nothing(workplace, caplog):
+@pytest.mark.hostile("secrets")
+def test_trackers_that_are_down_stop_nothing_and_tell_no_password(workplace, caplog):
     Path("events").write_text("in the folder's place")
-    down = ["tracker.mlflow.tracking_uri=http://127.0.0.1:9", "tracker.tensorboard.folder=events"]
+    down = ["tracker.mlflow.tracking_uri=http://anna:geheim@127.0.0.1:9", "tracker.tensorboard.folder=events"]
     train(compose("train", [*SMALL, *workplace, ALL, *down, "trainer.max_epochs=2"]))
     assert (RUN / "finished").exists()
     assert pd.read_csv(RUN / "metrics.csv")["epoch"].tolist() == [0, 1]
     told = [record.getMessage() for record in caplog.records if record.name == "maskfold.tracking.guard"]
     assert [message.partition(":")[0] for message in told] == ["Weights & Biases", "TensorBoard", "MLflow"]
     assert all("The run goes on without it, and metrics.csv is whole." in message for message in told)
+    assert "geheim" not in caplog.text
+    assert "http://***@127.0.0.1:9" in told[-1]
+    assert not [path for path in RUN.rglob("*") if path.is_file() and b"geheim" in path.read_bytes()]

@@ -14,6 +14,7 @@ from maskfold.ensembling.tree import leaves
 from maskfold.errors import MaskfoldError
 from maskfold.runs.ensemble_folder import EnsembleFolder
 from maskfold.runs.layout import EXPERIMENTS, SUBMISSIONS
+from maskfold.trust import vetted
 
 
 def gather(ensemble: dict[str, Any], *, experiments: Path = EXPERIMENTS, submissions: Path = SUBMISSIONS) -> Evidence:
@@ -69,7 +70,7 @@ def _open(
     """Open what the `ensemble` stage left of a split, with its data."""
     command = f"make ensemble ENS={recipe.name}" + (" ARGS=split=oof" if split == "oof" else "")
     manifest = read_manifest(folder.result(split), ensemble=ensemble, command=command)
-    source = build(manifest["source"])
+    source = build(vetted(manifest["source"], "data", folder.result(split).manifest))
     return source, open_split(folder, recipe, manifest, source.load(), experiments=experiments, command=command)
 
 

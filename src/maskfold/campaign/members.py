@@ -16,6 +16,7 @@ from maskfold.errors import MaskfoldError
 from maskfold.prediction.splits import SPLITS
 from maskfold.runs.layout import MemberFolder
 from maskfold.runs.run_folder import RunFolder
+from maskfold.trust import KINDS
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,8 @@ def _config(name: str, overrides: Sequence[str]) -> dict[str, Any]:
             raise MaskfoldError(
                 f"experiment {name}: there is neither conf/experiment/{name}.yaml nor a run."
             ) from error
-        return begun[0].read_config()
+        trained = begun[0].read_config()
+        return trained | {kind: begun[0].part(kind) for kind in KINDS if kind in trained}
     if config["name"] != name:
         other = EXPERIMENTS / config["name"]
         raise MaskfoldError(f"experiment {name} writes to {other}: set name: {name} in its file.")

@@ -39,7 +39,7 @@ def data_of(leaves: Sequence[Leaf]) -> dict[str, Any]:
     experiments = [run for run in runs if run.config.exists()]
     if not experiments:
         raise MaskfoldError("This ensemble has only folders of maps: name their photos with data=...")
-    return experiments[0].read_config()["data"]
+    return experiments[0].part("data")
 
 
 def newest_map(leaves: Sequence[Leaf]) -> int:

@@ -8,9 +8,11 @@ from hydra.utils import instantiate
 from maskfold.engine.checkpoints import load_checkpoint
 from maskfold.errors import MaskfoldError
 from maskfold.models.network import Network
+from maskfold.trust import vetted
 
 PREFIX = "network."  # of the network's parameters among the training task's
-PRETRAINED = ("weights", "encoder_weights")  # arguments that would fetch what the checkpoint replaces
+# Arguments that would fetch what the checkpoint replaces.
+PRETRAINED = ("weights", "encoder_weights", "weights_backbone", "pretrained", "checkpoint_path")
 
 
 def load_network(path: Path) -> Network:
@@ -18,12 +20,12 @@ def load_network(path: Path) -> Network:
 
     Raises:
         MaskfoldError: If the file is missing, damaged, or not a checkpoint of this repository, or its network is not
-            what it was any more.
+            what it was any more, or would be built by something that is no network.
     """
     checkpoint = load_checkpoint(path)
     if "construction" not in checkpoint:
         raise MaskfoldError(f"{path}: does not say how its network was built; it is no checkpoint of maskfold.")
-    construction = checkpoint["construction"]
+    construction = vetted(checkpoint["construction"], "model", path)
     construction |= {key: None for key in PRETRAINED if key in construction}
     state = checkpoint["state_dict"]
     try:

@@ -8,10 +8,12 @@ from typing import Any
 import yaml
 
 from maskfold import files
+from maskfold.credentials import censored_tree
 from maskfold.errors import MaskfoldError, listing
 from maskfold.runs.environment import environment
 from maskfold.runs.monitor import Monitor
 from maskfold.runs.renamed import MONITOR, as_of_today
+from maskfold.trust import vetted
 
 # Keys that may differ between two starts of one run: they change how fast it goes or who watches, not what comes out.
 FREE_KEYS = ("overwrite", "tracker", "trainer.num_workers", "trainer.accelerator")
@@ -57,7 +59,7 @@ class RunFolder:
         """Make the folder this run's, or find that it already is.
 
         Args:
-            config: The resolved configuration.
+            config: The resolved configuration, which is written down without credentials.
             identity: What else makes a run what it is: fingerprints of data and folds.
             overwrite: Remove everything an earlier run left here first.
 
@@ -72,7 +74,7 @@ class RunFolder:
         if begun and (self.metrics.exists() or self.checkpoints.exists()):
             self.refuse_other(config, identity)
             return
-        files.write_text(self.config, yaml.safe_dump(config, sort_keys=False))
+        files.write_text(self.config, yaml.safe_dump(censored_tree(config), sort_keys=False))
         files.write_json(self.run, {"identity": identity, **environment(), "seed": config["seed"]})
 
     def refuse_other(self, config: dict[str, Any], identity: dict[str, str] | None = None) -> None:
@@ -83,7 +85,7 @@ class RunFolder:
         """
         identity_before = files.read_json(self.run)["identity"]
         before = dict(flatten(self.read_config())) | identity_before
-        now = dict(flatten(as_of_today(config))) | (identity_before if identity is None else identity)
+        now = dict(flatten(censored_tree(as_of_today(config)))) | (identity_before if identity is None else identity)
         differing = [
             f"{key}: {before.get(key, 'absent')} before, {now.get(key, 'absent')} now"
             for key in sorted(before.keys() | now.keys())
@@ -109,7 +111,21 @@ class RunFolder:
             raise MaskfoldError(f"{self.config}: damaged ({error}). Train this fold with overwrite=true.") from error
         if not isinstance(config, dict):
             raise MaskfoldError(f"{self.config}: damaged (no keys in it). Train this fold with overwrite=true.")
-        return as_of_today(config)
+        return censored_tree(as_of_today(config))  # those of an earlier version were written down as they were
+
+    def part(self, kind: str) -> dict[str, Any] | None:
+        """Return how a part of the training was built, to build it again.
+
+        Args:
+            kind: A key of the configuration that is one of `maskfold.trust.KINDS`.
+
+        Raises:
+            MaskfoldError: As `read_config`, or if building it could run anything but such a part.
+        """
+        config = self.read_config()
+        if kind not in config:
+            raise MaskfoldError(f"{self.config}: damaged (no {kind} in it). Train this fold with overwrite=true.")
+        return vetted(config[kind], kind, self.config)
 
     def summary(self) -> dict[str, Any]:
         """Return what `finish` was given."""

@@ -3,7 +3,7 @@
 import logging
 
 import pandas as pd
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from maskfold import files
 from maskfold.config import EXPERIMENTS, build
@@ -13,6 +13,7 @@ from maskfold.ensembling.tree import leaves, open_members
 from maskfold.entry import entry_point
 from maskfold.errors import MaskfoldError
 from maskfold.runs.layout import MemberFolder
+from maskfold.runs.run_folder import RunFolder
 
 log = logging.getLogger(__name__)
 
@@ -20,10 +21,10 @@ log = logging.getLogger(__name__)
 def evaluate(config: DictConfig) -> pd.DataFrame:
     """Write a member's `results.csv` and `scores.parquet`; return the results, a row for each fold and one for all."""
     member = MemberFolder(EXPERIMENTS / config.name)
-    trained = _config_of_any_fold(member)
-    source = build(trained.data)
+    trained = _any_run(member)
+    source = build(trained.part("data"))
     table = source.load()
-    folds = read_folds(split_path(source, trained.split_file), table)
+    folds = read_folds(split_path(source, trained.read_config()["split_file"]), table)
     numbers = sorted(folds["fold"].unique().tolist()) if config.fold is None else [config.fold]
     wanted = [image_id for number in numbers for image_id in fold_members(folds, number)]
     rows = table.merge(folds[folds["image_id"].isin(wanted)][["image_id", "fold"]], on="image_id")
@@ -38,13 +39,13 @@ def evaluate(config: DictConfig) -> pd.DataFrame:
     return results
 
 
-def _config_of_any_fold(member: MemberFolder) -> DictConfig:
+def _any_run(member: MemberFolder) -> RunFolder:
     begun = member.begun()
     if not begun:
         raise MaskfoldError(
             f"{member.path}: no fold has been trained. Run `make train EXP={member.name} FOLD=all` first."
         )
-    return OmegaConf.create(begun[0].read_config())
+    return begun[0]
 
 
 def _costs(member: MemberFolder, folds: list[int]) -> pd.DataFrame:

@@ -67,7 +67,7 @@ def _branches(members: list[Leaf]) -> list[Branch]:
         trained = run.read_config()
         preparation = json.dumps([trained["geometry"], trained["preprocess"]], sort_keys=True)
         if preparation not in alike:
-            alike[preparation] = Branch(build(trained["geometry"]), build(trained["preprocess"]), [])
+            alike[preparation] = Branch(build(run.part("geometry")), build(run.part("preprocess")), [])
         alike[preparation].voters.append(Voter(load_network(run.best), trained["tta"], share))
     return [*alike.values()]
 

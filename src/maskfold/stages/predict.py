@@ -5,7 +5,7 @@ from contextlib import nullcontext
 
 import pandas as pd
 from lightning.pytorch.utilities import rank_zero_only
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from maskfold.config import EXPERIMENTS, build, resolved
 from maskfold.data.folds import fold_members, read_folds, split_path
@@ -19,6 +19,7 @@ from maskfold.prediction.splits import photos_of
 from maskfold.prediction.store import ProbabilityStore
 from maskfold.prediction.tta import check_tta
 from maskfold.runs.layout import MemberFolder
+from maskfold.runs.run_folder import RunFolder
 
 log = logging.getLogger(__name__)
 
@@ -26,10 +27,9 @@ log = logging.getLogger(__name__)
 def predict(config: DictConfig) -> ProbabilityStore:
     """Add every map that is missing to a fold's store of a split; return the store."""
     folder = MemberFolder(EXPERIMENTS / config.name).run(config.fold)
-    trained = OmegaConf.create(folder.read_config())
-    tta = check_tta(config.tta or trained.tta)
+    tta = check_tta(config.tta or folder.read_config()["tta"])
     trainer = resolved(config.trainer)
-    photos = _photos(config, trained)
+    photos = _photos(config, folder)
     checkpoint = folder.checkpoint(config.checkpoint)
     network = load_network(checkpoint)
     store = ProbabilityStore(folder.store(config.store or config.split))
@@ -40,8 +40,8 @@ def predict(config: DictConfig) -> ProbabilityStore:
         predict_photos(
             network,
             photos,
-            geometry=build(trained.geometry),
-            preprocess=build(trained.preprocess),
+            geometry=build(folder.part("geometry")),
+            preprocess=build(folder.part("preprocess")),
             store=store,
             tta=tta,
             **trainer,
@@ -51,14 +51,14 @@ def predict(config: DictConfig) -> ProbabilityStore:
     return store
 
 
-def _photos(config: DictConfig, trained: DictConfig) -> pd.DataFrame:
+def _photos(config: DictConfig, folder: RunFolder) -> pd.DataFrame:
     """Return the rows of the split: the fold's own for `oof`, all test rows for `test`."""
-    source = build(config.data or trained.data)
+    source = build(config.data or folder.part("data"))
     table = source.load()
     photos = photos_of(table, config.split)
     if config.split == "test":
         return photos
-    folds = read_folds(split_path(source, trained.split_file), table)
+    folds = read_folds(split_path(source, folder.read_config()["split_file"]), table)
     return photos[photos["image_id"].isin(fold_members(folds, config.fold))]
 
 

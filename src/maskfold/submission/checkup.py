@@ -8,6 +8,7 @@ from maskfold.config import build
 from maskfold.errors import MaskfoldError
 from maskfold.runs.ensemble_folder import result_of
 from maskfold.submission.doctor import Report, Sizes, examine
+from maskfold.trust import vetted
 
 
 def check_up(
@@ -57,4 +58,4 @@ def _data_of(submission: Path) -> dict[str, Any]:
     source = files.read_json(manifest).get("source")
     if source is None:
         raise MaskfoldError(f"{manifest}: does not name its data, so say what {submission} is of: data=carvana.")
-    return source
+    return vetted(source, "data", manifest)

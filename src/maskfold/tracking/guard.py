@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from lightning.pytorch.utilities import rank_zero_only
 
+from maskfold.credentials import censored
 from maskfold.errors import MaskfoldError
 from maskfold.runs.run_folder import RunFolder
 from maskfold.tracking.run import Run, Tracker
@@ -71,13 +72,14 @@ class Trackers:
                     "%s: %s. The run goes on without it, and metrics.csv is whole. %s",
                     tracker.name,
                     _reason(error),
-                    tracker.advice,
+                    censored(tracker.advice),
                 )
 
 
 def _reason(error: Exception) -> str:
     """Return what the system said if that was the cause, else the library's message: one line of bearable length."""
-    message = " ".join((_system_said(error) or str(error)).split()) or type(error).__name__
+    # Before it is cut: half a password is not known for one.
+    message = " ".join(censored(_system_said(error) or str(error)).split()) or type(error).__name__
     return (message if len(message) <= _LONGEST else f"{message[:_LONGEST]}...").rstrip(".")
 
 

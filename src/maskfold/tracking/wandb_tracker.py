@@ -2,6 +2,9 @@
 
 import logging
 import secrets
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
 
@@ -9,6 +12,7 @@ import numpy as np
 import wandb
 from wandb.sdk.mailbox import HandleAbandonedError, MailboxClosedError
 
+from maskfold.credentials import censored
 from maskfold.tracking.run import Run, plain_name
 
 _KEY = "wandb"
@@ -61,20 +65,21 @@ class WandbTracker:
         if mode == "online" and not wandb.login(prompt=False):
             raise wandb.errors.AuthenticationError("not logged in")
         run_id = run.known_as(_KEY) or secrets.token_hex(4)
-        self.experiment = wandb.init(
-            mode=mode,
-            project=self.project,
-            entity=self.entity,
-            dir=run.folder.path,
-            id=run_id,
-            resume="allow" if mode == "online" else None,
-            reinit="create_new",
-            group=run.member,
-            name=f"{run.member}-{run.fold}",
-            job_type="train",
-            config=run.config | {"run": run.facts},
-            settings=self.settings,
-        )
+        with _censored_command():
+            self.experiment = wandb.init(
+                mode=mode,
+                project=self.project,
+                entity=self.entity,
+                dir=run.folder.path,
+                id=run_id,
+                resume="allow" if mode == "online" else None,
+                reinit="create_new",
+                group=run.member,
+                name=f"{run.member}-{run.fold}",
+                job_type="train",
+                config=run.config | {"run": run.facts},
+                settings=self.settings,
+            )
         run.keep(_KEY, run_id)
         self.artifact = plain_name(f"{run.member}-{run.fold}")
         self.experiment.define_metric("*", step_metric="epoch")
@@ -97,3 +102,14 @@ class WandbTracker:
     def end(self, *, finished: bool) -> None:
         """See `Tracker`; without it the next fold trained in this process would write into this run."""
         self.experiment.finish(exit_code=0 if finished else 1)
+
+
+@contextmanager
+def _censored_command() -> Iterator[None]:
+    """Hide the credentials of the command line, which Weights & Biases keeps with a run."""
+    before = sys.argv
+    sys.argv = [censored(argument) for argument in before]
+    try:
+        yield
+    finally:
+        sys.argv = before
