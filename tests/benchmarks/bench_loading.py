@@ -55,15 +55,15 @@ def usual_steps() -> A.Compose:
             A.PadIfNeeded(HEIGHT, WIDTH + 2, border_mode=cv2.BORDER_REFLECT_101),
             A.HorizontalFlip(p=0.5),
             A.Affine(
-                translate_percent={"x": (-0.0625, 0.0625), "y": (-0.0625, 0.0625)},
+                translate_percent=0,
                 scale=(0.9, 1.1),
                 keep_ratio=True,
                 rotate=(-5, 5),
                 border_mode=cv2.BORDER_REFLECT_101,
                 p=0.75,
             ),
-            A.ColorJitter(brightness=(0.9, 1.1), contrast=(1, 1), saturation=(1, 1), hue=(0, 0), p=1.0),
-            A.HueSaturationValue((-10, 10), (-25, 25), (-25, 25), p=1.0),
+            A.ColorJitter(brightness=(0.9, 1.1), contrast=(1, 1), saturation=(1, 1), hue=(0, 0), p=0.5),
+            A.HueSaturationValue((-10, 10), (-25, 25), (-25, 25), p=0.5),
             A.Normalize(),
         ]
     )

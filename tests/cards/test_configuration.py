@@ -62,7 +62,7 @@ def test_what_is_on_is_said():
     assert said["averaged weights"] == "[ema](../../conf/averaging/ema.yaml)"
     assert said["optimizer"].endswith(", gradient norm at most 1")
     assert said["schedule"] == "[unet_scratch](../../conf/schedule/unet_scratch.yaml) with other `phases`"
-    assert said["batch"] == "2, the gradients of 3 added up"
+    assert said["batch"] == "2, a step on the mean gradient of 3"
     assert said["hard negatives"] == "after every 10 batches the hardest of them once more"
     assert said["folds on Carvana"] == "[conf/folds/carvana_7.csv](../../conf/folds/carvana_7.csv)"
 

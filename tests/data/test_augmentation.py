@@ -11,13 +11,13 @@ import pytest
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from maskfold.data.augmentation import Albumentations, GreyObject, HueSaturationValue, grey_object
+from maskfold.data.augmentation import Albumentations, GreyObject, HueSaturationValue, add_hsv, grey_object
 from maskfold.errors import MaskfoldError
 
 PRESETS = Path(__file__).parents[2] / "conf/augment"
 # A preset with a defaults list is made of others and changes with the epoch: the training room's.
 NAMES = sorted(path.stem for path in PRESETS.glob("*.yaml") if "defaults" not in OmegaConf.load(path))
-GEOMETRIC = ["light", "heavy", "soft", "soft_imgaug"]
+GEOMETRIC = ["light", "heavy", "heavy_scratch", "soft", "soft_imgaug"]
 
 
 def preset(name):
@@ -43,7 +43,7 @@ def plain(value, height=40, width=60):
 
 
 def test_the_presets_are_those_of_the_recipe_book():
-    wanted = {"none", "flip", "soft", "soft_imgaug", "ternaus", "heavy", "light", "grey_object"}
+    wanted = {"none", "flip", "soft", "soft_imgaug", "ternaus", "heavy", "heavy_scratch", "light", "grey_object"}
     assert wanted <= set(NAMES)
 
 
@@ -106,50 +106,78 @@ def test_a_soft_mask_moves_as_the_mask_does_and_keeps_its_values(name):
         np.testing.assert_allclose(soft[1], 0.6 * hard[1], atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["flip", "soft", "soft_imgaug", "heavy", "light", "ternaus", "grey_object"])
-def test_half_of_the_samples_are_flipped(name):
-    augmentation = preset(name)
-    mask = np.zeros((16, 64), np.uint8)
-    mask[:, :32] = 1
-    image = np.full((16, 64, 3), 128, np.uint8)
-    flips = sum(augmentation(image, mask, seed)[1][8, -8] for seed in range(400))
-    assert 160 <= flips <= 240  # 4 standard deviations of 10
+# Shares of samples whose geometry (but for the flip) and whose colours the winners' code leaves alone: brightness,
+# contrast and saturation in one of two samples each, grey in one of four, leave 0.5 ** 3 * 0.75 of them alone.
+LEFT_ALONE = {
+    "soft": (0.25, 0.25),
+    "soft_imgaug": (0.25, 0.25),
+    "ternaus": (1, 0.5),
+    "heavy": (0.5, 0.5**3 * 0.75),
+    "heavy_scratch": (0.5, 0.5**3 * 0.75),
+    "light": (0.25, 1),
+    "flip": (1, 1),
+    "grey_object": (1, 0.5),
+}
+DRAWS = 2000
+SLOW = {"soft_imgaug": 500}  # as many draws take a second there
 
 
-@pytest.mark.parametrize("name", ["soft", "soft_imgaug"])
-def test_soft_flips_and_moves_independently_three_times_in_four(name):
+@pytest.mark.parametrize("name", LEFT_ALONE)
+def test_each_change_is_as_frequent_as_the_winners_was(name):
     augmentation = preset(name)
-    mask = np.zeros((32, 64), np.uint8)
-    mask[:, 40:] = 1
-    image = np.full((32, 64, 3), 128, np.uint8)
-    flipped, moved = np.zeros((2, 400), bool)
-    for seed in range(400):
-        changed = augmentation(image, mask, seed)[1]
-        flipped[seed] = changed[16, 8]
-        moved[seed] = (changed != (mask[:, ::-1] if flipped[seed] else mask)).any()
-    assert 0.66 < moved.mean() < 0.8
-    assert abs(moved[flipped].mean() - moved[~flipped].mean()) < 0.15
+    height, width = 48, 72
+    mask = np.random.default_rng(1).integers(0, 2, (height, width), dtype=np.uint8)  # any move is seen in it
+    image = np.broadcast_to(np.uint8([180, 90, 60]), (height, width, 3)).copy()  # any colour is, wherever it has moved
+    draws = SLOW.get(name, DRAWS)
+    flipped, unmoved, uncoloured = np.zeros((3, draws), bool)
+    for seed in range(draws):
+        changed, changed_mask = augmentation(image, mask, seed)
+        # Hardly a sample is moved by so little that most of a noisy mask stays where it was.
+        straight, mirrored = ((changed_mask == one).mean() for one in (mask, mask[:, ::-1]))
+        flipped[seed], unmoved[seed] = mirrored > straight, max(straight, mirrored) > 0.95
+        uncoloured[seed] = (changed == image).all()
+    geometry, colour = LEFT_ALONE[name]
+    near(unmoved, geometry)
+    near(uncoloured, colour)
+    near(flipped[unmoved], 0.5)
+    if 0 < geometry < 1 and 0 < colour < 1:  # each by a draw of its own
+        near(uncoloured[unmoved], colour)
+
+
+def near(events, share):
+    """Assert that a share of events is within four standard deviations of a binomial draw, and 0.01 of blindness."""
+    tolerance = 4 * np.sqrt(share * (1 - share) / len(events)) + 0.01 * (share < 1)
+    assert abs(events.mean() - share) <= tolerance, (events.mean(), share)
 
 
 @pytest.mark.parametrize(
-    ("name", "shift", "scale"),
-    [("soft", 0.0625, (0.9, 1.1)), ("soft_imgaug", 0.0625, (0.9, 1.1)), ("light", 0.0625, (0.91, 1.21))],
+    ("name", "shift", "scale", "turn"),
+    [
+        ("soft", 0, (0.9, 1.1), 5),
+        ("soft_imgaug", 0, (0.9, 1.1), 5),
+        ("light", 0.0625, (0.91, 1.21), 5),
+        ("heavy", 0.0625, (0.91, 1.21), 10),
+        ("heavy_scratch", 0.0625, (0.91, 1.21), 7),
+    ],
 )
-def test_shift_and_scale_fill_their_ranges(name, shift, scale):
+def test_shift_scale_and_turn_fill_their_ranges(name, shift, scale, turn):
     augmentation = preset(name)
     mask = np.zeros((160, 200), np.uint8)
-    mask[40:120, 60:140] = 1
+    mask[60:100, 50:150] = 1
     image = np.zeros((160, 200, 3), np.uint8)
-    shifts, scales = [], []
+    shifts, scales, turns = [], [], []
     for seed in range(300):
         rows, columns = np.nonzero(augmentation(image, mask, seed)[1])
-        # The square is centred where its flip is, so flips do not count as shifts.
+        # The bar is centred where its flip is, so flips do not count as shifts.
         shifts.append([abs(rows.mean() - 79.5) / 160, abs(columns.mean() - 99.5) / 200])
-        scales.append(np.sqrt(rows.size) / 80)
-    assert 0.8 * shift < np.max(shifts, axis=0).min()
+        scales.append(np.sqrt(rows.size / 4000))
+        across = np.linalg.eigh(np.cov(columns, rows))[1][:, 1]  # the direction of the bar
+        turns.append(abs(np.degrees(np.arctan(across[1] / across[0]))))
+    assert 0.8 * shift <= np.max(shifts, axis=0).min()
     assert np.max(shifts) < shift + 0.01
     assert scale[0] - 0.02 < min(scales) < scale[0] + 0.03
     assert scale[1] - 0.03 < max(scales) < scale[1] + 0.02
+    assert 0.9 * turn < max(turns) < turn + 0.5
 
 
 def test_the_margin_mirrors_the_mask_as_it_does_the_photo():
@@ -162,7 +190,7 @@ def test_the_margin_mirrors_the_mask_as_it_does_the_photo():
 
 def test_brightness_stays_within_its_limits():
     augmentation = preset("soft")
-    soft = [augmentation(*plain(100), seed)[0].max() for seed in range(200)]
+    soft = [augmentation(*plain(100), seed)[0].max() for seed in range(400)]
     assert 65 <= min(soft) < 80  # 100 x 0.9 - 25 = 65
     assert 120 < max(soft) <= 135  # 100 x 1.1 + 25 = 135
     augmentation = preset("heavy")
@@ -171,9 +199,25 @@ def test_brightness_stays_within_its_limits():
     assert 142 < max(heavy) <= 151  # on an even photo contrast changes nothing
 
 
+def test_contrast_pivots_on_the_mean_grey_and_brightness_on_black():
+    # Half black, half white, is 127.5 on average: contrast keeps the two as far from it on either side.
+    image, mask = plain(0)
+    image[:, :30] = 255
+    contrast, brightness = (Albumentations(transforms=[preset("heavy").pipeline.transforms[n]]) for n in (3, 2))
+    changed = [contrast(image, mask, seed)[0] for seed in range(400)]
+    assert all(abs(int(one.max()) + int(one.min()) - 255) <= 1 for one in changed)
+    assert 60 < max(one.min() for one in changed) <= 64  # 127.5 x (1 - 0.5)
+    assert all(brightness(image, mask, seed)[0].min() == 0 for seed in range(40))
+
+
+def test_heavy_changes_light_before_it_takes_colour():
+    steps = [type(step).__name__ for step in preset("heavy").pipeline.transforms]
+    assert steps == ["HorizontalFlip", "Affine", "ColorJitter", "ColorJitter", "ColorJitter", "ToGray"]
+
+
 def test_soft_imgaug_changes_light_as_soft_does():
     augmentation = preset("soft_imgaug")
-    imgaug = [augmentation(*plain(100), seed)[0].max() for seed in range(200)]
+    imgaug = [augmentation(*plain(100), seed)[0].max() for seed in range(400)]
     assert 64 <= min(imgaug) < 80
     assert 120 < max(imgaug) <= 136
 
@@ -213,15 +257,30 @@ def test_grey_object_takes_the_objects_colour_in_half_of_the_samples_and_nothing
     assert 30 <= greys <= 70  # 4 standard deviations of 5
 
 
-def test_ternaus_either_recolours_or_takes_the_objects_colour():
+def test_ternaus_recolours_or_takes_the_objects_colour_and_never_both():
     augmentation = preset("ternaus")
     image, mask = sample()
-    greys = 0
-    for seed in range(100):
+    greys = recoloured = 0
+    for seed in range(200):
         changed, changed_mask = augmentation(image, mask, seed)
-        greys += (np.ptp(changed[changed_mask == 1], axis=1) == 0).all()
-        assert np.ptp(changed[changed_mask == 0], axis=1).max() > 50
-    assert 30 <= greys <= 70
+        original = image if (changed_mask == mask).all() else image[:, ::-1]
+        grey = (np.ptp(changed[changed_mask == 1], axis=1) == 0).all()
+        around = (changed[changed_mask == 0] != original[changed_mask == 0]).any()
+        assert not (grey and around)
+        greys += grey
+        recoloured += around
+    assert 26 <= greys <= 74  # a quarter each, 4 standard deviations of 6
+    assert 26 <= recoloured <= 74
+
+
+def test_colours_are_added_as_bytes_are():
+    # Red of hue 3 less 10 stays at hue 0, where coming round would make it pink; grey takes a tint; 250 stops at 255.
+    red = np.array([[[250, 25, 0]]], np.uint8)
+    assert add_hsv(red, -10, 0, 0).tolist() == [[[250, 0, 0]]]
+    assert add_hsv(red, 0, 0, 25).tolist() == [[[255, 26, 0]]]
+    grey = np.array([[[200, 200, 200]]], np.uint8)
+    assert add_hsv(grey, 0, 51, 0).tolist() == [[[200, 160, 160]]]  # 51 / 255 is a fifth
+    assert add_hsv(grey, 0, -25, 0).tolist() == grey.tolist()
 
 
 def test_heavy_turns_a_quarter_grey():

@@ -98,6 +98,16 @@ def test_resize_interpolates_linearly_on_the_way_up():
     np.testing.assert_allclose(restored, [[0, 0.25, 0.75, 1]], atol=1e-6)
 
 
+def test_resize_averages_whole_areas_on_the_way_down():
+    # Blocks of 4x4 with one bright pixel in a corner: its mean is 160 / 16. Linear interpolation would look at the
+    # middle four alone and see nothing.
+    image = np.zeros((4, 8, 1), np.uint8)
+    image[0, 0], image[3, 7] = 160, 240
+    assert Resize(height=1, width=2).forward(image)[0].ravel().tolist() == [10, 15]
+    soft = (image[..., 0] / 240).astype(np.float32)
+    np.testing.assert_allclose(Resize(height=1, width=2).forward_mask(soft), [[[1 / 24, 1 / 16]]], atol=1e-7)
+
+
 def test_tile_corners_end_flush_with_the_border():
     _, placement = Tile(height=4, width=4, overlap=1).forward(photo(4, 9))
     assert placement.corners == ((0, 0), (0, 3), (0, 5))

@@ -12,6 +12,8 @@ FIRST = 12 * [1e-4] + 6 * [1e-5]
 # 40 epochs: a tenth every 12; from epoch 23 (counted from 0) cycles of five, of which the last is cut short.
 CYCLE = [1e-4, 1e-4, 1e-5, 1e-5, 1e-6]
 CYCLIC = 12 * [1e-4] + 11 * [1e-5] + 3 * CYCLE + [1e-4, 1e-4]
+# 1e-4 halved once or twice: by the number of whole pairs that epoch 1 to 52 has in its cycle of five.
+TERNAUS = [1e-4 * 0.5 ** (number % 5 // 2) for number in range(1, 53)]
 UP_AND_DOWN = [1e-6, 1e-6, 1e-5, 1e-5, 1e-4, 1e-4, 1e-5, 1e-5, 1e-6, 1e-6]
 
 # Member: rates, epochs at which the optimizer begins afresh, epochs whose weights are kept.
@@ -24,8 +26,8 @@ MEMBERS = {
     "linknet34_area05": (CYCLIC, [23], [27, 32, 37]),
     "linknet34_clahe": (CYCLIC, [23], [27, 32, 37]),
     "linknet34_clahe_rmsprop": (CYCLIC, [23], [27, 32, 37]),
-    "ternausnet11": (30 * [1e-4] + 2 * UP_AND_DOWN, [], [39, 49]),
-    "unet_scratch": (100 * [5e-3] + 100 * [2.5e-3] + 50 * [1.25e-3], [], []),
+    "ternausnet11": (TERNAUS, [*range(1, 52)], []),
+    "unet_scratch": (100 * [2e-2] + 100 * [1e-2] + 50 * [5e-3], [], []),
     "unet_vgg11": (3 * (10 * [1e-4] + 5 * [1e-5] + 5 * [1e-6]), [], [19, 39, 59]),
 }
 
@@ -38,14 +40,21 @@ def test_members_rate_per_epoch(member):
     assert [epoch.rate for epoch in epochs] == pytest.approx(rates, rel=1e-12)
     assert [number for number, epoch in enumerate(epochs) if epoch.restart] == restarts
     assert [number for number, epoch in enumerate(epochs) if epoch.snapshot] == snapshots
-    plateau = Plateau(factor=0.5, patience=2) if member == "ternausnet11" else None
-    assert {epoch.plateau for epoch in epochs[:30]} == ({plateau} if len(rates) != 18 else {None})
-    assert {epoch.plateau for epoch in epochs[30:]} <= {None}
+    assert {epoch.plateau for epoch in epochs} == {None}
+
+
+def test_the_interviews_schedule_of_ternausnet():
+    schedule = build(compose("train", ["schedule=ternausnet11_interview"]).schedule)
+    epochs = [schedule.epoch(number) for number in range(len(schedule))]
+    assert [epoch.rate for epoch in epochs] == pytest.approx(30 * [1e-4] + 2 * UP_AND_DOWN, rel=1e-12)
+    assert [number for number, epoch in enumerate(epochs) if epoch.snapshot] == [39, 49]
+    assert {epoch.plateau for epoch in epochs[:30]} == {Plateau(factor=0.5, patience=2)}
+    assert {epoch.plateau for epoch in epochs[30:]} == {None}
 
 
 PRESETS = {member: len(rates) * ["soft"] for member, (rates, _, _) in MEMBERS.items()} | {
-    "ternausnet11": 50 * ["ternaus"],
-    "unet_scratch": 250 * ["heavy"],
+    "ternausnet11": 52 * ["ternaus"],
+    "unet_scratch": 250 * ["heavy_scratch"],
     "unet_vgg11": 15 * ["heavy"] + 45 * ["light"],
 }
 

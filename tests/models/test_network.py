@@ -1,4 +1,5 @@
 import pytest
+import torch
 from torch import nn
 
 from maskfold.models.linknet import LinkNet
@@ -16,3 +17,14 @@ from maskfold.models.network import Network
 )
 def test_the_multiple_of_an_input_is_a_number_for_any_model(model, stride):
     assert Network(model).stride == stride
+
+
+def test_photos_reach_the_model_less_the_mean_and_by_the_standard_deviation():
+    # 10, 20 and 30 less 4, 8 and 30, by 2, 6 and 5.
+    network = Network(nn.Identity(), mean=(4, 8, 30), std=(2, 6, 5))
+    photo = torch.tensor([10, 20, 30], dtype=torch.uint8).view(1, 3, 1, 1)
+    assert network(photo).flatten().tolist() == [3, 2, 0]
+
+    photo = torch.tensor([255, 0, 200], dtype=torch.uint8).view(1, 3, 1, 1)
+    expected = [(1 - 0.485) / 0.229, (0 - 0.456) / 0.224, (200 / 255 - 0.406) / 0.225]  # as torchvision states them
+    assert Network(nn.Identity())(photo).flatten().tolist() == pytest.approx(expected, abs=1e-5)

@@ -1,9 +1,11 @@
 from fractions import Fraction
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from maskfold.ensembling.tree import Leaf
+from maskfold.config import CONF, build, compose
+from maskfold.ensembling.tree import Leaf, leaf_nodes
 from maskfold.errors import MaskfoldError
 from maskfold.pseudo.teachers import teachers_of_folds
 from maskfold.runs.lineage import Lineage, write_lineage
@@ -62,3 +64,28 @@ def test_members_of_different_data_are_refused(tmp_path):
     halves = [("b", "a"), ("a", "b")]
     with pytest.raises(MaskfoldError, match=r"(?s)different data:.*one/fold1: cars.*two/fold1: people"):
         teachers_of_folds([member(tmp_path, "one", halves), member(tmp_path, "two", halves, data="people")])
+
+
+def real_member(root: Path, name: str) -> Leaf:
+    """Make the run folders of an experiment on Carvana's 318 cars, by the split that it brings along."""
+    split = Path(CONF).parent / compose("train", [f"experiment={name}", "data=carvana"]).split_file
+    fold_by_car = pd.read_csv(split, dtype=str).drop_duplicates("group").set_index("group")["fold"]
+    folds = [(fold_by_car.index[fold_by_car != fold], fold_by_car.index[fold_by_car == fold]) for fold in "01234"]
+    return member(root, name, folds)
+
+
+def members_of(ensemble: str) -> list[str]:
+    recipe = build(compose("ensemble", [f"ensemble={ensemble}"]).ensemble)
+    return [node["experiment"] for node in leaf_nodes(recipe.members)]
+
+
+def test_seeds_on_one_split_teach_every_fold_of_carvana(tmp_path):
+    names = members_of("linknet34_seeds")
+    found = teachers_of_folds([real_member(tmp_path, name) for name in names])
+    assert [one.names for one in found] == [[f"{name}/fold{fold}" for name in names] for fold in range(5)]
+
+
+def test_the_winners_whole_tree_of_several_splits_may_not_teach(tmp_path):
+    leaves = [real_member(tmp_path, name) for name in members_of("carvana")]
+    with pytest.raises(MaskfoldError, match="Pseudo-labels of fold 0 would leak: no fold of linknet34_area05"):
+        teachers_of_folds(leaves)

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from maskfold.config import compose
+from maskfold.ensembling.postprocess import largest_hull
 from maskfold.errors import MaskfoldError
 from maskfold.files import sha256
 from maskfold.masks.rle import decode
@@ -146,3 +147,21 @@ def test_another_run_on_the_same_folder_is_refused_and_a_full_disk_named(trained
     assert not Path("submissions/both/manifest.json").exists()
     ensemble(config())
     assert all(Path(f"submissions/both/{name}").exists() for name in WRITTEN)
+
+
+def test_a_step_looks_at_the_members_it_names(trained):
+    Path("mate").mkdir()
+    for image_id in ProbabilityStore(Path("experiments/tiny/fold0/predictions/test")).paths():
+        cv2.imwrite(f"mate/{image_id}.png", np.full((40, 60), 255, np.uint8))
+    members = [{"experiment": "tiny"}, {"maps": "mate", "weight": 3}]
+    cut = max(int(np.median(average(f"00000000000{car}_01"))) for car in range(6, 10))
+    always = {"low": -1, "high": 256, "min_area": 0, "erosion": 0, "cut": cut, "margin": 2000, "upper_half": False}
+    step = {"_target_": "maskfold.ensembling.postprocess.HullRepair"} | always
+    by_members = {"_target_": "maskfold.ensembling.recipe.ByMembers", "members": members[:1], "step": step}
+
+    ensemble(config(members=members, postprocess=[by_members]))
+
+    for image, rle in read_submission(Path("submissions/both/submission.csv.gz")):
+        expected = largest_hull((average(image.removesuffix(".jpg")) > cut).astype(np.uint8))
+        assert 0 < expected.mean() < 1  # the mean with `mate` is object everywhere
+        np.testing.assert_array_equal(decode(rle, 40, 60), expected)

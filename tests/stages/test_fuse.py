@@ -19,6 +19,8 @@ from maskfold.stages.predict import predict
 STORE = Path("submissions/tiny/fused")
 CHECKPOINT = Path("experiments/tiny/fold1/checkpoints/best.ckpt")
 BOTH = "{experiment: tiny}"
+STEP = "{_target_: maskfold.ensembling.postprocess.LargestComponent}"
+BY_MEMBERS = f"{{_target_: maskfold.ensembling.recipe.ByMembers, members: [{BOTH}], step: {STEP}}}"
 
 
 def options(members: str = BOTH) -> list[str]:
@@ -130,6 +132,7 @@ def test_a_killed_pass_goes_on_and_leaves_the_same_bytes(trained, monkeypatch):
             ["ensemble.repair={_target_: maskfold.ensembling.recipe.Repair, worst: 2, members: [{experiment: tiny}]}"],
             r"repair\.members averages some of the members once more",
         ),
+        ([f"ensemble.postprocess=[{BY_MEMBERS}]"], "a step that looks at some of the members"),
         (["+trainer.epochs=3"], r"trainer\.epochs: no such key"),
     ],
 )

@@ -84,6 +84,14 @@ def test_hard_labels_are_masks(trained):
         np.testing.assert_array_equal(read_mask(path), store.read(path.stem) >= 100)
 
 
+def test_hard_labels_by_a_step_that_looks_at_some_members_are_refused(trained):
+    step = "{_target_: maskfold.ensembling.postprocess.LargestComponent}"
+    by_members = f"{{_target_: maskfold.ensembling.recipe.ByMembers, members: [{{experiment: tiny}}], step: {step}}}"
+    with pytest.raises(MaskfoldError, match="soft=false: .*looks at some of the members"):
+        make("soft=false", f"ensemble.postprocess=[{by_members}]")
+    make(f"ensemble.postprocess=[{by_members}]")
+
+
 def test_a_whole_set_is_left_alone_and_another_is_refused(trained):
     make()
     before = {path: path.read_bytes() for path in SET.rglob("*") if path.is_file()}

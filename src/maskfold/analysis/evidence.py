@@ -12,7 +12,7 @@ from maskfold import files
 from maskfold.data.loading import read_image, read_mask
 from maskfold.data.table import COLUMNS, fingerprint
 from maskfold.ensembling.fusion import leaves_of_passes
-from maskfold.ensembling.merge import merged_probability
+from maskfold.ensembling.merge import OpenStep, merged_probability, open_steps, steps_for
 from maskfold.ensembling.recipe import Recipe, Step, to_mask
 from maskfold.ensembling.tree import Leaf, MemberMaps, open_members
 from maskfold.errors import MaskfoldError
@@ -46,21 +46,23 @@ class OpenPass:
 
     sources: Sequence[MemberMaps]
     threshold: int
-    steps: Sequence[Step]
+    steps: Sequence[Step | OpenStep]
 
     def probability(self, image_id: str) -> np.ndarray:
         """Average an image's maps: `(H, W) uint8`."""
         return merged_probability(self.sources, image_id)
 
-    def mask(self, probability: np.ndarray) -> np.ndarray:
-        """Cut and post-process an averaged map: `(H, W) uint8`, 0 or 1."""
-        return to_mask(probability, self.threshold, self.steps)
+    def mask(self, image_id: str, probability: np.ndarray) -> np.ndarray:
+        """Cut and post-process an image's averaged map: `(H, W) uint8`, 0 or 1."""
+        return to_mask(probability, self.threshold, steps_for(self.steps, image_id))
 
 
 def outcome(usual: OpenPass, repair: OpenPass, image_id: str, *, repaired: bool) -> tuple[np.ndarray, np.ndarray]:
     """Return an image's probability by the whole ensemble and its final mask, both `(H, W) uint8`."""
     probability = usual.probability(image_id)
-    return probability, repair.mask(repair.probability(image_id)) if repaired else usual.mask(probability)
+    if repaired:
+        return probability, repair.mask(image_id, repair.probability(image_id))
+    return probability, usual.mask(image_id, probability)
 
 
 @dataclass(frozen=True)
@@ -180,7 +182,11 @@ def open_split(
     fused = folder.fused if manifest.get("fused") else None
     networks = leaves_of_passes(recipe, split=split, experiments=experiments, fused=fused)
     usual, repair = (
-        OpenPass(open_members(averaged, photos["image_id"], split=split), one.threshold, one.steps)
+        OpenPass(
+            open_members(averaged, photos["image_id"], split=split),
+            one.threshold,
+            open_steps(one.steps, photos["image_id"], split=split, experiments=experiments),
+        )
         for averaged, one in zip(networks, recipe.passes, strict=True)
     )
     about = photos[["image_id", "mask_area", *metadata]]

@@ -84,4 +84,4 @@ def _rates(schedule: Schedule | Any) -> str:
 
 
 def _batch(size: int | str, accumulate: int) -> str:
-    return f"{size}" if accumulate == 1 else f"{size}, the gradients of {accumulate} added up"
+    return f"{size}" if accumulate == 1 else f"{size}, a step on the mean gradient of {accumulate}"

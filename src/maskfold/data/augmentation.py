@@ -124,6 +124,37 @@ def shift_hsv(image: np.ndarray, hue: float, saturation: float, value: float) ->
     return cv2.cvtColor(merged, cv2.COLOR_HSV2RGB, dst=merged)
 
 
+class AddHueSaturationValue(A.HueSaturationValue):
+    """The same arguments and draws, added as the Carvana winners added them: see `add_hsv`."""
+
+    def apply(
+        self, img: np.ndarray, hue_shift: float, sat_shift: float, val_shift: float, **params: object
+    ) -> np.ndarray:
+        """See `add_hsv`."""
+        return add_hsv(img, hue_shift, sat_shift, val_shift)
+
+
+def add_hsv(image: np.ndarray, hue: float, saturation: float, value: float) -> np.ndarray:
+    """Add to a photo's colours in OpenCV's HSV as bytes are added: they stop at their ends, and grey takes a tint.
+
+    Args:
+        image: (H, W, 3) uint8, RGB.
+        hue: Of 180; stops at 0, and does not come round from there. (From 180 on OpenCV itself reads it as coming
+            round.)
+        saturation: Of 255.
+        value: Of 255.
+
+    Returns:
+        A new (H, W, 3) uint8 image.
+    """
+    levels = np.arange(256, dtype=np.uint8)
+    planes = cv2.split(cv2.cvtColor(image, cv2.COLOR_RGB2HSV))
+    for plane, shift in zip(planes, (hue, saturation, value), strict=True):
+        albucore.sz_lut(plane, cv2.add(levels, shift).ravel())
+    merged = cv2.merge(planes)
+    return cv2.cvtColor(merged, cv2.COLOR_HSV2RGB, dst=merged)
+
+
 class GreyObject(A.ImageOnlyTransform):
     """Takes the colour from the object and leaves it to the background; an albumentations transform.
 

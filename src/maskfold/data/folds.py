@@ -11,6 +11,7 @@ from maskfold.files import write_text
 from maskfold.places import brought_along
 
 COLUMNS = ["image_id", "group", "fold"]
+OWN_SPLIT = "folds.csv"  # in the data set's own folder
 
 
 class HasFolder(Protocol):
@@ -34,6 +35,29 @@ class GroupFolds:
         """Return `image_id, group, fold` for the train images of a checked table, in the order of the ids."""
         train = table[table["split"] == "train"]
         return assign_folds(train, group_folds(train["group"], k=self.k, seed=self.seed))
+
+
+class KnownFolds:
+    """The split that the package brings along where it has one of the data; any other data is dealt as `GroupFolds`.
+
+    Args:
+        files: Splits by the name of the data.
+        name: The data's.
+        k: Number of folds to draw, also where there is a split; None for the split, or 5 where there is none.
+        seed: Of the draw.
+    """
+
+    def __init__(self, *, files: dict[str, str], name: str | None, k: int | None = None, seed: int = 0):
+        self.file = files.get(name or "") if k is None else None
+        self.drawn = GroupFolds(k=5 if k is None else k, seed=seed)
+
+    def __call__(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Return `image_id, group, fold` for the train images of a checked table, in the order of the ids.
+
+        Raises:
+            MaskfoldError: If the split was made for other images than the data has.
+        """
+        return self.drawn(table) if self.file is None else read_folds(brought_along(self.file), table)
 
 
 class GroupStratifiedFolds:
@@ -128,7 +152,7 @@ def assign_folds(train: pd.DataFrame, fold_by_group: pd.Series) -> pd.DataFrame:
 
 def split_path(source: HasFolder, split_file: str | None = None) -> Path:
     """Return the path of the split: the data set's own unless another file is named."""
-    return source.folder / "folds.csv" if split_file is None else brought_along(split_file)
+    return source.folder / OWN_SPLIT if split_file is None else brought_along(split_file)
 
 
 def write_folds(path: Path, folds: pd.DataFrame, *, overwrite: bool = False) -> None:
@@ -165,10 +189,7 @@ def read_folds(path: Path, table: pd.DataFrame) -> pd.DataFrame:
     if missing or surplus:
         lists = [(missing, "train images are not in it"), (surplus, "of its images are not in the data")]
         differences = "\n".join(f"{len(ids)} {what}:\n{listing(ids, 5)}" for ids, what in lists if ids)
-        raise MaskfoldError(
-            f"{path}: this split was made for other images.\n{differences}\n"
-            "Use the data it was made for, or make it anew: `make folds` with overwrite=true."
-        )
+        raise MaskfoldError(f"{path}: this split was made for other images.\n{differences}\n{_own_split(path)}")
     both = folds.merge(train[["image_id", "group"]], on="image_id", suffixes=("", "_of_data"))
     moved = both[both["group"] != both["group_of_data"]]
     if len(moved):
@@ -179,6 +200,19 @@ def read_folds(path: Path, table: pd.DataFrame) -> pd.DataFrame:
             "made, or make it anew: `make folds` with overwrite=true."
         )
     return folds
+
+
+def _own_split(path: Path) -> str:
+    """Say how data gets a split that fits; only the data set's own is written by `make folds`."""
+    if path.name == OWN_SPLIT:
+        return "Use the data it was made for, or make it anew: `make folds` with overwrite=true."
+    if path.parts[-3:-1] != ("conf", "folds"):
+        return "Use the data it was made for, or name the split of these with split_file=."
+    data = path.stem.partition("_")[0]
+    return (
+        "Use all of the data that it was made for. A part of it takes a split of its own, under a name of its own: "
+        f'`make folds DATA={data} ARGS="data.name={data}_part"`, then ARGS="data.name={data}_part" with make train.'
+    )
 
 
 def fold_numbers(path: Path) -> list[int]:

@@ -37,7 +37,7 @@ class Engine:
         devices: How many, or `auto` for all.
         num_nodes: Machines.
         strategy: Lightning's names.
-        accumulate: Batches whose gradients are added up before a step.
+        accumulate: Batches to a step, which takes the mean of their gradients.
         gradient_clip: The gradient's largest norm; None does not clip.
         hard_negatives_every: So many fresh batches are followed by the hardest of them once more; None for no mining.
         limit_batches: Train and validate on so many batches an epoch only, to try things out.

@@ -38,8 +38,8 @@ def fusible(recipe: Recipe, *, split: str, experiments: Path) -> list[Leaf]:
     """Return the leaves of an ensemble that can be predicted in one pass.
 
     Raises:
-        MaskfoldError: If a member has no networks, or is not trained to its end; the repair needs other maps than the
-            mean of all; or the split is not the test photos.
+        MaskfoldError: If a member has no networks, or is not trained to its end; the repair or a step needs other maps
+            than the mean of all; or the split is not the test photos.
     """
     if split != "test":
         raise MaskfoldError(
@@ -56,6 +56,11 @@ def fusible(recipe: Recipe, *, split: str, experiments: Path) -> list[Leaf]:
         raise MaskfoldError(
             "ensemble.repair.members averages some of the members once more, of which a fused prediction keeps no "
             "maps. Predict the experiments one by one (make predict), or set repair.members to null."
+        )
+    if recipe.steps_by_members:
+        raise MaskfoldError(
+            "ensemble.postprocess has a step that looks at some of the members, of which a fused prediction keeps no "
+            "maps. Predict the experiments one by one (make predict), or leave it out with ensemble.postprocess=[]."
         )
     return members
 

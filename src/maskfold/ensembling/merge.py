@@ -11,8 +11,8 @@ import pandas as pd
 
 from maskfold.data.loading import read_mask
 from maskfold.ensembling.average import average_probabilities, integer_weights
-from maskfold.ensembling.recipe import Step, to_mask
-from maskfold.ensembling.tree import MemberMaps
+from maskfold.ensembling.recipe import ByMembers, Step, to_mask
+from maskfold.ensembling.tree import MemberMaps, leaves, open_members
 from maskfold.errors import MaskfoldError
 from maskfold.files import atomic_path
 from maskfold.masks.rle import encode
@@ -28,6 +28,42 @@ SCORES = ["image_id", "unconfidence", "area", *METRICS]
 
 
 @dataclass(frozen=True)
+class OpenStep:
+    """A `maskfold.ensembling.recipe.ByMembers` whose maps are at hand."""
+
+    sources: tuple[MemberMaps, ...]
+    step: Step
+
+    def at(self, image_id: str) -> Step:
+        """Return the step for one image."""
+        return lambda _, mask: self.step(merged_probability(self.sources, image_id), mask)
+
+
+def open_steps(
+    steps: Sequence[Step | ByMembers], image_ids: Sequence[str], *, split: str, experiments: Path
+) -> tuple[Step | OpenStep, ...]:
+    """Open the maps that steps look at, see `maskfold.ensembling.tree.open_members`.
+
+    Raises:
+        MaskfoldError: If maps are missing.
+    """
+    return tuple(
+        OpenStep(
+            tuple(open_members(leaves(step.members, split=split, experiments=experiments), image_ids, split=split)),
+            step.step,
+        )
+        if isinstance(step, ByMembers)
+        else step
+        for step in steps
+    )
+
+
+def steps_for(steps: Sequence[Step | OpenStep], image_id: str) -> tuple[Step, ...]:
+    """Return the steps for one image."""
+    return tuple(step.at(image_id) if isinstance(step, OpenStep) else step for step in steps)
+
+
+@dataclass(frozen=True)
 class MergeJob:
     """One pass over some images.
 
@@ -40,7 +76,7 @@ class MergeJob:
 
     sources: tuple[MemberMaps, ...]
     threshold: int
-    steps: tuple[Step, ...]
+    steps: tuple[Step | OpenStep, ...]
     parts: Path
 
 
@@ -159,7 +195,7 @@ def _merge_rows(job: MergeJob, chunk: pd.DataFrame) -> Iterator[dict]:
                 f"{row.image_id}: its maps have {probability.shape[1]}x{probability.shape[0]} pixels, its photo has "
                 f"{row.width}x{row.height}. Predict all members on the photos as they are."
             )
-        mask = to_mask(probability, job.threshold, job.steps)
+        mask = to_mask(probability, job.threshold, steps_for(job.steps, row.image_id))
         unscored = pd.isna(row.mask)
         scores = dict.fromkeys(METRICS, np.nan) if unscored else mask_scores(mask, read_mask(row.mask, size=mask.shape))
         yield {

@@ -6,10 +6,34 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from maskfold.ensembling.tree import leaf_nodes
 from maskfold.errors import MaskfoldError
 
 Step = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """`(probability (H, W) uint8, mask (H, W) uint8 in {0, 1}) -> mask`."""
+
+_NO_STEP = "post-processing step {}: begin it with _target_: and a class of maskfold.ensembling.postprocess."
+
+
+@dataclass(frozen=True, kw_only=True)
+class ByMembers:
+    """A step that looks at the mean of some of the ensemble's members, where others look at the mean of all.
+
+    Args:
+        members: Whose mean, a tree as in `Recipe`, of members of the ensemble.
+        step: What is done with it.
+
+    Raises:
+        MaskfoldError: If the step is not one.
+    """
+
+    members: Sequence[dict[str, Any]]
+    step: Step
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be called."""
+        if not callable(self.step):
+            raise MaskfoldError(_NO_STEP.format(self.step))
 
 
 class Repair:
@@ -31,7 +55,7 @@ class Repair:
         worst: float,
         members: Sequence[dict[str, Any]] | None = None,
         threshold: int | None = None,
-        steps: Sequence[Step] = (),
+        steps: Sequence[Step | ByMembers] = (),
     ) -> None:
         if worst < 0 or (worst >= 1 and worst != int(worst)):
             raise MaskfoldError(f"ensemble.repair.worst={worst}: give a whole number of images, or a share below 1.")
@@ -57,7 +81,7 @@ class Pass:
 
     members: Sequence[dict[str, Any]]
     threshold: int
-    steps: tuple[Step, ...]
+    steps: tuple[Step | ByMembers, ...]
 
 
 class Passes(NamedTuple):
@@ -78,7 +102,8 @@ class Recipe:
         repair: What is done with the worst images; None does nothing.
 
     Raises:
-        MaskfoldError: If the threshold is out of range, or a step or the repair is not one.
+        MaskfoldError: If the threshold is out of range, a step or the repair is not one, or a step looks at members
+            that the ensemble does not have.
     """
 
     def __init__(
@@ -87,7 +112,7 @@ class Recipe:
         name: str,
         members: Sequence[dict[str, Any]],
         threshold: int = 128,
-        postprocess: Sequence[Step] = (),
+        postprocess: Sequence[Step | ByMembers] = (),
         repair: Repair | None = None,
     ) -> None:
         self.name = name
@@ -97,6 +122,7 @@ class Recipe:
         if not isinstance(repair, Repair | None):
             raise MaskfoldError("ensemble.repair: begin it with _target_: maskfold.ensembling.recipe.Repair.")
         self.repair = repair or Repair(worst=0)
+        self._check_members_of_steps()
 
     @property
     def passes(self) -> Passes:
@@ -107,18 +133,31 @@ class Recipe:
             repair=Pass(own.members or self.members, own.threshold or self.threshold, (*own.steps, *self.postprocess)),
         )
 
+    @property
+    def steps_by_members(self) -> tuple[ByMembers, ...]:
+        """The steps that look at some members alone, and so need these members' own maps."""
+        return tuple(step for step in self.passes.repair.steps if isinstance(step, ByMembers))
 
-def check_steps(steps: Sequence[Step]) -> tuple[Step, ...]:
-    """Return post-processing steps that can be called.
+    def _check_members_of_steps(self) -> None:
+        for step in self.steps_by_members:
+            own = leaf_nodes(self.members)
+            foreign = [node for node in leaf_nodes(step.members) if node not in own]
+            if foreign:
+                raise MaskfoldError(
+                    f"ensemble.postprocess: a step looks at {foreign[0]}, which is not among ensemble.members. Name "
+                    "members of the ensemble in it, or take it away with ensemble.postprocess=[]."
+                )
+
+
+def check_steps(steps: Sequence[Step | ByMembers]) -> tuple[Step | ByMembers, ...]:
+    """Return post-processing steps that can be called, or hold one.
 
     Raises:
         MaskfoldError: If one cannot; a forgotten `_target_` is the usual mistake.
     """
     for step in steps:
-        if not callable(step):
-            raise MaskfoldError(
-                f"post-processing step {step}: begin it with _target_: and a class of maskfold.ensembling.postprocess."
-            )
+        if not callable(step) and not isinstance(step, ByMembers):
+            raise MaskfoldError(_NO_STEP.format(step))
     return tuple(steps)
 
 

@@ -21,7 +21,7 @@ from maskfold.ensembling.fusion import (
     refuse_other_networks,
 )
 from maskfold.ensembling.manifest import data_of, ingredients, newest_map, refuse_other_data
-from maskfold.ensembling.merge import MergeJob, merge_with_repair, read_masks
+from maskfold.ensembling.merge import MergeJob, merge_with_repair, open_steps, read_masks
 from maskfold.ensembling.recipe import Recipe
 from maskfold.ensembling.tree import open_members
 from maskfold.entry import entry_point
@@ -66,7 +66,12 @@ def ensemble(config: DictConfig) -> pd.DataFrame:
             tuple(open_members(part, photos["image_id"], split=config.split)) for part in (usual_leaves, repair_leaves)
         )
         usual, repair = (
-            MergeJob(sources, one.threshold, one.steps, result.parts / key / name)
+            MergeJob(
+                sources,
+                one.threshold,
+                open_steps(one.steps, photos["image_id"], split=config.split, experiments=EXPERIMENTS),
+                result.parts / key / name,
+            )
             for sources, (name, one) in zip(opened, recipe.passes._asdict().items(), strict=True)
         )
         rows = merge_with_repair(usual, repair, recipe.repair.count(len(photos)), photos, jobs=config.jobs)

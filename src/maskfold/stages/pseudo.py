@@ -35,6 +35,11 @@ def pseudo(config: DictConfig) -> LabelSet:
     if not 0 < config.weight <= 1:
         raise MaskfoldError(f"weight={config.weight}: above 0 and up to 1, which is what a true mask counts.")
     recipe: Recipe = build(config.ensemble)
+    if recipe.steps_by_members and not config.soft:
+        raise MaskfoldError(
+            "soft=false: ensemble.postprocess has a step that looks at some of the members, who may not all teach a "
+            "fold. Keep the probabilities with soft=true, or leave the step out with ensemble.postprocess=[]."
+        )
     members = leaves(recipe.members, split="test", experiments=EXPERIMENTS)
     source = build(config.data or data_of(members))
     photos = photos_of(source.load(), "test")
