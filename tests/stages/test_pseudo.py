@@ -189,10 +189,10 @@ def write_folds_by_photo() -> None:
 def test_a_set_that_is_being_replaced_is_not_taken_for_whole(trained, monkeypatch):
     make()
 
-    def killed(_folder):
+    def killed(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("maskfold.files.clear", killed)
+    monkeypatch.setattr("maskfold.pseudo.label_set.LabelSet.begin", killed)
     with pytest.raises(KeyboardInterrupt):
         make("quantile=0.9", "overwrite=true")
     monkeypatch.undo()

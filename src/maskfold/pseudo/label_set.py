@@ -29,17 +29,16 @@ class LabelSet:
         self.sheet = path / "labels.jpg"
         self.parts = path / "parts"
 
-    def begin(self, key: str, *, overwrite: bool) -> Path | None:
+    def begin(self, key: str) -> Path | None:
         """Make the folder this set's; return a folder for half-finished work, or None if the set is whole.
 
         Args:
             key: A hash of what the set is made of; no other set has it.
-            overwrite: Remove a whole set that is here.
 
         Raises:
             MaskfoldError: If there is a whole set of something else.
         """
-        if self.manifest.exists() and not overwrite:
+        if self.manifest.exists():
             if files.read_json(self.manifest).get("key") == key:
                 shutil.rmtree(self.parts, ignore_errors=True)
                 return None
@@ -48,8 +47,7 @@ class LabelSet:
                 "name of its own with ensemble.name=..., or replace them with overwrite=true."
             )
         work = self.parts / key
-        if self.manifest.exists() or not work.is_dir():  # what is here is to be replaced, or half finished of another
-            self.manifest.unlink(missing_ok=True)  # first: without it nothing here is taken for whole
+        if not work.is_dir():  # what is here is half finished, of another
             files.clear(self.path)
             work.mkdir(parents=True)
         return work

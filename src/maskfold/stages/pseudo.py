@@ -49,9 +49,9 @@ def pseudo(config: DictConfig) -> LabelSet:
         "members": ingredients(members),
         **choices,
     }
-    with files.locked(labels.path):
+    with files.locked(labels.path, anew=config.overwrite):
         key = hashlib.sha256(json.dumps(manifest).encode()).hexdigest()[:16]
-        work = labels.begin(key, overwrite=config.overwrite)
+        work = labels.begin(key)
         if work is None:
             log.info("%s is finished; overwrite=true makes it again.", labels.path)
             return labels
