@@ -146,3 +146,22 @@ def test_another_run_on_the_same_folder_is_refused_and_a_full_disk_named(trained
     assert not Path("submissions/both/manifest.json").exists()
     ensemble(config())
     assert all(Path(f"submissions/both/{name}").exists() for name in WRITTEN)
+
+
+@pytest.mark.hostile("stale maps")
+def test_half_a_merge_is_not_gone_on_with_when_the_maps_have_changed(trained, monkeypatch):
+    """The maps say that they come from the same checkpoint as before, and there are others all the same."""
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("maskfold.stages.ensemble.write_submission", killed)
+        with pytest.raises(KeyboardInterrupt):
+            ensemble(config())
+    for fold in (0, 1):
+        store = ProbabilityStore(Path(f"experiments/tiny/fold{fold}/predictions/test"))
+        for image_id in store.paths():
+            store.write(image_id, np.full((40, 60), 255, np.uint8))
+
+    assert set(ensemble(config())["area"]) == {1.0}

@@ -131,8 +131,8 @@ def read_map(path: Path) -> np.ndarray:
     if array is None:
         raise MaskfoldError(f"{path}: truncated or damaged. Delete it and predict again, or copy it here once more.")
     if array.dtype != np.uint8 or array.ndim != 2:
-        found = f"{array.dtype} of shape {array.shape}"
-        raise MaskfoldError(f"{path}: {found}; a probability map is 8-bit with one channel.")
+        kind = f"{array.dtype} of shape {array.shape}"
+        raise MaskfoldError(f"{path}: {kind}; a probability map is 8-bit with one channel.")
     return array
 
 
