@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -163,3 +164,90 @@ def test_a_forked_process_does_not_keep_the_folder_when_its_parent_lets_go(tmp_p
     os.waitpid(pid, 0)
     for end in (wait, hear, ready):
         os.close(end)
+
+
+@pytest.fixture
+def old_run(tmp_path) -> Path:
+    """A folder with a file and a folder in it."""
+    folder = tmp_path / "fold0"
+    (folder / "checkpoints").mkdir(parents=True)
+    (folder / "checkpoints" / "last.ckpt").write_text("old")
+    (folder / "config.yaml").write_text("old")
+    return folder
+
+
+def test_anew_begins_with_an_empty_folder_that_is_held(old_run):
+    with files.locked(old_run, anew=True):
+        assert os.listdir(old_run) == [files.LOCK]
+        assert os.listdir(old_run.parent) == ["fold0"]
+        with pytest.raises(MaskfoldError, match="another run is writing here"), files.locked(old_run):
+            pass
+
+
+@pytest.mark.hostile("killed")
+@pytest.mark.parametrize(
+    ("call", "is_done", "left"),
+    [
+        ("os.rename", False, [".lock", "checkpoints", "config.yaml"]),
+        ("os.rename", True, None),
+        ("shutil.rmtree", False, [".lock"]),
+    ],
+)
+def test_killed_while_it_is_emptied_a_folder_has_all_or_nothing(old_run, monkeypatch, call, is_done, left):
+    """Killed before a call, or behind it: `left` is what is in the folder, None where there is none."""
+
+    def killed(path, *_, **__):
+        if Path(path).exists():  # there is nothing of an earlier kill to remove
+            if is_done:
+                os.replace(path, *_)
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(call, killed)
+        with pytest.raises(KeyboardInterrupt), files.locked(old_run, anew=True):
+            pass
+
+    assert (sorted(os.listdir(old_run)) if old_run.exists() else None) == left
+    with files.locked(old_run):
+        assert os.listdir(old_run.parent) == ["fold0"]
+
+
+def test_a_folder_on_another_disk_is_emptied_where_it_is(old_run, tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    old_run.rename(disk / "run")
+    old_run.symlink_to(disk / "run")
+
+    with files.locked(old_run, anew=True):
+        assert os.listdir(disk / "run") == [files.LOCK]
+        assert old_run.is_symlink()
+
+
+def test_who_waited_for_a_folder_that_was_moved_away_does_not_hold_the_new_one(old_run, monkeypatch):
+    """The lock that a waiting run has opened goes with the old folder; it has to hold the new one's."""
+    monkeypatch.setenv(files.LOCK_WAIT, "20")
+    flock, waited = files.fcntl.flock, []
+
+    def moved_meanwhile(lock, how):
+        if not waited:
+            waited.append(lock)
+            old_run.rename(old_run.with_name("gone"))
+        flock(lock, how)
+
+    monkeypatch.setattr(files.fcntl, "flock", moved_meanwhile)
+    with files.locked(old_run):
+        assert os.listdir(old_run) == [files.LOCK]
+
+
+@pytest.mark.hostile("full or read-only disk")
+def test_a_folder_that_cannot_be_moved_is_named(old_run, monkeypatch):
+    def busy(*_):
+        raise OSError(16, "Device or resource busy")
+
+    monkeypatch.setattr(os, "rename", busy)
+    with (
+        pytest.raises(MaskfoldError, match=r"fold0: cannot be moved.*busy.*without overwrite=true"),
+        files.locked(old_run, anew=True),
+    ):
+        pass
+    assert (old_run / "config.yaml").exists()

@@ -85,22 +85,58 @@ def clear(folder: Path) -> None:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, *, anew: bool = False) -> Iterator[None]:
     """Hold `folder` for this process; the kernel lets go of it when the process ends, however it ends.
 
+    Args:
+        folder: Made if it is not there.
+        anew: Begin with an empty folder. What is in it is moved away whole, in one rename, and removed then: a kill
+            leaves all of it or nothing of it here. What a killed removal left beside the folder goes at the next start.
+
     Raises:
-        MaskfoldError: If another process holds the folder, or it cannot be written to.
+        MaskfoldError: If another process holds the folder, or it cannot be written to or moved away.
     """
+    with _held_here(folder):
+        removed = _beside(folder)
+        shutil.rmtree(removed, ignore_errors=True)
+        if not anew:
+            yield
+            return
+        _move(folder, removed)
+        with _held_here(folder):  # the lock of before has gone with the old folder
+            shutil.rmtree(removed, ignore_errors=True)
+            yield
+
+
+def _beside(folder: Path) -> Path:
+    """Return where a folder waits for its removal; on its own disk, also where it is a link to another."""
+    real = folder.resolve()
+    return real.with_name(f".{real.name}.removed")
+
+
+def _move(folder: Path, target: Path) -> None:
+    """Move all of a folder away, and leave an empty one in its place."""
+    real = folder.resolve()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / LOCK).open("w")
+        os.rename(real, target)
+        real.mkdir(exist_ok=True)
+    except OSError as error:
+        raise MaskfoldError(
+            f"{folder}: cannot be moved to {target}, to be removed: {error.strerror}. Remove it by hand, then run the "
+            "same command without overwrite=true."
+        ) from error
+
+
+@contextmanager
+def _held_here(folder: Path) -> Iterator[None]:
+    """Hold a folder as `locked` does, as it is."""
+    try:
+        lock = _take(folder / LOCK, float(os.environ.get(LOCK_WAIT, 0)))
+    except BlockingIOError as error:
+        raise MaskfoldError(f"{folder}: another run is writing here. Wait for it, or stop it, first.") from error
     except OSError as error:
         raise MaskfoldError(f"{folder}: cannot be written to: {error.strerror}. Choose another folder.") from error
     with lock:
-        try:
-            _take(lock, float(os.environ.get(LOCK_WAIT, 0)))
-        except BlockingIOError as error:
-            raise MaskfoldError(f"{folder}: another run is writing here. Wait for it, or stop it, first.") from error
         _held.add(lock)
         try:
             yield
@@ -108,16 +144,30 @@ def locked(folder: Path) -> Iterator[None]:
             _held.discard(lock)
 
 
-def _take(lock: IO, seconds: float) -> None:
-    """Lock a file; where another process holds it, wait so long for it, and raise `BlockingIOError` then."""
+def _take(path: Path, seconds: float) -> IO:
+    """Open and lock a file; where another process holds it, wait so long for it, and raise `BlockingIOError` then."""
     deadline = time.monotonic() + seconds
     while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = path.open("w")
         try:
-            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_still(path, lock):
+                return lock
         except BlockingIOError:
             if time.monotonic() >= deadline:
+                lock.close()
                 raise
+        lock.close()
         time.sleep(0.1)
+
+
+def _is_still(path: Path, lock: IO) -> bool:
+    """Return whether a file has not been moved away with its folder since it was opened."""
+    try:
+        return os.path.samestat(os.fstat(lock.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 _held: set[IO] = set()

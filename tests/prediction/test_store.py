@@ -1,6 +1,7 @@
 """The probability store: what is written is what is read, whole or not at all, and from one origin."""
 
 import os
+import random
 from pathlib import Path
 
 import blosc2
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from maskfold.errors import MaskfoldError
-from maskfold.prediction.store import ProbabilityStore, read_map, to_bytes
+from maskfold.prediction.store import ProbabilityStore, read_map, to_bytes, with_checksum
 
 
 @pytest.fixture
@@ -190,3 +191,55 @@ def test_maps_written_with_another_codec_are_read(store, codec):
     (store.folder / "old.b2nd").write_bytes(array.to_cframe())
 
     np.testing.assert_array_equal(store.read("old"), probability)
+
+
+def map_of_a_car() -> np.ndarray:
+    """A soft disc with doubts around it, `(160, 240) uint8`."""
+    y, x = np.mgrid[:160, :240]
+    doubt = np.random.default_rng(0).normal(0, 1.5, (160, 240))
+    return np.rint(255 / (1 + np.exp(np.hypot(y - 80, x - 120) / 2 - 25 + doubt))).astype(np.uint8)
+
+
+@pytest.mark.hostile("damaged files")
+@pytest.mark.parametrize("suffix", [".b2nd", ".png"])
+def test_200_flipped_bits_in_a_map_are_noticed_one_by_one(store, suffix):
+    probability = map_of_a_car()
+    store.write("a", probability)
+    cv2.imwrite(str(store.folder / "a.png"), probability)
+    path = store.folder / f"a{suffix}"
+    whole = path.read_bytes()
+    unnoticed, messages = [], set()
+    for bit in random.Random(0).sample(range(8 * len(whole)), 200):
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        try:
+            read = read_map(path)
+        except MaskfoldError as error:
+            messages.add(str(error))
+        else:
+            if not np.array_equal(read, probability):
+                unnoticed.append(bit)
+    assert unnoticed == []
+    assert all(message.startswith(f"{path}: ") and "Delete it and predict again" in message for message in messages)
+
+
+@pytest.mark.hostile("damaged files")
+@pytest.mark.parametrize("first", range(1, 13))
+def test_a_footer_that_is_lost_in_part_does_not_pass_for_an_old_file(store, first):
+    """Zeros from some byte of the footer on, as a lost block of a disk leaves them."""
+    store.write("a", map_of_a_car())
+    path = store.folder / "a.b2nd"
+    path.write_bytes(path.read_bytes()[:-first] + bytes(first))
+
+    with pytest.raises(MaskfoldError, match=r"a\.b2nd: not a readable probability map"):
+        store.read("a")
+
+
+def test_the_checksum_is_the_crc_32_of_what_blosc2_reads(store):
+    store.write("a", np.full((2, 3), 7, np.uint8))
+    content = (store.folder / "a.b2nd").read_bytes()
+
+    assert with_checksum(b"123456789")[9:] == b"mf-crc32" + bytes.fromhex("cbf43926")  # the CRC's usual test value
+    assert content[-12:-4] == b"mf-crc32"
+    assert blosc2.open(str(store.folder / "a.b2nd"))[...].tolist() == [[7, 7, 7], [7, 7, 7]]

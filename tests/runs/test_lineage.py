@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from maskfold.errors import MaskfoldError
-from maskfold.runs.lineage import Lineage, describe_leak, read_lineage, sights, write_lineage
+from maskfold.runs.lineage import Lineage, describe_leak, read_lineage, shows_any_of, sights, write_lineage
 
 
 def test_a_lineage_is_read_as_it_was_written(tmp_path):
@@ -39,3 +39,16 @@ def test_another_grouping_does_not_hide_a_photo_that_was_seen():
     seen = Lineage("cars", 0, sights(before), ())
     assert seen.leaks_into(sights(now)) == ["image car1_02"]
     assert sights(now) == ("group car1", "image car1_02", "image car1_03")
+
+
+def test_a_photo_is_found_again_by_its_group_its_name_or_its_content():
+    rows = pd.DataFrame(
+        {
+            "image_id": ["a", "b", "c", "d"],
+            "group": ["A", "B", "C", "D"],
+            "image_hash": ["1" * 32, "2" * 32, "3" * 32, None],
+        }
+    )
+    seen = ["group A", "image b", "content " + 16 * "3", "image A", "group d"]
+    assert shows_any_of(rows, seen).tolist() == [True, True, True, False]
+    assert shows_any_of(rows.drop(columns="image_hash"), seen).tolist() == [True, True, False, False]

@@ -79,15 +79,15 @@ def test_what_an_old_run_names_can_be_built(old):
 
 def test_the_same_run_of_today_goes_on_and_another_is_refused(old):
     identity = {"data": "abc", "folds": "def"}
-    old.begin(of_today(), identity=identity, overwrite=False)
-    old.begin(as_of_today(of_today()), identity=identity, overwrite=False)
+    old.begin(of_today(), identity=identity)
+    old.begin(as_of_today(of_today()), identity=identity)
     old.refuse_other(yaml.safe_load(OLD))
     with pytest.raises(MaskfoldError, match=r"freeze: \[\] before, \['stem'\] now"):
-        old.begin(of_today() | {"freeze": ["stem"]}, identity=identity, overwrite=False)
+        old.begin(of_today() | {"freeze": ["stem"]}, identity=identity)
     with pytest.raises(MaskfoldError, match=r"task\._target_: maskfold\.segmentation\..* before, elsewhere\.Task now"):
-        old.begin(of_today() | {"task": {"_target_": "elsewhere.Task"}}, identity=identity, overwrite=False)
+        old.begin(of_today() | {"task": {"_target_": "elsewhere.Task"}}, identity=identity)
     with pytest.raises(MaskfoldError, match=r"loss\._target_: .*losses\.Sum before, elsewhere\.Loss now"):
-        old.begin(of_today() | {"loss": {"_target_": "elsewhere.Loss"}}, identity=identity, overwrite=False)
+        old.begin(of_today() | {"loss": {"_target_": "elsewhere.Loss"}}, identity=identity)
 
 
 def test_a_name_is_moved_by_whole_words_and_the_longest_of_them():

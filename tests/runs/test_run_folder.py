@@ -26,7 +26,7 @@ ERROR = Monitor(name="val/error", mode="min", label="validation error")
 def folder(tmp_path):
     folder = RunFolder(tmp_path / "linknet34" / "fold0")
     folder.path.mkdir(parents=True)
-    folder.begin(CONFIG, identity=IDENTITY, overwrite=False)
+    folder.begin(CONFIG, identity=IDENTITY)
     return folder
 
 
@@ -53,7 +53,7 @@ def test_folder_says_what_was_run(folder):
 
 def test_same_run_goes_on(folder):
     folder.metrics.write_text("epoch\n0\n")
-    folder.begin(CONFIG, identity=IDENTITY, overwrite=False)
+    folder.begin(CONFIG, identity=IDENTITY)
     assert folder.metrics.exists()
 
 
@@ -70,7 +70,7 @@ def test_same_run_goes_on(folder):
 def test_another_run_is_refused_by_key_with_both_ways_out(folder, config, identity, told):
     folder.metrics.write_text("epoch\n0\n")
     with pytest.raises(MaskfoldError) as refusal:
-        folder.begin(config, identity=identity, overwrite=False)
+        folder.begin(config, identity=identity)
     message = str(refusal.value)
     assert told in message
     assert "name=" in message
@@ -79,29 +79,29 @@ def test_another_run_is_refused_by_key_with_both_ways_out(folder, config, identi
 
 
 def test_what_changes_no_result_may_differ(folder):
-    config = changed(trainer__num_workers=8, trainer__accelerator="cpu", overwrite=True)
+    config = changed(trainer__num_workers=8, trainer__accelerator="cpu")
     config["tracker"] = {"wandb": {"project": "maskfold"}}
     folder.checkpoints.mkdir()
-    folder.begin(config, identity=IDENTITY, overwrite=False)
+    folder.begin(config, identity=IDENTITY)
     assert folder.read_config() == CONFIG
     assert set(FREE_KEYS) == {"overwrite", "tracker", "trainer.num_workers", "trainer.accelerator"}
 
 
-def test_overwrite_removes_everything_but_the_lock(folder):
-    (folder.path / ".lock").write_text("")
+@pytest.mark.hostile("killed")
+@pytest.mark.parametrize("lost", ["config", "run"])
+def test_a_checkpoint_that_nobody_knows_the_configuration_of_is_no_run_to_go_on_with(folder, lost):
     folder.checkpoints.mkdir()
-    folder.last.write_text("old")
-    folder.finish({"epoch": 3}, monitor=DICE)
-    folder.begin(changed(seed=1), identity=IDENTITY, overwrite=True)
-    assert sorted(entry.name for entry in folder.path.iterdir()) == [".lock", "config.yaml", "run.json"]
-    assert folder.read_config()["seed"] == 1
+    folder.last.write_text("of another configuration")
+    getattr(folder, lost).unlink()
+    with pytest.raises(MaskfoldError, match=rf"{lost}\.[a-z]+: missing, so nobody knows .*overwrite=true"):
+        folder.begin(changed(seed=1), identity=IDENTITY)
 
 
 @pytest.mark.parametrize("written", [("config",), ("config", "run")])
 def test_a_run_of_which_nothing_came_gives_way_to_another(folder, written):
     for name in {"config", "run"} - {*written}:
         getattr(folder, name).unlink()
-    folder.begin(changed(seed=1), identity=IDENTITY, overwrite=False)
+    folder.begin(changed(seed=1), identity=IDENTITY)
     assert folder.read_config()["seed"] == 1
 
 
@@ -123,7 +123,7 @@ def test_no_run_and_damaged_files_are_named(folder, tmp_path):
     folder.config.write_text("name: [unclosed")
     folder.metrics.write_text("epoch\n0\n")
     with pytest.raises(MaskfoldError, match=r"config\.yaml: damaged"):
-        folder.begin(CONFIG, identity=IDENTITY, overwrite=False)
+        folder.begin(CONFIG, identity=IDENTITY)
     folder.config.write_text("")
     with pytest.raises(MaskfoldError, match=r"config\.yaml: damaged"):
         folder.read_config()

@@ -165,3 +165,22 @@ def test_a_step_looks_at_the_members_it_names(trained):
         expected = largest_hull((average(image.removesuffix(".jpg")) > cut).astype(np.uint8))
         assert 0 < expected.mean() < 1  # the mean with `mate` is object everywhere
         np.testing.assert_array_equal(decode(rle, 40, 60), expected)
+
+
+@pytest.mark.hostile("stale maps")
+def test_half_a_merge_is_not_gone_on_with_when_the_maps_have_changed(trained, monkeypatch):
+    """The maps say that they come from the same checkpoint as before, and there are others all the same."""
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("maskfold.stages.ensemble.write_submission", killed)
+        with pytest.raises(KeyboardInterrupt):
+            ensemble(config())
+    for fold in (0, 1):
+        store = ProbabilityStore(Path(f"experiments/tiny/fold{fold}/predictions/test"))
+        for image_id in store.paths():
+            store.write(image_id, np.full((40, 60), 255, np.uint8))
+
+    assert set(ensemble(config())["area"]) == {1.0}

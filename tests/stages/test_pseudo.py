@@ -8,12 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from maskfold import files
 from maskfold.config import compose
 from maskfold.data.loading import read_mask
 from maskfold.errors import MaskfoldError
 from maskfold.files import read_json
 from maskfold.masks.unconfidence import unconfidence
 from maskfold.prediction.store import ProbabilityStore
+from maskfold.pseudo.label_set import LabelSet
 from maskfold.runs.lineage import Lineage, read_lineage, sights, write_lineage
 from maskfold.stages.folds import folds
 from maskfold.stages.predict import predict
@@ -22,6 +24,8 @@ from maskfold.stages.train import train
 
 SET = Path("data/tiny/pseudo/linknet34")
 DATA = ["data=carvana", "data.name=tiny", "data.root=photos"]
+AGAIN = ["data=pairs", "data.root=again", "data.images=null", "data.test=test"]
+EMPTY = np.zeros((40, 60), np.uint8)  # a map of nothing
 
 
 def make_sure(member: str) -> None:
@@ -197,10 +201,10 @@ def write_folds_by_photo() -> None:
 def test_a_set_that_is_being_replaced_is_not_taken_for_whole(trained, monkeypatch):
     make()
 
-    def killed(_folder):
+    def killed(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("maskfold.files.clear", killed)
+    monkeypatch.setattr("maskfold.pseudo.label_set.LabelSet.begin", killed)
     with pytest.raises(KeyboardInterrupt):
         make("quantile=0.9", "overwrite=true")
     monkeypatch.undo()
@@ -218,3 +222,73 @@ def test_photos_of_a_validated_group_are_no_lessons(trained):
     make("quantile=1.0")
     ledger = pd.read_csv(SET / "ledger.csv", dtype={"group": str})
     assert ledger.loc[ledger["group"] == test_car, "fold"].tolist() == [1, 1]
+
+
+@pytest.mark.hostile("leaks")
+@pytest.mark.parametrize("copied", ["{}", "copy_of_{}"])
+def test_a_photo_that_a_fold_is_validated_on_is_no_lesson_in_another_group_or_under_another_name(trained, copied):
+    """The training photos once more, as photos to label: every fold may learn from those of the other fold alone."""
+    folder, stores = Path("again/test"), [Path(f"experiments/tiny/fold{fold}/predictions/again") for fold in (0, 1)]
+    folder.mkdir(parents=True)
+    for path in Path("photos/train").iterdir():
+        copy = Path(shutil.copy(path, folder / copied.format(path.name)))
+        for store in stores:
+            ProbabilityStore(store).write(copy.stem, np.where(np.arange(60) < 30, 10, 240).astype(np.uint8) + EMPTY)
+
+    make("quantile=1", "ensemble.members=[{experiment: tiny, store: again}]", *AGAIN)
+
+    split = pd.read_csv("data/tiny/folds.csv").set_index("image_id")["fold"]
+    ledger = pd.read_csv("data/again/pseudo/linknet34/ledger.csv")
+    taught = ledger["image_id"].str.removeprefix("copy_of_").map(split)
+    assert len(ledger) == 12
+    assert (taught != ledger["fold"]).all()
+
+
+@pytest.mark.hostile("leaks")
+@pytest.mark.parametrize("known", [True, False])
+def test_training_leaves_out_a_lesson_that_it_is_validated_on_by_its_content(trained, known):
+    """A set of an older version has no hashes of its photos: they are looked at."""
+    make("quantile=1.0")
+    labels = LabelSet(SET)
+    ledger, manifest = labels.read()
+    if not known:
+        ledger = ledger.drop(columns=["image_hash", "mask_hash"])
+        ledger.to_csv(SET / "ledger.csv", index=False)
+        files.write_json(SET / "manifest.json", manifest | {"ledger_sha256": files.sha256(SET / "ledger.csv")})
+    photo = "photos/test/000000000007_01.jpg"
+
+    rows, _ = labels.for_fold(0, data="tiny", held_out=[f"content {files.sha256(Path(photo))[:16]}"])
+
+    assert len(rows) == 7
+    assert photo not in set(rows["image"])
+
+
+@pytest.mark.hostile("damaged files")
+def test_a_label_that_is_not_the_one_that_was_written_is_refused(trained):
+    make("quantile=1.0")
+    first, second = sorted((SET / "fold0").iterdir())[:2]
+    first.write_bytes(second.read_bytes())
+    second.unlink()
+
+    with pytest.raises(MaskfoldError, match=rf"2 labels are damaged.*\n  {first}\n  {second}\n.*overwrite=true"):
+        student("student", 0, f"pseudo={SET}")
+    LabelSet(SET).for_fold(1, data="tiny", held_out=[])
+
+
+@pytest.mark.hostile("stale maps")
+def test_after_a_failure_scores_are_not_reused_for_new_maps(trained):
+    """No photo is sure of an object at first; then there are others in the same store, of the same origin."""
+    before = {path: path.read_bytes() for path in Path("experiments/tiny").rglob("*.b2nd")}
+    for path in before:
+        ProbabilityStore(path.parent).write(path.stem, EMPTY)
+    with pytest.raises(MaskfoldError, match="nothing to learn from"):
+        make("quantile=1.0")
+
+    for path, content in before.items():
+        files.write_bytes(path, content)
+    make("quantile=1.0")
+
+    ledger = pd.read_csv(SET / "ledger.csv")
+    maps = {fold: ProbabilityStore(Path(f"experiments/tiny/fold{fold}/predictions/test")) for fold in (0, 1)}
+    scores = [unconfidence(maps[row.fold].read(row.image_id)) for row in ledger.itertuples()]
+    assert ledger["unconfidence"].tolist() == pytest.approx(scores)

@@ -47,6 +47,24 @@ def test_a_disk_that_fills_in_training_leaves_no_half_checkpoint_and_the_run_goe
     pd.testing.assert_frame_equal(metrics(), undisturbed, check_exact=True)
 
 
+@pytest.mark.hostile("killed")
+def test_killed_while_it_removes_the_old_run_the_old_network_does_not_go_on(trained, monkeypatch):
+    undisturbed = metrics("seed=1")
+    metrics("overwrite=true")
+
+    def killed(path, **_):
+        if Path(path).exists():
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("shutil.rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            metrics("seed=1", "overwrite=true")
+
+    pd.testing.assert_frame_equal(metrics("seed=1"), undisturbed, check_exact=True)
+    assert sorted(path.name for path in RUN.parent.iterdir()) == ["fold0"]
+
+
 @pytest.mark.parametrize("damage", [Path.unlink, lambda photo: photo.write_bytes(photo.read_bytes()[:200])])
 def test_a_photo_that_goes_away_in_training_is_named_and_the_run_goes_on_when_it_is_back(trained, damage):
     undisturbed = metrics()

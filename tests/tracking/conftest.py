@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from maskfold.files import locked
 from maskfold.runs.run_folder import RunFolder
 from maskfold.tracking.mlflow_tracker import MlflowClient  # which keeps MLflow from calling home
 from maskfold.tracking.run import Run
@@ -17,10 +18,11 @@ def begun(tmp_path) -> Callable[..., Run]:
 
     def begin(*, overwrite: bool = False, name: str = "m") -> Run:
         folder = RunFolder(tmp_path / "experiments/m/fold2")
-        folder.path.mkdir(parents=True, exist_ok=True)
+        with locked(folder.path, anew=overwrite):
+            pass
         config = {"name": name, "fold": 2, "seed": 3, "optimizer": {"lr": 0.1}}
         config |= {"task": {"_target_": "colours.Colours"}, "freeze": []}
-        folder.begin(config, identity={"data": "d4", "folds": "f5"}, overwrite=overwrite)
+        folder.begin(config, identity={"data": "d4", "folds": "f5"})
         folder.metrics.write_text("epoch\n0\n")  # without it, nothing was trained and the run begins anew
         return Run(folder)
 

@@ -12,11 +12,13 @@ from typing import Any
 import pandas as pd
 
 from maskfold import files
-from maskfold.errors import MaskfoldError
+from maskfold.data.loading import content_hash
+from maskfold.errors import MaskfoldError, listing
 from maskfold.runs.layout import fold_name
-from maskfold.runs.lineage import Lineage, describe_leak, sight_of_group
+from maskfold.runs.lineage import Lineage, describe_leak, shows_any_of
 
-LEDGER = ["fold", "image_id", "group", "image", "mask", "teachers", "round", "unconfidence", "weight"]
+_HASHES = ["image_hash", "mask_hash"]
+LEDGER = ["fold", "image_id", "group", "image", "mask", "teachers", "round", "unconfidence", "weight", *_HASHES]
 
 
 class LabelSet:
@@ -29,17 +31,17 @@ class LabelSet:
         self.sheet = path / "labels.jpg"
         self.parts = path / "parts"
 
-    def begin(self, key: str, *, overwrite: bool) -> Path | None:
+    def begin(self, key: str, *, state: str) -> Path | None:
         """Make the folder this set's; return a folder for half-finished work, or None if the set is whole.
 
         Args:
             key: A hash of what the set is made of; no other set has it.
-            overwrite: Remove a whole set that is here.
+            state: A hash of that and of the maps as they are now; what was begun in another state is not gone on with.
 
         Raises:
             MaskfoldError: If there is a whole set of something else.
         """
-        if self.manifest.exists() and not overwrite:
+        if self.manifest.exists():
             if files.read_json(self.manifest).get("key") == key:
                 shutil.rmtree(self.parts, ignore_errors=True)
                 return None
@@ -47,9 +49,8 @@ class LabelSet:
                 f"{self.path}: holds pseudo-labels of other members, photos or choices. Keep them and give this set a "
                 "name of its own with ensemble.name=..., or replace them with overwrite=true."
             )
-        work = self.parts / key
-        if self.manifest.exists() or not work.is_dir():  # what is here is to be replaced, or half finished of another
-            self.manifest.unlink(missing_ok=True)  # first: without it nothing here is taken for whole
+        work = self.parts / state
+        if not work.is_dir():  # what is here is half finished, of something else
             files.clear(self.path)
             work.mkdir(parents=True)
         return work
@@ -78,11 +79,11 @@ class LabelSet:
                 f"{self.ledger}: missing or changed since the set was made, so what it says of the teachers may be "
                 "wrong. Make the set again with overwrite=true."
             )
-        text = {"image_id": str, "group": str, "image": str, "mask": str, "teachers": str}
+        text = dict.fromkeys(["image_id", "group", "image", "mask", "teachers", *_HASHES], str)
         return pd.read_csv(self.ledger, dtype=text, keep_default_na=False), manifest
 
     def for_fold(self, fold: int, *, data: str, held_out: Sequence[str]) -> tuple[pd.DataFrame, Lineage]:
-        """Return what a fold may learn from: rows with `image_id`, `image`, `mask`, `group`, `weight` and `soft`.
+        """Return what a fold may learn from: rows of the ledger, and `soft`, whether masks are probabilities.
 
         Args:
             fold: The fold to be trained.
@@ -114,6 +115,25 @@ class LabelSet:
         if leaking:
             reason = describe_leak(leaking, teacher=f"a teacher of {self.path}", student=f"fold {fold} of this split")
             raise MaskfoldError(f"{reason} Train on the split that the set was made for, or make a set for this one.")
-        rows = ledger[(ledger["fold"] == fold) & ~ledger["group"].map(sight_of_group).isin(held_out)]
-        masks = [str(self.path / mask) for mask in rows["mask"]]
-        return rows.assign(mask=masks, soft=manifest["soft"]), lineage
+        rows = ledger[ledger["fold"] == fold]
+        if "image_hash" not in rows:  # a set of an older version
+            rows = rows.assign(image_hash=rows["image"].map(content_hash))
+        rows = rows[~shows_any_of(rows, held_out)]
+        rows = rows.assign(mask=[str(self.path / mask) for mask in rows["mask"]], soft=manifest["soft"])
+        self._refuse_changed_masks(rows)
+        return rows, lineage
+
+    def _refuse_changed_masks(self, rows: pd.DataFrame) -> None:
+        """Refuse labels that are not those that were written; those of an older version are taken as they are."""
+        if "mask_hash" not in rows:
+            return
+        changed = [row.mask for row in rows.itertuples() if not _is_still(Path(row.mask), row.mask_hash)]
+        if changed:
+            raise MaskfoldError(
+                f"{self.path}: {len(changed)} labels are damaged, or were replaced, since the set was made:\n"
+                f"{listing(changed)}\nMake the set again with overwrite=true."
+            )
+
+
+def _is_still(path: Path, content: str) -> bool:
+    return path.is_file() and content_hash(path) == content

@@ -14,6 +14,8 @@ from maskfold import files
 from maskfold.errors import MaskfoldError, listing
 from maskfold.runs.run_folder import RunFolder
 
+_DIGITS = 16  # of a hash: no two of some millions of files share them
+
 
 @dataclass(frozen=True)
 class Lineage:
@@ -37,11 +39,24 @@ class Lineage:
 
 
 def sights(rows: pd.DataFrame) -> tuple[str, ...]:
-    """Return what rows of the image table show, sorted: `group <name>` and `image <id>` of each.
+    """Return what rows of the image table show, sorted: `group <name>`, `image <id>` and `content <hash>` of each.
 
     Images as well as groups: another `data.group` gives every group another name, and the photos stay the same.
+    Contents as well as images: another folder gives every photo another name.
     """
-    return tuple(sorted({*map(sight_of_group, rows["group"]), *("image " + name for name in rows["image_id"])}))
+    return tuple(sorted({sight for column in _sights(rows) for sight in column.dropna()}))
+
+
+def shows_any_of(rows: pd.DataFrame, sights: Iterable[str]) -> pd.Series:
+    """Tell of each row of the image table whether its group, its id or its content is among `sights`."""
+    group, image, content = (column.isin({*sights}) for column in _sights(rows))
+    return group | image | content
+
+
+def _sights(rows: pd.DataFrame) -> tuple[pd.Series, pd.Series, pd.Series]:
+    """Return each row's group, id and content as they are written among `sights`; what is not known is missing."""
+    hashes = rows["image_hash"] if "image_hash" in rows else pd.Series(None, rows.index, dtype="str")
+    return rows["group"].map(sight_of_group), "image " + rows["image_id"], "content " + hashes.str[:_DIGITS]
 
 
 def sight_of_group(group: str) -> str:

@@ -55,23 +55,24 @@ class RunFolder:
         """Return the folder of the maps of a split, or of another name; see `run_of` for the way back."""
         return self.predictions / name
 
-    def begin(self, config: dict[str, Any], *, identity: dict[str, str], overwrite: bool) -> None:
+    def begin(self, config: dict[str, Any], *, identity: dict[str, str]) -> None:
         """Make the folder this run's, or find that it already is.
 
         Args:
             config: The resolved configuration, which is written down without credentials.
             identity: What else makes a run what it is: fingerprints of data and folds.
-            overwrite: Remove everything an earlier run left here first.
 
         Raises:
-            MaskfoldError: If something was trained here with another configuration, other data or other folds, or the
-                folder's own files are damaged.
+            MaskfoldError: If something was trained here with another configuration, other data or other folds, or
+                nobody knows with which, or the folder's own files are damaged.
         """
-        if overwrite:
-            self.finished.unlink(missing_ok=True)  # first: without it nothing here is taken for finished
-            files.clear(self.path)
-        begun = self.config.exists() and self.run.exists()
-        if begun and (self.metrics.exists() or self.checkpoints.exists()):
+        if self.metrics.exists() or self.checkpoints.exists():
+            for path in (self.config, self.run):
+                if not path.exists():
+                    raise MaskfoldError(
+                        f"{path}: missing, so nobody knows how what is in this folder was trained. Give this run a "
+                        "folder of its own with name=..., or begin anew with overwrite=true."
+                    )
             self.refuse_other(config, identity)
             return
         files.write_text(self.config, yaml.safe_dump(censored_tree(config), sort_keys=False))

@@ -20,7 +20,7 @@ from maskfold.ensembling.fusion import (
     leaves_of_passes,
     refuse_other_networks,
 )
-from maskfold.ensembling.manifest import data_of, ingredients, newest_map, refuse_other_data
+from maskfold.ensembling.manifest import data_of, ingredients, last_changes, newest_map, refuse_other_data
 from maskfold.ensembling.merge import MergeJob, merge_with_repair, open_steps, read_masks
 from maskfold.ensembling.recipe import Recipe
 from maskfold.ensembling.tree import open_members
@@ -59,8 +59,8 @@ def ensemble(config: DictConfig) -> pd.DataFrame:
     if config.split == "test":
         refuse_other_data([*usual_leaves, *repair_leaves], manifest["data"])
     with files.locked(result.path):
-        newest = newest_map([*usual_leaves, *repair_leaves])
-        state = json.dumps([manifest, newest])  # parts of anything else are not gone on with
+        used = [*usual_leaves, *repair_leaves]
+        state = json.dumps([manifest, newest_map(used), last_changes(used)])  # parts of anything else: not gone on with
         key = hashlib.sha256(state.encode()).hexdigest()[:16]
         opened = (
             tuple(open_members(part, photos["image_id"], split=config.split)) for part in (usual_leaves, repair_leaves)

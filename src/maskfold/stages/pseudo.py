@@ -12,8 +12,9 @@ from omegaconf import DictConfig
 
 from maskfold import files
 from maskfold.config import EXPERIMENTS, build, resolved
+from maskfold.data.loading import content_hash
 from maskfold.data.table import fingerprint
-from maskfold.ensembling.manifest import data_of, ingredients, refuse_other_data
+from maskfold.ensembling.manifest import data_of, ingredients, last_changes, newest_map, refuse_other_data
 from maskfold.ensembling.merge import MergeJob, merge
 from maskfold.ensembling.recipe import Recipe
 from maskfold.ensembling.tree import leaves, open_members
@@ -25,7 +26,7 @@ from maskfold.pseudo.labelling import Labeller, draw_sheet, write_labels
 from maskfold.pseudo.selection import confident
 from maskfold.pseudo.teachers import Teachers, teachers_of_folds
 from maskfold.runs.layout import fold_name
-from maskfold.runs.lineage import sight_of_group
+from maskfold.runs.lineage import shows_any_of
 
 log = logging.getLogger(__name__)
 
@@ -54,9 +55,9 @@ def pseudo(config: DictConfig) -> LabelSet:
         "members": ingredients(members),
         **choices,
     }
-    with files.locked(labels.path):
-        key = hashlib.sha256(json.dumps(manifest).encode()).hexdigest()[:16]
-        work = labels.begin(key, overwrite=config.overwrite)
+    with files.locked(labels.path, anew=config.overwrite):
+        key = _hash(manifest)
+        work = labels.begin(key, state=_hash([key, newest_map(members), last_changes(members)]))
         if work is None:
             log.info("%s is finished; overwrite=true makes it again.", labels.path)
             return labels
@@ -70,22 +71,33 @@ def pseudo(config: DictConfig) -> LabelSet:
     return labels
 
 
+def _hash(content: object) -> str:
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+
+
 def _label(
     recipe: Recipe, config: DictConfig, photos: pd.DataFrame, labels: LabelSet, work: Path, teachers: Teachers
 ) -> pd.DataFrame:
     """Write a fold's labels; return its rows of the ledger."""
     fold, lineage = teachers.fold, teachers.lineage
-    # A photo of a group that the fold is validated on would show the network what it is to be tested with.
-    photos = photos[~photos["group"].map(sight_of_group).isin(lineage.held_out)].reset_index(drop=True)
+    # A photo that the fold is validated on, or of its group, would show the network what it is to be tested with.
+    photos = photos[~shows_any_of(photos, lineage.held_out)].reset_index(drop=True)
+    if photos.empty:
+        raise MaskfoldError(
+            f"Fold {fold} of {teachers.leaves[0].name} is validated on every photo to be labelled, or on one of "
+            "its group, so there is nothing to learn from. Name other photos with data=..."
+        )
     sources = tuple(open_members(teachers.leaves, photos["image_id"], split="test"))
     job = MergeJob(sources, recipe.threshold, (), work / fold_name(fold))
     scores = merge(job, photos, description=f"fold {fold}: score", jobs=config.jobs)
     taken = confident(scores, quantile=config.quantile, empty=config.empty)[["image_id", "unconfidence"]]
     labeller = Labeller(sources, config.soft, recipe.threshold, recipe.postprocess, partial(labels.mask, fold))
     write_labels(labeller, taken["image_id"].tolist(), description=f"fold {fold}: label", jobs=config.jobs)
-    return taken.merge(photos[["image_id", "group", "image"]], on="image_id").assign(
+    masks = [labels.mask(fold, image_id) for image_id in taken["image_id"]]
+    return taken.merge(photos[["image_id", "group", "image", "image_hash"]], on="image_id").assign(
         fold=fold,
-        mask=[str(labels.mask(fold, image_id).relative_to(labels.path)) for image_id in taken["image_id"]],
+        mask=[str(mask.relative_to(labels.path)) for mask in masks],
+        mask_hash=[content_hash(mask) for mask in masks],
         teachers=" ".join(teachers.names),
         round=lineage.round,
         weight=config.weight,

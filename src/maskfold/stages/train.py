@@ -33,8 +33,8 @@ def train(config: DictConfig) -> dict[str, float]:
     folder = MemberFolder(EXPERIMENTS / config.name).run(config.fold)
     if rank_zero_only.rank != 0:  # one of several processes of one run, whose first one keeps the folder
         return _fit(config, parts, rows, folder)
-    with locked(folder.path):
-        folder.begin(recorded(config), identity=rows.identity, overwrite=config.overwrite)
+    with locked(folder.path, anew=config.overwrite):
+        folder.begin(recorded(config), identity=rows.identity)
         write_lineage(folder.path, rows.lineage)
         if folder.finished.exists():
             log.info("%s is finished; overwrite=true trains it again.", folder.path)
