@@ -12,7 +12,7 @@ import pandas as pd
 
 from maskfold.data.checks import positions
 from maskfold.data.loading import SUFFIXES
-from maskfold.data.table import COLUMNS, check
+from maskfold.data.table import METADATA, check
 from maskfold.errors import MaskfoldError, listing
 
 _NO_IMAGES = pd.DataFrame(columns=["stem", "path"], dtype="str")  # of a folder that is not there
@@ -76,7 +76,8 @@ class Carvana(Source):
     """The layout of Kaggle's Carvana Image Masking Challenge, which the studio generator keeps to.
 
     `train/<car>_<view>.jpg`, `train_masks/<car>_<view>_mask.gif`, `test/<car>_<view>.jpg` and `metadata.csv`, whose
-    rows are joined to the photos by its column `id`. Either split may be absent, and so may the metadata.
+    rows are joined to the photos by its column `id`, as columns `meta.<name>`. Either split may be absent, and so may
+    the metadata.
     """
 
     def table(self) -> pd.DataFrame:
@@ -263,10 +264,8 @@ def _with_metadata(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     doubles = metadata.loc[metadata["id"].duplicated(), "id"]
     if len(doubles):
         raise MaskfoldError(f"{path}: {len(doubles)} cars have several rows: {doubles.iloc[0]} is the first. Keep one.")
-    taken = sorted(set(metadata.columns) & set(COLUMNS))
-    if taken:
-        raise MaskfoldError(f"{path}: rename the columns {', '.join(taken)}; the image table has its own.")
-    return table.merge(metadata, left_on="group", right_on="id", how="left").drop(columns="id")
+    metadata = metadata.set_index("id").add_prefix(METADATA)
+    return table.merge(metadata, left_on="group", right_index=True, how="left")
 
 
 def _pattern(key: str, expression: str) -> re.Pattern[str]:

@@ -50,13 +50,14 @@ SCHEMA = pa.DataFrameSchema(
     },
 )
 COLUMNS = list(SCHEMA.columns)
+METADATA = "meta."  # what the names of metadata columns begin with, so that none is taken for one of a stage's own
 _PATHS = ["image", "mask"]
 
 _log = logging.getLogger(__name__)
 
 
 def validate(table: pd.DataFrame) -> pd.DataFrame:
-    """Check the image table's columns, types and ranges; other columns are free metadata.
+    """Check the image table's columns, types and ranges; other columns are free metadata and are called `meta.<name>`.
 
     Columns: `image_id` (unique), `image` (path), `group` (all photos of one object), `view` ("" where there is none),
     `split` (`train` or `test`), `height` and `width` (pixels, upright). These may be absent, or missing in a row:
@@ -64,8 +65,9 @@ def validate(table: pd.DataFrame) -> pd.DataFrame:
     `content_hash`). `check` gives all of them, missing where there is no mask.
 
     Raises:
-        MaskfoldError: If a column is missing or a value is wrong; the message lists them.
+        MaskfoldError: If a column is missing, a value is wrong, or a column has another name; the message lists them.
     """
+    _refuse_other_columns(table)
     try:
         return SCHEMA.validate(table, lazy=True)
     except pa.errors.SchemaErrors as error:
@@ -74,6 +76,26 @@ def validate(table: pd.DataFrame) -> pd.DataFrame:
             f"{case.column or case.failure_case}: {case.failure_case!r}: {case.check}" for case in cases.itertuples()
         ]
         raise MaskfoldError(f"The image table is wrong in {len(wrong)} places:\n{listing(wrong)}") from error
+
+
+def _refuse_other_columns(table: pd.DataFrame) -> None:
+    others = sorted(str(column) for column in {*table.columns} - {*COLUMNS, *metadata_columns(table)})
+    if others:
+        raise MaskfoldError(
+            f"The image table has columns of its source's own: {', '.join(others)}. Metadata is called "
+            f"{METADATA}<name>, such as {METADATA}{others[0]}, so that it is never taken for a weight or a label."
+        )
+
+
+def metadata_columns(table: pd.DataFrame) -> list[str]:
+    """Return the names of the metadata columns."""
+    return [column for column in table.columns if str(column).startswith(METADATA)]
+
+
+def metadata_title(column: str) -> str:
+    """Return what a metadata column is called for readers: its own name, unless the image table has one of that."""
+    name = column.removeprefix(METADATA)
+    return column if name in COLUMNS else name
 
 
 def fingerprint(table: pd.DataFrame) -> str:
@@ -120,11 +142,12 @@ def check(
         The good rows with all columns of `validate`, its own first.
 
     Raises:
-        MaskfoldError: If images have problems and `on_error` is `raise`, if none is left, or `on_error` is unknown.
+        MaskfoldError: If images have problems and `on_error` is `raise`, if none is left, `on_error` is unknown, or the
+            table has a column of another name.
     """
     if on_error not in ("raise", "skip"):
         raise MaskfoldError(f"data.on_error={on_error}: there are two ways, raise and skip.")
-    free = [column for column in table.columns if column not in COLUMNS]
+    _refuse_other_columns(table)
     table = table.assign(**{column: table.get(column, pd.Series(dtype="str")).astype("str") for column in _PATHS})
     checked = _with_verdicts(table, verdicts(_files(table), cache=cache, jobs=jobs))
     problems = _problems(checked, needs_masks=needs_masks)
@@ -133,7 +156,7 @@ def check(
         problems = problems.mask(scaled, "")
     if (problems != "").any():
         _report(name, checked, problems, on_error=on_error, rescued=0 if resize_masks else int(scaled.sum()))
-    return validate(checked.loc[problems == "", COLUMNS + free].reset_index(drop=True))
+    return validate(checked.loc[problems == "", COLUMNS + metadata_columns(table)].reset_index(drop=True))
 
 
 def _files(table: pd.DataFrame) -> pd.DataFrame:
