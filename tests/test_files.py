@@ -163,3 +163,15 @@ def test_a_forked_process_does_not_keep_the_folder_when_its_parent_lets_go(tmp_p
     os.waitpid(pid, 0)
     for end in (wait, hear, ready):
         os.close(end)
+
+
+@pytest.mark.hostile("names and paths")
+@pytest.mark.parametrize("name", ["../x", "a/../b", "/x", "", ".", "a\nb", "a\rb", "\udcff"])
+def test_a_name_that_leads_out_of_its_folder_or_can_be_no_files_is_refused(name):
+    with pytest.raises(MaskfoldError, match=r"^some\.key="):
+        files.check_inside(name, what="some.key")
+
+
+@pytest.mark.parametrize("name", ["x", "a/b.png", "...", "ü, 'é\"", " a"])
+def test_other_names_are_taken_as_they_are(name):
+    assert files.check_inside(name, what="some.key") == name

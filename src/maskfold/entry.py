@@ -3,6 +3,7 @@
 import functools
 import logging
 import os
+import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -14,13 +15,14 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig
-from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, ValidationError
 
 from maskfold.command.catalogue import options, stages
 from maskfold.command.helping import explain
 from maskfold.config import finish, overrides_of, unknown_key
 from maskfold.errors import MaskfoldError
 from maskfold.places import CONF
+from maskfold.values import advice
 
 _FULL_ERROR = "HYDRA_FULL_ERROR"
 
@@ -97,6 +99,10 @@ def _errors_as_they_are() -> Iterator[None]:
 def _refusal(stage: str, error: HydraException) -> str:
     """Return the message about a command line that Hydra refuses; for an unknown key, with the keys that there are."""
     cause = error.__cause__
+    if isinstance(cause, ValidationError) and cause.parent_node is not None:
+        wanted, value = advice(cause.parent_node, f"{cause.key}"), re.match("Value '(.*?)'", f"{cause}", re.DOTALL)
+        if wanted and value:
+            return f"{cause.full_key}={value[1]}: {wanted}"
     if not isinstance(cause, ConfigKeyError | ConfigAttributeError) or cause.parent_node is None:
         return f"{error}" if cause is None else f"{error}\n{cause}"
     prefix, dot, _ = cause.full_key.rpartition(".")

@@ -160,12 +160,6 @@ def test_a_changed_ledger_and_a_missing_set_are_refused(trained):
         student("student", 0, f"pseudo={SET}")
 
 
-@pytest.mark.parametrize("weight", ["0", "-0.5", "1.5", "nan"])
-def test_a_weight_that_is_none_is_refused(trained, weight):
-    with pytest.raises(MaskfoldError, match=r"weight=.*above 0 and up to 1"):
-        make(f"weight={weight}")
-
-
 def test_maps_of_unknown_origin_may_not_teach(trained):
     shutil.copytree("experiments/tiny/fold0/predictions/test", "mate/maps/test")
     with pytest.raises(MaskfoldError, match="nobody knows what this member was trained on"):

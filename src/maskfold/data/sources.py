@@ -14,6 +14,7 @@ from maskfold.data.checks import positions
 from maskfold.data.loading import SUFFIXES
 from maskfold.data.table import METADATA, check
 from maskfold.errors import MaskfoldError, listing
+from maskfold.files import check_inside
 
 _NO_IMAGES = pd.DataFrame(columns=["stem", "path"], dtype="str")  # of a folder that is not there
 _NO_ROWS = pd.DataFrame(columns=["image_id", "image", "mask", "split"], dtype="str")
@@ -37,7 +38,7 @@ class Source(ABC):
         """
         self.root = Path(root).expanduser()
         self.name = self.root.resolve().name if name is None else str(name)
-        if self.name in ("", ".", "..") or "/" in self.name:
+        if "/" in check_inside(self.name, what="data.name"):
             raise MaskfoldError(f"data.name={self.name}: give a plain name, which becomes a folder in data/.")
         self._on_error = on_error
         self._resize_masks = resize_masks

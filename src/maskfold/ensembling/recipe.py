@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from maskfold.errors import MaskfoldError
+from maskfold.files import check_inside
 
 Step = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """`(probability (H, W) uint8, mask (H, W) uint8 in {0, 1}) -> mask`."""
@@ -78,7 +79,8 @@ class Recipe:
         repair: What is done with the worst images; None does nothing.
 
     Raises:
-        MaskfoldError: If the threshold is out of range, or a step or the repair is not one.
+        MaskfoldError: If the name leads out of `submissions/`, the threshold is out of range, or a step or the repair
+            is not one.
     """
 
     def __init__(
@@ -90,7 +92,7 @@ class Recipe:
         postprocess: Sequence[Step] = (),
         repair: Repair | None = None,
     ) -> None:
-        self.name = name
+        self.name = check_inside(name, what="ensemble.name")
         self.members = members
         self.threshold = check_threshold(threshold)
         self.postprocess = check_steps(postprocess)

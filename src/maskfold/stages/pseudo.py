@@ -18,7 +18,6 @@ from maskfold.ensembling.merge import MergeJob, merge
 from maskfold.ensembling.recipe import Recipe
 from maskfold.ensembling.tree import leaves, open_members
 from maskfold.entry import entry_point
-from maskfold.errors import MaskfoldError
 from maskfold.prediction.splits import photos_of
 from maskfold.pseudo.label_set import LabelSet
 from maskfold.pseudo.labelling import Labeller, draw_sheet, write_labels
@@ -32,8 +31,6 @@ log = logging.getLogger(__name__)
 
 def pseudo(config: DictConfig) -> LabelSet:
     """Write `data/<name>/pseudo/<ensemble>/`: labels of confident photos for every fold, and their ledger."""
-    if not 0 < config.weight <= 1:
-        raise MaskfoldError(f"weight={config.weight}: above 0 and up to 1, which is what a true mask counts.")
     recipe: Recipe = build(config.ensemble)
     members = leaves(recipe.members, split="test", experiments=EXPERIMENTS)
     source = build(config.data or data_of(members))
