@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 import pandera.pandas as pa
 
 from maskfold.data.checks import positions, verdicts
+from maskfold.data.headers import MOST_PIXELS
 from maskfold.data.verdict_cache import KINDS
 from maskfold.errors import MaskfoldError, listing
 
@@ -19,6 +21,7 @@ _BARE = "train photos without a mask"
 _UNUSABLE = "masks that cannot be used"
 _SCALED = "masks of another size than their photo, in its aspect ratio"
 _STRETCHED = "masks of another size than their photo, in another aspect ratio"
+_STRAY = "links, folders and names among them that no image can have"
 _REASONS = ["", _ORPHAN, _UNREADABLE, _BARE, _UNUSABLE, _SCALED, _STRETCHED]
 _FINGERPRINT_ROWS = 2**16  # written at a time, so that the text of millions is never whole in memory
 
@@ -51,6 +54,7 @@ SCHEMA = pa.DataFrameSchema(
 )
 COLUMNS = list(SCHEMA.columns)
 METADATA = "meta."  # what the names of metadata columns begin with, so that none is taken for one of a stage's own
+STRAYS = "strays"  # in a source's table's attrs: what lies in its folders and cannot be an image of it
 _PATHS = ["image", "mask"]
 
 _log = logging.getLogger(__name__)
@@ -120,6 +124,7 @@ def check(
     name: str = "data",
     on_error: str = "raise",
     resize_masks: bool = False,
+    max_pixels: int = MOST_PIXELS,
     needs_masks: bool = True,
     cache: Path | None = None,
     jobs: int = -1,
@@ -130,10 +135,11 @@ def check(
 
     Args:
         table: The columns of `validate` but for those added here. `image` is missing for a mask without a photo; there
-            may be no column `mask`.
+            may be no column `mask`. What `attrs[STRAYS]` lists is reported as well.
         name: What messages call the data.
         on_error: `raise`, or `skip` to leave out the images with problems and log how many.
         resize_masks: Accept a mask of another size whose aspect ratio is the photo's (within 1 %).
+        max_pixels: The most pixels of a photo or mask; a larger one is refused by its header, before it is decoded.
         needs_masks: Whether a train photo without a mask is a problem, as it is for segmentation.
         cache: Where to remember what was seen, see `verdicts`.
         jobs: Processes; -1 is one per core.
@@ -148,14 +154,16 @@ def check(
     if on_error not in ("raise", "skip"):
         raise MaskfoldError(f"data.on_error={on_error}: there are two ways, raise and skip.")
     _refuse_other_columns(table)
+    strays = table.attrs.get(STRAYS, [])
     table = table.assign(**{column: table.get(column, pd.Series(dtype="str")).astype("str") for column in _PATHS})
-    checked = _with_verdicts(table, verdicts(_files(table), cache=cache, jobs=jobs))
+    checked = _with_verdicts(table, verdicts(_files(table), max_pixels=max_pixels, cache=cache, jobs=jobs))
     problems = _problems(checked, needs_masks=needs_masks)
     scaled = problems == _SCALED
     if resize_masks:
         problems = problems.mask(scaled, "")
-    if (problems != "").any():
-        _report(name, checked, problems, on_error=on_error, rescued=0 if resize_masks else int(scaled.sum()))
+    if (problems != "").any() or strays:
+        rescued = 0 if resize_masks else int(scaled.sum())
+        _report(name, checked, problems, strays, on_error=on_error, rescued=rescued)
     return validate(checked.loc[problems == "", COLUMNS + metadata_columns(table)].reset_index(drop=True))
 
 
@@ -217,23 +225,26 @@ def _listed(rows: pd.DataFrame, reason: str) -> str:
     return listing((rows["mask"] + ": " + mask_size + ", its photo " + size).array)
 
 
-def _report(name: str, rows: pd.DataFrame, problems: pd.Series, *, on_error: str, rescued: int) -> None:
+def _report(
+    name: str, rows: pd.DataFrame, problems: pd.Series, strays: Sequence[object], *, on_error: str, rescued: int
+) -> None:
     """List what is wrong by reason and file: as an error that says both ways out, or in the log."""
-    lists = "\n".join(
+    lists = [
         f"{reason} ({len(of_reason)}):\n{_listed(of_reason, reason)}"
         for reason in problems[problems != ""].unique()
         for of_reason in [rows[problems == reason]]
-    )
+    ]
+    if strays:
+        lists.append(f"{_STRAY} ({len(strays)}):\n{listing(strays)}")
     wrong = int((problems != "").sum())
     left = len(problems) - wrong
+    count = f"{wrong} of {len(problems)} images" + (f" and {len(strays)} other things" if strays else "")
     if on_error == "skip" and left:
-        _log.warning(
-            "%s: left out %d of %d images (data.on_error=skip), %d remain.\n%s", name, wrong, len(problems), left, lists
-        )
+        _log.warning("%s: left out %s (data.on_error=skip), %d remain.\n%s", name, count, left, "\n".join(lists))
         return
     ways = ["Mend or remove the files"]
     if left:
-        ways.append(f"leave these images out with data.on_error=skip ({left} remain)")
+        ways.append(f"leave these out with data.on_error=skip ({left} remain)")
     if rescued:
         ways.append(f"accept {rescued} of these masks, resized by nearest neighbour, with data.resize_masks=true")
-    raise MaskfoldError(f"{name}: {wrong} of {len(problems)} images cannot be used.\n{lists}\n{', or '.join(ways)}.")
+    raise MaskfoldError("\n".join([f"{name}: {count} cannot be used.", *lists, f"{', or '.join(ways)}."]))

@@ -14,7 +14,7 @@ from maskfold.runs.monitor import Monitor
 from maskfold.runs.renamed import MONITOR, as_of_today
 
 # Keys that may differ between two starts of one run: they change how fast it goes or who watches, not what comes out.
-FREE_KEYS = ("overwrite", "tracker", "trainer.num_workers", "trainer.accelerator")
+FREE_KEYS = ("overwrite", "tracker", "trainer.num_workers", "trainer.accelerator", "data.max_pixels")
 
 
 class RunFolder:
