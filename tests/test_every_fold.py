@@ -58,12 +58,6 @@ def test_the_first_that_fails_ends_it_with_its_status(stage):
     assert len(Path("told").read_text().splitlines()) == 2
 
 
-@pytest.mark.parametrize("fold", ["x", ""])
-def test_another_word_is_refused(stage, fold):
-    with pytest.raises(MaskfoldError, match=f"fold={fold}: give an Integer, which counts from 0, or all"):
-        for_each_fold(stage, lambda config: [0])(told(fold))
-
-
 def test_the_folds_of_a_split_and_of_a_member(workplace, tmp_path):
     assert folds_of_split(compose("train", workplace)) == [0, 1]
     assert folds_of_split(compose("train", ["experiment=unet_scratch"])) == [*range(7)]

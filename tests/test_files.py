@@ -251,3 +251,15 @@ def test_a_folder_that_cannot_be_moved_is_named(old_run, monkeypatch):
     ):
         pass
     assert (old_run / "config.yaml").exists()
+
+
+@pytest.mark.hostile("names and paths")
+@pytest.mark.parametrize("name", ["../x", "a/../b", "/x", "", ".", "a\nb", "a\rb", "\udcff"])
+def test_a_name_that_leads_out_of_its_folder_or_can_be_no_files_is_refused(name):
+    with pytest.raises(MaskfoldError, match=r"^some\.key="):
+        files.check_inside(name, what="some.key")
+
+
+@pytest.mark.parametrize("name", ["x", "a/b.png", "...", "ü, 'é\"", " a"])
+def test_other_names_are_taken_as_they_are(name):
+    assert files.check_inside(name, what="some.key") == name

@@ -24,6 +24,7 @@ from maskfold.runs.layout import EXPERIMENTS as EXPERIMENTS
 from maskfold.runs.layout import SUBMISSIONS as SUBMISSIONS
 from maskfold.schemas import STAGES as STAGES
 from maskfold.trust import name_parts
+from maskfold.values import refuse_values
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ def compose(stage: str, overrides: list[str], *, choices: bool = False) -> DictC
 
     Raises:
         hydra.errors.ConfigCompositionException: If a key or a group's option is unknown, or a value has the wrong type.
-        MaskfoldError: If `+key=value` forces a key where a type says which there are.
+        MaskfoldError: If `+key=value` forces a key where a type says which there are, or a value is out of its range.
     """
     running = GlobalHydra.instance().is_initialized()  # called by another stage, whose folder is the same
     with nullcontext() if running else hydra.initialize_config_dir(CONF, version_base="1.3"):
@@ -49,7 +50,7 @@ def compose(stage: str, overrides: list[str], *, choices: bool = False) -> DictC
 
 
 def finish(stage: str, config: DictConfig, overrides: Sequence[str]) -> DictConfig:
-    """Do what Hydra leaves undone: a group that was chosen by hand beats an experiment; nothing is forced in.
+    """Do what Hydra leaves undone: a chosen group beats an experiment, nothing is forced in, values are in their range.
 
     Args:
         stage: A name of `STAGES`.
@@ -57,11 +58,12 @@ def finish(stage: str, config: DictConfig, overrides: Sequence[str]) -> DictConf
         overrides: What Hydra composed it from, `hydra.searchpath=...` among them.
 
     Raises:
-        MaskfoldError: If `+key=value` forces a key where a type says which there are.
+        MaskfoldError: If `+key=value` forces a key where a type says which there are, or a value is out of its range.
     """
     _prefer_chosen_groups(stage, config, overrides)
     _refuse_forced(config)
     name_parts(OmegaConf.to_container(config, resolve=False))
+    refuse_values(config)
     return config
 
 

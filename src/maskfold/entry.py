@@ -3,6 +3,7 @@
 import functools
 import logging
 import os
+import re
 import sys
 import traceback
 import warnings
@@ -16,7 +17,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig
-from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandatoryValue, ValidationError
 
 from maskfold.command.catalogue import options, stages
 from maskfold.command.helping import explain
@@ -24,6 +25,7 @@ from maskfold.config import finish, overrides_of, unknown_key
 from maskfold.credentials import CensoringFormatter, censored
 from maskfold.errors import MaskfoldError
 from maskfold.places import CONF
+from maskfold.values import advice
 
 _FULL_ERROR = "HYDRA_FULL_ERROR"
 
@@ -100,6 +102,10 @@ def _errors_as_they_are() -> Iterator[None]:
 def _refusal(stage: str, error: HydraException) -> str:
     """Return the message about a command line that Hydra refuses; for an unknown key, with the keys that there are."""
     cause = error.__cause__
+    if isinstance(cause, ValidationError) and cause.parent_node is not None:
+        wanted, value = advice(cause.parent_node, f"{cause.key}"), re.match("Value '(.*?)'", f"{cause}", re.DOTALL)
+        if wanted and value:
+            return f"{cause.full_key}={value[1]}: {wanted}"
     if not isinstance(cause, ConfigKeyError | ConfigAttributeError) or cause.parent_node is None:
         return f"{error}" if cause is None else f"{error}\n{cause}"
     prefix, dot, _ = cause.full_key.rpartition(".")

@@ -12,8 +12,7 @@ from maskfold.config import EXPERIMENTS, build, overrides_of
 from maskfold.data.folds import fold_numbers, split_path
 from maskfold.errors import MaskfoldError
 from maskfold.runs.layout import MemberFolder
-
-ALL = "all"
+from maskfold.schemas import ALL
 
 
 def for_each_fold(
@@ -32,8 +31,6 @@ def for_each_fold(
     def run(config: DictConfig) -> Any:
         if isinstance(config.fold, int):
             return stage(config)
-        if config.fold != ALL:
-            raise MaskfoldError(f"fold={config.fold}: give an Integer, which counts from 0, or {ALL}.")
         for fold in folds(config):
             _run_alone(stage.__name__, fold, overrides_of(config))
         return None

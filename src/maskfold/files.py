@@ -4,16 +4,18 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import IO
 
 from maskfold.errors import MaskfoldError
 
 LOCK = ".lock"
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 LOCK_WAIT = "MASKFOLD_LOCK_WAIT"  # environment: seconds that a run waits for a folder which another one holds
 
 
@@ -73,6 +75,33 @@ def sha256(path: Path) -> str:
     """Return the SHA-256 of a file's bytes as 64 hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_inside(name: str, *, what: str) -> str:
+    """Return a name, or a path, of something inside the folder that it is about to be joined to.
+
+    Args:
+        name: As somebody has typed it, or as it stands in a file.
+        what: The key or file that it comes from, for the message.
+
+    Raises:
+        MaskfoldError: If it is empty, leads out of the folder, or no file can be called so.
+    """
+    path = PurePath(name)
+    if not path.parts or path.is_absolute() or ".." in path.parts:
+        raise MaskfoldError(f"{what}={name}: give the name of something inside its folder, without .. and / in front.")
+    if not is_file_name(name):
+        raise MaskfoldError(f"{what}={name!r}: no line breaks or the like, and nothing that is not UTF-8. Rename it.")
+    return name
+
+
+def is_file_name(name: str) -> bool:
+    """Tell whether a name can stand in a table, a log and a configuration: UTF-8 without control characters."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return _CONTROL.search(name) is None
 
 
 def clear(folder: Path) -> None:

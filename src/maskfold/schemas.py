@@ -10,6 +10,11 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
+from maskfold import values
+
+ALL = "all"  # folds
+SEEDS = 2**32 - 1  # the largest that every library takes
+
 Group = dict[str, Any]
 """What an option of a group, such as `model=linknet34`, leaves: its keys are those of what it builds."""
 
@@ -18,8 +23,8 @@ Group = dict[str, Any]
 class PredictionTrainer:
     """Keys of `conf/trainer/predict.yaml`."""
 
-    batch_size: int = MISSING
-    num_workers: int | None = MISSING
+    batch_size: int = values.number(1)
+    num_workers: int | None = values.number(0)
     precision: str = MISSING
     accelerator: str = MISSING
     devices: int | str = MISSING
@@ -32,21 +37,21 @@ class TrainingTrainer:
     """Keys of `conf/trainer/default.yaml`."""
 
     max_epochs: int | None = MISSING
-    patience: int | None = MISSING
-    batch_size: int | str = MISSING
-    effective_batch: int | None = MISSING
-    accumulate: int = MISSING
-    gradient_clip: float | None = MISSING
-    hard_negatives_every: int | None = MISSING
+    patience: int | None = values.number(1)
+    batch_size: int | str = values.number(1, words=("auto",))
+    effective_batch: int | None = values.number(1)
+    accumulate: int = values.number(1)
+    gradient_clip: float | None = values.number(above=0)
+    hard_negatives_every: int | None = values.number(1)
     precision: str = MISSING
     channels_last: bool = MISSING
     compile: bool | str = MISSING
     accelerator: str = MISSING
     devices: int | str = MISSING
-    num_nodes: int = MISSING
+    num_nodes: int = values.number(1)
     strategy: str = MISSING
-    num_workers: int | None = MISSING
-    limit_batches: int | None = MISSING
+    num_workers: int | None = values.number(0)
+    limit_batches: int | None = values.number(1)
 
 
 @dataclass
@@ -67,9 +72,9 @@ class StudioStage:
     test_cars: int = MISSING
     height: int = MISSING
     width: int = MISSING
-    seed: int = MISSING
+    seed: int = values.number(0, most=SEEDS)
     planted: bool = MISSING
-    jobs: int = MISSING
+    jobs: int = values.number(1, words=(-1,))
 
 
 @dataclass
@@ -85,9 +90,9 @@ class FoldsStage:
 class TrainStage:
     """Keys of `stages/train.py` for any task; an experiment is an overlay on them."""
 
-    name: str = MISSING
-    fold: int | str = MISSING
-    seed: int = MISSING
+    name: str = values.name_inside()
+    fold: int | str = values.number(0, words=(ALL,))
+    seed: int = values.number(0, most=SEEDS)
     overwrite: bool = MISSING
     split_file: str | None = MISSING
     splits: dict[str, str] = MISSING
@@ -118,11 +123,11 @@ class SegmentationKeys(TrainStage):
 class PredictStage:
     """Keys of `stages/predict.py`."""
 
-    name: str = MISSING
-    fold: int | str = MISSING
+    name: str = values.name_inside()
+    fold: int | str = values.number(0, words=(ALL,))
     split: str = MISSING
-    store: str | None = MISSING
-    checkpoint: str = MISSING
+    store: str | None = values.name_inside()
+    checkpoint: str = values.name_inside()
     data: Group | None = MISSING
     tta: str | None = MISSING
     trainer: PredictionTrainer = field(default_factory=PredictionTrainer)
@@ -141,9 +146,9 @@ class FuseStage:
 class EvaluateStage:
     """Keys of `stages/evaluate.py`."""
 
-    name: str = MISSING
-    fold: int | None = MISSING
-    jobs: int = MISSING
+    name: str = values.name_inside()
+    fold: int | None = values.number(0)
+    jobs: int = values.number(1, words=(-1,))
 
 
 @dataclass
@@ -154,7 +159,7 @@ class EnsembleStage:
     data: Group | None = MISSING
     split: str = MISSING
     fused: bool = MISSING
-    jobs: int = MISSING
+    jobs: int = values.number(1, words=(-1,))
 
 
 @dataclass
@@ -164,9 +169,9 @@ class BlendStage:
     ensemble: Group = MISSING
     data: Group | None = MISSING
     method: str = MISSING
-    k: int = MISSING
-    seed: int = MISSING
-    jobs: int = MISSING
+    k: int = values.number(2)
+    seed: int = values.number(0, most=SEEDS)
+    jobs: int = values.number(1, words=(-1,))
 
 
 @dataclass
@@ -175,12 +180,12 @@ class PseudoStage:
 
     ensemble: Group = MISSING
     data: Group | None = MISSING
-    quantile: float = MISSING
+    quantile: float = values.number(above=0, most=1)
     soft: bool = MISSING
-    weight: float = MISSING
+    weight: float = values.number(above=0, most=1)
     empty: bool = MISSING
     overwrite: bool = MISSING
-    jobs: int = MISSING
+    jobs: int = values.number(1, words=(-1,))
 
 
 @dataclass
@@ -191,9 +196,9 @@ class PlanStage:
     ensemble: Group | None = MISSING
     train: str = MISSING
     predict: str = MISSING
-    batches: int = MISSING
-    photos: int = MISSING
-    map_bytes: int | None = MISSING
+    batches: int = values.number(1)
+    photos: int = values.number(1)
+    map_bytes: int | None = values.number(0)
 
 
 @dataclass
@@ -205,10 +210,10 @@ class CampaignStage:
     predict: str = MISSING
     merge: str = MISSING
     cluster: Group = MISSING
-    jobs: int = MISSING
-    retries: int = MISSING
-    losses: int = MISSING
-    poll: float = MISSING
+    jobs: int = values.number(1)
+    retries: int = values.number(0)
+    losses: int = values.number(0)
+    poll: float = values.number(above=0)
 
 
 @dataclass
@@ -218,8 +223,8 @@ class DoctorStage:
     submission: str = MISSING
     data: Group | None = MISSING
     sample: str | None = MISSING
-    height: int | None = MISSING
-    width: int | None = MISSING
+    height: int | None = values.number(1)
+    width: int | None = values.number(1)
 
 
 @dataclass
@@ -228,16 +233,16 @@ class SubmitStage(DoctorStage):
 
     competition: str = MISSING
     message: str = MISSING
-    wait: float = MISSING
-    poll: float = MISSING
+    wait: float = values.number(above=0)
+    poll: float = values.number(above=0)
 
 
 @dataclass
 class PickStage:
     """Keys of `stages/pick.py`."""
 
-    ensembles: list[str] | None = MISSING
-    seed: int = MISSING
+    ensembles: list[str] | None = values.name_inside()  # noqa: RUF009, a field as the others
+    seed: int = values.number(0, most=SEEDS)
 
 
 @dataclass
@@ -245,8 +250,8 @@ class ReportStage:
     """Keys of `stages/report.py`."""
 
     ensemble: Group = MISSING
-    images: int = MISSING
-    jobs: int = MISSING
+    images: int = values.number(1)
+    jobs: int = values.number(1, words=(-1,))
 
 
 @dataclass
@@ -258,7 +263,7 @@ class NotebookStage(ReportStage):
 class CardStage:
     """Keys of `stages/card.py`."""
 
-    name: str | None = MISSING
+    name: str | None = values.name_inside()
 
 
 @dataclass
@@ -267,7 +272,7 @@ class ScoreStage:
 
     submission: str = MISSING
     truth: str = MISSING
-    jobs: int = MISSING
+    jobs: int = values.number(1, words=(-1,))
 
 
 STAGES = {name.removesuffix("Stage").lower(): kind for name, kind in [*globals().items()] if name.endswith("Stage")}

@@ -230,3 +230,13 @@ def test_the_split_is_the_data_sets_own_unless_another_is_named():
 
     assert split_path(Source()) == Path("data/human/folds.csv")
     assert split_path(Source(), "conf/folds/seven.csv") == Path("conf/folds/seven.csv")
+
+
+@pytest.mark.hostile("wrong input")
+@pytest.mark.parametrize(("key", "value"), [("seed", -1), ("seed", 1.5), ("k", 2.5), ("k", "3"), ("bins", 2.5)])
+def test_numbers_that_are_not_whole_are_refused(key, value):
+    with pytest.raises(MaskfoldError, match=rf"^folds\.{key}={value}: give a whole number of 0 or more"):
+        GroupStratifiedFolds(**{"k": 2} | {key: value})
+    if key != "bins":
+        with pytest.raises(MaskfoldError, match=rf"^folds\.{key}={value}"):
+            GroupFolds(**{"k": 2} | {key: value})

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from maskfold.data.loading import ends_properly, image_size, read_image, read_mask
+from maskfold.data.headers import ends_properly, image_size
+from maskfold.data.loading import read_image, read_mask
 from maskfold.errors import MaskfoldError
 
 ORIENTATION = 0x0112

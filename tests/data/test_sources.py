@@ -45,7 +45,7 @@ def test_carvana_whole(root):
     assert table["split"].tolist() == ["train", "train", "test"]
     assert table["group"].tolist() == ["0ab", "0ab", "007"]
     assert table["view"].tolist() == ["01", "02", "16"]
-    assert table["make"].tolist() == ["Acura", "Acura", "Aston Martin"]
+    assert table["meta.make"].tolist() == ["Acura", "Acura", "Aston Martin"]
     assert table["mask"].fillna("-").tolist() == [*(str(root / f"train_masks/0ab_0{i}_mask.gif") for i in (1, 2)), "-"]
     assert table[["height", "width"]].values.tolist() == [[4, 6]] * 3
     assert (Path("data/carvana") / "checked.parquet").exists()
@@ -84,7 +84,6 @@ def test_carvana_names_the_photo_whose_name_is_not_one(root, name):
     [
         ("car,make\n0ab,Kia\n", "no column id"),
         ("id,make\n0ab,Kia\n0ab,Audi\n", "1 cars have several rows: 0ab is the first"),
-        ("id,group,make\n0ab,1,Kia\n", "rename the columns group"),
         ('id,make\n"0ab,Kia\n', "not a readable CSV file"),
         ("", "not a readable CSV file"),
     ],
@@ -94,6 +93,22 @@ def test_carvana_metadata_that_cannot_be_joined(root, metadata, told):
     (root / "metadata.csv").write_text(metadata)
     with pytest.raises(MaskfoldError, match=rf"metadata\.csv: {told}"):
         Carvana(root=str(root)).table()
+
+
+@pytest.mark.hostile("metadata")
+def test_metadata_has_names_of_its_own(root):
+    write(root / "test/0ab_01.jpg")
+    (root / "metadata.csv").write_text("id,image,weight,soft,fold,view\n0ab,elsewhere.jpg,0,1,3,front\n")
+    (row,) = Carvana(root=str(root)).load(jobs=1).to_dict("records")
+    assert (row["image"], row["view"]) == (str(root / "test/0ab_01.jpg"), "01")
+    assert {name: row[f"meta.{name}"] for name in ("image", "weight", "soft", "fold", "view")} == {
+        "image": "elsewhere.jpg",
+        "weight": 0,
+        "soft": 1,
+        "fold": 3,
+        "view": "front",
+    }
+    assert not {"weight", "soft", "fold"} & {*row}
 
 
 def test_pairs_by_equal_names_and_by_mask_at_the_end(root):

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from maskfold.data.table import check, fingerprint, validate
+from maskfold.data.table import check, fingerprint, metadata_title, validate
 from maskfold.errors import MaskfoldError
 
 
@@ -26,7 +26,7 @@ def table() -> pd.DataFrame:
             "height": [4, 4, 5],
             "width": [6, 6, 7],
             "mask_area": [0.25, 1.0, np.nan],
-            "paint": ["white", None, "black"],
+            "meta.paint": ["white", None, "black"],
         }
     )
 
@@ -49,7 +49,7 @@ def folder(tmp_path):
                 "split": "train",
                 "group": ids,
                 "view": "",
-                "lens": "50 mm",
+                "meta.lens": "50 mm",
             }
         )
 
@@ -93,6 +93,16 @@ def test_what_a_task_without_masks_lacks_may_be_absent_or_missing(table):
         validate(table.assign(image_hash=["0f", "", None]))
 
 
+@pytest.mark.hostile("metadata")
+def test_a_column_that_a_stage_could_take_for_its_own_is_refused(table):
+    with pytest.raises(MaskfoldError, match=r"soft, weight\. Metadata is called meta\.<name>, such as meta\.soft"):
+        validate(table.assign(weight=0.5, soft=True))
+
+
+def test_metadata_is_called_as_in_its_file_unless_the_table_has_such_a_column():
+    assert [metadata_title(column) for column in ("meta.make", "meta.view", "group")] == ["make", "meta.view", "group"]
+
+
 def test_text_is_checked_in_columns_of_text_and_of_objects(table):
     for dtype in ("str", object):
         with pytest.raises(MaskfoldError, match="in 1 places:\n  group: ''"):
@@ -118,7 +128,9 @@ def test_fingerprint_is_written_in_parts_and_says_the_same(table, monkeypatch):
 
 
 def test_fingerprint_knows_the_data_and_not_the_place(table):
-    same = table.assign(image="/elsewhere/" + table["image"], mask=None, paint="red").sample(frac=1, random_state=3)
+    same = table.assign(image="/elsewhere/" + table["image"], mask=None, **{"meta.paint": "red"}).sample(
+        frac=1, random_state=3
+    )
     assert fingerprint(same) == fingerprint(table)
     assert len(fingerprint(table)) == 12
 
@@ -134,7 +146,7 @@ def test_good_data_gains_sizes_and_areas_and_keeps_its_metadata(folder):
     checked = check(folder({"a": (4, 6), "b": (5, 7)}, {"a": (4, 6), "b": (5, 7)}))
     assert checked[["height", "width"]].values.tolist() == [[4, 6], [5, 7]]
     assert checked["mask_area"].tolist() == [1, 1]
-    assert checked["lens"].tolist() == ["50 mm", "50 mm"]
+    assert checked["meta.lens"].tolist() == ["50 mm", "50 mm"]
 
 
 def test_a_test_photo_needs_no_mask(folder):

@@ -33,6 +33,14 @@ def test_what_was_written_is_read(path):
     assert known["mtime_ns"].tolist() == [2**62 + 1] * 2
 
 
+def test_what_an_older_look_has_seen_says_nothing(path):
+    VerdictCache(path).write(rows(a=1))
+    older = pd.read_parquet(path)
+    older.attrs = {}
+    older.to_parquet(path)
+    assert heights(VerdictCache(path)) == {}
+
+
 def test_pieces_are_read_with_the_file_and_the_newest_word_counts(path):
     VerdictCache(path).write(rows(a=1, b=2))
     VerdictCache(path).append(rows(b=3, c=4))

@@ -91,3 +91,10 @@ def test_without_a_repair_both_passes_are_one():
     plain = Recipe(name="e", members=MEMBERS, threshold=100)
     assert plain.repair.worst == 0
     assert plain.passes.repair == plain.passes.usual == Pass(MEMBERS, 100, ())
+
+
+@pytest.mark.hostile("names and paths")
+@pytest.mark.parametrize("name", ["../x", "/tmp/x", ""])
+def test_an_ensembles_folder_stays_in_its_own(name):
+    with pytest.raises(MaskfoldError, match=rf"^ensemble\.name={name}: give the name of something inside"):
+        Recipe(name=name, members=[{"experiment": "a"}])

@@ -184,3 +184,10 @@ def test_the_nodes_of_the_leaves_come_in_their_order_without_weights(tmp_path):
 
     assert nodes == [{"maps": "a"}, {"maps": "b"}, {"experiment": "c", "folds": [0], "store": "s"}]
     assert [leaf.name for leaf in leaves(tree, split="test", experiments=tmp_path)] == ["a", "b", "c"]
+
+
+@pytest.mark.hostile("names and paths")
+@pytest.mark.parametrize("node", [{"experiment": "../one"}, {"experiment": "one", "store": "../../x"}])
+def test_a_member_and_its_store_stay_in_their_folder(tmp_path, node):
+    with pytest.raises(MaskfoldError, match=r"\.\./.*: give the name of something inside its folder"):
+        leaves([node], split="test", experiments=tmp_path)

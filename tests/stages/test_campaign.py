@@ -136,7 +136,7 @@ def test_folds_that_the_ensemble_leaves_out_are_not_trained_and_not_scored(train
             "experiment nobody: there is neither conf/experiment/nobody.yaml nor",
         ),
         ("ensemble.members=[{experiment: demo_unet, folds: [7]}]", "fold 7 is beyond data/tiny/folds.csv"),
-        ("jobs=0", "jobs=0 retries=1 losses=5: at least 1 job at once"),
+        ("jobs=0", "jobs=0: give a whole number of 1 or more"),
     ],
 )
 def test_what_cannot_be_is_told_before_anything_runs(trained, ran, override, message):

@@ -39,6 +39,15 @@ def test_results_are_per_fold_and_pooled_with_their_costs(trained):
     assert sorted(scores["image_id"]) == sorted(split["image_id"])
 
 
+@pytest.mark.hostile("metadata")
+def test_metadata_of_the_names_of_scores_changes_none(trained):
+    before = evaluate(compose("evaluate", ["name=tiny", "fold=0"]))
+    cars = sorted(pd.read_csv("data/tiny/folds.csv")["group"].unique())
+    Path("photos/metadata.csv").write_text("id,fold,dice,unconfidence\n" + "".join(f"{car},7,0.5,9\n" for car in cars))
+
+    pd.testing.assert_frame_equal(evaluate(compose("evaluate", ["name=tiny", "fold=0"])), before)
+
+
 def test_one_fold_alone_while_the_other_is_still_untrained(trained):
     for path in sorted(Path("experiments/tiny/fold1").rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()

@@ -52,7 +52,10 @@ def tiny(tmp_path, monkeypatch):
                 write(tmp_path / f"theirs/{where}/{image_id}.png", probability)
                 spoilt = car(shift=0) if image_id == "aa_02" else mask
                 write(tmp_path / "photos" / masks / f"{image_id}_mask.png", spoilt)
-    (tmp_path / "photos/metadata.csv").write_text("id,make\naa,<i>x</i>\nbb,y\ncc,y\ndd,y\nee,y\nff,y\n")
+    # But for make, columns that scores and stages have as well.
+    makes = dict.fromkeys(["bb", "cc", "dd", "ee", "ff"], "y,2,0.1,7,0,1,front") | {"aa": "<i>x</i>,3,0.2,8,1,0,rear"}
+    header = "id,make,fold,dice,unconfidence,weight,soft,view\n"
+    (tmp_path / "photos/metadata.csv").write_text(header + "".join(f"{car},{row}\n" for car, row in makes.items()))
     (tmp_path / "photos/planted.csv").write_text(
         "image_id,group,kind,split,note\naa_02,aa,wrong_mask,train,shifted\n"
         "ee_01,ee,white_van,test,white\nee_02,ee,white_van,test,white\n"

@@ -78,7 +78,7 @@ def test_a_disk_that_cannot_hold_it_is_refused_after_the_table(trained, here, mo
     [
         ([], "Nothing to plan: name experiments="),
         (["experiments=[nobody]"], "experiment nobody: there is neither conf/experiment/nobody.yaml nor a run"),
-        (["experiments=[demo_unet]", "photos=0"], "photos=0: look at one of each at least"),
+        (["experiments=[demo_unet]", "photos=0"], "photos=0: give a whole number of 1 or more"),
     ],
 )
 def test_what_cannot_be_planned_is_told(trained, here, overrides, message):

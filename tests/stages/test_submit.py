@@ -249,7 +249,7 @@ def test_without_its_own_out_of_fold_score_the_cv_is_empty_and_it_is_said_why(ka
 
 
 def test_a_time_of_nothing_is_refused(kaggle):
-    with pytest.raises(MaskfoldError, match=r"wait=1 poll=0: give seconds above 0"):
+    with pytest.raises(MaskfoldError, match=r"poll=0\.0: give a number above 0"):
         submit(config("wait=1", "poll=0"))
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from maskfold import files
 from maskfold.data.loading import read_image, read_mask
-from maskfold.data.table import COLUMNS, fingerprint
+from maskfold.data.table import fingerprint, metadata_columns
 from maskfold.ensembling.fusion import leaves_of_passes
 from maskfold.ensembling.merge import OpenStep, merged_probability, open_steps, steps_for
 from maskfold.ensembling.recipe import Recipe, Step, to_mask
@@ -70,10 +70,10 @@ class Split:
     """An ensemble's result on the test photos, or out of fold on the train photos.
 
     Attributes:
-        scores: A row an image: the ensemble's `scores.parquet`, and of the image table the `mask_area` and the free
+        scores: A row an image: the ensemble's `scores.parquet`, and of the image table the `mask_area` and the
             metadata columns.
         photos: The rows of the image table.
-        metadata: The names of the free columns.
+        metadata: The names of the metadata columns.
         usual: How most images were masked.
         repair: How those were masked that are `repaired`.
     """
@@ -178,7 +178,7 @@ def open_split(
     if fingerprint(photos) != manifest["data"]:
         raise MaskfoldError(f"{result.manifest}: the photos have changed since; `{command}` makes it anew.")
     scores = pd.read_parquet(result.scores)
-    metadata = [column for column in table.columns if column not in COLUMNS]
+    metadata = metadata_columns(table)
     fused = folder.fused if manifest.get("fused") else None
     networks = leaves_of_passes(recipe, split=split, experiments=experiments, fused=fused)
     usual, repair = (

@@ -12,8 +12,9 @@ from maskfold.analysis.formats import interval, label, score
 from maskfold.analysis.html import Html, chart, element, table
 from maskfold.analysis.standing import WRONG_MASK, planted_ids
 from maskfold.analysis.tables import area_classes, class_table, rank_correlation, risk_coverage, telling_columns
+from maskfold.data.table import metadata_title
 
-AREA = "mask area class"  # a column that no metadata has
+AREA = "mask area class"  # a column that scores do not have
 _CLASSES = 16  # boxes in one chart
 _LETTERS = 24  # of a class's name
 
@@ -34,12 +35,12 @@ def doubt_charts(evidence: Evidence, oof: Split) -> tuple[Figure, Figure]:
 def classed(oof: Split) -> tuple[pd.DataFrame, dict[str, str]]:
     """Return the scores with a column for everything that sorts images into classes, and what these are called.
 
-    Images are sorted by group, view, free metadata column, and the area of the true mask.
+    Images are sorted by group, view, metadata column, and the area of the true mask.
     """
     scores = oof.scores.assign(**{AREA: area_classes(oof.scores["mask_area"])})
     sorting = telling_columns(scores, ["view", *oof.metadata])
     groups = ["group"] if scores["group"].nunique() < len(scores) else []
-    return scores, {column: column for column in [*groups, *sorting]} | {AREA: "mask area"}
+    return scores, {column: metadata_title(column) for column in [*groups, *sorting]} | {AREA: "mask area"}
 
 
 def class_charts(oof: Split) -> Iterator[tuple[str, Figure]]:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ import pandas as pd
 import pyarrow
 import pyarrow.compute
 
-from maskfold.data.loading import content_hash, ends_properly, image_size, read_image, read_mask
+from maskfold.data.headers import MOST_PIXELS, ends_properly, image_size
+from maskfold.data.loading import content_hash, read_image, read_mask
 from maskfold.data.verdict_cache import KINDS, STAMP, VerdictCache
 from maskfold.errors import MaskfoldError
 from maskfold.parallel import map_unordered
@@ -27,7 +29,9 @@ _STAT_CHUNK = 4096  # paths
 _log = logging.getLogger(__name__)
 
 
-def verdicts(files: pd.DataFrame, *, cache: Path | None = None, jobs: int = -1) -> pd.DataFrame:
+def verdicts(
+    files: pd.DataFrame, *, max_pixels: int = MOST_PIXELS, cache: Path | None = None, jobs: int = -1
+) -> pd.DataFrame:
     """Look at every file, or remember what was seen if its size and its times are the same.
 
     A file is read again when its size in bytes, its time of modification or its time of change (ctime) is another.
@@ -42,6 +46,7 @@ def verdicts(files: pd.DataFrame, *, cache: Path | None = None, jobs: int = -1) 
     Args:
         files: Columns `path` and `kind`: `photo` (decoded wholly), `header` (a photo of which only the header and the
             end are looked at) or `mask`.
+        max_pixels: The most that a file may have; a larger one fails by its header, and is not decoded.
         cache: The Parquet file of what is known. One that is missing, damaged or of an older version is written anew.
         jobs: Processes; -1 is one per core.
 
@@ -55,8 +60,12 @@ def verdicts(files: pd.DataFrame, *, cache: Path | None = None, jobs: int = -1) 
     files = files[["path", "kind"]].astype({"path": "str", "kind": KINDS}).drop_duplicates(ignore_index=True)
     files[STAMP] = _stamps(files["path"])
     is_known, answers = _recall(files, store.read())
+    is_large = (answers["height"] * answers["width"] > max_pixels).to_numpy()
+    is_known &= ~is_large
+    answers.loc[is_large, "hash"] = None  # or its content would be known by it
     if not is_known.all():
-        fresh = _look(files[~is_known], answers[~is_known], store, jobs)
+        look = partial(_verdict, max_pixels=max_pixels)
+        fresh = _look(look, files[~is_known], answers[~is_known], store, jobs)
         answers = pd.concat([answers[is_known], fresh]).sort_index()
     seen = pd.concat([files, answers], axis=1).astype({"height": np.int64, "width": np.int64})
     sound = seen["error"] == ""
@@ -106,12 +115,14 @@ def _stamps_of(paths: pd.Series) -> np.ndarray:
     return stamps
 
 
-def _look(files: pd.DataFrame, before: pd.DataFrame, store: VerdictCache, jobs: int) -> pd.DataFrame:
+def _look(
+    look: Callable[[tuple], tuple], files: pd.DataFrame, before: pd.DataFrame, store: VerdictCache, jobs: int
+) -> pd.DataFrame:
     """Look at files, given what was seen in them before; return `ANSWERS` with the index of `files`, in any order."""
     looks = pd.concat([files[["path", "kind"]], before], axis=1).drop(columns="error")
     answers = _Answers(files, store)
     try:
-        for answer in map_unordered(_verdict, looks.itertuples(name=None), "check files", total=len(looks), jobs=jobs):
+        for answer in map_unordered(look, looks.itertuples(name=None), "check files", total=len(looks), jobs=jobs):
             answers.add(answer)
     except BaseException:  # what was looked at before Ctrl-C is kept too
         _remember(answers.keep)
@@ -161,18 +172,19 @@ class _Answers:
         self._rows = []
 
 
-def _verdict(file: tuple) -> tuple:
+def _verdict(file: tuple, *, max_pixels: int) -> tuple:
     """Look at one file: its index, path, kind and what was seen in it before; return its index and `ANSWERS`."""
     index, path, kind, hash_before, *answer_before = file
     try:
         content = content_hash(path)
         if content == hash_before:
             return index, content, *answer_before, ""
+        size = image_size(path, max_pixels=max_pixels)  # before anything is decoded
         if kind == "mask":
             mask = read_mask(path)
             return index, content, *mask.shape, float(mask.mean()), ""
         if kind == "header" and ends_properly(path):
-            return index, content, *image_size(path), np.nan, ""
+            return index, content, *size, np.nan, ""
         return index, content, *read_image(path).shape[:2], np.nan, ""
     except MaskfoldError as error:
         return index, None, 0, 0, np.nan, str(error)

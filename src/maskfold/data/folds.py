@@ -26,9 +26,13 @@ class GroupFolds:
     Args:
         k: Number of folds.
         seed: The same seed gives the same folds.
+
+    Raises:
+        MaskfoldError: If one is no whole number, or below 0.
     """
 
     def __init__(self, *, k: int, seed: int = 0):
+        _check_numbers(k=k, seed=seed)
         self.k, self.seed = k, seed
 
     def __call__(self, table: pd.DataFrame) -> pd.DataFrame:
@@ -68,9 +72,13 @@ class GroupStratifiedFolds:
         seed: The same seed gives the same folds.
         bins: Number of quantile bins of the groups' mask areas, summed over their photos.
         view: The one view whose area is to count instead.
+
+    Raises:
+        MaskfoldError: If a number is not whole, or below 0.
     """
 
     def __init__(self, *, k: int, seed: int = 0, bins: int = 10, view: str | int | None = None):
+        _check_numbers(k=k, seed=seed, bins=bins)
         self.k, self.seed, self.bins = k, seed, bins
         self.view = None if view is None else str(view)
 
@@ -87,6 +95,13 @@ class GroupStratifiedFolds:
             raise MaskfoldError(f"folds.view={self.view}: {len(unseen)} groups have no such view:\n{listing(unseen)}")
         areas = counted.groupby("group")["mask_area"].sum()
         return assign_folds(train, group_stratified_folds(areas, k=self.k, seed=self.seed, bins=self.bins))
+
+
+def _check_numbers(**keys: int) -> None:
+    """Refuse what is no whole number, or below 0; how many folds and bins there can be, the groups say."""
+    for key, value in keys.items():
+        if type(value) is not int or value < 0:
+            raise MaskfoldError(f"folds.{key}={value}: give a whole number of 0 or more.")
 
 
 def group_folds(groups: pd.Series, *, k: int, seed: int) -> pd.Series:

@@ -6,31 +6,19 @@ keeps all 16 bits), everything else by Pillow. EXIF orientation is always honour
 
 import hashlib
 import io
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 import cv2
 import numpy as np
 import simplejpeg
 from PIL import Image, ImageOps
 
+from maskfold.data.headers import JPEG, PNG, jpeg_header, naming, open_image, orientation_of, refuse_bomb
 from maskfold.errors import MaskfoldError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".tif", ".tiff", ".bmp", ".webp")
-
-_JPEG = b"\xff\xd8\xff"
-_PNG = b"\x89PNG\r\n\x1a\n"
-_PNG_END = b"IEND\xaeB`\x82"
-_JPEG_END = b"\xff\xd9"
-_JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # the markers that carry the size (ITU T.81, B.1)
-_JPEG_PIXELS = (0xD9, 0xDA)  # the end, or the first scan
-_JPEG_EXIF = 0xE1
-_ORIENTATION = 0x0112  # EXIF tag
-# SyntaxError and TypeError are Pillow's, of damaged headers and damaged EXIF.
-_UNREADABLE = (OSError, ValueError, SyntaxError, TypeError, struct.error, cv2.error, Image.DecompressionBombError)
 
 
 def read_image(path: Path | str) -> np.ndarray:
@@ -45,11 +33,11 @@ def read_image(path: Path | str) -> np.ndarray:
     Raises:
         MaskfoldError: If the file is missing, truncated, not an image, or has 32-bit pixels.
     """
-    with _naming(path):
+    with naming(path):
         data = Path(path).read_bytes()
-        if data.startswith(_JPEG):
+        if data.startswith(JPEG):
             return _jpeg_rgb(data)
-        return _png_rgb(data) if data.startswith(_PNG) else _pillow_rgb(data)
+        return _png_rgb(data) if data.startswith(PNG) else _pillow_rgb(data)
 
 
 def read_mask(path: Path | str, *, size: tuple[int, int] | None = None) -> np.ndarray:
@@ -68,7 +56,7 @@ def read_mask(path: Path | str, *, size: tuple[int, int] | None = None) -> np.nd
     Raises:
         MaskfoldError: If the file cannot be read, has more than two values, or none of its two is black.
     """
-    with _naming(path):
+    with naming(path):
         data = Path(path).read_bytes()
         values = _single_channel(_mask_channels(data))
         if values is None:
@@ -97,7 +85,7 @@ def read_soft_mask(path: Path | str, *, size: tuple[int, int] | None = None) -> 
     Raises:
         MaskfoldError: If the file cannot be read, is no such PNG, or has another size.
     """
-    with _naming(path):
+    with naming(path):
         pixels = _png_pixels(Path(path).read_bytes())
     if pixels.dtype != np.uint8 or pixels.ndim != 2 or (size is not None and pixels.shape != tuple(size)):
         kind = f"{pixels.dtype} of shape {pixels.shape}"
@@ -111,91 +99,8 @@ def content_hash(path: Path | str) -> str:
     Raises:
         MaskfoldError: If the file cannot be read.
     """
-    with _naming(path):
+    with naming(path):
         return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:32]
-
-
-def image_size(path: Path | str) -> tuple[int, int]:
-    """Return a photo's (height, width) in pixels, upright, from its header alone.
-
-    Raises:
-        MaskfoldError: If the file is missing or its header is not an image's.
-    """
-    with _naming(path), Path(path).open("rb") as file:
-        start = file.read(len(_PNG))
-        file.seek(0)
-        if start.startswith(_JPEG):
-            (height, width), orientation, _ = _jpeg_header(file)
-        else:
-            data = file.read()
-            with Image.open(io.BytesIO(data)) as image:
-                width, height = image.size
-            orientation = _orientation(data)
-    return (width, height) if orientation >= 5 else (height, width)
-
-
-def ends_properly(path: Path | str) -> bool:
-    """Tell cheaply whether a JPEG or PNG has its end; False means "decode it to know", not "truncated".
-
-    Raises:
-        MaskfoldError: If the file cannot be opened.
-    """
-    with _naming(path), Path(path).open("rb") as file:
-        start = file.read(len(_PNG))
-        file.seek(max(-len(_PNG_END), -file.seek(0, io.SEEK_END)), io.SEEK_END)
-        end = file.read()
-    return (start.startswith(_JPEG) and end.endswith(_JPEG_END)) or (start == _PNG and end.endswith(_PNG_END))
-
-
-@contextmanager
-def _naming(path: Path | str) -> Iterator[None]:
-    """Turn what the decoders raise into a `MaskfoldError` that names the file."""
-    try:
-        yield
-    except _UNREADABLE as error:
-        reason = " ".join(str(getattr(error, "strerror", None) or error).split())
-        raise MaskfoldError(f"{path}: cannot be read: {reason}. Replace the file or take it away.") from error
-
-
-def _jpeg_header(file: BinaryIO) -> tuple[tuple[int, int], int, int]:
-    """Walk a JPEG's markers up to the frame header: ((height, width), EXIF orientation, components)."""
-    file.seek(2)
-    orientation = 1
-    while True:
-        marker = file.read(2)
-        while marker[1:] == b"\xff":  # fill bytes may stand before a marker
-            marker = marker[1:] + file.read(1)
-        length = int.from_bytes(file.read(2))
-        if length < 2 or marker[0] != 0xFF or marker[1] in _JPEG_PIXELS:
-            raise ValueError("the JPEG has no size in its header")
-        if marker[1] in _JPEG_FRAMES:
-            _, height, width, components = struct.unpack(">BHHB", file.read(6))
-            return (height, width), orientation, components
-        if marker[1] == _JPEG_EXIF:
-            orientation = _exif_orientation(file.read(length - 2)) or orientation
-        else:
-            file.seek(length - 2, io.SEEK_CUR)
-
-
-def _exif_orientation(segment: bytes) -> int | None:
-    """Return the orientation in a JPEG's segment, or None where there is none or it is damaged."""
-    tags = Image.Exif()
-    try:
-        tags.load(segment if segment.startswith(b"Exif\0\0") else None)
-    except (SyntaxError, ValueError, struct.error, OSError):
-        return None
-    return tags.get(_ORIENTATION) if tags.get(_ORIENTATION) in range(1, 9) else None
-
-
-def _orientation(data: bytes) -> int:
-    """Return the EXIF orientation, 1 to 8, that Pillow's size of an image other than a JPEG leaves to be undone."""
-    # Pillow decodes a whole PNG to look for EXIF behind the pixels, so it is asked only where there is any.
-    if data.startswith(_PNG) and b"eXIf" not in data:
-        return 1
-    with Image.open(io.BytesIO(data)) as image:
-        # Pillow turns TIFFs, and their size, by itself.
-        orientation = 1 if image.format == "TIFF" else image.getexif().get(_ORIENTATION)
-    return orientation if orientation in range(1, 9) else 1
 
 
 def _upright(image: np.ndarray, orientation: int) -> np.ndarray:
@@ -210,7 +115,8 @@ def _upright(image: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def _jpeg_rgb(data: bytes) -> np.ndarray:
-    _, orientation, components = _jpeg_header(io.BytesIO(data))
+    size, orientation, components = jpeg_header(io.BytesIO(data))
+    refuse_bomb(*size)
     # Inks are Pillow's job: it knows Adobe's inverted ones.
     return _pillow_rgb(data) if components == 4 else _upright(simplejpeg.decode_jpeg(data), orientation)
 
@@ -222,7 +128,7 @@ def _png_pixels(data: bytes) -> np.ndarray:
         raise ValueError("the PNG is truncated or damaged")
     if pixels.ndim == 3:
         pixels = cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA if pixels.shape[2] == 4 else cv2.COLOR_BGR2RGB)
-    return _upright(pixels, _orientation(data))
+    return _upright(pixels, orientation_of(data))
 
 
 def _png_rgb(data: bytes) -> np.ndarray:
@@ -243,9 +149,9 @@ def _pillow_rgb(data: bytes) -> np.ndarray:
 
 def _mask_channels(data: bytes) -> np.ndarray:
     """Decode a mask, upright, to (H, W), (H, W, 3) RGB or (H, W, 4) RGBA, uint8, uint16 or bool, values as stored."""
-    if data.startswith(_PNG):
+    if data.startswith(PNG):
         return _png_pixels(data)
-    if data.startswith(_JPEG):
+    if data.startswith(JPEG):
         return _jpeg_rgb(data)
     with _pillow_image(data) as image:
         if image.mode in ("L", "1") or image.mode.startswith("I;16"):
@@ -256,7 +162,8 @@ def _mask_channels(data: bytes) -> np.ndarray:
 @contextmanager
 def _pillow_image(data: bytes) -> Iterator[Image.Image]:
     """Open an image, upright; refuse pixels whose range is unknown."""
-    with Image.open(io.BytesIO(data)) as image:
+    with open_image(data) as image:
+        refuse_bomb(image.height, image.width)
         if image.mode in ("I", "F"):
             raise ValueError("its pixels have 32 bits, whose range is unknown; save it with 8 or 16")
         yield ImageOps.exif_transpose(image)
@@ -289,7 +196,7 @@ def _not_two_valued(values: np.ndarray, data: bytes) -> str:
         )
     if len(distinct) == 2:
         return f"{counted}, neither of them black. A mask's background is black (0): repaint it."
-    cause = " JPEG blurs a mask's edge, so save masks as PNG." if data.startswith(_JPEG) else ""
+    cause = " JPEG blurs a mask's edge, so save masks as PNG." if data.startswith(JPEG) else ""
     return f"{counted}; a mask has two, black (0) and one other.{cause} Threshold it first."
 
 

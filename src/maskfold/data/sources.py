@@ -1,24 +1,23 @@
 """Where an image table comes from: each folder layout that is understood is one class."""
 
-import logging
-import os
 import re
 from abc import ABC, abstractmethod
-from collections import Counter
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from maskfold.data.checks import positions
+from maskfold.data.folders import NO_IMAGES, Stray, list_images, refuse_doubles
+from maskfold.data.headers import MOST_PIXELS
 from maskfold.data.loading import SUFFIXES
-from maskfold.data.table import COLUMNS, check
+from maskfold.data.table import METADATA, STRAYS, check
 from maskfold.errors import MaskfoldError, listing
+from maskfold.files import check_inside, is_file_name
 
-_NO_IMAGES = pd.DataFrame(columns=["stem", "path"], dtype="str")  # of a folder that is not there
 _NO_ROWS = pd.DataFrame(columns=["image_id", "image", "mask", "split"], dtype="str")
-
-_log = logging.getLogger(__name__)
 
 
 class Source(ABC):
@@ -29,18 +28,32 @@ class Source(ABC):
         name: What messages and folders call the data set.
     """
 
-    def __init__(self, *, root: str, name: str | None = None, on_error: str = "raise", resize_masks: bool = False):
-        """Look at nothing yet; `on_error` and `resize_masks` are explained at `maskfold.data.table.check`.
+    def __init__(
+        self,
+        *,
+        root: str,
+        name: str | None = None,
+        on_error: str = "raise",
+        resize_masks: bool = False,
+        max_pixels: int = 100_000_000,
+    ):
+        """Look at nothing yet; all but the folder and the name are explained at `maskfold.data.table.check`.
 
         Raises:
-            MaskfoldError: If the name, which is the root folder's unless given, cannot be a folder's.
+            MaskfoldError: If the name, which is the root folder's unless given, cannot be a folder's, or `max_pixels`
+                is out of range.
         """
+        if not is_file_name(root):
+            raise MaskfoldError(f"data.root={root!r}: the folder's name is not UTF-8, or has a line break. Rename it.")
+        if type(max_pixels) is not int or not 1 <= max_pixels <= MOST_PIXELS:
+            raise MaskfoldError(f"data.max_pixels={max_pixels}: give a whole number from 1 to {MOST_PIXELS}.")
         self.root = Path(root).expanduser()
         self.name = self.root.resolve().name if name is None else str(name)
-        if self.name in ("", ".", "..") or "/" in self.name:
+        if "/" in check_inside(self.name, what="data.name"):
             raise MaskfoldError(f"data.name={self.name}: give a plain name, which becomes a folder in data/.")
         self._on_error = on_error
         self._resize_masks = resize_masks
+        self._max_pixels = max_pixels
 
     @property
     def folder(self) -> Path:
@@ -49,7 +62,10 @@ class Source(ABC):
 
     @abstractmethod
     def table(self) -> pd.DataFrame:
-        """Return the image table as the folders have it; no photo has been opened, so sizes are still missing."""
+        """Return the image table as the folders have it; no photo has been opened, so sizes are still missing.
+
+        `attrs[STRAYS]` may list what lies there and cannot be one of its images, for the check to report.
+        """
 
     def load(self, *, needs_masks: bool = True, jobs: int = -1) -> pd.DataFrame:
         """Return the checked image table; `maskfold.data.table.validate` names its columns.
@@ -66,6 +82,7 @@ class Source(ABC):
             name=f"data {self.name} ({self.root})",
             on_error=self._on_error,
             resize_masks=self._resize_masks,
+            max_pixels=self._max_pixels,
             needs_masks=needs_masks,
             cache=self.folder / "checked.parquet",
             jobs=jobs,
@@ -76,7 +93,8 @@ class Carvana(Source):
     """The layout of Kaggle's Carvana Image Masking Challenge, which the studio generator keeps to.
 
     `train/<car>_<view>.jpg`, `train_masks/<car>_<view>_mask.gif`, `test/<car>_<view>.jpg` and `metadata.csv`, whose
-    rows are joined to the photos by its column `id`. Either split may be absent, and so may the metadata.
+    rows are joined to the photos by its column `id`, as columns `meta.<name>`. Either split may be absent, and so may
+    the metadata.
     """
 
     def table(self) -> pd.DataFrame:
@@ -86,21 +104,25 @@ class Carvana(Source):
             MaskfoldError: If neither split is there, a name is not `<car>_<view>`, or the metadata cannot be joined.
         """
         train, masks, test = (self.root / folder for folder in ("train", "train_masks", "test"))
-        parts = [_NO_ROWS]
+        parts, strays = [_NO_ROWS], []
         if train.is_dir():
-            parts.append(_paired(_images(train), _images(masks) if masks.is_dir() else _NO_IMAGES))
+            parts.append(
+                _paired(list_images(train, strays), list_images(masks, strays) if masks.is_dir() else NO_IMAGES)
+            )
         if test.is_dir():
-            parts.append(_bare(_images(test), "test"))
+            parts.append(_bare(list_images(test, strays), "test"))
         table = pd.concat(parts, ignore_index=True)
         if table.empty:
             raise MaskfoldError(
                 f"{self.root}: no photos here. Expected train/ with train_masks/, or test/, or both. "
                 "`make data DATA=carvana` downloads the challenge's, `make studio` generates a set; "
-                "data.root=<folder> names another folder, data=pairs another layout."
+                f"data.root=<folder> names another folder, data=pairs another layout.{_besides(strays)}"
             )
         _refuse_double_ids(table)
         table["group"], table["view"] = _cars_and_views(table)
-        return _with_metadata(table, self.root / "metadata.csv")
+        table = _with_metadata(table, self.root / "metadata.csv")
+        table.attrs[STRAYS] = strays
+        return table
 
 
 class Pairs(Source):
@@ -118,6 +140,7 @@ class Pairs(Source):
         view: str | None = None,
         on_error: str = "raise",
         resize_masks: bool = False,
+        max_pixels: int = 100_000_000,
     ):
         """Name the folders inside `root`, and how names tell which photos show one object.
 
@@ -131,13 +154,14 @@ class Pairs(Source):
             view: One whose first group names the view of the object.
             on_error: `raise` or `skip`.
             resize_masks: Whether to accept masks of another size.
+            max_pixels: The most pixels of a photo or mask.
 
         Raises:
             MaskfoldError: If an expression is not valid or has no group, or there is neither `images` nor `test`.
         """
         if images is None and test is None:
             raise MaskfoldError("data.images and data.test are both null: name the folder of at least one.")
-        super().__init__(root=root, name=name, on_error=on_error, resize_masks=resize_masks)
+        super().__init__(root=root, name=name, on_error=on_error, resize_masks=resize_masks, max_pixels=max_pixels)
         self._images = None if images is None else self.root / images
         self._masks = None if masks is None else self.root / masks
         self._test = None if test is None else self.root / test
@@ -150,55 +174,37 @@ class Pairs(Source):
         Raises:
             MaskfoldError: If a folder is missing or empty, two files share a name, or a name does not match.
         """
-        parts = []
+        parts, strays = [], []
+        known = [folder for folder in (self._images, self._masks, self._test) if folder is not None]
+        photos_of = partial(_photos, strays=strays, known=known)
         if self._images is not None:
-            photos = _photos(self._images, "images")
-            parts.append(_paired(photos, _NO_IMAGES if self._masks is None else _photos(self._masks, "masks")))
+            photos = photos_of(self._images, "images")
+            parts.append(_paired(photos, NO_IMAGES if self._masks is None else photos_of(self._masks, "masks")))
         if self._test is not None:
-            parts.append(_bare(_photos(self._test, "test"), "test"))
+            parts.append(_bare(photos_of(self._test, "test"), "test"))
         table = pd.concat(parts, ignore_index=True)
         _refuse_double_ids(table)
         table["group"] = [_first_group("group", self._group, stem) for stem in table["image_id"]]
         table["view"] = [_first_group("view", self._view, stem) if self._view else "" for stem in table["image_id"]]
+        table.attrs[STRAYS] = strays
         return table
 
 
-def _photos(folder: Path, key: str) -> pd.DataFrame:
-    """Return the image files of a folder that has to have some, see `_images`."""
+def _photos(folder: Path, key: str, *, strays: list[Stray], known: Sequence[Path]) -> pd.DataFrame:
+    """Return the image files of a folder that has to have some, see `list_images`."""
     if not folder.is_dir():
         raise MaskfoldError(f"{folder}: no such folder. Name the right one with data.root= or data.{key}=.")
-    photos = _images(folder)
+    photos = list_images(folder, strays, known=known)
     if photos.empty:
-        raise MaskfoldError(f"{folder}: no image files ({', '.join(SUFFIXES)}). Name the right folder: data.{key}=.")
+        raise MaskfoldError(
+            f"{folder}: no image files ({', '.join(SUFFIXES)}). Name the right folder: data.{key}=.{_besides(strays)}"
+        )
     return photos
 
 
-def _images(folder: Path) -> pd.DataFrame:
-    """Return a folder's image files in the order of the names: `stem`, the name without suffix, and `path`.
-
-    Hidden files are passed over; others that are no images are passed over with a line in the log.
-    """
-    with os.scandir(folder) as entries:
-        names = sorted(entry.name for entry in entries if not entry.name.startswith(".") and entry.is_file())
-    names = _as_text(names, folder)
-    is_image = names.str.lower().str.endswith(SUFFIXES)
-    others = Counter(Path(name).suffix for name in names[~is_image])
-    if others:
-        kinds = ", ".join(f"{count} {suffix or 'without suffix'}" for suffix, count in others.items())
-        _log.warning("%s: passed over files that are not images: %s.", folder, kinds)
-    names = names[is_image].reset_index(drop=True)
-    prefix = str(folder / "name").removesuffix("name")
-    images = pd.DataFrame({"stem": names.str.replace(r"\.[^.]*$", "", regex=True), "path": prefix + names})
-    _refuse_doubles(images["stem"], images["path"])
-    return images
-
-
-def _as_text(names: list[str], folder: Path) -> pd.Series:
-    """Return names as a column of text, which file names of other encodings than UTF-8 are not."""
-    try:
-        return pd.Series(names, dtype="str")
-    except UnicodeEncodeError as error:
-        raise MaskfoldError(f"{str(folder / error.object)!r}: the file's name is not UTF-8. Rename it.") from error
+def _besides(strays: Sequence[Stray]) -> str:
+    """List what lies where photos were expected."""
+    return f"\nWhat is there:\n{listing(strays)}" if strays else ""
 
 
 def _paired(photos: pd.DataFrame, masks: pd.DataFrame) -> pd.DataFrame:
@@ -222,18 +228,7 @@ def _rows(image_ids: pd.Series, photos: pd.Series | None, masks: pd.Series | Non
 
 def _refuse_double_ids(table: pd.DataFrame) -> None:
     """Refuse two files of one image_id."""
-    _refuse_doubles(table["image_id"], table["image"].fillna(table["mask"]))
-
-
-def _refuse_doubles(names: pd.Series, paths: pd.Series) -> None:
-    """Refuse files of one name, since photos, masks and maps are identified by their names."""
-    is_double = names.duplicated(keep=False)
-    if is_double.any():
-        doubles = pd.DataFrame({"name": names, "path": paths})[is_double].sort_values("name", kind="stable")
-        raise MaskfoldError(
-            f"{doubles['name'].nunique()} names belong to several files, but a name (without suffix) stands for one "
-            f"image. Rename or remove some of:\n{listing(list(doubles['path']))}"
-        )
+    refuse_doubles(table["image_id"], table["image"].fillna(table["mask"]))
 
 
 def _cars_and_views(table: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
@@ -263,10 +258,8 @@ def _with_metadata(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     doubles = metadata.loc[metadata["id"].duplicated(), "id"]
     if len(doubles):
         raise MaskfoldError(f"{path}: {len(doubles)} cars have several rows: {doubles.iloc[0]} is the first. Keep one.")
-    taken = sorted(set(metadata.columns) & set(COLUMNS))
-    if taken:
-        raise MaskfoldError(f"{path}: rename the columns {', '.join(taken)}; the image table has its own.")
-    return table.merge(metadata, left_on="group", right_on="id", how="left").drop(columns="id")
+    metadata = metadata.set_index("id").add_prefix(METADATA)
+    return table.merge(metadata, left_on="group", right_index=True, how="left")
 
 
 def _pattern(key: str, expression: str) -> re.Pattern[str]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 import pandera.pandas as pa
 
 from maskfold.data.checks import positions, verdicts
+from maskfold.data.headers import MOST_PIXELS
 from maskfold.data.verdict_cache import KINDS
 from maskfold.errors import MaskfoldError, listing
 
@@ -19,6 +21,7 @@ _BARE = "train photos without a mask"
 _UNUSABLE = "masks that cannot be used"
 _SCALED = "masks of another size than their photo, in its aspect ratio"
 _STRETCHED = "masks of another size than their photo, in another aspect ratio"
+_STRAY = "links, folders and names among them that no image can have"
 _REASONS = ["", _ORPHAN, _UNREADABLE, _BARE, _UNUSABLE, _SCALED, _STRETCHED]
 _FINGERPRINT_ROWS = 2**16  # written at a time, so that the text of millions is never whole in memory
 
@@ -50,13 +53,15 @@ SCHEMA = pa.DataFrameSchema(
     },
 )
 COLUMNS = list(SCHEMA.columns)
+METADATA = "meta."  # what the names of metadata columns begin with, so that none is taken for one of a stage's own
+STRAYS = "strays"  # in a source's table's attrs: what lies in its folders and cannot be an image of it
 _PATHS = ["image", "mask"]
 
 _log = logging.getLogger(__name__)
 
 
 def validate(table: pd.DataFrame) -> pd.DataFrame:
-    """Check the image table's columns, types and ranges; other columns are free metadata.
+    """Check the image table's columns, types and ranges; other columns are free metadata and are called `meta.<name>`.
 
     Columns: `image_id` (unique), `image` (path), `group` (all photos of one object), `view` ("" where there is none),
     `split` (`train` or `test`), `height` and `width` (pixels, upright). These may be absent, or missing in a row:
@@ -64,8 +69,9 @@ def validate(table: pd.DataFrame) -> pd.DataFrame:
     `content_hash`). `check` gives all of them, missing where there is no mask.
 
     Raises:
-        MaskfoldError: If a column is missing or a value is wrong; the message lists them.
+        MaskfoldError: If a column is missing, a value is wrong, or a column has another name; the message lists them.
     """
+    _refuse_other_columns(table)
     try:
         return SCHEMA.validate(table, lazy=True)
     except pa.errors.SchemaErrors as error:
@@ -74,6 +80,26 @@ def validate(table: pd.DataFrame) -> pd.DataFrame:
             f"{case.column or case.failure_case}: {case.failure_case!r}: {case.check}" for case in cases.itertuples()
         ]
         raise MaskfoldError(f"The image table is wrong in {len(wrong)} places:\n{listing(wrong)}") from error
+
+
+def _refuse_other_columns(table: pd.DataFrame) -> None:
+    others = sorted(str(column) for column in {*table.columns} - {*COLUMNS, *metadata_columns(table)})
+    if others:
+        raise MaskfoldError(
+            f"The image table has columns of its source's own: {', '.join(others)}. Metadata is called "
+            f"{METADATA}<name>, such as {METADATA}{others[0]}, so that it is never taken for a weight or a label."
+        )
+
+
+def metadata_columns(table: pd.DataFrame) -> list[str]:
+    """Return the names of the metadata columns."""
+    return [column for column in table.columns if str(column).startswith(METADATA)]
+
+
+def metadata_title(column: str) -> str:
+    """Return what a metadata column is called for readers: its own name, unless the image table has one of that."""
+    name = column.removeprefix(METADATA)
+    return column if name in COLUMNS else name
 
 
 def fingerprint(table: pd.DataFrame) -> str:
@@ -98,6 +124,7 @@ def check(
     name: str = "data",
     on_error: str = "raise",
     resize_masks: bool = False,
+    max_pixels: int = MOST_PIXELS,
     needs_masks: bool = True,
     cache: Path | None = None,
     jobs: int = -1,
@@ -108,10 +135,11 @@ def check(
 
     Args:
         table: The columns of `validate` but for those added here. `image` is missing for a mask without a photo; there
-            may be no column `mask`.
+            may be no column `mask`. What `attrs[STRAYS]` lists is reported as well.
         name: What messages call the data.
         on_error: `raise`, or `skip` to leave out the images with problems and log how many.
         resize_masks: Accept a mask of another size whose aspect ratio is the photo's (within 1 %).
+        max_pixels: The most pixels of a photo or mask; a larger one is refused by its header, before it is decoded.
         needs_masks: Whether a train photo without a mask is a problem, as it is for segmentation.
         cache: Where to remember what was seen, see `verdicts`.
         jobs: Processes; -1 is one per core.
@@ -120,20 +148,23 @@ def check(
         The good rows with all columns of `validate`, its own first.
 
     Raises:
-        MaskfoldError: If images have problems and `on_error` is `raise`, if none is left, or `on_error` is unknown.
+        MaskfoldError: If images have problems and `on_error` is `raise`, if none is left, `on_error` is unknown, or the
+            table has a column of another name.
     """
     if on_error not in ("raise", "skip"):
         raise MaskfoldError(f"data.on_error={on_error}: there are two ways, raise and skip.")
-    free = [column for column in table.columns if column not in COLUMNS]
+    _refuse_other_columns(table)
+    strays = table.attrs.get(STRAYS, [])
     table = table.assign(**{column: table.get(column, pd.Series(dtype="str")).astype("str") for column in _PATHS})
-    checked = _with_verdicts(table, verdicts(_files(table), cache=cache, jobs=jobs))
+    checked = _with_verdicts(table, verdicts(_files(table), max_pixels=max_pixels, cache=cache, jobs=jobs))
     problems = _problems(checked, needs_masks=needs_masks)
     scaled = problems == _SCALED
     if resize_masks:
         problems = problems.mask(scaled, "")
-    if (problems != "").any():
-        _report(name, checked, problems, on_error=on_error, rescued=0 if resize_masks else int(scaled.sum()))
-    return validate(checked.loc[problems == "", COLUMNS + free].reset_index(drop=True))
+    if (problems != "").any() or strays:
+        rescued = 0 if resize_masks else int(scaled.sum())
+        _report(name, checked, problems, strays, on_error=on_error, rescued=rescued)
+    return validate(checked.loc[problems == "", COLUMNS + metadata_columns(table)].reset_index(drop=True))
 
 
 def _files(table: pd.DataFrame) -> pd.DataFrame:
@@ -194,23 +225,26 @@ def _listed(rows: pd.DataFrame, reason: str) -> str:
     return listing((rows["mask"] + ": " + mask_size + ", its photo " + size).array)
 
 
-def _report(name: str, rows: pd.DataFrame, problems: pd.Series, *, on_error: str, rescued: int) -> None:
+def _report(
+    name: str, rows: pd.DataFrame, problems: pd.Series, strays: Sequence[object], *, on_error: str, rescued: int
+) -> None:
     """List what is wrong by reason and file: as an error that says both ways out, or in the log."""
-    lists = "\n".join(
+    lists = [
         f"{reason} ({len(of_reason)}):\n{_listed(of_reason, reason)}"
         for reason in problems[problems != ""].unique()
         for of_reason in [rows[problems == reason]]
-    )
+    ]
+    if strays:
+        lists.append(f"{_STRAY} ({len(strays)}):\n{listing(strays)}")
     wrong = int((problems != "").sum())
     left = len(problems) - wrong
+    count = f"{wrong} of {len(problems)} images" + (f" and {len(strays)} other things" if strays else "")
     if on_error == "skip" and left:
-        _log.warning(
-            "%s: left out %d of %d images (data.on_error=skip), %d remain.\n%s", name, wrong, len(problems), left, lists
-        )
+        _log.warning("%s: left out %s (data.on_error=skip), %d remain.\n%s", name, count, left, "\n".join(lists))
         return
     ways = ["Mend or remove the files"]
     if left:
-        ways.append(f"leave these images out with data.on_error=skip ({left} remain)")
+        ways.append(f"leave these out with data.on_error=skip ({left} remain)")
     if rescued:
         ways.append(f"accept {rescued} of these masks, resized by nearest neighbour, with data.resize_masks=true")
-    raise MaskfoldError(f"{name}: {wrong} of {len(problems)} images cannot be used.\n{lists}\n{', or '.join(ways)}.")
+    raise MaskfoldError("\n".join([f"{name}: {count} cannot be used.", *lists, f"{', or '.join(ways)}."]))

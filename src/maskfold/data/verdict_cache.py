@@ -20,6 +20,9 @@ _TYPES = {
     "area": np.float64,
 }
 COLUMNS = list(_TYPES)
+_VERSION = {
+    "looked_for": "several frames"
+}  # in the file's attrs: what was seen by an older look is looked at once more
 
 _log = logging.getLogger(__name__)
 
@@ -43,7 +46,7 @@ class VerdictCache:
     def read(self) -> pd.DataFrame:
         """Return a row of `COLUMNS` for each (path, kind) that is known.
 
-        A file of other columns, as an older version wrote it, says nothing; one that is damaged says so in the log.
+        A file of other columns, or of an older look, says nothing; one that is damaged says so in the log.
         """
         nothing = pd.DataFrame({column: [] for column in COLUMNS}).astype(_TYPES)
         if self.path is None:
@@ -66,8 +69,7 @@ class VerdictCache:
         with locked(self.path.parent):
             last = max((int(path.suffixes[-2][1:]) for path in self._pieces()), default=0)
             piece = self.path.with_name(f".{self.path.stem}.{last + 1:06}{self.path.suffix}")
-            with atomic_path(piece) as part:
-                rows[COLUMNS].to_parquet(part, index=False)
+            _write(rows, piece)
         self._read.append(piece)
 
     def write(self, rows: pd.DataFrame) -> None:
@@ -79,8 +81,7 @@ class VerdictCache:
         if self.path is None:
             return
         with locked(self.path.parent):
-            with atomic_path(self.path) as part:
-                rows[COLUMNS].to_parquet(part, index=False)
+            _write(rows, self.path)
             for piece in self._read:
                 piece.unlink(missing_ok=True)
         self._read = []
@@ -92,7 +93,14 @@ class VerdictCache:
     def _read_one(self, path: Path) -> pd.DataFrame | None:
         try:
             table = pd.read_parquet(path)
-            return table.astype(_TYPES) if list(table.columns) == COLUMNS else None
+            return table.astype(_TYPES) if list(table.columns) == COLUMNS and table.attrs == _VERSION else None
         except (OSError, ValueError, pyarrow.ArrowException) as error:
             _log.warning("%s is damaged and will be written anew (%s).", path, error)
             return None
+
+
+def _write(rows: pd.DataFrame, path: Path) -> None:
+    table = rows[COLUMNS]
+    table.attrs = _VERSION
+    with atomic_path(path) as part:
+        table.to_parquet(part, index=False)

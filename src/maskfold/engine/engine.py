@@ -18,6 +18,7 @@ from maskfold.engine.loaders import Loader
 from maskfold.engine.mining import HardNegativeLoader, ReportLosses
 from maskfold.engine.schedules import Schedule
 from maskfold.engine.task import Task
+from maskfold.engine.trainer import make_trainer
 from maskfold.errors import MaskfoldError
 from maskfold.runs.monitor import Monitor
 from maskfold.runs.run_folder import RunFolder
@@ -119,7 +120,7 @@ class Engine:
             DeviceMemoryError: If the device's memory does not hold it.
             KeyboardInterrupt: If the user stops it.
         """
-        trainer = lightning.Trainer(
+        trainer = make_trainer(
             max_epochs=1,
             precision=choose_precision(self.precision, self.accelerator),
             accelerator=self.accelerator,
@@ -153,7 +154,7 @@ class Engine:
         return callbacks
 
     def _trainer(self, folder: RunFolder, epochs: int, callbacks: list[Callback]) -> lightning.Trainer:
-        return lightning.Trainer(
+        return make_trainer(
             default_root_dir=folder.path,
             max_epochs=epochs,
             precision=choose_precision(self.precision, self.accelerator),

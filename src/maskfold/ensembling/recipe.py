@@ -8,6 +8,7 @@ import numpy as np
 
 from maskfold.ensembling.tree import leaf_nodes
 from maskfold.errors import MaskfoldError
+from maskfold.files import check_inside
 
 Step = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """`(probability (H, W) uint8, mask (H, W) uint8 in {0, 1}) -> mask`."""
@@ -102,8 +103,8 @@ class Recipe:
         repair: What is done with the worst images; None does nothing.
 
     Raises:
-        MaskfoldError: If the threshold is out of range, a step or the repair is not one, or a step looks at members
-            that the ensemble does not have.
+        MaskfoldError: If the name leads out of `submissions/`, the threshold is out of range, a step or the repair is
+            not one, or a step looks at members that the ensemble does not have.
     """
 
     def __init__(
@@ -115,7 +116,7 @@ class Recipe:
         postprocess: Sequence[Step | ByMembers] = (),
         repair: Repair | None = None,
     ) -> None:
-        self.name = name
+        self.name = check_inside(name, what="ensemble.name")
         self.members = members
         self.threshold = check_threshold(threshold)
         self.postprocess = check_steps(postprocess)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from maskfold.errors import MaskfoldError, listing
+from maskfold.files import check_inside
 from maskfold.prediction.splits import check_split
 from maskfold.prediction.store import ProbabilityStore
 from maskfold.runs.layout import MemberFolder
@@ -103,6 +104,9 @@ def _kind(node: dict[str, Any]) -> str:
     expected = list if kinds[0] == "members" else str
     if not isinstance(node[kinds[0]], expected):
         raise MaskfoldError(f"ensemble member {node}: {kinds[0]} must be a {_NAMES[expected]}.")
+    for key in ("experiment", "store"):
+        if node.get(key):
+            check_inside(node[key], what=f"ensemble member {node}: {key}")
     return kinds[0]
 
 

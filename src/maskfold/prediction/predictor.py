@@ -15,6 +15,7 @@ from maskfold.data.geometry import Geometry
 from maskfold.data.preprocessing import Preprocess
 from maskfold.engine.engine import choose_precision, interruptible
 from maskfold.engine.loaders import default_workers, one_thread
+from maskfold.engine.trainer import make_trainer
 from maskfold.memory import keep_freed_memory
 from maskfold.models.network import Network
 from maskfold.prediction.branches import Branch, BranchedPhotos, Voter, merge_votes, vote
@@ -208,7 +209,7 @@ def predict_together(
         channels_last=channels_last,
         compile_networks=compile,
     )
-    trainer = lightning.Trainer(
+    trainer = make_trainer(
         default_root_dir=Path(store.folder),
         precision=choose_precision(precision, accelerator),
         accelerator=accelerator,

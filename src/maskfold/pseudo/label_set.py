@@ -69,7 +69,7 @@ class LabelSet:
         """Return the ledger and the manifest.
 
         Raises:
-            MaskfoldError: If there is no whole set here, or the ledger is not the manifest's.
+            MaskfoldError: If there is no whole set here, the ledger is not the manifest's, or names a mask outside.
         """
         if not self.manifest.is_file():
             raise MaskfoldError(f"{self.path}: no whole set of pseudo-labels. Run `make pseudo ENS=<ensemble>`.")
@@ -80,7 +80,10 @@ class LabelSet:
                 "wrong. Make the set again with overwrite=true."
             )
         text = dict.fromkeys(["image_id", "group", "image", "mask", "teachers", *_HASHES], str)
-        return pd.read_csv(self.ledger, dtype=text, keep_default_na=False), manifest
+        rows = pd.read_csv(self.ledger, dtype=text, keep_default_na=False)
+        for mask in rows["mask"]:
+            files.check_inside(mask, what=f"{self.ledger}: mask")
+        return rows, manifest
 
     def for_fold(self, fold: int, *, data: str, held_out: Sequence[str]) -> tuple[pd.DataFrame, Lineage]:
         """Return what a fold may learn from: rows of the ledger, and `soft`, whether masks are probabilities.

@@ -16,7 +16,7 @@ from maskfold.runs.renamed import MONITOR, as_of_today
 from maskfold.trust import vetted
 
 # Keys that may differ between two starts of one run: they change how fast it goes or who watches, not what comes out.
-FREE_KEYS = ("overwrite", "tracker", "trainer.num_workers", "trainer.accelerator")
+FREE_KEYS = ("overwrite", "tracker", "trainer.num_workers", "trainer.accelerator", "data.max_pixels")
 
 
 class RunFolder:

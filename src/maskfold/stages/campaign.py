@@ -28,11 +28,6 @@ from maskfold.runs.ensemble_folder import EnsembleFolder
 
 def campaign(config: DictConfig) -> dict[str, Standing]:
     """Run every job of an ensemble that is not done; return how each stands, and say what failed."""
-    if config.jobs < 1 or config.retries < 0 or config.losses < 0:
-        raise MaskfoldError(
-            f"jobs={config.jobs} retries={config.retries} losses={config.losses}: at least 1 job at once, "
-            "0 retries and losses or more."
-        )
     if "overwrite=true" in f"{config.train} {config.predict} {config.merge}":
         raise MaskfoldError("overwrite=true would begin anew at every retry: remove the runs' folders instead.")
     recipe: Recipe = build(config.ensemble)

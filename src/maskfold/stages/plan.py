@@ -16,8 +16,6 @@ from maskfold.parallel import progress
 
 def plan(config: DictConfig) -> dict[str, tuple[Member, Cost]]:
     """Print what training and prediction of every member will cost; refuse what the disk cannot hold."""
-    if config.batches < 1 or config.photos < 1:
-        raise MaskfoldError(f"batches={config.batches} photos={config.photos}: look at one of each at least.")
     train = shlex.split(config.train)
     members = {member.name: member for member in _members(config, train)}
     if not members:

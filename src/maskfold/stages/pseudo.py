@@ -33,8 +33,6 @@ log = logging.getLogger(__name__)
 
 def pseudo(config: DictConfig) -> LabelSet:
     """Write `data/<name>/pseudo/<ensemble>/`: labels of confident photos for every fold, and their ledger."""
-    if not 0 < config.weight <= 1:
-        raise MaskfoldError(f"weight={config.weight}: above 0 and up to 1, which is what a true mask counts.")
     recipe: Recipe = build(config.ensemble)
     if recipe.steps_by_members and not config.soft:
         raise MaskfoldError(

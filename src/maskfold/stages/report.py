@@ -9,7 +9,6 @@ from maskfold import files
 from maskfold.analysis.gathering import gather
 from maskfold.config import SUBMISSIONS, resolved
 from maskfold.entry import entry_point
-from maskfold.errors import MaskfoldError
 from maskfold.runs.ensemble_folder import EnsembleFolder
 
 log = logging.getLogger(__name__)
@@ -17,8 +16,6 @@ log = logging.getLogger(__name__)
 
 def report(config: DictConfig) -> Path:
     """Write `submissions/<ensemble>/report.html`; return its path."""
-    if config.images < 1:
-        raise MaskfoldError(f"images={config.images}: show at least one image in each gallery.")
     from maskfold.analysis.report import compose  # imports matplotlib
 
     evidence = gather(resolved(config.ensemble))

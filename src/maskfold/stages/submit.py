@@ -24,8 +24,6 @@ log = logging.getLogger(__name__)
 def submit(config: DictConfig) -> pd.DataFrame:
     """Upload a submission once, append it to `experiments/leaderboard.csv` with its scores, and draw the chart."""
     submission = Path(config.submission)
-    if config.poll <= 0 or config.wait <= 0:
-        raise MaskfoldError(f"wait={config.wait:g} poll={config.poll:g}: give seconds above 0.")
     report = check_up(
         submission,
         data=None if config.data is None else resolved(config.data),
