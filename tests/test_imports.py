@@ -13,7 +13,7 @@ PACKAGE = Path(maskfold.__file__).parent
 
 # From the ground up. A layer's rooms stand beside one another: none of them imports another of the same layer.
 LAYERS = (
-    {"errors", "places"},
+    {"errors", "places", "terminal"},
     {"schemas"},
     {"files", "memory", "parallel", "phases"},
     {"masks"},

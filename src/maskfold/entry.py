@@ -1,7 +1,6 @@
 """The door: how a stage becomes a command, and how Hydra's errors are worded for whoever typed it."""
 
 import functools
-import logging
 import os
 import sys
 import warnings
@@ -21,6 +20,7 @@ from maskfold.command.helping import explain
 from maskfold.config import finish, overrides_of, unknown_key
 from maskfold.errors import MaskfoldError
 from maskfold.places import CONF
+from maskfold.terminal import print_messages
 
 _FULL_ERROR = "HYDRA_FULL_ERROR"
 
@@ -119,9 +119,7 @@ def _below_null(stage: str, overrides: Sequence[str]) -> str:
 
 def quiet_console() -> None:
     """Print the stages' own messages, and of the libraries only their warnings."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s", force=True)
-    for library in ("lightning.pytorch", "lightning.fabric", "numexpr", "httpx", "wandb"):
-        logging.getLogger(library).setLevel(logging.WARNING)
+    print_messages(quiet=("lightning.pytorch", "lightning.fabric", "numexpr", "httpx", "wandb"))
     warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # Lightning's own affair with torch
     warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")  # a resumed run's
     warnings.filterwarnings("ignore", message="predict returned None.*")  # the maps are in the store

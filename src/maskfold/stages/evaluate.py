@@ -6,6 +6,7 @@ import pandas as pd
 from omegaconf import DictConfig, OmegaConf
 
 from maskfold import files
+from maskfold.analysis.verdicts import costs_sentence, results_table, worth
 from maskfold.config import EXPERIMENTS, build
 from maskfold.data.folds import fold_members, read_folds, split_path
 from maskfold.ensembling.evaluation import score_images, summarise
@@ -13,6 +14,7 @@ from maskfold.ensembling.tree import leaves, open_members
 from maskfold.entry import entry_point
 from maskfold.errors import MaskfoldError
 from maskfold.runs.layout import MemberFolder
+from maskfold.terminal import RESULT, show_table
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +36,9 @@ def evaluate(config: DictConfig) -> pd.DataFrame:
     with files.atomic_path(member.scores) as part:
         scores.to_parquet(part, index=False)
     files.write_text(member.results, results.to_csv(index=False))
-    log.info("%s\n%s", member.results, results.to_string(index=False))
+    show_table(*results_table(results), strong=len(results) - 1)
+    log.info("%s, %s%s", member.results, member.scores.name, costs_sentence(results))
+    log.info("%s out of fold: %s", config.name, worth(scores), extra=RESULT)
     return results
 
 
