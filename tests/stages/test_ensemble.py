@@ -162,7 +162,7 @@ def test_the_last_line_out_of_fold_has_interval_and_gain_and_says_what_is_missin
     with caplog.at_level("INFO"):
         scores = ensemble(both)
     # Of two equal members the mean is one of them: nothing is gained, in no draw of groups.
-    assert caplog.messages[-1].startswith(f"both out of fold: Dice {scores['dice'].mean():.5f}, 95 % interval ")
+    assert caplog.messages[-1].startswith(f"both out of fold: Dice {round(scores['dice'].mean(), 6):.5f}, 95 % interval ")
     assert "over 6 groups; +0.00000 (+0.00000 to +0.00000) over its best member, tiny" in caplog.messages[-1]
 
     store = ProbabilityStore(Path("experiments/twin/fold0/predictions/oof"))
