@@ -14,6 +14,7 @@ PACKAGE = Path(maskfold.__file__).parent
 # From the ground up. A layer's rooms stand beside one another: none of them imports another of the same layer.
 LAYERS = (
     {"credentials", "errors", "places"},
+    {"terminal"},
     {"files", "memory", "parallel", "phases"},
     {"values"},
     {"schemas", "trust"},

@@ -3,12 +3,14 @@
 import math
 import operator
 import os
+import re
+import sys
 import threading
 
 import joblib
 import pytest
 
-from maskfold import parallel
+from maskfold import parallel, terminal
 from maskfold.errors import MaskfoldError
 from maskfold.parallel import DASK, map_unordered, progress
 
@@ -70,15 +72,27 @@ def test_other_processes_return_every_item_once_and_pass_errors_on():
         list(map_unordered(_refuse, range(3), "count", jobs=2))
 
 
-def test_progress_counts_what_has_a_length_and_what_is_told(capsys):
+def test_progress_counts_what_has_a_length_and_what_is_told(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     assert list(progress([1, 2], "read")) == [1, 2]
-    assert list(progress(iter([1, 2, 3]), "write", total=3, unit="chunk")) == [1, 2, 3]
+    assert list(progress(iter([1, 2, 3]), "write", total=3, unit="chunks")) == [1, 2, 3]
 
     shown = capsys.readouterr().err
     assert "read: 100%" in shown
-    assert "2/2" in shown
+    assert re.search(r"2/2 .*\d photos/s", shown)
     assert "write: 100%" in shown
-    assert "3/3" in shown
+    assert re.search(r"3/3 .*\d chunks/s", shown)
+
+
+def test_progress_in_a_pipe_is_a_line_now_and_then_and_none_for_quick_work(capsys, monkeypatch):
+    assert list(progress(range(5), "quick")) == [0, 1, 2, 3, 4]
+    assert capsys.readouterr().err == ""
+
+    monkeypatch.setattr(terminal, "LINE_EVERY_S", 0)
+    assert list(progress(range(2), "slow")) == [0, 1]
+    shown = capsys.readouterr().err
+    assert "\r" not in shown
+    assert {line.partition("%")[0].strip() for line in shown.splitlines()} >= {"slow:   0", "slow:  50", "slow: 100"}
 
 
 def test_dask_workers_take_the_place_of_local_processes_when_the_environment_names_their_scheduler(dask):

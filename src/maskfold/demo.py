@@ -23,6 +23,7 @@ from maskfold.stages.report import report
 from maskfold.stages.score import score
 from maskfold.stages.studio import studio
 from maskfold.stages.train import train
+from maskfold.terminal import console
 
 MEMBERS = ("demo_unet_wide", "demo_unet")
 FOLDS = (0, 1)
@@ -33,7 +34,7 @@ SUBMISSION = EnsembleFolder(SUBMISSIONS / "demo").test.submission
 
 def step(stage: Callable[..., Any], *overrides: str) -> Any:
     """Print a stage's command, compose its configuration and run it."""
-    print(f"\n\033[1m$ maskfold {stage.__name__} {' '.join(overrides)}\033[0m", flush=True)
+    console().print(f"\n$ maskfold {stage.__name__} {' '.join(overrides)}", style="bold", markup=False, highlight=False)
     return stage(compose(stage.__name__, list(overrides)))
 
 

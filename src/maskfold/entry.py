@@ -22,9 +22,10 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, MissingMandat
 from maskfold.command.catalogue import options, stages
 from maskfold.command.helping import explain
 from maskfold.config import finish, overrides_of, unknown_key
-from maskfold.credentials import CensoringFormatter, censored
+from maskfold.credentials import censored
 from maskfold.errors import MaskfoldError
 from maskfold.places import CONF
+from maskfold.terminal import print_messages
 from maskfold.values import advice
 
 _FULL_ERROR = "HYDRA_FULL_ERROR"
@@ -133,13 +134,9 @@ def _print_censored(kind: type[BaseException], error: BaseException, trace: Trac
 
 def quiet_console() -> None:
     """Print the stages' own messages, and of the libraries only their warnings; nothing with credentials in it."""
-    console = logging.StreamHandler()
-    console.setFormatter(CensoringFormatter("%(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[console], force=True)
+    print_messages(quiet=("lightning.pytorch", "lightning.fabric", "numexpr", "httpx", "wandb"))
     sys.excepthook = _print_censored
     logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # what cannot be found is said by who looked for it
-    for library in ("lightning.pytorch", "lightning.fabric", "numexpr", "httpx", "wandb"):
-        logging.getLogger(library).setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # Lightning's own affair with torch
     warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")  # a resumed run's
     warnings.filterwarnings("ignore", message="predict returned None.*")  # the maps are in the store

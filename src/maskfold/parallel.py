@@ -9,9 +9,9 @@ from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
 import joblib
-from tqdm import tqdm
 
 from maskfold.errors import MaskfoldError
+from maskfold.terminal import bar
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -23,10 +23,15 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def progress(items: Iterable[Item], description: str, *, total: int | None = None, unit: str = "img") -> Iterable[Item]:
-    """Wrap `items` in the progress bar that every stage shows."""
+def progress(
+    items: Iterable[Item], description: str, *, total: int | None = None, unit: str = "photos"
+) -> Iterator[Item]:
+    """Yield `items` under the progress bar that every stage shows."""
     total = len(items) if total is None and isinstance(items, Sized) else total
-    return tqdm(items, desc=description, total=total, unit=unit, dynamic_ncols=True, mininterval=0.5)
+    with bar(description, total=total, unit=unit) as drawn:
+        for item in items:
+            yield item
+            drawn.update()
 
 
 def map_unordered(
@@ -35,7 +40,7 @@ def map_unordered(
     description: str,
     *,
     total: int | None = None,
-    unit: str = "img",
+    unit: str = "photos",
     jobs: int = -1,
 ) -> Iterator[Result]:
     """Yield `function(item)` for every item as each is done, under a progress bar.
@@ -47,7 +52,7 @@ def map_unordered(
         items: What to apply it to; consumed lazily, so memory does not grow with their number.
         description: The progress bar's label.
         total: The number of items, when `items` has no length.
-        unit: What the progress bar calls an item.
+        unit: What the progress bar calls items.
         jobs: Processes; -1 is one per core, 1 stays in this process. Where the environment names a Dask scheduler
             (`DASK`), more than one is all its workers, which see the same folders from the same working folder.
 

@@ -17,6 +17,7 @@ from maskfold.files import sha256
 from maskfold.masks.rle import decode
 from maskfold.prediction.store import ProbabilityStore
 from maskfold.stages.ensemble import ensemble
+from maskfold.stages.evaluate import evaluate
 from maskfold.submission.writer import read_submission
 
 RECIPE = {"_target_": "maskfold.ensembling.recipe.Recipe", "name": "both", "members": [{"experiment": "tiny"}]}
@@ -184,3 +185,29 @@ def test_half_a_merge_is_not_gone_on_with_when_the_maps_have_changed(trained, mo
             store.write(image_id, np.full((40, 60), 255, np.uint8))
 
     assert set(ensemble(config())["area"]) == {1.0}
+
+
+def test_the_last_line_out_of_fold_has_interval_and_gain_and_says_what_is_missing_for_it(trained, caplog):
+    shutil.copytree("experiments/tiny", "experiments/twin")
+    both = config("split=oof", members=[{"experiment": "tiny"}, {"experiment": "twin"}])
+    with caplog.at_level("INFO"):
+        ensemble(both)
+    assert "the gain over its best member is not known" in caplog.messages[-1]
+    assert "`make evaluate EXP=tiny` makes it." in caplog.messages[-1]
+
+    for name in ("tiny", "twin"):
+        evaluate(compose("evaluate", [f"name={name}", "jobs=1"]))
+    with caplog.at_level("INFO"):
+        scores = ensemble(both)
+    # Of two equal members the mean is one of them: nothing is gained, in no draw of groups.
+    assert caplog.messages[-1].startswith(
+        f"both out of fold: Dice {round(scores['dice'].mean(), 6):.5f}, 95 % interval "
+    )
+    assert "over 6 groups; +0.00000 (+0.00000 to +0.00000) over its best member, tiny" in caplog.messages[-1]
+
+    store = ProbabilityStore(Path("experiments/twin/fold0/predictions/oof"))
+    image_id = next(iter(store.paths()))
+    store.write(image_id, 255 - store.read(image_id))
+    with caplog.at_level("INFO"):
+        ensemble(both)
+    assert "twin has newer maps than scores; `make evaluate EXP=twin` scores them." in caplog.messages[-1]

@@ -48,6 +48,18 @@ def test_metadata_of_the_names_of_scores_changes_none(trained):
     pd.testing.assert_frame_equal(evaluate(compose("evaluate", ["name=tiny", "fold=0"])), before)
 
 
+def test_the_table_fits_and_the_last_line_is_what_one_waits_for(trained, capsys, caplog):
+    with caplog.at_level("INFO"):
+        results = evaluate(compose("evaluate", ["name=tiny", "jobs=1"]))
+
+    shown = capsys.readouterr().out
+    assert "peak_memory_mb" not in shown
+    assert max(map(len, shown.splitlines())) <= 120
+    pooled = results["dice"].iloc[-1]
+    assert caplog.messages[-1].startswith(f"tiny out of fold: Dice {pooled:.5f}, 95 % interval ")
+    assert caplog.messages[-1].endswith(" over 6 groups")
+
+
 def test_one_fold_alone_while_the_other_is_still_untrained(trained):
     for path in sorted(Path("experiments/tiny/fold1").rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()

@@ -43,7 +43,7 @@ def execute(notebook: Path, target: Path, *, parameters: dict[str, list[str]], f
 
 def _run(client: NotebookClient, notebook: Path) -> None:
     with client.setup_kernel():
-        for number, cell in enumerate(progress(client.nb.cells, "notebook", unit="cell")):
+        for number, cell in enumerate(progress(client.nb.cells, "notebook", unit="cells")):
             try:
                 client.execute_cell(cell, number)
             except CellExecutionError as error:

@@ -12,7 +12,7 @@ from maskfold.analysis.html import Html, element, page, sentence
 from maskfold.analysis.inspection import inspect
 from maskfold.analysis.spread import spread_section
 from maskfold.analysis.standing import members_section, planted_section
-from maskfold.analysis.tables import bootstrap_interval
+from maskfold.analysis.tables import bootstrap_interval, gain_over_best
 
 
 def compose(evidence: Evidence, *, images: int, jobs: int = -1) -> str:
@@ -84,8 +84,7 @@ def _facts(evidence: Evidence) -> Iterator[tuple[str, str]]:
 
 
 def _gain(scores: pd.DataFrame, members: dict[str, pd.DataFrame]) -> tuple[str, str]:
-    best = max(members, key=lambda name: members[name]["dice"].mean())
-    both = scores.merge(members[best][["image_id", "dice"]], on="image_id", suffixes=("", "_member"))
-    difference = both["dice"] - both["dice_member"]
-    low, high = bootstrap_interval(difference, both["group"])
-    return gain(difference.mean()), f"Dice over the best member, {best}; 95 % interval {gain(low)} to {gain(high)}"
+    over = gain_over_best(scores, members)
+    return gain(
+        over.mean
+    ), f"Dice over the best member, {over.member}; 95 % interval {gain(over.low)} to {gain(over.high)}"

@@ -5,6 +5,7 @@ Pure functions of tables of scores, which have a row an image: `image_id`, `grou
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -34,6 +35,53 @@ def bootstrap_interval(
     means = [(drawn @ sums) / (drawn @ sizes) for drawn in times]
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+@dataclass(frozen=True)
+class Gain:
+    """How much better images are scored by one than by another: the mean difference, its 95 % interval over groups.
+
+    Attributes:
+        member: The other.
+        mean: Of the differences.
+        low: The interval's lower end; NaN where one group alone gives none.
+        high: Its upper end.
+    """
+
+    member: str
+    mean: float
+    low: float
+    high: float
+
+
+def gain_over(scores: pd.DataFrame, other: pd.DataFrame, name: str, metric: str = "dice") -> Gain:
+    """Return the gain over other scores of the same images, image by image.
+
+    Args:
+        scores: With `image_id`, `group` and the metric.
+        other: With `image_id` and the metric.
+        name: What the other is called.
+        metric: A column of both.
+    """
+    both = scores.merge(other[["image_id", metric]], on="image_id", suffixes=("", "_other"))
+    difference = both[metric] - both[f"{metric}_other"]
+    return Gain(name, difference.mean(), *interval_over_groups(difference, both["group"]))
+
+
+def gain_over_best(scores: pd.DataFrame, members: Mapping[str, pd.DataFrame]) -> Gain:
+    """Return the gain in Dice over the member with the largest mean.
+
+    Args:
+        scores: Of an ensemble, with `image_id`, `group` and `dice`.
+        members: By name, at least one; the same images.
+    """
+    best = max(members, key=lambda name: members[name]["dice"].mean())
+    return gain_over(scores, members[best], best)
+
+
+def interval_over_groups(values: pd.Series, groups: pd.Series) -> tuple[float, float]:
+    """Return `bootstrap_interval`; NaN for a single group, which has none."""
+    return bootstrap_interval(values, groups) if groups.nunique() > 1 else (np.nan, np.nan)
 
 
 def member_table(scores: Mapping[str, pd.DataFrame], metric: str = "dice") -> pd.DataFrame:
@@ -95,7 +143,14 @@ def class_table(scores: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFram
         `low` and `high` (NaN for a single group, which has none), and the mean `iou`.
     """
     rows = [
-        (name, value, len(part), part["dice"].mean(), *_interval(part), part["iou"].mean())
+        (
+            name,
+            value,
+            len(part),
+            part["dice"].mean(),
+            *interval_over_groups(part["dice"], part["group"]),
+            part["iou"].mean(),
+        )
         for column, name in columns.items()
         for value, part in scores.groupby(column, observed=True)
     ]
@@ -104,8 +159,7 @@ def class_table(scores: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFram
 
 
 def _interval(scores: pd.DataFrame) -> tuple[float, float]:
-    several = scores["group"].nunique() > 1
-    return bootstrap_interval(scores["dice"], scores["group"]) if several else (np.nan, np.nan)
+    return interval_over_groups(scores["dice"], scores["group"])
 
 
 def area_classes(area: pd.Series, classes: int = 5) -> pd.Series:

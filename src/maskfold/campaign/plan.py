@@ -10,6 +10,7 @@ from maskfold.campaign.members import Member
 from maskfold.campaign.probe import Cost
 from maskfold.errors import MaskfoldError
 from maskfold.prediction.store import ProbabilityStore
+from maskfold.terminal import duration, readable
 
 
 @dataclass(frozen=True)
@@ -120,20 +121,3 @@ def refuse_full_disk(left: CostSum, free: int) -> None:
             "work in a folder on a larger disk. If a trained network's maps are known to be smaller than was taken "
             "here, say so with map_bytes=<bytes>."
         )
-
-
-def duration(seconds: float) -> str:
-    """Return seconds in a unit that suits them."""
-    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.1f} {unit}"
-    return f"{seconds:.0f} s"
-
-
-def readable(count: float) -> str:
-    """Return a number of bytes in a unit that suits it."""
-    for unit in ("B", "KiB", "MiB"):
-        if count < 1024:
-            return f"{count:.0f} {unit}"
-        count /= 1024
-    return f"{count:,.1f} GiB"

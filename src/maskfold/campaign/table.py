@@ -1,7 +1,6 @@
 """The live table of a campaign: a line a member, a column a fold."""
 
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +10,7 @@ from maskfold.campaign.jobs import SCORE
 from maskfold.campaign.standings import Standing, State
 from maskfold.masks.scores import TITLES
 from maskfold.runs.results import pooled, score_columns
+from maskfold.terminal import duration, table_style
 
 STYLES = {State.WAITING: "dim", State.RUNNING: "bold", State.DONE: "green", State.FAILED: "red", State.BLOCKED: "red"}
 
@@ -29,7 +29,11 @@ def draw(standings: Iterable[Standing], *, title: str, seconds: float, scores: d
     for standing in standings:
         cells.setdefault((standing.job.row, standing.job.column), []).append(standing)
     columns = sorted({column for _, column in cells}, key=_order)
-    table = Table("", *columns, title=title, caption=_caption(standings, seconds), title_justify="left")
+    table = Table(title=title, caption=_caption(standings, seconds), **table_style())
+    table.title_justify = table.caption_justify = "left"
+    table.add_column(no_wrap=True)
+    for column in columns:
+        table.add_column(column, overflow="fold", vertical="bottom")
     for row in dict.fromkeys(row for row, _ in cells):
         texts = [_cell(cells.get((row, column), []), scores.get(row, "done")) for column in columns]
         table.add_row(row, *texts)
@@ -59,13 +63,13 @@ def _status(standing: Standing) -> str:
         return f"{job.label} {job.progress()}".rstrip() + again
     if standing.state is State.FAILED:
         return f"{job.label} failed"
-    return f"{job.label} {standing.state.value}"
+    return "waits" if standing.state is State.WAITING else f"{job.label} {standing.state.value}"
 
 
 def _caption(standings: list[Standing], seconds: float) -> str:
     counts = {state: sum(standing.state is state for standing in standings) for state in State}
     counted = [f"{counts[state]} {state.value}" for state in State if counts[state] or state is State.DONE]
-    return f"{len(standings)} jobs: {', '.join(counted)}; {timedelta(seconds=round(seconds))}"
+    return f"{len(standings)} jobs: {', '.join(counted)}; {duration(seconds)}"
 
 
 def scores_so_far(results: Mapping[str, Path], ensemble: Path) -> dict[str, str]:

@@ -13,7 +13,9 @@ from lightning.pytorch.callbacks import Callback
 
 from maskfold import files
 from maskfold.engine.loaders import Loader
+from maskfold.engine.progress import epoch_line, peak_memory
 from maskfold.engine.schedules import PlateauWatch, Schedule
+from maskfold.runs.monitor import Monitor
 
 log = logging.getLogger(__name__)
 
@@ -79,15 +81,18 @@ class FollowSchedule(Callback):
 
 
 class EpochLog(Callback):
-    """Keep `metrics.csv`, one row an epoch, and say each row on the console and to `report`.
+    """Keep `metrics.csv`, one row an epoch, and tell each to the console and to `report`.
 
     The rows travel inside the checkpoint, so a resumed run's log has every epoch once. Columns: `epoch` (from 0),
     `rate`, all logged metrics, `seconds` (training and validation), `images_per_second` (training images over the
     training time), `peak_memory_mb` (of the device; of nothing, 0, on a CPU).
     """
 
-    def __init__(self, path: Path, *, report: Callable[[dict[str, float]], None] | None = None) -> None:
+    def __init__(
+        self, path: Path, *, monitor: Monitor, report: Callable[[dict[str, float]], None] | None = None
+    ) -> None:
         self.path = path
+        self.monitor = monitor
         self.report = report
         self.rows: list[dict[str, float]] = []
 
@@ -131,15 +136,11 @@ class EpochLog(Callback):
         row |= {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
         row["seconds"] = round(time.perf_counter() - self.started, 3)
         row["images_per_second"] = round(self.images * trainer.world_size / (self.trained - self.started), 3)
-        row["peak_memory_mb"] = round(torch.cuda.max_memory_allocated() / 2**20) if torch.cuda.is_available() else 0
+        row["peak_memory_mb"] = round(peak_memory() / 2**20)
         self.rows.append(row)
         if not trainer.is_global_zero:
             return
         files.write_text(self.path, pd.DataFrame(self.rows).to_csv(index=False))
-        log.info("epoch %d of %s: %s", row["epoch"] + 1, trainer.max_epochs, _sentence(row))
+        log.info("%s", epoch_line(self.rows, epochs=trainer.max_epochs, monitor=self.monitor))
         if self.report is not None:
             self.report(row)
-
-
-def _sentence(row: dict[str, float]) -> str:
-    return ", ".join(f"{name} {value:.5g}" for name, value in row.items() if name != "epoch")

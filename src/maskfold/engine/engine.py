@@ -9,13 +9,14 @@ from typing import Any
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, TQDMProgressBar
+from lightning.pytorch.callbacks import Callback, EarlyStopping
 from lightning.pytorch.utilities.memory import is_oom_error
 
 from maskfold.engine.callbacks import EpochLog, EpochSeed, FollowSchedule, TellEpoch
 from maskfold.engine.checkpoints import AtomicCheckpointIO, Snapshots, checkpoint_callbacks, load_checkpoint
 from maskfold.engine.loaders import Loader
 from maskfold.engine.mining import HardNegativeLoader, ReportLosses
+from maskfold.engine.progress import Announce, EpochBar
 from maskfold.engine.schedules import Schedule
 from maskfold.engine.task import Task
 from maskfold.engine.trainer import make_trainer
@@ -86,8 +87,9 @@ class Engine:
             KeyboardInterrupt: If the user stops it.
         """
         monitor = task.objective.monitor
-        epoch_log = EpochLog(folder.metrics, report=report)
-        callbacks = [EpochSeed(seed), TQDMProgressBar(refresh_rate=5), epoch_log]
+        epoch_log = EpochLog(folder.metrics, monitor=monitor, report=report)
+        photos = len(train_batches.dataset), len(validation_batches.dataset)
+        callbacks = [EpochSeed(seed), Announce(folder, photos), EpochBar(), epoch_log]
         callbacks += self._callbacks(schedule, folder, monitor)
         if averaging is not None:
             callbacks.append(averaging)
@@ -171,6 +173,7 @@ class Engine:
             logger=False,
             callbacks=callbacks,
             plugins=[AtomicCheckpointIO()],
+            enable_progress_bar=False,
             enable_model_summary=False,
         )
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import lightning
 from lightning.pytorch.callbacks import Callback
+from torch.utils.data import Dataset
 
 from maskfold.engine.loaders import Loader
 from maskfold.errors import MaskfoldError
@@ -36,6 +37,11 @@ class HardNegativeLoader:
         self._fresh: Any = None
         self._hardest: Any = None
         self._largest = float("-inf")
+
+    @property
+    def dataset(self) -> Dataset:
+        """See `Loader`."""
+        return self.loader.dataset
 
     def set_epoch(self, epoch: int) -> None:
         """See `Loader`."""

@@ -125,7 +125,7 @@ def merge(job: MergeJob, table: pd.DataFrame, *, description: str, jobs: int = -
     """
     todo = [chunk for chunk in _chunks(table) if not _part(job, chunk).exists()]
     label = f"{description} ({CHUNK} images each)"
-    for _ in map_unordered(_ChunkMerger(job), todo, label, unit="chunk", jobs=jobs):
+    for _ in map_unordered(_ChunkMerger(job), todo, label, unit="chunks", jobs=jobs):
         pass
     return pd.concat(
         [pd.read_parquet(_part(job, chunk), columns=SCORES) for chunk in _chunks(table)], ignore_index=True

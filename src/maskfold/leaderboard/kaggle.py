@@ -88,7 +88,7 @@ def wait_for_score(tag: str, *, competition: str, seconds: float, every: float) 
     Raises:
         MaskfoldError: If there is no score in time. What `submissions` refuses.
     """
-    for _ in progress(range(max(int(seconds / every), 1)), "wait for the score", unit="look"):
+    for _ in progress(range(max(int(seconds / every), 1)), "wait for the score", unit="looks"):
         time.sleep(every)
         listed = submissions(competition)
         newest = find(listed, tag)

@@ -8,13 +8,13 @@ from typing import Any
 import lightning
 import pandas as pd
 import torch
-from lightning.pytorch.callbacks import TQDMProgressBar
 from torch.utils.data import DataLoader, Dataset
 
 from maskfold.data.geometry import Geometry
 from maskfold.data.preprocessing import Preprocess
 from maskfold.engine.engine import choose_precision, interruptible
 from maskfold.engine.loaders import default_workers, one_thread
+from maskfold.engine.progress import PredictionBar
 from maskfold.engine.trainer import make_trainer
 from maskfold.memory import keep_freed_memory
 from maskfold.models.network import Network
@@ -217,7 +217,8 @@ def predict_together(
         logger=False,
         enable_checkpointing=False,
         enable_model_summary=False,
-        callbacks=[TQDMProgressBar(refresh_rate=5)],
+        enable_progress_bar=False,
+        callbacks=[PredictionBar()],
     )
     try:
         with interruptible():

@@ -1,5 +1,6 @@
 """Make an ensemble from nothing: `maskfold campaign ensemble=carvana`."""
 
+import logging
 import shlex
 import time
 from collections.abc import Sequence
@@ -7,23 +8,27 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
-from rich.console import Console
 from rich.live import Live
 
+from maskfold.analysis.verdicts import ensemble_worth
 from maskfold.campaign.clusters import connected
 from maskfold.campaign.jobs import Job, ensemble_jobs, member_jobs
 from maskfold.campaign.members import Member, find_members
 from maskfold.campaign.runner import Runner
 from maskfold.campaign.standings import Standing, State
 from maskfold.campaign.table import draw, scores_so_far
-from maskfold.config import SUBMISSIONS, build, compose, resolved
+from maskfold.config import EXPERIMENTS, SUBMISSIONS, build, compose, resolved
 from maskfold.ensembling.recipe import Recipe
 from maskfold.entry import entry_point
 from maskfold.errors import MaskfoldError
 from maskfold.files import locked
 from maskfold.runs.ensemble_folder import EnsembleFolder
+from maskfold.terminal import RESULT, console, duration
+
+log = logging.getLogger(__name__)
 
 
 def campaign(config: DictConfig) -> dict[str, Standing]:
@@ -46,6 +51,11 @@ def campaign(config: DictConfig) -> dict[str, Standing]:
     with locked(folder.logs):
         standings = _run(jobs, members, folder, connect=connect, **limits)
     _summarise(standings, folder.logs)
+    if folder.test.submission.exists():
+        log.info("%s", folder.test.submission)
+    if folder.oof.scores.exists():
+        scores = pd.read_parquet(folder.oof.scores)
+        log.info("%s", ensemble_worth(recipe, scores, experiments=EXPERIMENTS), extra=RESULT)
     return standings
 
 
@@ -74,7 +84,7 @@ def _run(
     def report(standing: Standing) -> None:
         live.console.print(_sentence(standing, logs), highlight=False)
 
-    live = Live(console=Console(soft_wrap=False), auto_refresh=False)  # drawn by this thread alone
+    live = Live(console=console(), auto_refresh=False)  # drawn by this thread alone
     runner = Runner(jobs, logs=logs, report=report, show=lambda: live.update(table(), refresh=True), **options)
     with live:
         runner.run()
@@ -86,13 +96,13 @@ def _sentence(standing: Standing, logs: Path) -> str:
     if standing.state is State.BLOCKED:
         return f"{name}: left out, for what it needs has failed"
     if standing.state is State.DONE:
-        return f"{name}: done in {seconds:.0f} s"
+        return f"{name}: done in {duration(seconds)}"
     if standing.state is State.WAITING and standing.reason:
         return f"{name}: {standing.reason}, goes on elsewhere"
     if standing.reason:
         return f"{name}: given up: {standing.reason}"
     end = "tried again" if standing.state is State.WAITING else "given up"
-    return f"{name}: failed after {seconds:.0f} s, {end} ({logs / name}.log)"
+    return f"{name}: failed after {duration(seconds)}, {end} ({logs / name}.log)"
 
 
 def _summarise(standings: dict[str, Standing], logs: Path) -> None:

@@ -11,6 +11,7 @@ import pandas as pd
 from omegaconf import DictConfig
 
 from maskfold import files
+from maskfold.analysis.verdicts import ensemble_worth
 from maskfold.config import EXPERIMENTS, SUBMISSIONS, build, resolved
 from maskfold.data.table import fingerprint
 from maskfold.ensembling.fusion import (
@@ -28,6 +29,7 @@ from maskfold.entry import entry_point
 from maskfold.prediction.splits import photos_of
 from maskfold.runs.ensemble_folder import EnsembleFolder, ResultFolder
 from maskfold.submission.writer import write_submission
+from maskfold.terminal import RESULT, counted
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +80,9 @@ def ensemble(config: DictConfig) -> pd.DataFrame:
         masks = read_masks(usual, repair, photos, rows["repaired"])
         scores = _write(result, rows, masks, photos, manifest)
         shutil.rmtree(result.parts, ignore_errors=True)
-    log.info("%s: %d images, %d repaired", result.path, len(scores), scores["repaired"].sum())
+    log.info("%s: %s, %d repaired", result.submission, counted(len(scores), "photo"), scores["repaired"].sum())
+    if "dice" in scores:
+        log.info("%s", ensemble_worth(recipe, scores, experiments=EXPERIMENTS), extra=RESULT)
     return scores
 
 

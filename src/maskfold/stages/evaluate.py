@@ -6,6 +6,7 @@ import pandas as pd
 from omegaconf import DictConfig
 
 from maskfold import files
+from maskfold.analysis.verdicts import costs_sentence, results_table, worth
 from maskfold.config import EXPERIMENTS, build
 from maskfold.data.folds import fold_members, read_folds, split_path
 from maskfold.ensembling.evaluation import score_images, summarise
@@ -14,6 +15,7 @@ from maskfold.entry import entry_point
 from maskfold.errors import MaskfoldError
 from maskfold.runs.layout import MemberFolder
 from maskfold.runs.run_folder import RunFolder
+from maskfold.terminal import RESULT, show_table
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +37,9 @@ def evaluate(config: DictConfig) -> pd.DataFrame:
     with files.atomic_path(member.scores) as part:
         scores.to_parquet(part, index=False)
     files.write_text(member.results, results.to_csv(index=False))
-    log.info("%s\n%s", member.results, results.to_string(index=False))
+    show_table(*results_table(results), strong=len(results) - 1)
+    log.info("%s, %s%s", member.results, member.scores.name, costs_sentence(results))
+    log.info("%s out of fold: %s", config.name, worth(scores), extra=RESULT)
     return results
 
 

@@ -24,7 +24,7 @@ def plan(config: DictConfig) -> dict[str, tuple[Member, Cost]]:
     sample = {"batches": config.batches, "photos": config.photos, "map_bytes": config.map_bytes}
     costs = {
         name: (member, probe(member, train=train, predict=predict, **sample))
-        for name, member in progress(members.items(), "probe", unit="member")
+        for name, member in progress(members.items(), "probe", unit="members")
     }
     left, free = left_to_do(costs), free_bytes(EXPERIMENTS)
     console = Console()

@@ -20,6 +20,7 @@ from maskfold.prediction.store import ProbabilityStore
 from maskfold.prediction.tta import check_tta
 from maskfold.runs.layout import MemberFolder
 from maskfold.runs.run_folder import RunFolder
+from maskfold.terminal import RESULT, counted
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ def predict(config: DictConfig) -> ProbabilityStore:
             **trainer,
         )
     if first:
-        log.info("%s: %d maps", store.folder, len(photos))
+        log.info("%s: %s", store.folder, counted(len(photos), "map"), extra=RESULT)
     return store
 
 

@@ -21,6 +21,7 @@ from maskfold.pseudo.rows import FoldRows, read_fold
 from maskfold.runs.layout import MemberFolder
 from maskfold.runs.lineage import write_lineage
 from maskfold.runs.run_folder import RunFolder
+from maskfold.terminal import RESULT, counted, duration, readable
 from maskfold.tracking.guard import tracked
 
 log = logging.getLogger(__name__)
@@ -38,12 +39,25 @@ def train(config: DictConfig) -> dict[str, float]:
         write_lineage(folder.path, rows.lineage)
         if folder.finished.exists():
             log.info("%s is finished; overwrite=true trains it again.", folder.path)
-            return folder.summary()
+            best = folder.summary()
+            _tell(folder, best)
+            return best
         best = _fit(config, parts, rows, folder)
         monitor = parts.objective().monitor
         folder.finish(best, monitor=monitor)
-    log.info("%s: best epoch %d, %s %.5f", folder.path, best["epoch"] + 1, monitor.label, best[monitor.name])
+    _tell(folder, best)
     return best
+
+
+def _tell(folder: RunFolder, best: dict[str, float]) -> None:
+    """Say what the best epoch has come to, and where its weights are."""
+    monitor, costs = folder.monitor(), folder.costs()
+    memory = f", device memory {readable(costs['peak_memory_mb'] * 2**20)}" if costs["peak_memory_mb"] else ""
+    epochs = counted(costs["epochs"], "epoch")
+    log.info("%s: %s in %s%s", folder.path, epochs, duration(costs["seconds"]), memory)
+    log.info(
+        "best %s %.5f, epoch %d: %s", monitor.label, best[monitor.name], best["epoch"] + 1, folder.best, extra=RESULT
+    )
 
 
 def _fit(config: DictConfig, parts: TaskParts, rows: FoldRows, folder: RunFolder) -> dict[str, float]:

@@ -1,0 +1,107 @@
+"""The sentences that stages end with: what a member or an ensemble is worth, how sure that is, what it has gained."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from maskfold.analysis.evidence import read_member
+from maskfold.analysis.formats import gain, interval, score
+from maskfold.analysis.tables import Gain, gain_over_best, interval_over_groups
+from maskfold.ensembling.recipe import Recipe
+from maskfold.ensembling.tree import leaves
+from maskfold.errors import MaskfoldError
+from maskfold.masks.scores import TITLES
+from maskfold.runs.layout import MemberFolder
+from maskfold.runs.results import COSTS, of_folds
+from maskfold.terminal import counted, duration, readable
+
+
+def worth(scores: pd.DataFrame) -> str:
+    """Return the mean Dice of scored images with its interval over groups.
+
+    Args:
+        scores: A row an image: `group` and `dice`.
+    """
+    low, high = interval_over_groups(scores["dice"], scores["group"])
+    groups = counted(scores["group"].nunique(), "group")
+    over = f"no interval, it is {groups}" if pd.isna(low) else f"95 % interval {interval(low, high)} over {groups}"
+    mean = round(scores["dice"].mean(), 6)  # as `results.csv` has it, so that both are cut to the same five digits
+    return f"Dice {score(mean)}, {over}"
+
+
+def ensemble_worth(recipe: Recipe, scores: pd.DataFrame, *, experiments: Path) -> str:
+    """Return what an ensemble is worth out of fold, and what that is more than its best member.
+
+    Args:
+        recipe: The ensemble.
+        scores: Its own, out of fold: `image_id`, `group` and `dice`.
+        experiments: The folder of all members.
+    """
+    start = f"{recipe.name} out of fold: {worth(scores)}"
+    try:
+        members = member_scores(recipe, scores["image_id"], experiments=experiments)
+    except MaskfoldError as error:
+        return f"{start}; the gain over its best member is not known: {error}"
+    return f"{start}; {gained(gain_over_best(scores, members))}" if len(members) > 1 else start
+
+
+def gained(over: Gain) -> str:
+    """Return what has been gained over the best member, with its interval."""
+    ends = "" if pd.isna(over.low) else f" ({interval(over.low, over.high, gain)})"
+    return f"{gain(over.mean)}{ends} over its best member, {over.member}"
+
+
+def member_scores(recipe: Recipe, image_ids: Sequence[str], *, experiments: Path) -> dict[str, pd.DataFrame]:
+    """Return the out-of-fold scores of every member of an ensemble, by its name.
+
+    Args:
+        recipe: The ensemble.
+        image_ids: Of its images.
+        experiments: The folder of all members.
+
+    Raises:
+        MaskfoldError: If a member has no scores, or they are of other images or of older maps.
+    """
+    by_name = {leaf.name: leaf for leaf in leaves(recipe.members, split="oof", experiments=experiments)}
+    scores = {name: read_member(leaf, image_ids, experiments=experiments)[0] for name, leaf in by_name.items()}
+    for name, leaf in by_name.items():
+        written = MemberFolder(experiments / name).scores.stat().st_mtime_ns
+        if written < max(store.stat().st_mtime_ns for store in leaf.stores):
+            raise MaskfoldError(f"{name} has newer maps than scores; `make evaluate EXP={name}` scores them.")
+    return scores
+
+
+def results_table(results: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
+    """Return the headings and the cells of a member's scores, without its costs, in the words of people.
+
+    Args:
+        results: As `results.csv` has them.
+    """
+    scores = results.drop(columns=[column for column in COSTS if column in results])
+    return [_heading(name) for name in scores], [[*map(_cell, row)] for row in scores.itertuples(index=False)]
+
+
+def _heading(column: str) -> str:
+    words = {"images": "photos", "best_threshold": "best cut", "best_dice": "Dice there"} | TITLES
+    return words.get(column, column.replace("_", " "))
+
+
+def _cell(value: object) -> str:
+    return score(value) if isinstance(value, float) else str(value)
+
+
+def costs_sentence(results: pd.DataFrame) -> str:
+    """Return what the trainings of a member's folds took, to be put behind the name of its file.
+
+    Args:
+        results: As `results.csv` has them.
+    """
+    folds = of_folds(results)
+    memory = folds["peak_memory_mb"].max()
+    parts = [
+        f": trained in {duration(folds['seconds'].sum())}",
+        f"{folds['images_per_second'].median():.3g} photos/s on {' and '.join(folds['device'].unique())}",
+        *([f"device memory {readable(memory * 2**20)}"] if memory > 0 else []),
+    ]
+    return ", ".join(parts)

@@ -1,0 +1,48 @@
+"""The sentences that stages end with."""
+
+import pandas as pd
+import pytest
+
+from maskfold.analysis.tables import gain_over, gain_over_best
+from maskfold.analysis.verdicts import costs_sentence, gained, results_table, worth
+
+
+def scores(dice: list[float], groups: str = "aabb") -> pd.DataFrame:
+    return pd.DataFrame({"image_id": list("1234")[: len(dice)], "group": list(groups)[: len(dice)], "dice": dice})
+
+
+def test_worth_is_the_mean_with_the_interval_that_whole_groups_give():
+    # Two groups of two: a draw has one of them twice or both, so 0.6, 0.7 and 0.8 are all the means there are.
+    assert worth(scores([0.5, 0.7, 0.7, 0.9])) == "Dice 0.70000, 95 % interval 0.60000 to 0.80000 over 2 groups"
+
+
+def test_one_group_has_no_interval_and_says_so():
+    assert worth(scores([0.5, 0.7], "aa")) == "Dice 0.60000, no interval, it is 1 group"
+
+
+def test_gain_is_paired_and_over_the_best_member():
+    ensemble = scores([0.8, 0.8, 0.9, 0.9])
+    # Shuffled, since images are matched by their ids.
+    strong = scores([0.7, 0.7, 0.8, 0.8]).iloc[[2, 0, 3, 1]]
+    over = gain_over_best(ensemble, {"weak": scores([0.1] * 4), "strong": strong})
+
+    assert over.member == "strong"
+    assert gained(over) == "+0.10000 (+0.10000 to +0.10000) over its best member, strong"
+    assert gain_over(ensemble, scores([0.9] * 4), "other").mean == pytest.approx(-0.05)
+
+
+def test_a_table_of_results_has_human_names_and_no_costs():
+    results = pd.DataFrame(
+        [["0", 2, 1, 0.5, 128, 1, 60, 2.0, 0, "cpu"], ["all", 2, 1, 0.5, 128, None, None, None, None, None]],
+        columns=[
+            "fold", "images", "groups", "boundary_iou", "best_threshold",
+            "epochs", "seconds", "images_per_second", "peak_memory_mb", "device",
+        ],
+    )  # fmt: skip
+    headings, rows = results_table(results)
+
+    assert headings == ["fold", "photos", "groups", "boundary IoU", "best cut"]
+    assert rows[1] == ["all", "2", "1", "0.50000", "128"]
+    assert costs_sentence(results) == ": trained in 60 s, 2 photos/s on cpu"
+    results.loc[0, "peak_memory_mb"] = 1229
+    assert costs_sentence(results).endswith("on cpu, device memory 1.2 GiB")
