@@ -117,7 +117,7 @@ def test_no_nesting_leads_around_it(node):
     ("kind", "target"),
     [
         ("data", "maskfold.campaign.clusters.slurm"),  # which would run a script
-        ("data", "maskfold.data.sources.os.system"),
+        ("data", "maskfold.data.sources.re.compile"),
         ("data", "maskfold.models.linknet.LinkNet"),
         ("geometry", "pathlib.Path.write_text"),
         ("preprocess", "maskfold.data.preprocessing.cv2.imread"),

@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from hydra.core.hydra_config import HydraConfig
-from hydra.utils import get_object
 
 from maskfold.errors import MaskfoldError
 from maskfold.places import CONF
@@ -40,6 +38,8 @@ class Kind:
 
     def allows(self, target: object) -> bool:
         """Return whether a class or function makes a part of this kind, and nothing else."""
+        from hydra.utils import get_object  # a tenth of a second, which every word of a completion would wait for
+
         if isinstance(target, type):
             return _within(target.__module__, self.packages) and issubclass(target, get_object(self.base))
         return any(target is get_object(maker) for maker in self.makers) or (bool(self.makers) and _registered(target))
@@ -92,6 +92,8 @@ def name_parts(config: dict[str, Any]) -> None:
 
 
 def _vet(target: Any, kind: str, origin: Path) -> None:
+    from hydra.utils import get_object
+
     packages = KINDS[kind].packages
     if not isinstance(target, str) or not (_within(target, packages) or _named_by_user(kind, target)):
         raise _refusal(target, kind, origin)
@@ -142,6 +144,8 @@ def _named_by_user(kind: str, target: str) -> bool:
 
 def _own_files(kind: str) -> Iterator[Any]:
     """Yield what the user's files of configuration have of a kind: the options of its group, and experiments."""
+    from hydra.core.hydra_config import HydraConfig
+
     folders = {CONF}
     if HydraConfig.initialized():
         folders |= {source.path for source in HydraConfig.get().runtime.config_sources if source.schema == "file"}

@@ -257,7 +257,7 @@ def test_real_carvana_photos_with_their_metadata():
     assert set(table["split"]) == {"test"}
     assert table.groupby("group")["view"].agg(list).tolist() == [[f"{view:02d}" for view in range(1, 17)]] * 24
     assert set(zip(table["height"], table["width"], strict=True)) == {(1280, 1918)}
-    assert table.loc[table["group"] == "0004d4463b50", "make"].unique().tolist() == ["Acura"]
+    assert table.loc[table["group"] == "0004d4463b50", "meta.make"].unique().tolist() == ["Acura"]
 
 
 @real

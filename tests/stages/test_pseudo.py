@@ -116,6 +116,7 @@ def test_training_takes_the_labels_of_its_fold_and_remembers_them(trained, monke
         return {"epoch": 0, "val/dice": 0.0}
 
     monkeypatch.setattr("maskfold.stages.train._fit", remember)
+    monkeypatch.setattr("maskfold.stages.train._tell", lambda *_: None)
     student("student", 0, f"pseudo={SET}")
     (rows,) = seen
     told = rows[rows["soft"]]

@@ -27,7 +27,7 @@ def test_no_file_of_any_tracker_has_a_password_in_it(tmp_path, monkeypatch, empt
     folder = RunFolder(tmp_path / "experiments/m/fold2")
     config = {"name": "m", "fold": 2, "seed": 3, "tracker": {"mlflow": {"tracking_uri": URI}}}
     config |= {"upload": {"token": SECRET.decode()}, "task": {"_target_": "colours.Colours"}, "freeze": []}
-    folder.begin(config, identity={"data": "d4"}, overwrite=False)
+    folder.begin(config, identity={"data": "d4"})
     trackers = [
         WandbTracker(project="maskfold", offline=True),
         MlflowTracker(
@@ -53,7 +53,7 @@ def test_no_file_of_any_tracker_has_a_password_in_it(tmp_path, monkeypatch, empt
 def test_a_run_with_a_password_goes_on_as_the_same_run(tmp_path):
     folder = RunFolder(tmp_path)
     config = {"name": "m", "seed": 3, "task": {}, "freeze": [], "store": URI, "tracker": {"mlflow": {"uri": URI}}}
-    folder.begin(config, identity={}, overwrite=False)
+    folder.begin(config, identity={})
     folder.metrics.write_text("epoch\n0\n")
 
-    folder.begin(config, identity={}, overwrite=False)
+    folder.begin(config, identity={})

@@ -42,15 +42,15 @@ def list_images(folder: Path, strays: list[Stray], *, known: Collection[Path] = 
     Raises:
         MaskfoldError: If several files have one name.
     """
-    names, found = [], []
+    names, passed_over = [], []
     with os.scandir(folder) as entries:
         for entry in (entry for entry in entries if not entry.name.startswith(".")):
             reason = _why_stray(entry, known)
             if reason:
-                found.append(Stray(entry.path, reason))
+                passed_over.append(Stray(entry.path, reason))
             elif entry.is_file():
                 names.append(entry.name)
-    strays += sorted(found)
+    strays += sorted(passed_over)
     _tell_of_others(folder, [name for name in names if not _is_image(name)])
     text = pd.Series(sorted(name for name in names if _is_image(name)), dtype="str")
     prefix = str(folder / "name").removesuffix("name")

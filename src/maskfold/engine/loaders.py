@@ -17,12 +17,11 @@ class Loader(Protocol):
     """What the engine asks of a source of batches: how many there are, which epoch's, and the batches.
 
     A batch is a dictionary of tensors with a key `image`. Every rank has as many batches in training as any other.
-
-    Attributes:
-        dataset: What an epoch goes through; it has a length.
     """
 
-    dataset: Dataset
+    @property
+    def dataset(self) -> Dataset:
+        """What an epoch goes through; it has a length."""
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch that the next iteration yields; called after its iterator is made and before it is used."""

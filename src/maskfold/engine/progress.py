@@ -88,12 +88,24 @@ class EpochBar(Callback):
             steps = trainer.num_training_batches + sum(trainer.num_val_batches)
             self.bar = bar(numbered(trainer.current_epoch, trainer.max_epochs), total=steps, unit="steps", leave=False)
 
-    def on_train_batch_end(self, trainer: lightning.Trainer, module: Task, *_: Any) -> None:
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, module: Task, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
         """Count a step."""
         if trainer.is_global_zero:
             self.bar.update()
 
-    on_validation_batch_end = on_train_batch_end
+    def on_validation_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        module: Task,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Count a step."""
+        self.on_train_batch_end(trainer, module, outputs, batch, batch_idx)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, module: Task) -> None:
         """Clear it away."""
@@ -114,7 +126,15 @@ class PredictionBar(Callback):
         if trainer.is_global_zero:
             self.bar = bar("predict", total=int(sum(trainer.num_predict_batches)), unit="batches", leave=False)
 
-    def on_predict_batch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule, *_: Any) -> None:
+    def on_predict_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        module: lightning.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
         """Count a batch."""
         if trainer.is_global_zero:
             self.bar.update()
