@@ -1,7 +1,7 @@
 """The whole pipeline on a generated studio set, in one process: `make demo`.
 
 Every step is a stage that has a door of its own; the command that would do it alone is printed above it. Run again,
-it goes on from what is finished.
+it goes on from what is finished. `make demo ARGS="seed=1"` trains with what ARGS says.
 """
 
 import resource
@@ -38,15 +38,19 @@ def step(stage: Callable[..., Any], *overrides: str) -> Any:
     return stage(compose(stage.__name__, list(overrides)))
 
 
-def demo() -> None:
-    """Run every stage, from the first generated photo to the report."""
+def demo(*training: str) -> None:
+    """Run every stage, from the first generated photo to the report.
+
+    Args:
+        training: What every training is told besides, such as `seed=1`.
+    """
     started = time.perf_counter()
     step(studio, f"root={ROOT}", "cars=18", "test_cars=6", "height=256", "width=384")
     # A split that has a white van in either fold: a network that has never seen one misses it altogether.
     step(folds, *DATA, "folds=group_stratified", f"folds.k={len(FOLDS)}", "folds.seed=3")
     for member in MEMBERS:
         for fold in FOLDS:
-            step(train, f"experiment={member}", *DATA, f"fold={fold}")
+            step(train, f"experiment={member}", *DATA, f"fold={fold}", *training)
             for split in ("oof", "test"):
                 step(predict, f"name={member}", f"fold={fold}", f"split={split}", "trainer.batch_size=16")
         step(evaluate, f"name={member}")
@@ -64,6 +68,6 @@ def demo() -> None:
 if __name__ == "__main__":
     quiet_console()
     try:
-        demo()
+        demo(*sys.argv[1:])
     except MaskfoldError as error:
         sys.exit(f"\n{error}")
