@@ -32,8 +32,9 @@ def split(root: Path, *, views: list[str], last_is_empty: bool = False) -> Split
             (root / folder).mkdir(exist_ok=True)
             cv2.imwrite(str(root / folder / f"{image_id}.png"), image)
         rows.append({"image_id": image_id, "view": view, "mask": str(root / "masks" / f"{image_id}.png")})
+        rows[-1] |= {"height": 20, "width": 30}
     photos = pd.DataFrame(rows)
-    sources = open_members([Leaf("a", Fraction(1), (root / "maps",))], photos["image_id"], split="oof")
+    sources = open_members([Leaf("a", Fraction(1), (root / "maps",))], photos, split="oof")
     usual = OpenPass(sources, 128, ())
     repair = OpenPass(sources, 128, (lambda probability, mask: 1 - mask,))
     scores = photos[["image_id"]].assign(repaired=photos["image_id"] == "i01")

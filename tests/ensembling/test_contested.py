@@ -83,6 +83,7 @@ def test_members_whose_maps_differ_in_size_are_named(tmp_path):
     for name, width in (("m0", 3), ("m1", 4)):
         ProbabilityStore(tmp_path / name).write("a", np.zeros((2, width), np.uint8))
     sources = [MemberMaps(Leaf(name, Fraction(1, 2), (tmp_path / name,)), None) for name in ("m0", "m1")]
+    rows = pd.DataFrame({"image_id": ["a"], "mask": ["a.png"], "height": [2], "width": [3]})
 
-    with pytest.raises(MaskfoldError, match="m1: its map of a has another size than that of m0"):
-        contested_pixels(sources, pd.DataFrame({"image_id": ["a"], "mask": ["a.png"]}), threshold=128, jobs=1)
+    with pytest.raises(MaskfoldError, match="m1: its map of a has 4x2 pixels, the photo has 3x2"):
+        contested_pixels(sources, rows, threshold=128, jobs=1)

@@ -24,7 +24,9 @@ def rows(tmp_path) -> pd.DataFrame:
         probability = np.clip(mask * 60 + rng.integers(70, 150, mask.shape), 0, 255).astype(np.uint8)
         ProbabilityStore(tmp_path / f"fold{fold}").write(image_id, probability)
         cv2.imwrite(str(tmp_path / f"{image_id}.png"), mask.astype(np.uint8) * 255)
-        rows.append({"image_id": image_id, "group": f"g{number // 2}", "view": "01", "fold": fold})
+        rows.append(
+            {"image_id": image_id, "group": f"g{number // 2}", "view": "01", "fold": fold, "height": 6, "width": 9}
+        )
     table = pd.DataFrame(rows)
     return table.assign(mask=[str(tmp_path / f"{image_id}.png") for image_id in table["image_id"]])
 
@@ -52,7 +54,7 @@ def boundary_iou(tmp_path, row: tuple) -> float:
 
 def scored(tmp_path, rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     leaf = Leaf("a", Fraction(1), (tmp_path / "fold0", tmp_path / "fold1"))
-    (source,) = open_members([leaf], rows["image_id"], split="oof")
+    (source,) = open_members([leaf], rows, split="oof")
     return score_images(source, rows, jobs=1)
 
 

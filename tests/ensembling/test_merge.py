@@ -123,11 +123,11 @@ def test_parts_of_a_killed_run_are_used_and_not_computed_again(table, tmp_path, 
     real = merging.merged_probability
 
     def killed_after(count):
-        def compute(sources, image_id):
+        def compute(sources, image_id, **size):
             if len(computed) == count:
                 raise KeyboardInterrupt
             computed.append(image_id)
-            return real(sources, image_id)
+            return real(sources, image_id, **size)
 
         return compute
 
@@ -188,7 +188,7 @@ def test_maps_of_different_sizes_are_refused_with_their_stores(tmp_path):
 
 
 def test_maps_of_another_size_than_the_photo_are_refused(table, tmp_path):
-    with pytest.raises(MaskfoldError, match=r"car00: its maps have 7x5 pixels, its photo has 14x10\."):
+    with pytest.raises(MaskfoldError, match=r"its map of car00 has 7x5 pixels, the photo has 14x10\."):
         merge(job(tmp_path), table.assign(height=10, width=14), description="merge", jobs=1)
 
 

@@ -4,6 +4,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from maskfold.config import build, compose
@@ -12,6 +13,11 @@ from maskfold.errors import MaskfoldError
 from maskfold.prediction.store import ProbabilityStore
 
 MAP = np.zeros((2, 3), np.uint8)
+
+
+def photos(*image_ids: str) -> pd.DataFrame:
+    """Return rows of the image table, one a group."""
+    return pd.DataFrame({"image_id": image_ids, "group": image_ids})
 
 
 def store(path: Path, *image_ids: str) -> Path:
@@ -56,7 +62,7 @@ def test_the_folds_of_a_member_share_its_weight(tmp_path):
         fold(tmp_path, "a", number, "test", "i")
     tree = [{"experiment": "a"}, {"maps": str(store(tmp_path / "b", "i"))}]
 
-    a, b = open_members(leaves(tree, split="test", experiments=tmp_path), ["i"], split="test")
+    a, b = open_members(leaves(tree, split="test", experiments=tmp_path), photos("i"), split="test")
 
     assert [share for _, share in a.maps("i")] == [Fraction(1, 10)] * 5
     assert [share for _, share in b.maps("i")] == [Fraction(1, 2)]
@@ -66,7 +72,6 @@ def test_folds_are_found_in_the_order_of_their_numbers(tmp_path):
     for number in (10, 9, 0):
         fold(tmp_path, "a", number, "test")
     (tmp_path / "a" / "fold0.bak" / "predictions" / "test").mkdir(parents=True)
-    (tmp_path / "a" / "fold7" / "predictions" / "oof").mkdir(parents=True)
 
     (leaf,) = leaves([{"experiment": "a"}], split="test", experiments=tmp_path)
 
@@ -121,7 +126,7 @@ def test_an_unknown_split_is_refused(tmp_path):
 def test_out_of_fold_each_image_has_the_one_map_of_its_fold(tmp_path):
     stores = (fold(tmp_path, "a", 0, "oof", "x", "y"), fold(tmp_path, "a", 1, "oof", "z"))
 
-    (source,) = open_members([Leaf("a", Fraction(1, 3), stores)], ["z", "x"], split="oof")
+    (source,) = open_members([Leaf("a", Fraction(1, 3), stores)], photos("z", "x"), split="oof")
 
     ((of_x, share_of_x),) = source.maps("x")
     ((of_z, share_of_z),) = source.maps("z")
@@ -133,26 +138,26 @@ def test_a_missing_test_image_is_listed_with_its_store(tmp_path):
     stores = (store(tmp_path / "s0", "x", "y"), store(tmp_path / "s1", "x"))
 
     with pytest.raises(MaskfoldError, match=r"s1: 1 of 2 images have no map:\n  y\n.*Run the prediction again"):
-        open_members([Leaf("a", Fraction(1), stores)], ["x", "y"], split="test")
+        open_members([Leaf("a", Fraction(1), stores)], photos("x", "y"), split="test")
 
 
 def test_a_missing_out_of_fold_image_is_listed_with_its_member(tmp_path):
     stores = (store(tmp_path / "s0", "x"),)
 
     with pytest.raises(MaskfoldError, match=r"mate, out of fold: 2 of 3 images have no map:\n  y\n  z"):
-        open_members([Leaf("mate", Fraction(1), stores)], ["x", "y", "z"], split="oof")
+        open_members([Leaf("mate", Fraction(1), stores)], photos("x", "y", "z"), split="oof")
 
 
 def test_an_image_predicted_out_of_fold_twice_is_refused(tmp_path):
     stores = (store(tmp_path / "s0", "x", "y"), store(tmp_path / "s1", "y"))
 
     with pytest.raises(MaskfoldError, match=r"a: predicted out of fold twice, the second time in .*s1:\n  y"):
-        open_members([Leaf("a", Fraction(1), stores)], ["x", "y"], split="oof")
+        open_members([Leaf("a", Fraction(1), stores)], photos("x", "y"), split="oof")
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path):
     with pytest.raises(MaskfoldError, match="gone: no such store"):
-        open_members([Leaf("a", Fraction(1), (tmp_path / "gone",))], ["x"], split="oof")
+        open_members([Leaf("a", Fraction(1), (tmp_path / "gone",))], photos("x"), split="oof")
 
 
 def test_the_winners_tree_is_four_equal_groups_of_49_networks(tmp_path):
@@ -163,7 +168,7 @@ def test_the_winners_tree_is_four_equal_groups_of_49_networks(tmp_path):
         for number in range(count):
             fold(tmp_path, member, number, "test", "i")
 
-    sources = open_members(leaves(recipe.members, split="test", experiments=tmp_path), ["i"], split="test")
+    sources = open_members(leaves(recipe.members, split="test", experiments=tmp_path), photos("i"), split="test")
 
     shares = {source.leaf.name: [share for _, share in source.maps("i")] for source in sources}
     assert {name: len(found) for name, found in shares.items()} == folds

@@ -54,9 +54,9 @@ def masks_of(recipe: Recipe, experiments: tuple[Path, pd.DataFrame], parts: Path
     """Merge all photos; return their scores by id, and their masks."""
     root, table = experiments
     where = {"split": "test", "experiments": root}
-    sources = tuple(open_members(leaves(recipe.members, **where), table["image_id"], split="test"))
+    sources = tuple(open_members(leaves(recipe.members, **where), table, split="test"))
     usual = recipe.passes.usual
-    job = MergeJob(sources, usual.threshold, open_steps(usual.steps, table["image_id"], **where), parts)
+    job = MergeJob(sources, usual.threshold, open_steps(usual.steps, table, **where), parts)
     scores = merge(job, table, description="merge", jobs=1)
     runs = read_masks(job, job, table, pd.Series([False] * len(table)))
     return scores.set_index("image_id"), {

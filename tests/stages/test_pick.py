@@ -136,7 +136,10 @@ def test_without_any_it_is_said_and_other_photos_are_refused(ensembles):
     path = Path("submissions/two/manifest.json")
     files.write_json(path, files.read_json(path) | {"data": "0123"})
 
-    with pytest.raises(MaskfoldError, match=r"different photos.*\n  again: test \w+, train(.|\n)*two: test 0123"):
+    with pytest.raises(
+        MaskfoldError,
+        match=r"different photos.*\n  again: test data \w+, test contents \w+, train(.|\n)*two: test data 0123",
+    ):
         pick(config())
     with pytest.raises(MaskfoldError, match=r"submissions: no ensemble has a submission and its out-of-fold scores"):
         pick(config("ensembles=[nothing]"))

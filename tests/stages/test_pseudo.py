@@ -175,7 +175,7 @@ def test_a_changed_ledger_and_a_missing_set_are_refused(trained):
 
 def test_maps_of_unknown_origin_may_not_teach(trained):
     shutil.copytree("experiments/tiny/fold0/predictions/test", "mate/maps/test")
-    with pytest.raises(MaskfoldError, match="nobody knows what this member was trained on"):
+    with pytest.raises(MaskfoldError, match="nobody knows what this network was trained on"):
         make("ensemble.members=[{experiment: tiny}, {maps: mate/maps/test}]")
 
 

@@ -16,6 +16,7 @@ from maskfold.ensembling.merge import OpenStep, merged_probability, open_steps, 
 from maskfold.ensembling.recipe import Recipe, Step, to_mask
 from maskfold.ensembling.tree import Leaf, MemberMaps, open_members
 from maskfold.errors import MaskfoldError
+from maskfold.runs.contents import refuse_other_contents
 from maskfold.runs.ensemble_folder import EnsembleFolder, ResultFolder
 from maskfold.runs.layout import MemberFolder
 from maskfold.runs.run_folder import run_of
@@ -177,15 +178,16 @@ def open_split(
     photos = table[table["split"] == ("train" if split == "oof" else "test")]
     if fingerprint(photos) != manifest["data"]:
         raise MaskfoldError(f"{result.manifest}: the photos have changed since; `{command}` makes it anew.")
+    refuse_other_contents(manifest, photos, where=result.manifest, again=f"`{command}`")
     scores = pd.read_parquet(result.scores)
     metadata = metadata_columns(table)
     fused = folder.fused if manifest.get("fused") else None
     networks = leaves_of_passes(recipe, split=split, experiments=experiments, fused=fused)
     usual, repair = (
         OpenPass(
-            open_members(averaged, photos["image_id"], split=split),
+            open_members(averaged, photos, split=split),
             one.threshold,
-            open_steps(one.steps, photos["image_id"], split=split, experiments=experiments),
+            open_steps(one.steps, photos, split=split, experiments=experiments),
         )
         for averaged, one in zip(networks, recipe.passes, strict=True)
     )

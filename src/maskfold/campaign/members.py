@@ -12,9 +12,14 @@ from maskfold.data.folds import fold_members, read_folds, split_path
 from maskfold.engine.schedules import Schedule
 from maskfold.ensembling.manifest import store_origin
 from maskfold.ensembling.tree import leaf_nodes
+from maskfold.ensembling.vetting import refuse_stale
 from maskfold.errors import MaskfoldError
+from maskfold.prediction.photos import refuse_replaced_photos
 from maskfold.prediction.splits import SPLITS
+from maskfold.pseudo.rows import rows_of_fold
+from maskfold.runs.contents import hashes_of
 from maskfold.runs.layout import MemberFolder
+from maskfold.runs.lineage import keep_lineage, refuse_replaced
 from maskfold.runs.run_folder import RunFolder
 from maskfold.trust import KINDS
 
@@ -56,17 +61,24 @@ class Member:
         return self.folder.run(fold)
 
     def refuse_other_runs(self) -> None:
-        """Refuse finished runs that were trained with another configuration than they would be now.
+        """Refuse finished runs that were trained with another configuration, split, photos or masks than now.
 
         Raises:
-            MaskfoldError: If there is one; the message names the keys that differ.
+            MaskfoldError: If there is one; the message names the keys that differ, or the files that were replaced.
         """
-        for fold in self.folds:
-            if self.run(fold).finished.exists():
-                self.run(fold).refuse_other(self.config | {"fold": fold})
+        source = build(self.config["data"])
+        split, pseudo = split_path(source, self.config["split_file"]), self.config["pseudo"]
+        for fold, run in self._finished().items():
+            rows = rows_of_fold(self.table, source.name, split, fold=fold, pseudo=pseudo)
+            refuse_replaced(run, rows.lineage)
+            run.refuse_other(self.config | {"fold": fold}, rows.identity)
+            keep_lineage(run, rows.lineage)
+
+    def _finished(self) -> dict[int, RunFolder]:
+        return {fold: self.run(fold) for fold in self.folds if self.run(fold).finished.exists()}
 
     def refuse_other_maps(self, tta: str | None) -> None:
-        """Refuse maps that were predicted with another test-time augmentation than they would be now.
+        """Refuse maps of other weights, photos or test-time augmentation than they would be of now.
 
         Args:
             tta: That of the predictions to come; None for the experiment's own.
@@ -82,6 +94,11 @@ class Member:
                     f"{store}: predicted with tta={theirs}, and the others would be with tta={wanted}. Delete the "
                     f"folder to predict anew, or predict everything with tta={theirs}."
                 )
+        hashes = hashes_of(self.table, "image")
+        for run in self._finished().values():
+            for split in SPLITS:
+                refuse_stale(run, run.store(split))
+                refuse_replaced_photos(run.store(split), hashes)
 
     def ids(self, fold: int, split: str) -> list[str]:
         """Return the images that a fold predicts, of `oof` or `test`."""

@@ -212,7 +212,7 @@ def read_folds(path: Path, table: pd.DataFrame) -> pd.DataFrame:
         raise MaskfoldError(
             f"{path}: {len(moved)} images have another group than in the data: {first['image_id']} is in "
             f"{first['group']} here, in {first['group_of_data']} there. Set data.group= as it was when the split was "
-            "made, or make it anew: `make folds` with overwrite=true."
+            "made; or make it anew, `make folds` with overwrite=true, and train every member again."
         )
     return folds
 
@@ -220,7 +220,10 @@ def read_folds(path: Path, table: pd.DataFrame) -> pd.DataFrame:
 def _own_split(path: Path) -> str:
     """Say how data gets a split that fits; only the data set's own is written by `make folds`."""
     if path.name == OWN_SPLIT:
-        return "Use the data it was made for, or make it anew: `make folds` with overwrite=true."
+        return (
+            "Use the data it was made for; or make it anew, `make folds` with overwrite=true, and train every member "
+            "again."
+        )
     if path.parts[-3:-1] != ("conf", "folds"):
         return "Use the data it was made for, or name the split of these with split_file=."
     data = path.stem.partition("_")[0]
@@ -258,7 +261,7 @@ def _read(path: Path) -> pd.DataFrame:
             f"{path}: the data has no split yet. Run `make folds DATA={path.parent.name}` first "
             '(your own photos: `make folds DATA=pairs ARGS="data.root=..."`).'
         )
-    anew = "Make it anew: `make folds` with overwrite=true."
+    anew = "Put back a whole copy; or make it anew, `make folds` with overwrite=true, and train every member again."
     try:
         # An image may be called 007 or NA.
         folds = pd.read_csv(path, dtype={"image_id": str, "group": str}, keep_default_na=False)

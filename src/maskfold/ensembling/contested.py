@@ -13,9 +13,8 @@ import numpy as np
 import pandas as pd
 
 from maskfold.data.loading import read_mask
-from maskfold.ensembling.merge import merged_probability
+from maskfold.ensembling.merge import merged_probability, sizes_of
 from maskfold.ensembling.tree import MemberMaps
-from maskfold.errors import MaskfoldError
 from maskfold.masks.scores import dice_score
 from maskfold.parallel import map_unordered
 
@@ -122,23 +121,17 @@ def contested_pixels(sources: Sequence[MemberMaps], rows: pd.DataFrame, *, thres
         jobs: Processes; -1 is one per core.
 
     Raises:
-        MaskfoldError: If a map or a mask cannot be read, or an image's maps differ in size.
+        MaskfoldError: If a map or a mask cannot be read, or a map has not its photo's size.
     """
-    images = list(enumerate(zip(rows["image_id"], rows["mask"], strict=True)))
+    images = list(enumerate(zip(rows["image_id"], rows["mask"], sizes_of(rows), strict=True)))
     look = partial(_contest_image, sources, threshold)
     contests = dict(map_unordered(look, images, "compare", jobs=jobs))
     return joined([contests[number] for number in range(len(images))])
 
 
 def _contest_image(
-    sources: Sequence[MemberMaps], threshold: int, image: tuple[int, tuple[str, str]]
+    sources: Sequence[MemberMaps], threshold: int, image: tuple[int, tuple[str, str, tuple[int, int]]]
 ) -> tuple[int, Contested]:
-    number, (image_id, mask) = image
-    maps = [merged_probability([source], image_id) for source in sources]
-    for source, probability in zip(sources, maps, strict=True):
-        if probability.shape != maps[0].shape:
-            raise MaskfoldError(
-                f"{source.leaf.name}: its map of {image_id} has another size than that of {sources[0].leaf.name}. "
-                "Predict all members on the same photos."
-            )
-    return number, contest(np.stack(maps), read_mask(mask, size=maps[0].shape), threshold=threshold, seed=number)
+    number, (image_id, mask, size) = image
+    maps = [merged_probability([source], image_id, size=size) for source in sources]
+    return number, contest(np.stack(maps), read_mask(mask, size=size), threshold=threshold, seed=number)

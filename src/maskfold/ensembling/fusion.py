@@ -10,6 +10,7 @@ from maskfold.ensembling.recipe import Recipe
 from maskfold.ensembling.tree import Leaf, leaves, trained_leaves
 from maskfold.errors import MaskfoldError, listing
 from maskfold.prediction.store import ORIGIN
+from maskfold.runs.checkpoint_hash import checkpoint_hash
 from maskfold.runs.run_folder import RunFolder, run_of
 
 
@@ -83,7 +84,7 @@ def fused_origin(members: Sequence[Leaf], data: str) -> dict[str, Any]:
         if not run.best.is_file():
             raise MaskfoldError(f"{run.best}: no such checkpoint. Train this fold first.")
         origin[str(run.path)] = {
-            "checkpoint": files.sha256(run.best),
+            "checkpoint": checkpoint_hash(run.best),
             "tta": run.read_config()["tta"],
             "share": round(share, 12),
         }

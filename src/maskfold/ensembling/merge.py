@@ -40,16 +40,16 @@ class OpenStep:
 
 
 def open_steps(
-    steps: Sequence[Step | ByMembers], image_ids: Sequence[str], *, split: str, experiments: Path
+    steps: Sequence[Step | ByMembers], photos: pd.DataFrame, *, split: str, experiments: Path
 ) -> tuple[Step | OpenStep, ...]:
     """Open the maps that steps look at, see `maskfold.ensembling.tree.open_members`.
 
     Raises:
-        MaskfoldError: If maps are missing.
+        MaskfoldError: If maps are missing, or may not be used.
     """
     return tuple(
         OpenStep(
-            tuple(open_members(leaves(step.members, split=split, experiments=experiments), image_ids, split=split)),
+            tuple(open_members(leaves(step.members, split=split, experiments=experiments), photos, split=split)),
             step.step,
         )
         if isinstance(step, ByMembers)
@@ -80,17 +80,35 @@ class MergeJob:
     parts: Path
 
 
-def merged_probability(sources: Sequence[MemberMaps], image_id: str) -> np.ndarray:
+def sizes_of(rows: pd.DataFrame) -> list[tuple[int, int]]:
+    """Return the `(height, width)` of every photo."""
+    return list(zip(rows["height"], rows["width"], strict=True))
+
+
+def merged_probability(
+    sources: Sequence[MemberMaps], image_id: str, *, size: tuple[int, int] | None = None
+) -> np.ndarray:
     """Return the weighted mean `(H, W) uint8` of an image's maps.
 
+    Args:
+        sources: Whose maps.
+        image_id: Whose mean.
+        size: The photo's `(height, width)`; None does not look at it.
+
     Raises:
-        MaskfoldError: If a map cannot be read, or is of another size than the others.
+        MaskfoldError: If a map cannot be read, or is of another size than the others or than the photo.
     """
     maps = [pair for source in sources for pair in source.maps(image_id)]
     # Equal weights together, which is what the average is quick at.
     maps.sort(key=lambda pair: pair[1])
     weights = integer_weights([share for _, share in maps])
-    return average_probabilities(_read_alike([store for store, _ in maps], image_id), weights)
+    probability = average_probabilities(_read_alike([store for store, _ in maps], image_id), weights)
+    if size is not None and probability.shape != size:
+        raise MaskfoldError(
+            f"{maps[0][0].folder}: its map of {image_id} has {probability.shape[1]}x{probability.shape[0]} pixels, the "
+            f"photo has {size[1]}x{size[0]}. Predict all members on the photos as they are."
+        )
+    return probability
 
 
 def _read_alike(stores: Sequence[ProbabilityStore], image_id: str) -> Iterator[np.ndarray]:
@@ -189,12 +207,7 @@ class _ChunkMerger:
 
 def _merge_rows(job: MergeJob, chunk: pd.DataFrame) -> Iterator[dict]:
     for row in chunk.itertuples():
-        probability = merged_probability(job.sources, row.image_id)
-        if probability.shape != (row.height, row.width):
-            raise MaskfoldError(
-                f"{row.image_id}: its maps have {probability.shape[1]}x{probability.shape[0]} pixels, its photo has "
-                f"{row.width}x{row.height}. Predict all members on the photos as they are."
-            )
+        probability = merged_probability(job.sources, row.image_id, size=(row.height, row.width))
         mask = to_mask(probability, job.threshold, steps_for(job.steps, row.image_id))
         unscored = pd.isna(row.mask)
         scores = dict.fromkeys(METRICS, np.nan) if unscored else mask_scores(mask, read_mask(row.mask, size=mask.shape))

@@ -6,11 +6,15 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
+from maskfold.ensembling.vetting import vet
 from maskfold.errors import MaskfoldError, listing
 from maskfold.files import check_inside
 from maskfold.prediction.splits import check_split
 from maskfold.prediction.store import ProbabilityStore
 from maskfold.runs.layout import MemberFolder
+from maskfold.runs.lineage import every_fold
 
 KINDS = ("experiment", "maps", "members")
 _NAMES = {list: "list of members", str: "text"}
@@ -26,20 +30,22 @@ class Leaf:
         weight: Its share; the shares of a tree add up to 1.
         stores: Its folders of maps. For the test split each has every image, and their mean is the member's; out of
             fold each has the images of its own fold.
+        named: Whether these stores were asked for one by one, as some folds or as a folder of maps.
     """
 
     name: str
     weight: Fraction
     stores: tuple[Path, ...]
+    named: bool = False
 
 
 def leaves(members: Sequence[dict[str, Any]], *, split: str, experiments: Path) -> list[Leaf]:
     """Flatten a tree of members into its leaves.
 
     Args:
-        members: Nodes: `{experiment: name}` with `folds: [0, 1]` for some of its folds only and `store: name` for
-            maps under another name than the split's; `{maps: folder}`, in which `{split}` is replaced; or
-            `{members: [...]}`, whose mean is one member. Each may have a `weight`, 1 by default.
+        members: Nodes: `{experiment: name}`, all folds of its split, with `folds: [0, 1]` for some of them only and
+            `store: name` for maps under another name than the split's; `{maps: folder}`, in which `{split}` is
+            replaced; or `{members: [...]}`, whose mean is one member. Each may have a `weight`, 1 by default.
         split: `oof` or `test`.
         experiments: The folder of run folders.
 
@@ -79,9 +85,9 @@ def _leaves(
         if kind == "members":
             flat += _leaves(node["members"], split, part, find)
         elif kind == "maps":
-            flat.append(Leaf(node["maps"], part, (Path(node["maps"].replace("{split}", split)),)))
+            flat.append(Leaf(node["maps"], part, (Path(node["maps"].replace("{split}", split)),), named=True))
         else:
-            flat.append(Leaf(node["experiment"], part, find(node)))
+            flat.append(Leaf(node["experiment"], part, find(node), named=_folds(node) is not None))
     return flat
 
 
@@ -130,10 +136,18 @@ def _fold_stores(node: dict[str, Any], split: str, experiments: Path) -> tuple[P
             if not folder.is_dir():
                 raise MaskfoldError(f"{folder}: no such folder. {_predict_first(node, fold, split)}")
         return tuple(stores)
-    stores = [folder for run in member.runs() if (folder := run.store(store)).exists()]
-    if not stores:
+    every = every_fold(member)
+    there = [fold for fold in every if member.run(fold).store(store).is_dir()]
+    if not there:
         raise MaskfoldError(f"{member.path}: no fold has maps of {store}. {_predict_first(node, 'all', split)}")
-    return tuple(stores)
+    missing = [fold for fold in every if fold not in there]
+    if missing:
+        raise MaskfoldError(
+            f"{member.run(missing[0]).store(store)}: no such folder, so {node['experiment']} would be the mean of "
+            f"fewer networks than its split has folds. {_predict_first(node, missing[0], split)} Or name "
+            f"the folds that are meant: {{experiment: {node['experiment']}, folds: {there}}}"
+        )
+    return tuple(member.run(fold).store(store) for fold in every)
 
 
 def _trained_stores(node: dict[str, Any], experiments: Path) -> tuple[Path, ...]:
@@ -141,7 +155,7 @@ def _trained_stores(node: dict[str, Any], experiments: Path) -> tuple[Path, ...]
         raise MaskfoldError(f"ensemble member {node}: a store has maps, not networks; take store away to predict anew.")
     member = MemberFolder(experiments / node["experiment"])
     folds = _folds(node)
-    runs = member.runs() if folds is None else [member.run(fold) for fold in folds]
+    runs = [member.run(fold) for fold in (every_fold(member) if folds is None else folds)]
     unfinished = [str(run.path) for run in runs if not run.finished.exists()]
     if unfinished or not runs:
         raise MaskfoldError(
@@ -178,13 +192,21 @@ class MemberMaps:
         return [(ProbabilityStore(store), self.leaf.weight / len(stores)) for store in stores]
 
 
-def open_members(members: Iterable[Leaf], image_ids: Sequence[str], *, split: str) -> list[MemberMaps]:
-    """Check that every member has exactly one map of every image (for the test split: one in every fold).
+def open_members(members: Iterable[Leaf], photos: pd.DataFrame, *, split: str) -> list[MemberMaps]:
+    """Check that every member has exactly one map of every image (for the test split: one in every fold), and may.
+
+    Args:
+        members: The ensemble's.
+        photos: Rows of the image table.
+        split: `oof` or `test`.
 
     Raises:
-        MaskfoldError: If maps are missing, or an image was predicted out of fold twice.
+        MaskfoldError: If maps are missing, an image was predicted out of fold twice, or `vet` refuses what is there.
     """
-    return [_open_oof(leaf, image_ids) if split == "oof" else _open_test(leaf, image_ids) for leaf in members]
+    members, ids = [*members], photos["image_id"].tolist()
+    opened = [_open_oof(leaf, ids) if split == "oof" else _open_test(leaf, ids) for leaf in members]
+    vet({store: leaf.named for leaf in members for store in leaf.stores}, photos, split=split)
+    return opened
 
 
 def _open_test(leaf: Leaf, image_ids: Sequence[str]) -> MemberMaps:

@@ -11,7 +11,7 @@ from maskfold.data.sources import Source
 from maskfold.data.table import fingerprint
 from maskfold.files import sha256
 from maskfold.pseudo.label_set import LabelSet
-from maskfold.runs.lineage import Lineage, sights
+from maskfold.runs.lineage import Lineage, lineage_of_split, sights
 
 log = logging.getLogger(__name__)
 
@@ -45,12 +45,27 @@ def read_fold(source: Source, *, split_file: str | None, fold: int, pseudo: str 
     Raises:
         MaskfoldError: If the data cannot be read, has no split or no such fold, or the pseudo-labels would leak.
     """
-    table = source.load()
-    split = split_path(source, split_file)
+    return rows_of_fold(source.load(), source.name, split_path(source, split_file), fold=fold, pseudo=pseudo)
+
+
+def rows_of_fold(table: pd.DataFrame, name: str, split: Path, *, fold: int, pseudo: str | None) -> FoldRows:
+    """Return what a fold trains on.
+
+    Args:
+        table: The image table.
+        name: What the data is called.
+        split: The file of the folds.
+        fold: Its number.
+        pseudo: A folder of pseudo-labels to learn from as well.
+
+    Raises:
+        MaskfoldError: As `read_fold`.
+    """
     labelled = table[table["split"] == "train"]
-    validated = labelled["image_id"].isin(fold_members(read_folds(split, table), fold))
+    folds = read_folds(split, table)
+    validated = labelled["image_id"].isin(fold_members(folds, fold))
     training, validation = labelled[~validated], labelled[validated]
-    lineage = Lineage(source.name, 0, sights(training), sights(validation))
+    lineage = lineage_of_split(name, training, validation, folds=folds["fold"].nunique())
     identity = {"data": fingerprint(labelled), "folds": sha256(split)}
     if pseudo:
         labels = LabelSet(Path(pseudo))
@@ -67,4 +82,4 @@ def _with_pseudo_labels(
     seen = {*lineage.seen, *teachers.seen, *sights(taught)}
     log.info("%s: %d pseudo-labels beside %d true masks", labels.path, len(taught), len(rows))
     joined = pd.concat([rows.assign(weight=1.0, soft=False), taught], ignore_index=True)
-    return joined, replace(teachers, seen=tuple(sorted(seen)))
+    return joined, replace(lineage, round=teachers.round, seen=tuple(sorted(seen)))

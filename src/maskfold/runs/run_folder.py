@@ -55,6 +55,11 @@ class RunFolder:
         """Return the folder of the maps of a split, or of another name; see `run_of` for the way back."""
         return self.predictions / name
 
+    @property
+    def holds_training(self) -> bool:
+        """Whether something was trained here, to its end or not."""
+        return self.metrics.exists() or self.checkpoints.exists()
+
     def begin(self, config: dict[str, Any], *, identity: dict[str, str]) -> None:
         """Make the folder this run's, or find that it already is.
 
@@ -66,7 +71,7 @@ class RunFolder:
             MaskfoldError: If something was trained here with another configuration, other data or other folds, or
                 nobody knows with which, or the folder's own files are damaged.
         """
-        if self.metrics.exists() or self.checkpoints.exists():
+        if self.holds_training:
             for path in (self.config, self.run):
                 if not path.exists():
                     raise MaskfoldError(

@@ -28,7 +28,7 @@ def blend(config: DictConfig) -> Blend:
     recipe: Recipe = build(config.ensemble)
     members = leaves(recipe.members, split="oof", experiments=EXPERIMENTS)
     photos = photos_of(build(config.data or data_of(members)).load(), "oof")
-    sources = open_members(members, photos["image_id"], split="oof")
+    sources = open_members(members, photos, split="oof")
     contested = contested_pixels(sources, photos, threshold=recipe.threshold, jobs=config.jobs)
     present = np.array([float(leaf.weight) for leaf in members])
     result = fit_blend(contested, photos["group"], present=present, method=config.method, k=config.k, seed=config.seed)

@@ -27,6 +27,7 @@ from maskfold.ensembling.recipe import Recipe
 from maskfold.ensembling.tree import open_members
 from maskfold.entry import entry_point
 from maskfold.prediction.splits import photos_of
+from maskfold.runs.contents import contents_fingerprint
 from maskfold.runs.ensemble_folder import EnsembleFolder, ResultFolder
 from maskfold.submission.writer import write_submission
 from maskfold.terminal import RESULT, counted
@@ -54,6 +55,7 @@ def ensemble(config: DictConfig) -> pd.DataFrame:
         "source": data,
         "images": len(photos),
         "data": fingerprint(photos),
+        "contents": contents_fingerprint(photos),
         "fused": config.fused,
         "members": made_of[0],
         "repair_members": made_of[1],
@@ -64,14 +66,14 @@ def ensemble(config: DictConfig) -> pd.DataFrame:
         used = [*usual_leaves, *repair_leaves]
         state = json.dumps([manifest, newest_map(used), last_changes(used)])  # parts of anything else: not gone on with
         key = hashlib.sha256(state.encode()).hexdigest()[:16]
-        opened = (
-            tuple(open_members(part, photos["image_id"], split=config.split)) for part in (usual_leaves, repair_leaves)
-        )
+        opened = [tuple(open_members(usual_leaves, photos, split=config.split))]
+        same = repair_leaves == usual_leaves
+        opened.append(opened[0] if same else tuple(open_members(repair_leaves, photos, split=config.split)))
         usual, repair = (
             MergeJob(
                 sources,
                 one.threshold,
-                open_steps(one.steps, photos["image_id"], split=config.split, experiments=EXPERIMENTS),
+                open_steps(one.steps, photos, split=config.split, experiments=EXPERIMENTS),
                 result.parts / key / name,
             )
             for sources, (name, one) in zip(opened, recipe.passes._asdict().items(), strict=True)

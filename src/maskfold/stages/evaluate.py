@@ -1,6 +1,7 @@
 """Score a member's out-of-fold maps: `maskfold evaluate name=linknet34`."""
 
 import logging
+from dataclasses import replace
 
 import pandas as pd
 from omegaconf import DictConfig
@@ -9,7 +10,7 @@ from maskfold import files
 from maskfold.analysis.verdicts import costs_sentence, results_table, worth
 from maskfold.config import EXPERIMENTS, build
 from maskfold.data.folds import fold_members, read_folds, split_path
-from maskfold.ensembling.evaluation import score_images, summarise
+from maskfold.ensembling.evaluation import refuse_other_folds, score_images, summarise
 from maskfold.ensembling.tree import leaves, open_members
 from maskfold.entry import entry_point
 from maskfold.errors import MaskfoldError
@@ -30,8 +31,9 @@ def evaluate(config: DictConfig) -> pd.DataFrame:
     numbers = sorted(folds["fold"].unique().tolist()) if config.fold is None else [config.fold]
     wanted = [image_id for number in numbers for image_id in fold_members(folds, number)]
     rows = table.merge(folds[folds["image_id"].isin(wanted)][["image_id", "fold"]], on="image_id")
-    members = leaves([{"experiment": config.name, "folds": numbers}], split="oof", experiments=EXPERIMENTS)
-    (oof,) = open_members(members, rows["image_id"], split="oof")
+    (leaf,) = leaves([{"experiment": config.name, "folds": numbers}], split="oof", experiments=EXPERIMENTS)
+    (oof,) = open_members([replace(leaf, named=config.fold is not None)], rows, split="oof")
+    refuse_other_folds(oof, rows, folds.attrs["path"])
     scores, by_threshold = score_images(oof, rows, jobs=config.jobs)
     results = summarise(scores, by_threshold).join(_costs(member, numbers), on="fold")
     with files.atomic_path(member.scores) as part:

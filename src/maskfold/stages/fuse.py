@@ -19,6 +19,7 @@ from maskfold.errors import MaskfoldError
 from maskfold.files import locked
 from maskfold.prediction.branches import Branch, Voter
 from maskfold.prediction.members import load_network
+from maskfold.prediction.photos import claim_photos
 from maskfold.prediction.predictor import predict_together
 from maskfold.prediction.splits import photos_of
 from maskfold.prediction.store import ProbabilityStore
@@ -43,6 +44,7 @@ def fuse(config: DictConfig) -> ProbabilityStore:
                 fused_origin(members, fingerprint(photos)),
                 keep_both="or keep both with ensemble.name=<another name>",
             )
+            claim_photos(store, photos)
         predict_together(branches, photos, store=store, **trainer)
     if first:
         log.info("%s: %d maps, each the mean of %d networks", store.folder, len(photos), len([*networks(members)]))

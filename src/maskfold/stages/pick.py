@@ -51,16 +51,21 @@ def _submission(name: str) -> Path:
     return EnsembleFolder(SUBMISSIONS / name).test.submission
 
 
-def _read(submission: Path) -> tuple[pd.DataFrame, tuple[str, str]]:
-    """Return an ensemble's out-of-fold scores, and the fingerprints of its test and train photos."""
+def _read(submission: Path) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Return an ensemble's out-of-fold scores, and the fingerprints of its photos: of older versions not all."""
     manifest = read_result(submission)
     scores, oof = read_out_of_fold(submission, manifest)
-    return scores, (manifest["data"], oof["data"])
+    of_split = {"test": manifest, "train": oof}
+    known = [(split, key) for split, content in of_split.items() for key in ("data", "contents") if key in content]
+    return scores, {f"{split} {key}": of_split[split][key] for split, key in known}
 
 
-def _refuse_other_data(data: dict[str, tuple[str, str]]) -> None:
-    if len({*data.values()}) > 1:
-        lines = [f"{name}: test {test}, train {train}" for name, (test, train) in data.items()]
+def _refuse_other_data(data: dict[str, dict[str, str]]) -> None:
+    of_key: dict[str, set[str]] = {}
+    for key, fingerprint in (pair for one in data.values() for pair in one.items()):
+        of_key.setdefault(key, set()).add(fingerprint)
+    if any(len(fingerprints) > 1 for fingerprints in of_key.values()):
+        lines = [f"{name}: {', '.join(f'{key} {one[key]}' for key in one)}" for name, one in data.items()]
         raise MaskfoldError(
             f"These are of different photos and cannot be compared:\n{listing(lines, limit=len(lines))}\n"
             "Name those of one competition: ensembles=[one,another]."

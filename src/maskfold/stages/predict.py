@@ -12,13 +12,16 @@ from maskfold.data.folds import fold_members, read_folds, split_path
 from maskfold.data.table import fingerprint
 from maskfold.entry import entry_point
 from maskfold.every_fold import folds_with_a_run, for_each_fold
-from maskfold.files import locked, sha256
+from maskfold.files import locked
 from maskfold.prediction.members import load_network
+from maskfold.prediction.photos import claim_photos
 from maskfold.prediction.predictor import predict_photos
 from maskfold.prediction.splits import photos_of
 from maskfold.prediction.store import ProbabilityStore
 from maskfold.prediction.tta import check_tta
+from maskfold.runs.checkpoint_hash import checkpoint_hash
 from maskfold.runs.layout import MemberFolder
+from maskfold.runs.lineage import refuse_leak
 from maskfold.runs.run_folder import RunFolder
 from maskfold.terminal import RESULT, counted
 
@@ -31,13 +34,18 @@ def predict(config: DictConfig) -> ProbabilityStore:
     tta = check_tta(config.tta or folder.read_config()["tta"])
     trainer = resolved(config.trainer)
     photos = _photos(config, folder)
+    if config.split == "oof":
+        refuse_leak(folder, photos)
+    if not folder.finished.exists():
+        log.warning("%s: not trained to its end; these are maps of its best epoch so far.", folder.path)
     checkpoint = folder.checkpoint(config.checkpoint)
     network = load_network(checkpoint)
     store = ProbabilityStore(folder.store(config.store or config.split))
     first = rank_zero_only.rank == 0  # of several processes of one run, the one that keeps the folder
     with locked(store.folder) if first else nullcontext():
         if first:
-            store.claim({"data": fingerprint(photos), "checkpoint": sha256(checkpoint), "tta": tta})
+            store.claim({"data": fingerprint(photos), "checkpoint": checkpoint_hash(checkpoint), "tta": tta})
+            claim_photos(store, photos)
         predict_photos(
             network,
             photos,

@@ -85,7 +85,7 @@ def _label(
             f"Fold {fold} of {teachers.leaves[0].name} is validated on every photo to be labelled, or on one of "
             "its group, so there is nothing to learn from. Name other photos with data=..."
         )
-    sources = tuple(open_members(teachers.leaves, photos["image_id"], split="test"))
+    sources = tuple(open_members(teachers.leaves, photos, split="test"))
     job = MergeJob(sources, recipe.threshold, (), work / fold_name(fold))
     scores = merge(job, photos, description=f"fold {fold}: score", jobs=config.jobs)
     taken = confident(scores, quantile=config.quantile, empty=config.empty)[["image_id", "unconfidence"]]

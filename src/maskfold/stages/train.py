@@ -19,7 +19,7 @@ from maskfold.every_fold import folds_of_split, for_each_fold
 from maskfold.files import locked
 from maskfold.pseudo.rows import FoldRows, read_fold
 from maskfold.runs.layout import MemberFolder
-from maskfold.runs.lineage import write_lineage
+from maskfold.runs.lineage import keep_lineage, refuse_replaced
 from maskfold.runs.run_folder import RunFolder
 from maskfold.terminal import RESULT, counted, duration, readable
 from maskfold.tracking.guard import tracked
@@ -35,8 +35,9 @@ def train(config: DictConfig) -> dict[str, float]:
     if rank_zero_only.rank != 0:  # one of several processes of one run, whose first one keeps the folder
         return _fit(config, parts, rows, folder)
     with locked(folder.path, anew=config.overwrite):
+        refuse_replaced(folder, rows.lineage)
         folder.begin(recorded(config), identity=rows.identity)
-        write_lineage(folder.path, rows.lineage)
+        keep_lineage(folder, rows.lineage)
         if folder.finished.exists():
             log.info("%s is finished; overwrite=true trains it again.", folder.path)
             best = folder.summary()

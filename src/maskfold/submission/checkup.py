@@ -3,11 +3,15 @@
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from maskfold import files
 from maskfold.config import build
 from maskfold.errors import MaskfoldError
+from maskfold.prediction.splits import photos_of
+from maskfold.runs.contents import refuse_other_contents
 from maskfold.runs.ensemble_folder import result_of
-from maskfold.submission.doctor import Report, Sizes, examine
+from maskfold.submission.doctor import Report, examine
 from maskfold.trust import vetted
 
 
@@ -29,23 +33,30 @@ def check_up(
         width: Likewise.
 
     Raises:
-        MaskfoldError: If nobody says what it is of, or only one of `height` and `width` is given.
+        MaskfoldError: If nobody says what it is of, only one of `height` and `width` is given, or photos have been
+            replaced since it was made.
     """
     if bool(height) != bool(width):
         raise MaskfoldError("Give both height= and width=, or neither to look the sizes up in the data.")
     own_sample = None if sample is None else Path(sample)
     if height and width:
         return examine(submission, own_sample, sizes=(height, width))
-    default, sizes = _expectations(_data_of(submission) if data is None else data)
-    return examine(submission, own_sample or default, sizes=sizes)
+    source = build(_data_of(submission) if data is None else data)
+    table = source.load()
+    if data is None:
+        _refuse_replaced(submission, table)
+    default = source.root / "sample_submission.csv"
+    sizes = {row.image_id: (row.height, row.width) for row in table.itertuples()}
+    return examine(submission, own_sample or (default if default.exists() else None), sizes=sizes)
 
 
-def _expectations(data: dict[str, Any]) -> tuple[Path | None, Sizes]:
-    """Return the sample submission of the data, if it has one, and the size of every photo."""
-    source = build(data)
-    sizes = {row.image_id: (row.height, row.width) for row in source.load().itertuples()}
-    sample = source.root / "sample_submission.csv"
-    return sample if sample.exists() else None, sizes
+def _refuse_replaced(submission: Path, table: pd.DataFrame) -> None:
+    """Refuse a submission whose masks are of other files than the photos are now."""
+    path = result_of(submission).manifest
+    manifest = files.read_json(path)
+    if "contents" in manifest:
+        again = f"`make ensemble ENS={manifest['ensemble']['name']}`"
+        refuse_other_contents(manifest, photos_of(table, manifest["split"]), where=path, again=again)
 
 
 def _data_of(submission: Path) -> dict[str, Any]:
