@@ -20,6 +20,8 @@ from maskfold.runs.lineage import (
 )
 from maskfold.runs.run_folder import RunFolder
 
+LONG = '{"data": "cars", "round": 0, "seen": ["a"], "held_out": ["b"], "folds": 1000000000000}'
+
 
 def test_a_lineage_is_read_as_it_was_written(tmp_path):
     lineage = Lineage("cars", 2, ("a", "b"), ("c",))
@@ -36,7 +38,9 @@ def test_a_folder_without_a_lineage_is_refused(tmp_path):
         read_lineage(tmp_path)
 
 
-@pytest.mark.parametrize("content", ['{"data": "cars"}', "[]", '{"data": 1, "round": 0, "seen": 3, "held_out": []}'])
+@pytest.mark.parametrize(
+    "content", [LONG, '{"data": "cars"}', "[]", '{"data": 1, "round": 0, "seen": 3, "held_out": []}']
+)
 def test_a_damaged_lineage_is_refused(tmp_path, content):
     (tmp_path / "seen.json").write_text(content)
     with pytest.raises(MaskfoldError, match=r"seen\.json"):
@@ -135,7 +139,7 @@ def test_what_an_older_version_has_not_recorded_is_not_made_up(tmp_path):
 def test_a_member_has_the_folds_of_its_split_and_those_that_are_there(tmp_path):
     (tmp_path / "fold1").mkdir()
     assert every_fold(MemberFolder(tmp_path)) == [1]
-    write_lineage(tmp_path / "fold1", Lineage("cars", 0, (), (), folds=4))
+    write_lineage(tmp_path / "fold1", Lineage("cars", 0, tuple("abc"), ("d",), folds=4))
     assert every_fold(MemberFolder(tmp_path)) == [0, 1, 2, 3]
     (tmp_path / "fold5").mkdir()
     assert every_fold(MemberFolder(tmp_path)) == [0, 1, 2, 3, 5]

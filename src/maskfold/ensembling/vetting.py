@@ -85,7 +85,8 @@ def refuse_stale(run: RunFolder, folder: Path) -> None:
     """
     origin = folder / ORIGIN
     source = files.read_json(origin).get("checkpoint") if origin.exists() else None
-    kept = sorted(run.checkpoints.glob("*.ckpt"), key=lambda path: path != run.best)  # mostly the first look tells
+    checkpoints = [path for path in run.checkpoints.glob("*.ckpt") if path.is_file()]
+    kept = sorted(checkpoints, key=lambda path: path != run.best)  # mostly the first look tells
     if source is None or not kept or any(checkpoint_hash(path) == source for path in kept):
         return
     raise MaskfoldError(

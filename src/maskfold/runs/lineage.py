@@ -179,12 +179,15 @@ def read_lineage(run: Path) -> Lineage:
         )
     try:
         content = files.read_json(path)
+        folds, images = content.get("folds"), len(content["seen"]) + len(content["held_out"])
+        if folds is not None and not (isinstance(folds, int) and 0 < folds <= images):
+            raise ValueError(f"folds: {folds}")
         return Lineage(
             content["data"],
             content["round"],
             tuple(content["seen"]),
             tuple(content["held_out"]),
-            content.get("folds"),
+            folds,
             dict(content.get("photos", {})),
             dict(content.get("masks", {})),
         )
