@@ -35,6 +35,11 @@ def command(monkeypatch, capsys):
         ("train", ["trainer.foo=1"], ["trainer.foo: no such key. There are trainer.max_epochs, trainer.patience"]),
         ("train", ["trainer.max_epoch=3"], ["trainer.max_epoch: no such key. Did you mean trainer.max_epochs? There"]),
         ("train", ["+trainer.max_epoch=3", "name=a"], ["trainer.max_epoch: no such key. Did you mean trainer.max_ep"]),
+        (
+            "train",
+            ["trainer.max_epochs=-1", "name=a"],
+            ["trainer.max_epochs=-1: give a whole number of 1 or more, or null."],
+        ),
         ("train", ["trainer.max_epochs=many"], ["trainer.max_epochs", "'many'", "Integer"]),
         ("predict", ["trainer.max_epochs=3"], ["trainer.max_epochs: no such key", "trainer.batch_size"]),
         ("predict", ["data.root=/photos"], ["data.root=/photos: data is null here. Choose it first, as in data=carv"]),

@@ -9,6 +9,7 @@ import threading
 
 import joblib
 import pytest
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from maskfold import parallel, terminal
 from maskfold.errors import MaskfoldError
@@ -46,6 +47,28 @@ def test_one_job_stays_in_this_process_and_takes_items_lazily():
 def at_once(monkeypatch) -> None:
     """Other processes work from the first item on."""
     monkeypatch.setattr(parallel, "START_UP_S", 0)
+
+
+class _Killed:
+    """In the place of joblib.Parallel: the second item's process is killed."""
+
+    def __init__(self, **_options: object) -> None:
+        pass
+
+    def __call__(self, calls):
+        function, arguments, _ = next(iter(calls))
+        yield function(*arguments)
+        raise TerminatedWorkerError("A worker process managed by the executor was unexpectedly terminated.")
+
+
+@pytest.mark.hostile("memory")
+def test_a_killed_process_is_said_in_words(at_once, monkeypatch):
+    monkeypatch.setattr(joblib, "Parallel", _Killed)
+    results = map_unordered(_process, range(3), "count", jobs=2)
+
+    assert next(results)[0] == 0
+    with pytest.raises(MaskfoldError, match=r"was killed, .*memory is full: give fewer \(jobs=1\)"):
+        next(results)
 
 
 def test_few_items_stay_in_this_process_whatever_the_jobs():

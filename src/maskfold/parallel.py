@@ -4,6 +4,7 @@ import functools
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sized
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, nullcontext
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
@@ -57,7 +58,7 @@ def map_unordered(
             (`DASK`), more than one is all its workers, which see the same folders from the same working folder.
 
     Raises:
-        MaskfoldError: If the Dask scheduler does not answer.
+        MaskfoldError: If the Dask scheduler does not answer, or a process is killed.
     """
     total = len(items) if total is None and isinstance(items, Sized) else total
     yield from progress(_results(function, iter(items), jobs), description, total=total, unit=unit)
@@ -75,7 +76,13 @@ def _results(function: Callable[[Item], Result], items: Iterator[Item], jobs: in
     calls = (joblib.delayed(function)(item) for item in items)
     with _backend():
         results = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(calls)
-    yield from results
+    try:
+        yield from results
+    except BrokenProcessPool as error:
+        raise MaskfoldError(
+            "A process that worked on images was killed, mostly by the system when the machine's memory is full: give "
+            "fewer (jobs=1), or end what else runs here, and run the same command again."
+        ) from error
 
 
 def _backend() -> AbstractContextManager:

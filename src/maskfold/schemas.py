@@ -25,6 +25,7 @@ class PredictionTrainer:
 
     batch_size: int = values.number(1)
     num_workers: int | None = values.number(0)
+    load_timeout: int = values.number(0)
     precision: str = MISSING
     accelerator: str = MISSING
     devices: int | str = MISSING
@@ -36,7 +37,7 @@ class PredictionTrainer:
 class TrainingTrainer:
     """Keys of `conf/trainer/default.yaml`."""
 
-    max_epochs: int | None = MISSING
+    max_epochs: int | None = values.number(1)
     patience: int | None = values.number(1)
     batch_size: int | str = values.number(1, words=("auto",))
     effective_batch: int | None = values.number(1)
@@ -51,6 +52,7 @@ class TrainingTrainer:
     num_nodes: int = values.number(1)
     strategy: str = MISSING
     num_workers: int | None = values.number(0)
+    load_timeout: int = values.number(0)
     limit_batches: int | None = values.number(1)
 
 

@@ -18,12 +18,12 @@ def test_rate_follows_the_table_and_is_logged(toy):
 
 def test_rate_of_a_torch_scheduler_is_logged_with_the_epoch_that_trained_with_it(toy):
     def optimizer(parameters, lr):
-        optimizer = torch.optim.SGD(parameters, lr=0.8)
+        optimizer = torch.optim.SGD(parameters, lr=0.08)
         return {"optimizer": optimizer, "lr_scheduler": torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.5)}
 
     task = toy(optimizer=optimizer, schedule="the optimizer brings it", max_epochs=3)
-    assert rate_per_epoch(task) == [0.8, 0.4, 0.2]
-    assert pd.read_csv(task.folder.metrics)["rate"].tolist() == [0.8, 0.4, 0.2]
+    assert rate_per_epoch(task) == [0.08, 0.04, 0.02]
+    assert pd.read_csv(task.folder.metrics)["rate"].tolist() == [0.08, 0.04, 0.02]
 
 
 def test_plateau_lowers_the_rate_of_its_own_phase_only(toy):

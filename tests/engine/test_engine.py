@@ -1,11 +1,20 @@
+import multiprocessing
+import os
+import signal
+from functools import partial
+
 import pandas as pd
 import pytest
 import torch
 
+from conftest import ToyData, ToyTask
 from maskfold.engine.averaging import ema, swa
 from maskfold.engine.checkpoints import load_checkpoint
-from maskfold.engine.engine import choose_precision
+from maskfold.engine.engine import Engine, choose_precision
+from maskfold.engine.loaders import EpochLoader
+from maskfold.engine.schedules import Schedule
 from maskfold.errors import MaskfoldError
+from maskfold.runs.run_folder import RunFolder
 
 CYCLES = [
     {
@@ -117,6 +126,55 @@ def test_damaged_last_checkpoint_is_refused_before_training(toy):
 def test_a_schedule_without_a_length_asks_for_max_epochs(toy):
     with pytest.raises(MaskfoldError, match=r"trainer\.max_epochs is null"):
         toy(schedule=torch.optim.lr_scheduler.ConstantLR)
+
+
+@pytest.mark.hostile("endless and hanging")
+@pytest.mark.parametrize("epochs", [0, -1])
+def test_a_number_of_epochs_that_never_ends_or_never_begins_is_refused(toy, epochs):
+    with pytest.raises(MaskfoldError, match=rf"trainer\.max_epochs={epochs}: give 1 or more, or null"):
+        toy(max_epochs=epochs)
+
+
+class Stricken(ToyData):
+    """Sends its loading process a signal when a sample is asked for."""
+
+    def __init__(self, sign: signal.Signals) -> None:
+        self.sign = sign
+
+    def __getitem__(self, key):
+        os.kill(os.getpid(), self.sign)
+        return super().__getitem__(key)
+
+
+@pytest.mark.parametrize(
+    ("sign", "message"),
+    [
+        pytest.param(
+            signal.SIGSTOP,
+            r"No batch has come from the loading processes for 1 s: one of them stands still",
+            marks=pytest.mark.hostile("endless and hanging"),
+        ),
+        pytest.param(
+            signal.SIGKILL,
+            r"A loading process was lost: \(pid.*memory was full: lower trainer\.num_workers",
+            marks=pytest.mark.hostile("memory"),
+        ),
+    ],
+)
+def test_a_loading_process_that_is_stopped_or_killed_ends_the_run_in_words(tmp_path, sign, message):
+    load = partial(EpochLoader, Stricken(sign), batch_size=2, num_workers=1, timeout=1)
+    with pytest.raises(MaskfoldError, match=message):
+        Engine(accelerator="cpu", max_epochs=1).fit(
+            ToyTask(),
+            load(shuffle=True),
+            load(),
+            folder=RunFolder(tmp_path),
+            schedule=Schedule(phases=[{"epochs": 1, "rate": 0.01}]),
+            seed=1,
+        )
+    for process in multiprocessing.active_children():
+        process.join(10)
+        assert not process.is_alive()
 
 
 @pytest.mark.parametrize(

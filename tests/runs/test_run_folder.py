@@ -84,7 +84,14 @@ def test_what_changes_no_result_may_differ(folder):
     folder.checkpoints.mkdir()
     folder.begin(config, identity=IDENTITY)
     assert folder.read_config() == CONFIG
-    assert set(FREE_KEYS) == {"overwrite", "tracker", "trainer.num_workers", "trainer.accelerator", "data.max_pixels"}
+    assert set(FREE_KEYS) == {
+        "overwrite",
+        "tracker",
+        "trainer.num_workers",
+        "trainer.load_timeout",
+        "trainer.accelerator",
+        "data.max_pixels",
+    }
 
 
 @pytest.mark.hostile("killed")

@@ -9,7 +9,7 @@ from hydra.errors import MissingConfigException
 
 from maskfold.config import EXPERIMENTS, build, compose, recorded
 from maskfold.data.folds import fold_members, read_folds, split_path
-from maskfold.engine.schedules import Schedule
+from maskfold.engine.schedules import number_of_epochs
 from maskfold.ensembling.manifest import store_origin
 from maskfold.ensembling.tree import leaf_nodes
 from maskfold.ensembling.vetting import refuse_stale
@@ -177,5 +177,4 @@ def _config(name: str, overrides: Sequence[str]) -> dict[str, Any]:
 
 
 def _epochs(config: dict[str, Any]) -> int | None:
-    schedule = build(config["schedule"])
-    return config["trainer"]["max_epochs"] or (len(schedule) if isinstance(schedule, Schedule) else None)
+    return number_of_epochs(config["trainer"]["max_epochs"], build(config["schedule"]))

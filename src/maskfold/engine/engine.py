@@ -14,10 +14,11 @@ from lightning.pytorch.utilities.memory import is_oom_error
 
 from maskfold.engine.callbacks import EpochLog, EpochSeed, FollowSchedule, TellEpoch
 from maskfold.engine.checkpoints import AtomicCheckpointIO, Snapshots, checkpoint_callbacks, load_checkpoint
-from maskfold.engine.loaders import Loader
+from maskfold.engine.divergence import StopWhenDiverged
+from maskfold.engine.loaders import Loader, describe_lost_worker, end_workers
 from maskfold.engine.mining import HardNegativeLoader, ReportLosses
 from maskfold.engine.progress import Announce, EpochBar
-from maskfold.engine.schedules import Schedule
+from maskfold.engine.schedules import Schedule, number_of_epochs
 from maskfold.engine.task import Task
 from maskfold.engine.trainer import make_trainer
 from maskfold.errors import MaskfoldError
@@ -83,13 +84,14 @@ class Engine:
             report: Called with every row of `metrics.csv` when its epoch ends.
 
         Raises:
-            MaskfoldError: If the number of epochs is not known, or the last checkpoint is damaged.
+            MaskfoldError: If the number of epochs is not known or is none, the last checkpoint is damaged, the training
+                diverges, or a loading process is lost.
             KeyboardInterrupt: If the user stops it.
         """
         monitor = task.objective.monitor
         epoch_log = EpochLog(folder.metrics, monitor=monitor, report=report)
         photos = len(train_batches.dataset), len(validation_batches.dataset)
-        callbacks = [EpochSeed(seed), Announce(folder, photos), EpochBar(), epoch_log]
+        callbacks = [EpochSeed(seed), Announce(folder, photos), EpochBar(), epoch_log, StopWhenDiverged(folder.path)]
         callbacks += self._callbacks(schedule, folder, monitor)
         if averaging is not None:
             callbacks.append(averaging)
@@ -141,7 +143,7 @@ class Engine:
             trainer.fit(copy.deepcopy(task), train_batches, validation_batches)
 
     def _epochs(self, schedule: Schedule | Any) -> int:
-        epochs = self.max_epochs or (len(schedule) if isinstance(schedule, Schedule) else None)
+        epochs = number_of_epochs(self.max_epochs, schedule)
         if epochs is None:
             raise MaskfoldError("trainer.max_epochs is null and the schedule has no length of its own: set it.")
         return epochs
@@ -187,13 +189,16 @@ def interruptible() -> Iterator[None]:
     """Give back what ends a Trainer in words that the entry point understands.
 
     Ctrl-C is a `KeyboardInterrupt`: Lightning would end the process itself. A device without memory left is a
-    `DeviceMemoryError`.
+    `DeviceMemoryError`, a loading process that was killed or stands still a `MaskfoldError`.
     """
     try:
         yield
     except SystemExit as error:
         raise KeyboardInterrupt from error
     except RuntimeError as error:
+        if lost := describe_lost_worker(error):
+            end_workers()
+            raise MaskfoldError(lost) from error
         if not is_oom_error(error):
             raise
         raise DeviceMemoryError(

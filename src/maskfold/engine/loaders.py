@@ -1,6 +1,9 @@
 """Loading that repeats: the order of an epoch follows from the seed and the epoch's number, and from nothing else."""
 
+import multiprocessing
 import os
+import re
+import signal
 from collections.abc import Iterator
 from functools import cached_property
 from itertools import cycle, islice
@@ -80,16 +83,32 @@ class EpochLoader:
 
     Lightning makes the iterator of a resumed run before the epoch is known; a plain `DataLoader` with
     workers would by then have asked for the first epoch's samples. A generator has not.
+
+    Args:
+        dataset: The samples, asked for by `(epoch, index)`.
+        batch_size: Samples in a batch.
+        seed: The run's.
+        shuffle: A new order each epoch.
+        num_workers: Loading processes; None for `default_workers`.
+        timeout: Seconds after which a batch that does not come from them is an error; 0 waits for ever.
     """
 
     def __init__(
-        self, dataset: Dataset, *, batch_size: int, seed: int = 0, shuffle: bool = False, num_workers: int | None = None
+        self,
+        dataset: Dataset,
+        *,
+        batch_size: int,
+        seed: int = 0,
+        shuffle: bool = False,
+        num_workers: int | None = None,
+        timeout: float = 0,
     ) -> None:
         self.dataset = dataset
         self.batch_size = batch_size
         self.seed = seed
         self.shuffle = shuffle
         self.num_workers = default_workers() if num_workers is None else num_workers
+        self.timeout = timeout
 
     @cached_property
     def _sampler(self) -> EpochSampler:
@@ -110,6 +129,7 @@ class EpochLoader:
             # A last batch of one sample would give batch normalisation nothing to normalise by.
             drop_last=self.shuffle and len(self._sampler) > self.batch_size,
             num_workers=self.num_workers,
+            timeout=self.timeout if self.num_workers else 0,
             persistent_workers=self.num_workers > 0,
             pin_memory=torch.cuda.is_available(),
             worker_init_fn=one_thread,
@@ -136,3 +156,30 @@ def one_thread(_worker: int) -> None:
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     keep_freed_memory()
+
+
+def describe_lost_worker(error: RuntimeError) -> str | None:
+    """Return in words what torch says of a loading process that was killed or stands still; None of any other error."""
+    message = f"{error}"
+    if still := re.search(r"DataLoader timed out after (\S+) seconds", message):
+        return (
+            f"No batch has come from the loading processes for {still[1]} s: one of them stands still, stopped by "
+            "somebody or waiting for a disk. Run the same command again to go on from what is finished. Where loading "
+            "takes so long, raise trainer.load_timeout; trainer.num_workers=0 loads without processes of its own."
+        )
+    if re.search(r"DataLoader worker .* (is killed by signal|exited unexpectedly)", message):
+        reason = message.splitlines()[0].removeprefix("DataLoader worker ").rstrip(". ")
+        return (
+            f"A loading process was lost: {reason}. Mostly the system has killed it, for the machine's memory was "
+            "full: lower trainer.num_workers or trainer.batch_size, or end what else runs here, and run the same "
+            "command again to go on from what is finished."
+        )
+    return None
+
+
+def end_workers() -> None:
+    """End all loading processes; one that is stopped would be waited for when this process ends."""
+    for process in multiprocessing.active_children():
+        process.terminate()
+        if process.pid is not None:
+            os.kill(process.pid, signal.SIGCONT)

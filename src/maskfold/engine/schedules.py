@@ -72,6 +72,23 @@ class Schedule:
         return sum(epoch.snapshot for epoch in self.table[:number])
 
 
+def number_of_epochs(max_epochs: int | None, schedule: object) -> int | None:
+    """Return how many epochs a training has, or None where nobody says it.
+
+    Args:
+        max_epochs: As given; None for the schedule's own length.
+        schedule: A `Schedule`, or what has no length.
+
+    Raises:
+        MaskfoldError: If it is less than one.
+    """
+    if max_epochs is None:
+        return len(schedule) if isinstance(schedule, Schedule) else None
+    if max_epochs < 1:
+        raise MaskfoldError(f"trainer.max_epochs={max_epochs}: give 1 or more, or null for the schedule's own number.")
+    return max_epochs
+
+
 def _rate(rate: float) -> float:
     if not isinstance(rate, int | float) or not rate > 0:
         raise MaskfoldError(f"{NAME}: the rate {rate!r} is not a number above 0 (YAML wants 1.0e-4, not 1e-4).")

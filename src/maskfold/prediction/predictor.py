@@ -163,6 +163,7 @@ def predict_together(
     store: ProbabilityStore,
     batch_size: int,
     num_workers: int | None,
+    load_timeout: float = 0,
     precision: str,
     accelerator: str,
     devices: int | str,
@@ -177,6 +178,7 @@ def predict_together(
         store: Where the maps go; those that are there are kept.
         batch_size: The most windows in one forward pass, and the photos loaded together.
         num_workers: Loading processes; None is one per core beside a GPU, none otherwise.
+        load_timeout: Seconds after which a batch that does not come from them is an error; 0 waits for ever.
         precision: Lightning's name, or `auto` as in training.
         accelerator: Lightning's name.
         devices: How many, or `auto`.
@@ -184,7 +186,8 @@ def predict_together(
         compile: Compile the networks with `torch.compile`: True, or the name of one of its modes.
 
     Raises:
-        MaskfoldError: If a photo cannot be read or a map cannot be written; maps written before are kept.
+        MaskfoldError: If a photo cannot be read, a map cannot be written or a loading process is lost; maps written
+            before are kept.
         KeyboardInterrupt: If the user stops it.
     """
     keep_freed_memory()
@@ -194,10 +197,12 @@ def predict_together(
     todo = [batch for batch in batches if not wanted.isdisjoint(table["image_id"].iloc[batch])]
     if not todo:
         return
+    workers = default_workers() if num_workers is None else num_workers
     loader = DataLoader(
         Batches(BranchedPhotos(table, branches), todo),
         batch_size=None,
-        num_workers=default_workers() if num_workers is None else num_workers,
+        num_workers=workers,
+        timeout=load_timeout if workers else 0,
         worker_init_fn=one_thread,
         pin_memory=torch.cuda.is_available(),
     )

@@ -16,7 +16,14 @@ from maskfold.runs.renamed import MONITOR, as_of_today
 from maskfold.trust import vetted
 
 # Keys that may differ between two starts of one run: they change how fast it goes or who watches, not what comes out.
-FREE_KEYS = ("overwrite", "tracker", "trainer.num_workers", "trainer.accelerator", "data.max_pixels")
+FREE_KEYS = (
+    "overwrite",
+    "tracker",
+    "trainer.num_workers",
+    "trainer.load_timeout",
+    "trainer.accelerator",
+    "data.max_pixels",
+)
 
 
 class RunFolder:

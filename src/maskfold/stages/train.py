@@ -68,7 +68,7 @@ def _fit(config: DictConfig, parts: TaskParts, rows: FoldRows, folder: RunFolder
     task = _task(config, parts, schedule, **layout)
     batch_size, effective = trainer.pop("batch_size"), trainer.pop("effective_batch")
     averaging = build(config.averaging) if config.averaging else None
-    load = partial(EpochLoader, num_workers=trainer.pop("num_workers"))
+    load = partial(EpochLoader, num_workers=trainer.pop("num_workers"), timeout=trainer.pop("load_timeout"))
     training = partial(load, parts.training_set(rows.training, seed=config.seed), seed=config.seed, shuffle=True)
     validation = partial(load, parts.validation_set(rows.validation, seed=config.seed))
 
