@@ -1,6 +1,6 @@
 """A toy task that the engine fits in a fraction of a second: it knows no more of masks than the engine does."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -92,18 +92,17 @@ def toy(tmp_path) -> Callable[..., ToyTask]:
         stop_at: tuple[int, int] | None = None,
         schedule: Any = None,
         averaging: Callback | None = None,
+        loaders: Sequence[EpochLoader] | None = None,
         **trainer: Any,
     ) -> ToyTask:
         folder = RunFolder(tmp_path / run)
         task = ToyTask(losses=losses, optimizer=optimizer)
         task.stop_at = stop_at
-        loaders = [
-            EpochLoader(ToyData(), batch_size=2, seed=1, shuffle=shuffle, num_workers=0) for shuffle in (True, False)
-        ]
+        load = partial(EpochLoader, ToyData(), batch_size=2, seed=1, num_workers=0)
         try:
             task.best = Engine(**{"accelerator": "cpu"} | trainer).fit(
                 task,
-                *loaders,
+                *(loaders or (load(shuffle=True), load())),
                 folder=folder,
                 schedule=schedule or Schedule(phases=phases or [{"epochs": 4, "rate": 0.01}]),
                 seed=1,

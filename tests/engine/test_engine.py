@@ -6,15 +6,13 @@ from functools import partial
 import pandas as pd
 import pytest
 import torch
+from torch.utils.data import Dataset
 
-from conftest import ToyData, ToyTask
 from maskfold.engine.averaging import ema, swa
 from maskfold.engine.checkpoints import load_checkpoint
-from maskfold.engine.engine import Engine, choose_precision
+from maskfold.engine.engine import choose_precision
 from maskfold.engine.loaders import EpochLoader
-from maskfold.engine.schedules import Schedule
 from maskfold.errors import MaskfoldError
-from maskfold.runs.run_folder import RunFolder
 
 CYCLES = [
     {
@@ -135,15 +133,17 @@ def test_a_number_of_epochs_that_never_ends_or_never_begins_is_refused(toy, epoc
         toy(max_epochs=epochs)
 
 
-class Stricken(ToyData):
-    """Sends its loading process a signal when a sample is asked for."""
+class Stricken(Dataset):
+    """Sends its loading process a signal when a sample is asked for; there is never one."""
 
     def __init__(self, sign: signal.Signals) -> None:
         self.sign = sign
 
-    def __getitem__(self, key):
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, key: tuple[int, int]) -> None:
         os.kill(os.getpid(), self.sign)
-        return super().__getitem__(key)
 
 
 @pytest.mark.parametrize(
@@ -161,17 +161,10 @@ class Stricken(ToyData):
         ),
     ],
 )
-def test_a_loading_process_that_is_stopped_or_killed_ends_the_run_in_words(tmp_path, sign, message):
+def test_a_loading_process_that_is_stopped_or_killed_ends_the_run_in_words(toy, sign, message):
     load = partial(EpochLoader, Stricken(sign), batch_size=2, num_workers=1, timeout=1)
     with pytest.raises(MaskfoldError, match=message):
-        Engine(accelerator="cpu", max_epochs=1).fit(
-            ToyTask(),
-            load(shuffle=True),
-            load(),
-            folder=RunFolder(tmp_path),
-            schedule=Schedule(phases=[{"epochs": 1, "rate": 0.01}]),
-            seed=1,
-        )
+        toy(max_epochs=1, loaders=[load(shuffle=True), load()])
     for process in multiprocessing.active_children():
         process.join(10)
         assert not process.is_alive()
