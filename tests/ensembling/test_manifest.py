@@ -1,16 +1,18 @@
 """What a manifest says of the members."""
 
+import hashlib
 import os
 from fractions import Fraction
 
-import numpy as np
 import pytest
 
 from maskfold import files
-from maskfold.ensembling.manifest import ingredients, newest_map, refuse_other_data
+from maskfold.ensembling.manifest import ingredients, maps_of, refuse_other_data
 from maskfold.ensembling.tree import Leaf
 from maskfold.errors import MaskfoldError
 from maskfold.prediction.store import ProbabilityStore
+
+NOTHING = hashlib.sha256(b"").hexdigest()
 
 
 def test_members_weights_and_the_origin_of_every_store(tmp_path):
@@ -24,10 +26,10 @@ def test_members_weights_and_the_origin_of_every_store(tmp_path):
             "weight": "2/3",
             "maps": [
                 {"folder": str(known), "data": "d", "checkpoint": "c", "tta": "none"},
-                {"folder": str(unknown)},
+                {"folder": str(unknown), "content": NOTHING},
             ],
         },
-        {"name": "b", "weight": "1/3", "maps": [{"folder": str(unknown)}]},
+        {"name": "b", "weight": "1/3", "maps": [{"folder": str(unknown), "content": NOTHING}]},
     ]
 
 
@@ -40,17 +42,25 @@ def test_maps_of_other_photos_are_refused_and_those_that_do_not_say_accepted(tmp
         refuse_other_data([Leaf("a", Fraction(1), (tmp_path / "same", tmp_path / "other"))], "d1")
 
 
-def test_only_maps_of_unknown_origin_are_told_apart_by_their_time(tmp_path):
-    known, unknown = ProbabilityStore(tmp_path / "known"), tmp_path / "unknown"
-    known.claim({"data": "d"})
-    known.write("a", np.zeros((2, 2), np.uint8))
-    assert newest_map([Leaf("a", Fraction(1), (known.folder,))]) == 0
-    unknown.mkdir()
-    for name, time in (("a.png", 5_000), ("b.png", 7_000)):
-        (unknown / name).write_bytes(b"")
-        os.utime(unknown / name, ns=(time, time))
+@pytest.mark.hostile("stale maps")
+def test_maps_of_unknown_origin_are_known_by_their_content_whatever_the_clock_says(tmp_path):
+    folder = tmp_path / "unknown"
+    folder.mkdir()
+    (folder / "a.png").write_bytes(b"one")
+    (before,) = maps_of([folder])
+    os.utime(folder / "a.png", (1, 1))
+    assert maps_of([folder]) == [before]
 
-    assert newest_map([Leaf("a", Fraction(1), (known.folder, unknown))]) == 7_000
+    (folder / "a.png").write_bytes(b"two")
+    os.utime(folder / "a.png", (1, 1))
+    (changed,) = maps_of([folder])
+    (folder / "a.png").rename(folder / "b.png")
+    (renamed,) = maps_of([folder])
+    assert len({one["content"] for one in (before, changed, renamed)}) == 3
+
+
+def test_a_missing_folder_has_no_content(tmp_path):
+    assert maps_of([tmp_path / "gone"]) == [{"folder": str(tmp_path / "gone"), "content": ""}]
 
 
 def test_a_damaged_origin_is_named(tmp_path):

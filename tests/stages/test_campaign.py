@@ -1,5 +1,6 @@
 """A campaign from photos to a submission: skips what is there, tries again what failed, goes on after a kill."""
 
+import os
 import random
 import shutil
 import subprocess
@@ -80,6 +81,29 @@ def test_everything_is_made_once_and_what_is_lost_is_made_again(trained, ran, ca
     Path("experiments/demo_unet/fold1/predictions/test/000000000006_01.b2nd").unlink()
     campaign(compose("campaign", OVERRIDES))
     assert ran == ["demo_unet.fold1.test"]  # the same maps, the same merge
+
+
+@pytest.mark.hostile("stale maps")
+def test_a_clock_that_was_ahead_skips_no_evaluation(trained, ran):
+    only = "ensemble.members=[{experiment: demo_unet}]"
+    command = [*OVERRIDES, only, f"merge='jobs=1 {only}'"]
+    campaign(compose("campaign", command))
+    path = Path("experiments/demo_unet/scores.parquet")
+    scores = pd.read_parquet(path)
+    scores.attrs["maps"][1]["checkpoint"] = "that of another training"
+    scores.to_parquet(path)
+    ahead = time.time() + 10**6
+    for name in (path, path.with_name("results.csv")):
+        os.utime(name, (ahead, ahead))
+    ran.clear()
+
+    campaign(compose("campaign", command))
+    assert ran == ["demo_unet.evaluate"]
+
+    for store in Path("experiments/demo_unet").glob("fold*/predictions/oof"):
+        os.utime(store, (ahead + 1, ahead + 1))
+    campaign(compose("campaign", command))
+    assert ran == ["demo_unet.evaluate"]  # the same maps, though their folder seems newer
 
 
 def test_what_fails_is_tried_again_and_told_in_the_end_while_the_others_go_on(trained, ran, monkeypatch):

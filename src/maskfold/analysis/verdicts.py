@@ -8,11 +8,11 @@ import pandas as pd
 from maskfold.analysis.evidence import read_member
 from maskfold.analysis.formats import gain, interval, score
 from maskfold.analysis.tables import Gain, gain_over_best, interval_over_groups
+from maskfold.ensembling.manifest import maps_of
 from maskfold.ensembling.recipe import Recipe
 from maskfold.ensembling.tree import leaves
 from maskfold.errors import MaskfoldError
 from maskfold.masks.scores import TITLES
-from maskfold.runs.layout import MemberFolder
 from maskfold.runs.results import COSTS, of_folds
 from maskfold.terminal import counted, duration, readable
 
@@ -61,14 +61,13 @@ def member_scores(recipe: Recipe, image_ids: Sequence[str], *, experiments: Path
         experiments: The folder of all members.
 
     Raises:
-        MaskfoldError: If a member has no scores, or they are of other images or of older maps.
+        MaskfoldError: If a member has no scores, or they are of other images or of other maps.
     """
     by_name = {leaf.name: leaf for leaf in leaves(recipe.members, split="oof", experiments=experiments)}
     scores = {name: read_member(leaf, image_ids, experiments=experiments)[0] for name, leaf in by_name.items()}
     for name, leaf in by_name.items():
-        written = MemberFolder(experiments / name).scores.stat().st_mtime_ns
-        if written < max(store.stat().st_mtime_ns for store in leaf.stores):
-            raise MaskfoldError(f"{name} has newer maps than scores; `make evaluate EXP={name}` scores them.")
+        if scores[name].attrs.get("maps") != maps_of(leaf.stores):
+            raise MaskfoldError(f"the scores of {name} are of other maps; `make evaluate EXP={name}` scores these.")
     return scores
 
 

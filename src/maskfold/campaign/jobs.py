@@ -11,12 +11,14 @@ import pandas as pd
 from maskfold import files
 from maskfold.campaign.members import Member
 from maskfold.config import EXPERIMENTS
+from maskfold.ensembling.evaluation import scored_from
 from maskfold.ensembling.fusion import leaves_of_passes
-from maskfold.ensembling.manifest import ingredients, newest_map
+from maskfold.ensembling.manifest import ingredients, maps_of
 from maskfold.ensembling.recipe import Recipe
 from maskfold.prediction.store import PNG, SUFFIX, ProbabilityStore
+from maskfold.runs.contents import contents_fingerprint
 from maskfold.runs.ensemble_folder import EnsembleFolder, ResultFolder
-from maskfold.runs.layout import fold_name
+from maskfold.runs.layout import MemberFolder, fold_name
 from maskfold.runs.run_folder import RunFolder
 
 SCORE = "score"  # the column of the table that tells what a member, or the ensemble, is worth out of fold
@@ -55,7 +57,7 @@ def member_jobs(member: Member, *, train: Sequence[str], predict: Sequence[str])
         train: Further overrides of every training.
         predict: Further overrides of every prediction.
     """
-    scored = []
+    predicted = []
     for fold in member.folds:
         run, column, begun = member.run(fold), f"fold {fold}", f"{member.name}.{fold_name(fold)}"
         command = ("train", f"experiment={member.name}", f"fold={fold}", *train)
@@ -67,17 +69,19 @@ def member_jobs(member: Member, *, train: Sequence[str], predict: Sequence[str])
             yield Job(
                 f"{begun}.{split}", command, member.name, column, split, (f"{begun}.train",), maps.all_there, maps
             )
-        scored.append(f"{begun}.oof")
+        predicted.append(f"{begun}.oof")
     if member.complete:
-        newer = _Newer(member.folder.results, [member.run(fold).store("oof") for fold in member.folds])
+        rows = member.table[member.table["image_id"].isin([one for ids in member.oof.values() for one in ids])]
+        stores = tuple(member.run(fold).store("oof") for fold in member.folds)
+        scored = _Scored(member.folder, stores, contents_fingerprint(rows))
         yield Job(
             f"{member.name}.evaluate",
             ("evaluate", f"name={member.name}"),
             member.name,
             SCORE,
             "evaluate",
-            tuple(scored),
-            newer,
+            tuple(predicted),
+            scored,
         )
 
 
@@ -137,16 +141,16 @@ class _Maps:
 
 
 @dataclass(frozen=True)
-class _Newer:
-    """Whether a file is newer than the last change of some folders."""
+class _Scored:
+    """Whether a member's scores are of the maps, the photos and the masks that are there."""
 
-    path: Path
-    folders: list[Path]
+    folder: MemberFolder
+    stores: tuple[Path, ...]
+    contents: str
 
     def __call__(self) -> bool:
-        if not self.path.exists():
-            return False
-        return self.path.stat().st_mtime_ns > max(folder.stat().st_mtime_ns for folder in self.folders)
+        now = {"maps": maps_of(self.stores), "contents": self.contents}
+        return self.folder.results.exists() and scored_from(self.folder.scores) == now
 
 
 @dataclass(frozen=True)
@@ -165,6 +169,4 @@ class _Merged:
         usual, repair = leaves_of_passes(self.recipe, split=self.split, experiments=EXPERIMENTS)
         now = {"ensemble": self.written, "members": ingredients(usual), "repair_members": ingredients(repair)}
         manifest = files.read_json(path)
-        return all(manifest.get(key) == value for key, value in now.items()) and path.stat().st_mtime_ns > newest_map(
-            [*usual, *repair]
-        )
+        return all(manifest.get(key) == value for key, value in now.items())

@@ -1,17 +1,22 @@
 """Out-of-fold scores: per image, per fold and pooled, at every threshold."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from maskfold.data.loading import read_mask
+from maskfold.ensembling.manifest import maps_of
 from maskfold.ensembling.merge import merged_probability, sizes_of
 from maskfold.ensembling.tree import MemberMaps
 from maskfold.errors import MaskfoldError, listing
 from maskfold.masks.scores import METRICS, dice_score, mask_scores, threshold_counts
 from maskfold.masks.unconfidence import unconfidence
 from maskfold.parallel import map_unordered
+from maskfold.runs.contents import contents_fingerprint
 from maskfold.runs.layout import fold_of
 from maskfold.runs.results import POOLED
 from maskfold.runs.run_folder import run_of
@@ -77,6 +82,24 @@ def score_images(source: MemberMaps, rows: pd.DataFrame, *, jobs: int = -1) -> t
     scores, dice = zip(*(results[image_id] for image_id in rows["image_id"]), strict=True)
     about = rows[["image_id", "group", "view", "fold"]].reset_index(drop=True)
     return about.join(pd.DataFrame(scores)), pd.DataFrame(np.stack(dice), index=rows["image_id"])
+
+
+def made_of(stores: Sequence[Path], photos: pd.DataFrame) -> dict[str, Any]:
+    """Return what scores come from, to be kept with them as `DataFrame.attrs`.
+
+    Args:
+        stores: The folders of the maps.
+        photos: The rows of the image table that are scored.
+    """
+    return {"maps": maps_of(stores), "contents": contents_fingerprint(photos)}
+
+
+def scored_from(path: Path) -> dict[str, Any] | None:
+    """Return what the scores in a file come from; None if there is no such file, or it does not say."""
+    try:
+        return pd.read_parquet(path).attrs or None
+    except (OSError, ValueError):  # missing or damaged
+        return None
 
 
 def summarise(scores: pd.DataFrame, by_threshold: pd.DataFrame) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """What went into an ensemble, so that a submission can be explained, and made again, years later."""
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from maskfold import files
 from maskfold.ensembling.tree import Leaf
 from maskfold.errors import MaskfoldError
-from maskfold.prediction.store import ORIGIN
+from maskfold.prediction.store import ORIGIN, ProbabilityStore
 from maskfold.runs.run_folder import run_of
 
 
@@ -17,10 +18,29 @@ def ingredients(leaves: Sequence[Leaf]) -> list[dict[str, Any]]:
         {
             "name": leaf.name,
             "weight": str(leaf.weight),
-            "maps": [{"folder": str(folder)} | store_origin(folder) for folder in leaf.stores],
+            "maps": maps_of(leaf.stores),
         }
         for leaf in leaves
     ]
+
+
+def maps_of(stores: Sequence[Path]) -> list[dict[str, Any]]:
+    """Return what tells the maps of some folders from others that they might have held.
+
+    That is each `folder`, and what its maps come from; where nobody says that, a hash of their `content`. Never a time:
+    clocks go wrong.
+    """
+    return [{"folder": str(folder)} | (store_origin(folder) or {"content": _content(folder)}) for folder in stores]
+
+
+def _content(folder: Path) -> str:
+    """Return a hash of the names and bytes of a folder's maps; an empty text if there is no such folder."""
+    if not folder.is_dir():
+        return ""
+    lines = (
+        f"{image_id} {files.sha256(path)}\n" for image_id, path in sorted(ProbabilityStore(folder).paths().items())
+    )
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def store_origin(folder: Path) -> dict[str, Any]:
@@ -40,13 +60,6 @@ def data_of(leaves: Sequence[Leaf]) -> dict[str, Any]:
     if not experiments:
         raise MaskfoldError("This ensemble has only folders of maps: name their photos with data=...")
     return experiments[0].part("data")
-
-
-def newest_map(leaves: Sequence[Leaf]) -> int:
-    """Return when the newest map without an origin was written, in nanoseconds; 0 if all say where they come from."""
-    unknown = [folder for leaf in leaves for folder in leaf.stores if not (folder / ORIGIN).exists()]
-    there = [path for folder in unknown if folder.is_dir() for path in folder.iterdir()]
-    return max((path.stat().st_mtime_ns for path in there), default=0)
 
 
 def last_changes(leaves: Sequence[Leaf]) -> dict[str, int]:

@@ -21,7 +21,7 @@ from maskfold.ensembling.fusion import (
     leaves_of_passes,
     refuse_other_networks,
 )
-from maskfold.ensembling.manifest import data_of, ingredients, last_changes, newest_map, refuse_other_data
+from maskfold.ensembling.manifest import data_of, ingredients, last_changes, refuse_other_data
 from maskfold.ensembling.merge import MergeJob, merge_with_repair, open_steps, read_masks
 from maskfold.ensembling.recipe import Recipe
 from maskfold.ensembling.tree import open_members
@@ -64,7 +64,7 @@ def ensemble(config: DictConfig) -> pd.DataFrame:
         refuse_other_data([*usual_leaves, *repair_leaves], manifest["data"])
     with files.locked(result.path):
         used = [*usual_leaves, *repair_leaves]
-        state = json.dumps([manifest, newest_map(used), last_changes(used)])  # parts of anything else: not gone on with
+        state = json.dumps([manifest, last_changes(used)])  # parts of anything else: not gone on with
         key = hashlib.sha256(state.encode()).hexdigest()[:16]
         opened = [tuple(open_members(usual_leaves, photos, split=config.split))]
         same = repair_leaves == usual_leaves

@@ -10,7 +10,7 @@ from maskfold import files
 from maskfold.analysis.verdicts import costs_sentence, results_table, worth
 from maskfold.config import EXPERIMENTS, build
 from maskfold.data.folds import fold_members, read_folds, split_path
-from maskfold.ensembling.evaluation import refuse_other_folds, score_images, summarise
+from maskfold.ensembling.evaluation import made_of, refuse_other_folds, score_images, summarise
 from maskfold.ensembling.tree import leaves, open_members
 from maskfold.entry import entry_point
 from maskfold.errors import MaskfoldError
@@ -36,9 +36,10 @@ def evaluate(config: DictConfig) -> pd.DataFrame:
     refuse_other_folds(oof, rows, folds.attrs["path"])
     scores, by_threshold = score_images(oof, rows, jobs=config.jobs)
     results = summarise(scores, by_threshold).join(_costs(member, numbers), on="fold")
+    files.write_text(member.results, results.to_csv(index=False))
+    scores.attrs = made_of(leaf.stores, rows)
     with files.atomic_path(member.scores) as part:
         scores.to_parquet(part, index=False)
-    files.write_text(member.results, results.to_csv(index=False))
     show_table(*results_table(results), strong=len(results) - 1)
     log.info("%s, %s%s", member.results, member.scores.name, costs_sentence(results))
     log.info("%s out of fold: %s", config.name, worth(scores), extra=RESULT)

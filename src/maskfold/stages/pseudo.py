@@ -14,7 +14,7 @@ from maskfold import files
 from maskfold.config import EXPERIMENTS, build, resolved
 from maskfold.data.loading import content_hash
 from maskfold.data.table import fingerprint
-from maskfold.ensembling.manifest import data_of, ingredients, last_changes, newest_map, refuse_other_data
+from maskfold.ensembling.manifest import data_of, ingredients, last_changes, refuse_other_data
 from maskfold.ensembling.merge import MergeJob, merge
 from maskfold.ensembling.recipe import Recipe
 from maskfold.ensembling.tree import leaves, open_members
@@ -55,7 +55,7 @@ def pseudo(config: DictConfig) -> LabelSet:
     }
     with files.locked(labels.path, anew=config.overwrite):
         key = _hash(manifest)
-        work = labels.begin(key, state=_hash([key, newest_map(members), last_changes(members)]))
+        work = labels.begin(key, state=_hash([key, last_changes(members)]))
         if work is None:
             log.info("%s is finished; overwrite=true makes it again.", labels.path)
             return labels
