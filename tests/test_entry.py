@@ -40,7 +40,7 @@ def command(monkeypatch, capsys):
             ["trainer.max_epochs=-1", "name=a"],
             ["trainer.max_epochs=-1: give a whole number of 1 or more, or null."],
         ),
-        ("train", ["trainer.max_epochs=many"], ["trainer.max_epochs", "'many'", "Integer"]),
+        ("train", ["trainer.max_epochs=many"], ["trainer.max_epochs=many: give a whole number of 1 or more, or null."]),
         ("predict", ["trainer.max_epochs=3"], ["trainer.max_epochs: no such key", "trainer.batch_size"]),
         ("predict", ["data.root=/photos"], ["data.root=/photos: data is null here. Choose it first, as in data=carv"]),
         ("train", ["data.rot=/photos"], ["data.rot: no such key. Did you mean data.root?", "sources.Carvana takes"]),
