@@ -210,4 +210,4 @@ def test_the_last_line_out_of_fold_has_interval_and_gain_and_says_what_is_missin
     store.write(image_id, 255 - store.read(image_id))
     with caplog.at_level("INFO"):
         ensemble(both)
-    assert "twin has newer maps than scores; `make evaluate EXP=twin` scores them." in caplog.messages[-1]
+    assert "the scores of twin are of other maps; `make evaluate EXP=twin` scores these." in caplog.messages[-1]

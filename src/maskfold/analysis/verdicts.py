@@ -8,7 +8,7 @@ import pandas as pd
 from maskfold.analysis.evidence import read_member
 from maskfold.analysis.formats import gain, interval, score
 from maskfold.analysis.tables import Gain, gain_over_best, interval_over_groups
-from maskfold.ensembling.manifest import maps_of
+from maskfold.ensembling.manifest import content_of
 from maskfold.ensembling.recipe import Recipe
 from maskfold.ensembling.tree import leaves
 from maskfold.errors import MaskfoldError
@@ -66,7 +66,7 @@ def member_scores(recipe: Recipe, image_ids: Sequence[str], *, experiments: Path
     by_name = {leaf.name: leaf for leaf in leaves(recipe.members, split="oof", experiments=experiments)}
     scores = {name: read_member(leaf, image_ids, experiments=experiments)[0] for name, leaf in by_name.items()}
     for name, leaf in by_name.items():
-        if scores[name].attrs.get("maps") != maps_of(leaf.stores):
+        if scores[name].attrs.get("maps") != [content_of(store) for store in leaf.stores]:
             raise MaskfoldError(f"the scores of {name} are of other maps; `make evaluate EXP={name}` scores these.")
     return scores
 

@@ -13,7 +13,7 @@ from maskfold.campaign.members import Member
 from maskfold.config import EXPERIMENTS
 from maskfold.ensembling.evaluation import scored_from
 from maskfold.ensembling.fusion import leaves_of_passes
-from maskfold.ensembling.manifest import ingredients, maps_of
+from maskfold.ensembling.manifest import content_of, ingredients
 from maskfold.ensembling.recipe import Recipe
 from maskfold.prediction.store import PNG, SUFFIX, ProbabilityStore
 from maskfold.runs.contents import contents_fingerprint
@@ -149,7 +149,7 @@ class _Scored:
     contents: str
 
     def __call__(self) -> bool:
-        now = {"maps": maps_of(self.stores), "contents": self.contents}
+        now = {"maps": [content_of(store) for store in self.stores], "contents": self.contents}
         return self.folder.results.exists() and scored_from(self.folder.scores) == now
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from maskfold.data.loading import read_mask
-from maskfold.ensembling.manifest import maps_of
+from maskfold.ensembling.manifest import content_of
 from maskfold.ensembling.merge import merged_probability, sizes_of
 from maskfold.ensembling.tree import MemberMaps
 from maskfold.errors import MaskfoldError, listing
@@ -91,7 +91,7 @@ def made_of(stores: Sequence[Path], photos: pd.DataFrame) -> dict[str, Any]:
         stores: The folders of the maps.
         photos: The rows of the image table that are scored.
     """
-    return {"maps": maps_of(stores), "contents": contents_fingerprint(photos)}
+    return {"maps": [content_of(store) for store in stores], "contents": contents_fingerprint(photos)}
 
 
 def scored_from(path: Path) -> dict[str, Any] | None:

@@ -30,10 +30,10 @@ def maps_of(stores: Sequence[Path]) -> list[dict[str, Any]]:
     That is each `folder`, and what its maps come from; where nobody says that, a hash of their `content`. Never a time:
     clocks go wrong.
     """
-    return [{"folder": str(folder)} | (store_origin(folder) or {"content": _content(folder)}) for folder in stores]
+    return [{"folder": str(folder)} | (store_origin(folder) or {"content": content_of(folder)}) for folder in stores]
 
 
-def _content(folder: Path) -> str:
+def content_of(folder: Path) -> str:
     """Return a hash of the names and bytes of a folder's maps; an empty text if there is no such folder."""
     if not folder.is_dir():
         return ""
