@@ -16,6 +16,8 @@ from maskfold.stages.train import train
 EXPERIMENTS = sorted(path.stem for path in Path(CONF, "experiment").glob("*.yaml"))
 PARAMETERS = {"linknet34": 21_642_401, "ternausnet11": 22_927_393, "unet_scratch": 91_238_817, "unet_vgg11": 33_554_753}
 
+SMALLER = {"resnet34": "resnet18", "efficientnet-b3": "efficientnet-b0"}
+
 
 @pytest.fixture
 def steps():
@@ -53,8 +55,8 @@ def test_two_steps(name, workplace, tmp_path, steps, best_only):
     model = compose("train", overrides).model
     if "weights" in model:
         overrides.append("model.weights=null")
-    if model.get("encoder") == "resnet34":
-        overrides.append("model.encoder=resnet18")
+    if model.get("encoder") in SMALLER:
+        overrides.append(f"model.encoder={SMALLER[model.encoder]}")
     if "widths" in model:
         overrides.append(f"model.widths={[8] * len(model.widths)}")
     config = compose("train", overrides)

@@ -107,3 +107,10 @@ def test_plateau_watch_by_hand():
 def test_phase_keys_survive_yaml():
     node = OmegaConf.create("{_target_: maskfold.engine.schedules.Schedule, phases: [{epochs: 1, rate: 1.0e-4}]}")
     assert build(node).epoch(0).rate == 1e-4
+
+
+def test_the_imgaug_member_is_the_winners_linknet_but_for_the_engine():
+    theirs, ours = (compose("train", [f"experiment=linknet34_{name}"]) for name in ("seed44", "imgaug"))
+    assert ours.augment._target_ == "maskfold.data.imgaug_compat.Imgaug"
+    differing = [key for key in theirs if key != "task" and theirs[key] != ours[key]]
+    assert sorted(differing) == ["augment", "name"]

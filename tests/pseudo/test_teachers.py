@@ -79,8 +79,9 @@ def members_of(ensemble: str) -> list[str]:
     return [node["experiment"] for node in leaf_nodes(recipe.members)]
 
 
-def test_seeds_on_one_split_teach_every_fold_of_carvana(tmp_path):
-    names = members_of("linknet34_seeds")
+@pytest.mark.parametrize("ensemble", ["linknet34_seeds", "smp"])
+def test_members_on_one_split_teach_every_fold_of_carvana(tmp_path, ensemble):
+    names = members_of(ensemble)
     found = teachers_of_folds([real_member(tmp_path, name) for name in names])
     assert [one.names for one in found] == [[f"{name}/fold{fold}" for name in names] for fold in range(5)]
 
