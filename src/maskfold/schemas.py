@@ -94,11 +94,13 @@ class TrainStage:
     fold: int | str = values.number(0, words=(ALL,))
     seed: int = values.number(0, most=SEEDS)
     overwrite: bool = MISSING
+    keep_last: bool = MISSING
     split_file: str | None = MISSING
     splits: dict[str, str] = MISSING
     task: Group = MISSING
     data: Group = MISSING
     pseudo: str | None = MISSING
+    start_from: str | None = MISSING
     model: Group = MISSING
     freeze: list[str] = MISSING
     optimizer: Group = MISSING

@@ -16,6 +16,7 @@ CONFIG = {
     "tracker": {},
     "task": {"_target_": "maskfold.recognition.objective.Recognition"},
     "freeze": ["stem"],
+    "start_from": None,
 }
 IDENTITY = {"data": "abc", "folds": "def"}
 DICE = Monitor(name="val/dice", mode="max", label="validation Dice")
@@ -84,7 +85,8 @@ def test_what_changes_no_result_may_differ(folder):
     folder.checkpoints.mkdir()
     folder.begin(config, identity=IDENTITY)
     assert folder.read_config() == CONFIG
-    assert set(FREE_KEYS) == {"overwrite", "tracker", "trainer.num_workers", "trainer.accelerator", "data.max_pixels"}
+    free = {"overwrite", "keep_last", "tracker", "trainer.num_workers", "trainer.accelerator", "data.max_pixels"}
+    assert set(FREE_KEYS) == free
 
 
 @pytest.mark.hostile("killed")
