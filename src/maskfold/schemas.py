@@ -145,6 +145,17 @@ class FuseStage:
 
 
 @dataclass
+class RunsStage:
+    """Keys of `stages/runs.py`."""
+
+    compare: list[str] = MISSING
+    page: str | None = MISSING
+    images: int = values.number(1)
+    remove: list[str] = MISSING
+    ask: bool = MISSING
+
+
+@dataclass
 class EvaluateStage:
     """Keys of `stages/evaluate.py`."""
 

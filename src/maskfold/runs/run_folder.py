@@ -176,6 +176,12 @@ class RunFolder:
         """Return what `finish` was given."""
         return files.read_json(self.run)["best"]
 
+    def epochs(self) -> list[dict[str, float]]:
+        """Return the rows of `metrics.csv`, one an epoch so far."""
+        import pandas as pd  # which whoever only completes a command has no time for
+
+        return pd.read_csv(self.metrics).to_dict("records")
+
     def costs(self) -> dict[str, Any]:
         """Return `epochs`, `seconds`, `images_per_second`, `peak_memory_mb` and `device` of the training so far.
 

@@ -3,6 +3,7 @@
 import logging
 from dataclasses import replace
 from functools import partial
+from statistics import mean
 
 import lightning
 from lightning.pytorch.utilities import rank_zero_only
@@ -136,7 +137,14 @@ def _task(
     return task
 
 
-main = entry_point(for_each_fold(train, folds_of_split))
+def judged(config: DictConfig) -> float:
+    """Return what a sweep compares: the best score in validation, with `fold=all` the mean over the folds."""
+    folds = [config.fold] if isinstance(config.fold, int) else folds_of_split(config)
+    runs = [MemberFolder(EXPERIMENTS / config.name).run(fold) for fold in folds]
+    return mean(run.summary()[run.monitor().name] for run in runs)
+
+
+main = entry_point(for_each_fold(train, folds_of_split), objective=judged)
 
 if __name__ == "__main__":
     main()
