@@ -67,6 +67,7 @@ def test_a_comparison_names_keys_gain_and_the_photos_that_changed(twin, caplog):
     page = Path("experiments/twin/against_tiny_fold0.html").read_text()
     assert "<td>seed</td><td>0</td><td>5</td>" in page
     assert "<td>trainer.batch_size</td>" not in page
+    assert "<td>name</td>" not in page
     changed = one["image_id"].to_numpy()[np.argmax(np.abs(change))]
     first, second = page.split('class="case"')[1:]
     assert changed in first

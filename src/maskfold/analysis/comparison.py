@@ -136,7 +136,7 @@ def _facts(comparison: Comparison) -> list[tuple[str, str]]:
 def _settings(comparison: Comparison) -> Html:
     differing = comparison.differing()
     what = table(differing) if len(differing) else element("p", "Nothing: they were set alike.")
-    return element("section", element("h2", "What was set otherwise"), what)
+    return element("section", element("h2", "What was set otherwise"), what, class_="settings")
 
 
 def _charts(comparison: Comparison) -> Html:
@@ -160,7 +160,7 @@ def _photos(comparison: Comparison, cases: Callable[[str], tuple[Case, Case]], i
     exhibits = (
         Exhibit(
             row.image_id,
-            [f"Dice {score(row.first)} before, {score(row.second)} now", f"group {row.group}"],
+            [f"Dice {score(row.first)} by {names[0]}, {score(row.second)} by {names[1]}", f"group {row.group}"],
             [gain(row.change)],
             change_panels(*cases(row.image_id), names),
         )

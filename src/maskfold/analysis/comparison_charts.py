@@ -39,7 +39,7 @@ def change_chart(images: pd.DataFrame, first: str, second: str) -> Figure:
         axes.set_xlabel(f"error by {first}, 1 - Dice")
         axes.set_ylabel(f"error by {second}")
         axes.legend(fontsize=9)
-        axes.set_title("Each photo, before and now")
+        axes.set_title("Each photo, by the one and by the other")
     return axes.figure
 
 

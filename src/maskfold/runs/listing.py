@@ -38,7 +38,7 @@ class Listed:
         return self.name, self.data, self.state, self.epochs, self.score, self.when
 
 
-HEADINGS = ("run", "data", "state", "epochs", "best in validation", "last epoch")
+HEADINGS = ("run", "data", "state", "epochs", "validation", "last epoch")
 
 
 def runs_by_name(experiments: Path) -> dict[str, RunFolder]:
@@ -64,7 +64,7 @@ def _listed(name: str, run: RunFolder) -> Listed:
     config = run.read_config()
     state = "running" if files.is_held(run.path) else "finished" if run.finished.exists() else "stopped"
     begun = run.metrics if run.metrics.exists() else run.run
-    when = datetime.fromtimestamp(begun.stat().st_mtime).strftime("%Y-%m-%d %H:%M")
+    when = datetime.fromtimestamp(begun.stat().st_mtime).strftime("%d %b %H:%M")
     trained, score = 0, ""
     if run.metrics.exists():
         rows, monitor = run.epochs(), run.monitor()

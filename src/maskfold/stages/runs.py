@@ -83,7 +83,7 @@ def _evidence(name: str, runs: list[RunFolder]) -> tuple:
     record = files.read_json(runs[0].run)
     origin = {key: record.get(key) for key in ("commit", "device")} | record["identity"] | record["versions"]
     settings = dict(flatten(runs[0].read_config())) | {f"run: {key}": value for key, value in origin.items()}
-    kept = {key: value for key, value in settings.items() if not key.startswith(FREE_KEYS)}
+    kept = {key: value for key, value in settings.items() if not key.startswith(("name", *FREE_KEYS))}
     epochs = {run.path.name: pd.DataFrame(run.epochs()) for run in runs}
     return kept, scores[scores["fold"].isin([fold_of(run) for run in runs])], epochs, runs[0].monitor()
 
