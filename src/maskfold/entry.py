@@ -36,20 +36,27 @@ def _search_path() -> list[str]:
     return [override for override in HydraConfig.get().overrides.hydra if override.startswith("hydra.searchpath=")]
 
 
-def entry_point(stage: Callable[[DictConfig], Any], config_name: str | None = None) -> Callable[[], None]:
+def entry_point(
+    stage: Callable[[DictConfig], Any],
+    config_name: str | None = None,
+    *,
+    objective: Callable[[DictConfig], float] | None = None,
+) -> Callable[[], None]:
     """Turn `stage(config)` into a command: composes, runs, and prints a `MaskfoldError` without its traceback.
 
     Args:
         stage: The stage, whose name is its configuration's unless `config_name` gives another.
         config_name: A name of `STAGES`.
+        objective: What a finished run is worth to a sweep, which looks for the best.
     """
     name = config_name or stage.__name__
 
     @functools.wraps(stage)
-    def run(config: DictConfig) -> None:
+    def run(config: DictConfig) -> float | None:
         quiet_console()
         try:
             stage(finish(name, config, [*_search_path(), *overrides_of(config)]))
+            return None if objective is None else objective(config)
         except MaskfoldError as error:
             _give_up(error)
         except MissingMandatoryValue as error:

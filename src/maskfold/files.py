@@ -156,6 +156,18 @@ def _move(folder: Path, target: Path) -> None:
         ) from error
 
 
+def is_held(folder: Path) -> bool:
+    """Return whether a process holds a folder; it is looked at and not held."""
+    try:
+        with (folder / LOCK).open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # nobody has ever held it, or nobody may look
+        return False
+    return False
+
+
 @contextmanager
 def _held_here(folder: Path) -> Iterator[None]:
     """Hold a folder as `locked` does, as it is."""

@@ -96,11 +96,13 @@ class TrainStage:
     fold: int | str = values.number(0, words=(ALL,))
     seed: int = values.number(0, most=SEEDS)
     overwrite: bool = MISSING
+    keep_last: bool = MISSING
     split_file: str | None = MISSING
     splits: dict[str, str] = MISSING
     task: Group = MISSING
     data: Group = MISSING
     pseudo: str | None = MISSING
+    start_from: str | None = MISSING
     model: Group = MISSING
     freeze: list[str] = MISSING
     optimizer: Group = MISSING
@@ -142,6 +144,17 @@ class FuseStage:
     ensemble: Group = MISSING
     data: Group | None = MISSING
     trainer: PredictionTrainer = field(default_factory=PredictionTrainer)
+
+
+@dataclass
+class RunsStage:
+    """Keys of `stages/runs.py`."""
+
+    compare: list[str] = MISSING
+    page: str | None = MISSING
+    images: int = values.number(1)
+    remove: list[str] = MISSING
+    ask: bool = MISSING
 
 
 @dataclass

@@ -65,7 +65,7 @@ def show_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, strong
 
     table = Table(**table_style(), header_style="bold")
     for number, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if number else "left", vertical="bottom")
+        table.add_column(heading, justify="right" if number else "left", overflow="fold", vertical="bottom")
     for number, row in enumerate(rows):
         table.add_row(*row, style="bold" if number == strong else None)
     show(table)

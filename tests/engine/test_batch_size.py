@@ -68,13 +68,25 @@ def seen(monkeypatch):
 
 
 def test_what_fits_is_found_kept_and_accumulated_to_the_same_run_as_given_by_hand(tmp_path, workplace, seen):
-    auto = [*SMALL, *workplace, "trainer.batch_size=auto", "trainer.effective_batch=6", "averaging=ema"]
+    auto = [
+        *SMALL,
+        *workplace,
+        "trainer.batch_size=auto",
+        "trainer.effective_batch=6",
+        "averaging=ema",
+        "keep_last=true",
+    ]
     train(compose("train", [*auto, "name=auto"]))
     assert seen == [6, 3, 2, 2] + [2] * 6  # two trials that fail, one of two steps, and two epochs of six images
     run = tmp_path / "experiments/auto/fold0"
     assert json.loads((run / "run.json").read_text())["batch_size"] == 2
 
-    train(compose("train", [*SMALL, *workplace, "trainer.batch_size=2", "trainer.accumulate=3", "averaging=ema"]))
+    train(
+        compose(
+            "train",
+            [*SMALL, *workplace, "trainer.batch_size=2", "trainer.accumulate=3", "averaging=ema", "keep_last=true"],
+        )
+    )
     by_hand = tmp_path / "experiments/demo_unet/fold0"
     logs = [pd.read_csv(folder / "metrics.csv").drop(columns=TIMINGS) for folder in (run, by_hand)]
     pd.testing.assert_frame_equal(*logs, check_exact=True)

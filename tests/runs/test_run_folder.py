@@ -16,6 +16,7 @@ CONFIG = {
     "tracker": {},
     "task": {"_target_": "maskfold.recognition.objective.Recognition"},
     "freeze": ["stem"],
+    "start_from": None,
 }
 IDENTITY = {"data": "abc", "folds": "def"}
 DICE = Monitor(name="val/dice", mode="max", label="validation Dice")
@@ -86,6 +87,7 @@ def test_what_changes_no_result_may_differ(folder):
     assert folder.read_config() == CONFIG
     assert set(FREE_KEYS) == {
         "overwrite",
+        "keep_last",
         "tracker",
         "trainer.num_workers",
         "trainer.load_timeout",

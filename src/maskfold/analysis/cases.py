@@ -70,6 +70,24 @@ def error_panels(case: Case) -> list[Panel]:
     ]
 
 
+def change_panels(one: Case, other: Case, names: tuple[str, str]) -> list[Panel]:
+    """Return the errors of two predictions of one photo, and the window in which they differ most, once with each.
+
+    Args:
+        one: The photo with the one's map and prediction.
+        other: The same with the other's.
+        names: Of the two.
+    """
+    window = _window(one.prediction != other.prediction)
+    both = list(zip((one, other), names, strict=True))
+    errors = [Panel(image, f"{name}: {counts}") for case, name in both for image, counts in error_panels(case)[1:2]]
+    details = [
+        Panel(_detail(case, [(case.truth, BLUE), (case.prediction, ORANGE)], window).image, f"{name}: detail")
+        for case, name in both
+    ]
+    return [*errors, *details]
+
+
 def _overview(case: Case, outlines: Outlines, window: tuple[slice, slice], caption: str) -> Panel:
     image = _outlined(_small(case.photo), outlines)
     return Panel(draw_frame(image, window, shape=case.photo.shape), caption)

@@ -82,7 +82,7 @@ def unconfident_section(evidence: Evidence, test: Split, *, images: int) -> Html
         "section",
         element("h2", "The test images the ensemble is most unsure of"),
         _legend((ORANGE, "outline of the prediction; grey zone: pixels with p in [0.3, 0.8]")),
-        *map(_shown, unconfident(evidence, test, images=images)),
+        *map(shown, unconfident(evidence, test, images=images)),
     )
 
 
@@ -91,8 +91,8 @@ def worst_section(evidence: Evidence, oof: Split, *, images: int) -> Html:
     return element(
         "section",
         element("h2", "The worst out-of-fold images"),
-        _error_legend(),
-        *map(_shown, worst(evidence, oof, images=images)),
+        error_legend(),
+        *map(shown, worst(evidence, oof, images=images)),
     )
 
 
@@ -103,7 +103,7 @@ def suspects_section(evidence: Evidence, oof: Split, inspection: Inspection, *, 
         parts.append(element("p", detection_sentence(inspection.suspicion, evidence.planted)))
         parts.append(table(detection_table(inspection.suspicion, evidence.planted)))
     exhibits = suspects(evidence, oof, inspection, images=images)
-    return element("section", *parts, _error_legend(), *map(_shown, exhibits))
+    return element("section", *parts, error_legend(), *map(shown, exhibits))
 
 
 def _about(row: dict[str, object], metadata: Sequence[str]) -> list[str]:
@@ -120,7 +120,8 @@ def _planted(planted: pd.DataFrame | None, image_id: str) -> list[str]:
     return [f"planted: {row.kind.replace('_', ' ')}, {row.note}" for row in faults.itertuples()]
 
 
-def _shown(exhibit: Exhibit) -> Html:
+def shown(exhibit: Exhibit) -> Html:
+    """Return an exhibit's facts above its pictures."""
     title = element(
         "h3",
         exhibit.image_id,
@@ -134,7 +135,7 @@ def _shown(exhibit: Exhibit) -> Html:
     return element("div", title, element("div", *pictures, class_="grid"), class_="case")
 
 
-def _error_legend() -> Html:
+def error_legend() -> Html:
     """Explain the colours of pictures of errors."""
     return _legend(
         (BLUE, "outline of the mask; missed by the prediction"),

@@ -36,6 +36,7 @@ th { text-align: right; font-weight: 600; color: var(--soft); padding: 6px 8px; 
 td { text-align: right; padding: 7px 8px; border-bottom: 1px solid var(--line); white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
 tr.strong td { font-weight: 650; border-bottom: 2px solid var(--line); }
+.settings td, .settings th { white-space: normal; overflow-wrap: anywhere; text-align: left; padding-right: 20px; }
 .grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(230px, 1fr)); gap: 10px; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(420px, 1fr)); gap: 20px 28px;
   align-items: start; margin-top: 20px; }

@@ -100,7 +100,8 @@ def _train(member: Member, folder: MemberFolder, overrides: Sequence[str]) -> tu
     """Run the training stage; return its seconds and the most bytes of memory that its processes had."""
     name = folder.path.relative_to(EXPERIMENTS)
     command = [sys.executable, "-m", "maskfold.stages.train", f"experiment={member.name}", "tracker=csv", *overrides]
-    command += [f"name={name}", "fold=0", "trainer.max_epochs=2", "trainer.patience=null", "overwrite=true"]
+    command += [f"name={name}", "fold=0", "trainer.max_epochs=2", "trainer.patience=null"]
+    command += ["overwrite=true", "keep_last=true"]
     log = folder.path / "probe.log"
     began, most = time.monotonic(), 0
     with log.open("w") as output, subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT) as process:
@@ -173,7 +174,8 @@ def _map_size(member: Member, own: float, map_bytes: int | None) -> tuple[float,
 def _checkpoint_bytes(member: Member, run: RunFolder) -> int:
     schedule = build(member.config["schedule"])
     snapshots = schedule.snapshots_before(member.epochs or 0) if isinstance(schedule, Schedule) else 0
-    return run.last.stat().st_size + (1 + snapshots) * run.best.stat().st_size
+    last = run.last.stat().st_size if member.config.get("keep_last") else 0  # else it goes when a run is finished
+    return last + (1 + snapshots) * run.best.stat().st_size
 
 
 def free_bytes(path: Path) -> int:

@@ -28,7 +28,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(explain(stages()[first], [override for override in rest if not override.startswith("-")]))
     else:
         # A process can become another: signals, exit status and ranks that are started again are then the stage's own.
-        os.execv(sys.executable, [sys.executable, "-m", f"maskfold.stages.{first}", *rest])
+        words = _overrides_of_runs(rest) if first == "runs" else rest
+        os.execv(sys.executable, [sys.executable, "-m", f"maskfold.stages.{first}", *words])
+
+
+def _overrides_of_runs(words: Sequence[str]) -> list[str]:
+    """Return `compare a b` and `remove a --yes` as overrides; what is written as one already stays."""
+    match [*words]:
+        case [("compare" | "remove") as verb, *others]:
+            names = [word for word in others if "=" not in word and not word.startswith("-")]
+            kept = ["ask=false" if word in ("--yes", "-y") else word for word in others if word not in names]
+            return [f"{verb}=[{','.join(names)}]", *kept]
+    return [*words]
 
 
 def _completion(arguments: Sequence[str]) -> None:

@@ -1,14 +1,19 @@
 """A task: a network, an optimizer and an objective, as Lightning trains them."""
 
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import lightning
 import torch
 from torch import nn
 
+from maskfold.engine.checkpoints import load_checkpoint
 from maskfold.engine.freezing import freeze_layers, keep_frozen, trainable
 from maskfold.engine.objective import Batch, Objective, Output
+from maskfold.errors import MaskfoldError
+
+NETWORK = "network."  # before the names of the network's parameters in a checkpoint
 
 
 class Task(lightning.LightningModule):
@@ -55,6 +60,23 @@ class Task(lightning.LightningModule):
         self.make_scheduler = scheduler
         self.construction = construction or {}
         self.layout = layout
+
+    def take_weights(self, checkpoint: Path) -> None:
+        """Begin with the network of a checkpoint, and with nothing else of it.
+
+        Raises:
+            MaskfoldError: If it cannot be read, or is of another network.
+        """
+        state = load_checkpoint(checkpoint)["state_dict"]
+        weights = {key.removeprefix(NETWORK): value for key, value in state.items() if key.startswith(NETWORK)}
+        try:
+            self.network.load_state_dict(weights)
+        except RuntimeError as error:
+            reason = "\n".join(line.strip() for line in str(error).splitlines()[1:4])
+            raise MaskfoldError(
+                f"start_from: {checkpoint} is of another network than this run's.\n{reason}\nChoose the model that it "
+                "was trained with; its run folder says which."
+            ) from error
 
     def train(self, mode: bool = True) -> "Task":
         """Set the mode of every layer but the frozen ones, which stay in evaluation."""

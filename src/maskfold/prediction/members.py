@@ -6,11 +6,11 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 
 from maskfold.engine.checkpoints import load_checkpoint
+from maskfold.engine.task import NETWORK
 from maskfold.errors import MaskfoldError
 from maskfold.models.network import Network
 from maskfold.trust import vetted
 
-PREFIX = "network."  # of the network's parameters among the training task's
 # Arguments that would fetch what the checkpoint replaces.
 PRETRAINED = ("weights", "encoder_weights", "weights_backbone", "pretrained", "checkpoint_path")
 
@@ -30,7 +30,7 @@ def load_network(path: Path) -> Network:
     state = checkpoint["state_dict"]
     try:
         network = Network(instantiate(construction, _convert_="all"))
-        network.load_state_dict({key.removeprefix(PREFIX): state[key] for key in state if key.startswith(PREFIX)})
+        network.load_state_dict({key.removeprefix(NETWORK): state[key] for key in state if key.startswith(NETWORK)})
     except (InstantiationException, RuntimeError) as error:
         raise MaskfoldError(
             f"{path}: its network cannot be rebuilt ({str(error).splitlines()[0]}). "

@@ -47,6 +47,7 @@ ADDED: dict[str, Any] = {
         "tta": "${tta}",
     },
     "freeze": [],  # every layer learned
+    "start_from": None,  # from the first weights that the seed gives
 }
 
 MONITOR = {"name": "val/dice", "mode": "max", "label": "validation Dice"}  # of a run that does not say

@@ -15,9 +15,11 @@ from maskfold.runs.monitor import Monitor
 from maskfold.runs.renamed import MONITOR, as_of_today
 from maskfold.trust import vetted
 
+LENGTH = "trainer.max_epochs"
 # Keys that may differ between two starts of one run: they change how fast it goes or who watches, not what comes out.
 FREE_KEYS = (
     "overwrite",
+    "keep_last",
     "tracker",
     "trainer.num_workers",
     "trainer.load_timeout",
@@ -96,19 +98,57 @@ class RunFolder:
         Raises:
             MaskfoldError: If they differ; the message names the keys.
         """
+        differing = self.differing(config, identity)
+        if differing:
+            lines = [f"{key}: {before} before, {now} now" for key, (before, now) in differing.items()]
+            raise MaskfoldError(
+                f"{self.path} was trained with another configuration:\n{listing(lines)}\n"
+                "Give this run a folder of its own with name=..., or replace the old one with overwrite=true."
+            )
+
+    def differing(self, config: dict[str, Any], identity: dict[str, str] | None = None) -> dict[str, tuple[Any, Any]]:
+        """Return the keys in which a configuration, and an identity if given, differs from this run's: before, now."""
         identity_before = files.read_json(self.run)["identity"]
         before = dict(flatten(self.read_config())) | identity_before
         now = dict(flatten(censored_tree(as_of_today(config)))) | (identity_before if identity is None else identity)
-        differing = [
-            f"{key}: {before.get(key, 'absent')} before, {now.get(key, 'absent')} now"
+        return {
+            key: (before.get(key, "absent"), now.get(key, "absent"))
             for key in sorted(before.keys() | now.keys())
             if before.get(key) != now.get(key) and not key.startswith(FREE_KEYS)
-        ]
-        if differing:
+        }
+
+    def lengthen(self, config: dict[str, Any], *, identity: dict[str, str], epochs: int | None) -> bool:
+        """Take another number of epochs over into a run that has not trained so many yet; it goes on from `last`.
+
+        Nothing else may differ: a schedule that is stretched over all epochs would have had other rates from the start.
+
+        Args:
+            config: The resolved configuration.
+            identity: As `begin` takes it.
+            epochs: How many the configuration asks for, if that is known.
+
+        Returns:
+            Whether it is done; if not, `begin` says what there is to say.
+
+        Raises:
+            MaskfoldError: If the run's last state was not kept.
+        """
+        if epochs is None or not (self.config.exists() and self.run.exists() and self.metrics.exists()):
+            return False
+        if self.differing(config, identity).keys() != {LENGTH}:
+            return False
+        trained = self.costs()["epochs"]
+        if epochs < trained or not (self.last.exists() or self.finished.exists()):
+            return False
+        if not self.last.exists():
             raise MaskfoldError(
-                f"{self.path} was trained with another configuration:\n{listing(differing)}\n"
-                "Give this run a folder of its own with name=..., or replace the old one with overwrite=true."
+                f"{self.path} is finished after {trained} epochs and its last state was not kept, which takes "
+                f"keep_last=true: it cannot be trained longer. Begin another run with its weights (name=... "
+                f"start_from={self.path}), or train all {epochs} epochs anew (overwrite=true)."
             )
+        self.finished.unlink(missing_ok=True)  # first: without it nothing here is taken for finished
+        files.write_text(self.config, yaml.safe_dump(censored_tree(config), sort_keys=False))
+        return True
 
     def read_config(self) -> dict[str, Any]:
         """Return the run's resolved configuration, that of an earlier version in the words of this one.
@@ -143,6 +183,12 @@ class RunFolder:
     def summary(self) -> dict[str, Any]:
         """Return what `finish` was given."""
         return files.read_json(self.run)["best"]
+
+    def epochs(self) -> list[dict[str, float]]:
+        """Return the rows of `metrics.csv`, one an epoch so far."""
+        import pandas as pd  # which whoever only completes a command has no time for
+
+        return pd.read_csv(self.metrics).to_dict("records")
 
     def costs(self) -> dict[str, Any]:
         """Return `epochs`, `seconds`, `images_per_second`, `peak_memory_mb` and `device` of the training so far.

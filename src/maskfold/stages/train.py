@@ -1,7 +1,9 @@
 """Train one fold of one member: `maskfold train experiment=linknet34 fold=0`."""
 
 import logging
+from dataclasses import replace
 from functools import partial
+from statistics import mean
 
 import lightning
 from lightning.pytorch.utilities import rank_zero_only
@@ -16,11 +18,13 @@ from maskfold.engine.schedules import Schedule
 from maskfold.engine.task import Task
 from maskfold.entry import entry_point
 from maskfold.every_fold import folds_of_split, for_each_fold
-from maskfold.files import locked
+from maskfold.files import locked, sha256
+from maskfold.prediction.members import PRETRAINED
 from maskfold.pseudo.rows import FoldRows, read_fold
 from maskfold.runs.layout import MemberFolder
 from maskfold.runs.lineage import keep_lineage, refuse_replaced
 from maskfold.runs.run_folder import RunFolder
+from maskfold.runs.start import Start, find_start
 from maskfold.terminal import RESULT, counted, duration, readable
 from maskfold.tracking.guard import tracked
 
@@ -31,11 +35,17 @@ def train(config: DictConfig) -> dict[str, float]:
     """Train a fold into its run folder; return the metrics of its best epoch."""
     parts: TaskParts = build(config.task)
     rows = read_fold(build(config.data), split_file=config.split_file, fold=config.fold, pseudo=config.pseudo)
+    start = find_start(config.start_from, fold=config.fold) if config.start_from else None
+    if start is not None:
+        identity = rows.identity | {"start": sha256(start.checkpoint)}
+        rows = replace(rows, lineage=start.handed_on(rows.lineage), identity=identity)
     folder = MemberFolder(EXPERIMENTS / config.name).run(config.fold)
     if rank_zero_only.rank != 0:  # one of several processes of one run, whose first one keeps the folder
-        return _fit(config, parts, rows, folder)
+        return _fit(config, parts, rows, folder, start)
     with locked(folder.path, anew=config.overwrite):
         refuse_replaced(folder, rows.lineage)
+        if folder.lengthen(recorded(config), identity=rows.identity, epochs=_epochs(config)):
+            log.info("%s: %d epochs from here on, at the rates of its schedule.", folder.path, _epochs(config))
         folder.begin(recorded(config), identity=rows.identity)
         keep_lineage(folder, rows.lineage)
         if folder.finished.exists():
@@ -43,9 +53,11 @@ def train(config: DictConfig) -> dict[str, float]:
             best = folder.summary()
             _tell(folder, best)
             return best
-        best = _fit(config, parts, rows, folder)
+        best = _fit(config, parts, rows, folder, start)
         monitor = parts.objective().monitor
         folder.finish(best, monitor=monitor)
+        if not config.keep_last:
+            folder.last.unlink(missing_ok=True)
     _tell(folder, best)
     return best
 
@@ -61,11 +73,19 @@ def _tell(folder: RunFolder, best: dict[str, float]) -> None:
     )
 
 
-def _fit(config: DictConfig, parts: TaskParts, rows: FoldRows, folder: RunFolder) -> dict[str, float]:
+def _epochs(config: DictConfig) -> int | None:
+    """Return how many epochs are asked for; None if only a schedule without a length of its own could say it."""
+    schedule = build(config.schedule)
+    return config.trainer.max_epochs or (len(schedule) if isinstance(schedule, Schedule) else None)
+
+
+def _fit(
+    config: DictConfig, parts: TaskParts, rows: FoldRows, folder: RunFolder, start: Start | None
+) -> dict[str, float]:
     schedule = build(config.schedule)
     trainer = resolved(config.trainer)
     layout = {"channels_last": trainer.pop("channels_last"), "compile_network": trainer.pop("compile")}
-    task = _task(config, parts, schedule, **layout)
+    task = _task(config, parts, schedule, start, **layout)
     batch_size, effective = trainer.pop("batch_size"), trainer.pop("effective_batch")
     averaging = build(config.averaging) if config.averaging else None
     load = partial(EpochLoader, num_workers=trainer.pop("num_workers"), timeout=trainer.pop("load_timeout"))
@@ -96,10 +116,15 @@ def _fit(config: DictConfig, parts: TaskParts, rows: FoldRows, folder: RunFolder
     return best
 
 
-def _task(config: DictConfig, parts: TaskParts, schedule: Schedule | object, **layout: bool | str) -> Task:
+def _task(
+    config: DictConfig, parts: TaskParts, schedule: Schedule | object, start: Start | None, **layout: bool | str
+) -> Task:
     lightning.seed_everything(config.seed, verbose=False)  # the first weights
-    return Task(
-        parts.network(build(config.model)),
+    model = resolved(config.model)
+    if start is not None:  # nothing is fetched that the start replaces
+        model |= {key: None for key in PRETRAINED if key in model}
+    task = Task(
+        parts.network(build(model)),
         optimizer=build(config.optimizer),
         objective=parts.objective(),
         scheduler=None if isinstance(schedule, Schedule) else schedule,
@@ -107,9 +132,19 @@ def _task(config: DictConfig, parts: TaskParts, schedule: Schedule | object, **l
         freeze=config.freeze,
         **layout,
     )
+    if start is not None:
+        task.take_weights(start.checkpoint)
+    return task
 
 
-main = entry_point(for_each_fold(train, folds_of_split))
+def judged(config: DictConfig) -> float:
+    """Return what a sweep compares: the best score in validation, with `fold=all` the mean over the folds."""
+    folds = [config.fold] if isinstance(config.fold, int) else folds_of_split(config)
+    runs = [MemberFolder(EXPERIMENTS / config.name).run(fold) for fold in folds]
+    return mean(run.summary()[run.monitor().name] for run in runs)
+
+
+main = entry_point(for_each_fold(train, folds_of_split), objective=judged)
 
 if __name__ == "__main__":
     main()

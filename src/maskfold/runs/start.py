@@ -1,0 +1,78 @@
+"""What a run begins with instead of random weights: the network of another run, and all that it has seen."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from maskfold.errors import MaskfoldError, listing
+from maskfold.runs.layout import MemberFolder
+from maskfold.runs.lineage import Lineage, read_lineage
+from maskfold.runs.run_folder import RunFolder
+
+_CONTENT = "content "  # what a photo is called by its content, among what was seen
+
+
+@dataclass(frozen=True)
+class Start:
+    """A checkpoint to begin with.
+
+    Attributes:
+        checkpoint: The file.
+        lineage: Where the knowledge of its run comes from.
+    """
+
+    checkpoint: Path
+    lineage: Lineage
+
+    def handed_on(self, own: Lineage) -> Lineage:
+        """Return the lineage of a run that begins with this one's weights.
+
+        Args:
+            own: What the run itself will see.
+
+        Raises:
+            MaskfoldError: If the checkpoint's network has seen what the run is validated on.
+        """
+        seen = self._seen_by(own)
+        leaking = sorted(seen & {*own.held_out})
+        if leaking:
+            raise MaskfoldError(
+                f"start_from: the network of {self.checkpoint} has learned from {len(leaking)} photos and groups that "
+                f"this fold is validated on:\n{listing(leaking, 5)}\n"
+                "Every score out of fold would be of photos that it knows. Begin each fold with the run of the same "
+                "fold and split (start_from=experiments/<member> takes that), or with a run on other photos."
+            )
+        return replace(own, round=max(own.round, self.lineage.round), seen=tuple(sorted({*own.seen, *seen})))
+
+    def _seen_by(self, own: Lineage) -> set[str]:
+        """Return what was seen; of data of another name the contents where they are known, for ids mean little."""
+        seen = {*self.lineage.seen}
+        contents = {sight for sight in seen if sight.startswith(_CONTENT)}
+        return contents if contents and self.lineage.data != own.data else seen
+
+
+def find_start(start_from: str, *, fold: int) -> Start:
+    """Return what `start_from` names.
+
+    Args:
+        start_from: A run folder, whose best checkpoint is meant; a member's folder, whose run of `fold` is; or a
+            checkpoint in a run folder.
+        fold: That of the run which begins with it.
+
+    Raises:
+        MaskfoldError: If there is none, its run is not finished, or nobody knows what it has seen.
+    """
+    path = Path(start_from)
+    if path.is_file():
+        return Start(path, read_lineage(path.parent.parent))
+    run = RunFolder(path) if RunFolder(path).config.is_file() else MemberFolder(path).run(fold)
+    if not run.best.is_file():
+        raise MaskfoldError(
+            f"start_from={start_from}: neither a checkpoint nor the folder of a run ({run.best} is missing). Name a "
+            "run's folder, such as experiments/linknet34/fold0, or one of its checkpoints."
+        )
+    if not run.finished.exists():
+        raise MaskfoldError(
+            f"start_from={start_from}: {run.path} is not finished. Finish it first; or name its checkpoint to begin "
+            f"with it as it is: start_from={run.best}."
+        )
+    return Start(run.best, read_lineage(run.path))

@@ -1,0 +1,108 @@
+"""List runs, compare two, remove some: `maskfold runs`, `maskfold runs compare a b`, `maskfold runs remove a`."""
+
+import logging
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+from omegaconf import DictConfig
+
+from maskfold import files
+from maskfold.analysis.evidence import Case
+from maskfold.config import EXPERIMENTS, build
+from maskfold.data.loading import read_image, read_mask
+from maskfold.ensembling.evaluation import HALF
+from maskfold.entry import entry_point
+from maskfold.errors import MaskfoldError
+from maskfold.prediction.store import ProbabilityStore
+from maskfold.runs.layout import MemberFolder, fold_of
+from maskfold.runs.listing import HEADINGS, find_runs, listed, refuse_busy, remove, runs_by_name, size_of
+from maskfold.runs.run_folder import FREE_KEYS, RunFolder, flatten
+from maskfold.terminal import RESULT, asked, counted, readable, show_table
+
+log = logging.getLogger(__name__)
+
+
+def runs(config: DictConfig) -> None:
+    """Print a table of all runs, or do what `compare` or `remove` asks for."""
+    there = runs_by_name(EXPERIMENTS)
+    if config.remove:
+        _remove({key: run for name in config.remove for key, run in find_runs(name, there).items()}, ask=config.ask)
+    elif config.compare:
+        if len(config.compare) != 2:
+            raise MaskfoldError(f"compare={[*config.compare]}: name two runs or members, as `maskfold runs` lists them.")
+        _compare({name: find_runs(name, there) for name in config.compare}, config.page, images=config.images)
+    elif there:
+        show_table(HEADINGS, (listed(name, run).cells() for name, run in there.items()))
+    else:
+        log.info("%s: no run here. `maskfold train` makes one.", EXPERIMENTS)
+
+
+def _remove(chosen: dict[str, RunFolder], *, ask: bool) -> None:
+    refuse_busy(chosen)
+    question = f"Remove {', '.join(chosen)}, {readable(size_of([*chosen.values()]))}?"
+    if ask and not asked(question):
+        raise MaskfoldError(f"{question} Nothing was removed: say y, or --yes where nobody can be asked.")
+    for name, run in chosen.items():
+        remove(run)
+        log.info("%s: removed", name)
+
+
+def _compare(chosen: dict[str, dict[str, RunFolder]], page: str | None, *, images: int) -> None:
+    from maskfold.analysis.comparison import Comparison, Side, compose  # imports matplotlib
+
+    if len(chosen) != 2:
+        raise MaskfoldError("compare: a run cannot be compared with itself; name two.")
+    sides = [Side(name, *_evidence(name, [*runs.values()])) for name, runs in chosen.items()]
+    comparison = Comparison(*sides)
+    first, second = ([*runs.values()] for runs in chosen.values())
+    photos = build(second[0].part("data")).load().set_index("image_id")
+    path = Path(page or second[0].path.parent / f"against_{sides[0].name.replace('/', '_')}.html")
+    files.write_text(path, compose(comparison, partial(_cases, first, second, photos), images=images))
+    log.info("%s: %s otherwise", path, counted(len(comparison.differing()), "setting"))
+    log.info("%s", comparison.verdict(), extra=RESULT)
+
+
+def _evidence(name: str, runs: list[RunFolder]) -> tuple:
+    """Return what a `Side` is made of, behind its name.
+
+    Raises:
+        MaskfoldError: If a run has no scores out of fold, or those of older maps.
+    """
+    member = MemberFolder(runs[0].path.parent)
+    again = f"`make evaluate EXP={member.name}` scores it."
+    if not member.scores.exists():
+        raise MaskfoldError(f"{member.scores}: missing, so {name} has no scores of its photos. {again}")
+    scores = pd.read_parquet(member.scores)
+    for run in runs:
+        store = run.store("oof")
+        if fold_of(run) not in set(scores["fold"]):
+            raise MaskfoldError(f"{member.scores}: {run.path.name} is not in it. {again}")
+        if not store.is_dir() or store.stat().st_mtime_ns > member.scores.stat().st_mtime_ns:
+            raise MaskfoldError(f"{store}: newer than the scores of {name}, or gone. {again}")
+    record = files.read_json(runs[0].run)
+    origin = {key: record.get(key) for key in ("commit", "device")} | record["identity"] | record["versions"]
+    settings = dict(flatten(runs[0].read_config())) | {f"run: {key}": value for key, value in origin.items()}
+    kept = {key: value for key, value in settings.items() if not key.startswith(("name", *FREE_KEYS))}
+    epochs = {run.path.name: pd.DataFrame(run.epochs()) for run in runs}
+    return kept, scores[scores["fold"].isin([fold_of(run) for run in runs])], epochs, runs[0].monitor()
+
+
+def _cases(first: list[RunFolder], second: list[RunFolder], photos: pd.DataFrame, image_id: str) -> tuple[Case, ...]:
+    """Read a photo, its mask and the map of either side, cut at one half as in scoring."""
+    row = photos.loc[image_id]
+    photo = read_image(row["image"])
+    truth = read_mask(row["mask"], size=photo.shape[:2])
+    maps = (_map(runs, image_id) for runs in (first, second))
+    return tuple(Case(photo, one, (one >= HALF).astype("uint8"), truth) for one in maps)
+
+
+def _map(runs: list[RunFolder], image_id: str) -> object:
+    stores = (ProbabilityStore(run.store("oof")) for run in runs)
+    return next(store.read(image_id) for store in stores if not store.missing([image_id]))
+
+
+main = entry_point(runs)
+
+if __name__ == "__main__":
+    main()
