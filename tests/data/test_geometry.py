@@ -140,6 +140,13 @@ def test_training_windows_stay_aligned_and_visit_the_whole_photo(size):
     assert {0, max(size[0] - 16, 0)} <= {row for row, _ in seen}
 
 
+def test_of_a_photo_as_large_as_the_window_training_sees_all_and_mirrors_nothing():
+    geometry, image = Tile(height=16, width=12), photo(16, 12)
+    for seed in range(9):
+        window, _ = geometry.training_pair(image, image[..., 0], np.random.default_rng(seed))
+        np.testing.assert_array_equal(window, image)
+
+
 @pytest.mark.parametrize("geometry", [Pad(multiple=32), Resize(height=32, width=64)])
 def test_training_sees_what_prediction_sees(geometry):
     image, mask = photo(30, 60), (photo(30, 60)[..., 0] > 99).astype(np.uint8)

@@ -2,6 +2,8 @@ import pandas as pd
 import pytest
 import torch
 
+from maskfold.engine import callbacks
+
 
 def rate_per_epoch(task):
     rates = {}
@@ -54,3 +56,9 @@ def test_every_epoch_starts_from_its_own_random_state(toy):
     torch.rand(1000)
     again = toy("two", max_epochs=2)
     assert task.best == pytest.approx(again.best | {k: task.best[k] for k in ("seconds", "images_per_second")})
+
+
+def test_peak_memory_is_logged_in_mebibytes(toy, monkeypatch):
+    monkeypatch.setattr(callbacks, "peak_memory", lambda: 5 * 1024 * 1024)
+    task = toy(max_epochs=1)
+    assert pd.read_csv(task.folder.metrics)["peak_memory_mb"].tolist() == [5]

@@ -7,6 +7,7 @@ from omegaconf import OmegaConf
 
 from maskfold.config import CONF
 from maskfold.data.geometry import Resize
+from maskfold.engine import loaders
 from maskfold.engine.loaders import EpochLoader, EpochSampler
 from maskfold.segmentation.dataset import LabelledDataset
 
@@ -115,3 +116,9 @@ def test_iterator_asks_for_its_epoch_only_with_the_first_batch():
     early = iter(loader)  # Lightning makes it before it tells the epoch
     loader.set_epoch(4)
     np.testing.assert_array_equal(next(early), order(50, epoch=4))
+
+
+def test_loading_processes_are_as_many_as_said_and_the_default_where_nothing_is(monkeypatch):
+    monkeypatch.setattr(loaders, "default_workers", lambda: 7)
+    numbers = [EpochLoader(Numbers(9), batch_size=4, num_workers=number).num_workers for number in (0, 2, None)]
+    assert numbers == [0, 2, 7]

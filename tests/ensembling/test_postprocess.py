@@ -77,6 +77,8 @@ def test_the_largest_component_by_hand():
         ".......",
     )
     np.testing.assert_array_equal(LargestComponent()(mask, mask), expected)
+    # Upside down and the other way round the largest is the last that is met.
+    np.testing.assert_array_equal(LargestComponent()(mask, mask[::-1, ::-1].copy()), expected[::-1, ::-1])
 
 
 @given(MASKS)

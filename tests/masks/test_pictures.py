@@ -85,6 +85,20 @@ def test_a_frame_lies_where_the_window_does():
     assert (rows.min(), rows.max(), columns.min(), columns.max()) == (10, 14, 20, 39)
 
 
+def test_a_frame_shows_on_white_by_dark_lines_without_colour():
+    framed = draw_frame(np.full((20, 40, 3), 255, np.uint8), (slice(20, 56), slice(40, 120)), shape=(80, 160, 3))
+
+    # The white line is the edge of rows 5 to 13 and columns 10 to 29; a dark one is on either side of it.
+    assert framed[5, 10:30].min() == 255
+    for row, left, right in ((4, 10, 30), (6, 11, 29), (12, 11, 29), (14, 10, 30)):
+        assert framed[row, left:right].max() < 128
+        assert (framed[row, left:right] == framed[row, left:right, :1]).all()
+
+
+def test_blue_is_that_of_okabe_and_ito():
+    assert BLUE == (0x00, 0x72, 0xB2)  # "blue" of their palette for colour-blind readers, #0072B2
+
+
 def test_a_faded_picture_is_light_and_without_colour():
     faded = fade(np.array([[[0, 0, 0], [255, 255, 255], [255, 0, 0]]], np.uint8))
 
