@@ -30,7 +30,9 @@ def runs(config: DictConfig) -> None:
         _remove({key: run for name in config.remove for key, run in find_runs(name, there).items()}, ask=config.ask)
     elif config.compare:
         if len(config.compare) != 2:
-            raise MaskfoldError(f"compare={[*config.compare]}: name two runs or members, as `maskfold runs` lists them.")
+            raise MaskfoldError(
+                f"compare={[*config.compare]}: name two runs or members, as `maskfold runs` lists them."
+            )
         _compare({name: find_runs(name, there) for name in config.compare}, config.page, images=config.images)
     elif there:
         show_table(HEADINGS, (listed(name, run).cells() for name, run in there.items()))
