@@ -55,6 +55,7 @@ def assert_whole(client, picture, folder):
         "optimizer.lr": "0.1",
         "task._target_": "colours.Colours",
         "freeze": "[]",
+        "start_from": "None",
     }
     assert run.data.metrics == {"rate": 0.1, "train/loss": 0.75, "val/dice": 0.75, "val/iou": 0.25}
     assert dices(client, run.info.run_id) == [(0, 0.5), (1, 0.75)]

@@ -10,6 +10,7 @@ from maskfold.errors import MaskfoldError
 from maskfold.runs.ensemble_folder import ensemble_of, result_of
 
 _DIGITS = 12  # of a hash: enough to tell submissions apart, and short enough for a message
+_OF_A_SPLIT = ("folder", "data", "content")  # what a manifest says of maps that differs between two splits of a chain
 
 
 def short_hash(submission: Path) -> str:
@@ -71,7 +72,7 @@ def _made_of(members: list[dict[str, Any]]) -> list[tuple[str, str, list[dict[st
         (
             member["name"],
             member["weight"],
-            [{key: value for key, value in maps.items() if key not in ("folder", "data")} for maps in member["maps"]],
+            [{key: value for key, value in maps.items() if key not in _OF_A_SPLIT} for maps in member["maps"]],
         )
         for member in members
     ]
