@@ -20,7 +20,7 @@ from maskfold.runs.contents import hashes_of, replaced
 from maskfold.runs.layout import MemberFolder
 from maskfold.runs.run_folder import RunFolder
 
-_CONTENT = "content "
+CONTENT = "content "
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ def lineage_of_split(data: str, training: pd.DataFrame, validation: pd.DataFrame
         folds: How many folds the split has.
     """
     seen, held_out = {*sights(training)}, {*sights(validation)}
-    twins = {sight for sight in seen & held_out if sight.startswith(_CONTENT)}
+    twins = {sight for sight in seen & held_out if sight.startswith(CONTENT)}
     labelled = pd.concat([training, validation])
     photos, masks = hashes_of(labelled, "image"), hashes_of(labelled, "mask")
     return Lineage(data, 0, tuple(sorted(seen - twins)), tuple(sorted(held_out)), folds, photos, masks)
@@ -98,7 +98,7 @@ def shows_any_of(rows: pd.DataFrame, sights: Iterable[str]) -> pd.Series:
 def _sights(rows: pd.DataFrame) -> tuple[pd.Series, pd.Series, pd.Series]:
     """Return each row's group, id and content as they are written among `sights`; what is not known is missing."""
     contents = rows["image_id"].map(hashes_of(rows, "image")).astype("str")
-    return rows["group"].map(sight_of_group), "image " + rows["image_id"], _CONTENT + contents
+    return rows["group"].map(sight_of_group), "image " + rows["image_id"], CONTENT + contents
 
 
 def sight_of_group(group: str) -> str:

@@ -5,10 +5,8 @@ from pathlib import Path
 
 from maskfold.errors import MaskfoldError, listing
 from maskfold.runs.layout import MemberFolder
-from maskfold.runs.lineage import Lineage, read_lineage
+from maskfold.runs.lineage import CONTENT, Lineage, read_lineage
 from maskfold.runs.run_folder import RunFolder
-
-_CONTENT = "content "  # what a photo is called by its content, among what was seen
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ class Start:
     def _seen_by(self, own: Lineage) -> set[str]:
         """Return what was seen; of data of another name the contents where they are known, for ids mean little."""
         seen = {*self.lineage.seen}
-        contents = {sight for sight in seen if sight.startswith(_CONTENT)}
+        contents = {sight for sight in seen if sight.startswith(CONTENT)}
         return contents if contents and self.lineage.data != own.data else seen
 
 
