@@ -280,6 +280,7 @@ class CardStage:
     """Keys of `stages/card.py`."""
 
     name: str | None = values.name_inside()
+    publish: bool = MISSING
 
 
 @dataclass
