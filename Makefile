@@ -63,7 +63,7 @@ predict: $(STAMP) ## predict SPLIT=oof or test with EXP, FOLD=<k> or all
 evaluate: $(STAMP) ## score the out-of-fold maps of EXP
 	$(STAGE) evaluate name=$(EXP) $(ARGS)
 
-card: $(STAMP) ## write what was measured into the card of EXP, or into all, and into the tables
+card: $(STAMP) ## pages of what was measured here; cards, tables and keys anew; ARGS=publish=true: EXP's scores into its card
 	$(STAGE) card $(card:%=name=%) $(ARGS)
 
 ##@ Ensembles

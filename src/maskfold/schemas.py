@@ -246,7 +246,8 @@ class DoctorStage:
 class SubmitStage(DoctorStage):
     """Keys of `stages/submit.py`: the doctor's, and its own."""
 
-    competition: str = MISSING
+    competition: str | None = MISSING
+    competitions: dict[str, str] = MISSING
     message: str = MISSING
     wait: float = values.number(above=0)
     poll: float = values.number(above=0)
@@ -279,6 +280,7 @@ class CardStage:
     """Keys of `stages/card.py`."""
 
     name: str | None = values.name_inside()
+    publish: bool = MISSING
 
 
 @dataclass

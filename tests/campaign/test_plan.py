@@ -17,7 +17,7 @@ COST = Cost(start=10, epoch=60, photo=0.5, device=3 * 2**30, ram=2**30, checkpoi
 
 def member(epochs: int | None = 18) -> Member:
     oof = {0: ["a", "b"], 1: ["c"]}
-    return Member("unet", (0, 1), {}, epochs, oof, ["x", "y", "z"], pd.DataFrame())
+    return Member("unet", (0, 1), {}, (), epochs, oof, ["x", "y", "z"], pd.DataFrame())
 
 
 def test_a_fold_is_its_epochs_its_photos_and_a_start_for_every_stage():

@@ -3,7 +3,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maskfold.runs.layout import MemberFolder, fold_of, member_folders
+from maskfold.runs.layout import MemberFolder, fold_of, measured_folders, member_folders
 from maskfold.runs.run_folder import RunFolder, run_of
 
 NAMES = st.text("abcdefghijklmnopqrstuvwxyz_0123456789", min_size=1, max_size=12)
@@ -40,12 +40,13 @@ def test_folds_are_counted_not_spelled(tmp_path):
     assert [fold_of(run) for run in member.begun()] == [2]
 
 
-def test_a_member_has_a_card_or_results(tmp_path):
+def test_a_member_has_a_card_and_one_of_one_s_own_results(tmp_path):
     for name in ("b/README.md", "a/results.csv", "c/fold0/config.yaml"):
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).write_text("")
     (tmp_path / "README.md").write_text("")
-    assert [folder.name for folder in member_folders(tmp_path)] == ["a", "b"]
+    assert [folder.name for folder in member_folders(tmp_path)] == ["b"]
+    assert [folder.name for folder in measured_folders(tmp_path)] == ["a"]
 
 
 def test_maps_from_other_code_have_no_run(tmp_path):

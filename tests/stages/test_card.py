@@ -29,7 +29,7 @@ def run(*overrides: str) -> list[str]:
 
 
 def test_a_member_under_a_name_of_its_own(evaluated):
-    changed = run("name=tiny")
+    changed = run("name=tiny", "publish=true")
 
     written = Path("experiments/tiny/README.md").read_text()
     assert written.startswith("# tiny\n\n<!-- generated: scores -->\n| fold | images | Dice |")
@@ -40,6 +40,10 @@ def test_a_member_under_a_name_of_its_own(evaluated):
     assert set(changed) == {
         "experiments/tiny/README.md",
         "experiments/tiny/learning_curve.svg",
+        "experiments/tiny/published.csv",
+        "experiments/tiny/local.md",
+        "experiments/tiny/local.svg",
+        "experiments/local.md",
         "README.md",
         "experiments/README.md",
     }
@@ -47,7 +51,7 @@ def test_a_member_under_a_name_of_its_own(evaluated):
 
 
 def test_prose_stays_and_scores_follow_results(evaluated):
-    run()
+    run("name=tiny", "publish=true")
     path, results = Path("experiments/tiny/README.md"), Path("experiments/tiny/results.csv")
     path.write_text(f"{path.read_text()}\nA thought.\n")
     rows = results.read_text().splitlines()
@@ -55,10 +59,34 @@ def test_prose_stays_and_scores_follow_results(evaluated):
     cells[rows[0].split(",").index("dice")] = "0.123456"
     results.write_text("\n".join([*rows[:-1], ",".join(cells), ""]))
 
-    assert run() == [str(path), "README.md", "experiments/README.md"]
+    published = {str(path), "experiments/tiny/published.csv", "README.md", "experiments/README.md"}
+    own = {"experiments/tiny/local.md", "experiments/local.md"}
+    assert set(run("name=tiny", "publish=true")) == published | own
 
     assert path.read_text().endswith("\nA thought.\n")
     assert "| all | 12 | 0.12346 |" in path.read_text()
+
+
+@pytest.mark.hostile("leaks")
+def test_scores_of_one_s_own_stay_out_of_what_is_committed(evaluated):
+    """The weekend's `linknet34`, trained on photos of one's own: its committed card is about other photos."""
+    Path("experiments/tiny").rename("experiments/linknet34")
+    committed = Path("experiments/linknet34/README.md")
+    committed.write_text("# linknet34\n\n<!-- generated: scores -->\n<!-- end -->\n")
+
+    for overrides in (["name=linknet34"], []):
+        run(*overrides)
+        for path in (committed, Path("README.md"), Path("experiments/README.md")):
+            assert "0." not in path.read_text()
+            assert "ot measured" in path.read_text()
+
+    own = Path("experiments/linknet34/local.md").read_text()
+    assert "| all | 12 | 0." in own
+    assert "21,642,401 parameters" in own
+    assert "![Learning curve of linknet34](local.svg)" in own
+    assert "[linknet34](linknet34/local.md) | 21,642,401 | 0." in Path("experiments/local.md").read_text()
+    with pytest.raises(MaskfoldError, match="publish=true: name the member"):
+        run("publish=true")
 
 
 def test_an_experiment_that_was_not_measured(evaluated, caplog):
@@ -77,16 +105,19 @@ def test_an_experiment_that_was_not_measured(evaluated, caplog):
 
 def test_a_curve_stays_where_the_logs_are_gone(evaluated):
     run()
-    curve = Path("experiments/tiny/learning_curve.svg").read_bytes()
+    curve = Path("experiments/tiny/local.svg").read_bytes()
     Path("experiments/tiny/fold1/metrics.csv").unlink()
 
     assert run() == []
 
-    assert Path("experiments/tiny/learning_curve.svg").read_bytes() == curve
+    assert Path("experiments/tiny/local.svg").read_bytes() == curve
 
 
 def test_an_unknown_member_is_refused_with_those_that_there_are(evaluated):
-    with pytest.raises(MaskfoldError, match=r"nope: there is neither conf/experiment/nope.yaml .* Members: tiny\."):
+    run("name=linknet34_concat")
+    with pytest.raises(
+        MaskfoldError, match=r"nope: there is neither conf/experiment/nope.yaml .* Members: linknet34_concat\."
+    ):
         run("name=nope")
 
 

@@ -49,18 +49,17 @@ class Job:
     progress: Callable[[], str] = field(default=str, repr=False)
 
 
-def member_jobs(member: Member, *, train: Sequence[str], predict: Sequence[str]) -> Iterator[Job]:
+def member_jobs(member: Member, *, predict: Sequence[str]) -> Iterator[Job]:
     """Yield a member's jobs: training and prediction of every fold, and its evaluation.
 
     Args:
         member: An experiment and its folds.
-        train: Further overrides of every training.
         predict: Further overrides of every prediction.
     """
     predicted = []
     for fold in member.folds:
         run, column, begun = member.run(fold), f"fold {fold}", f"{member.name}.{fold_name(fold)}"
-        command = ("train", f"experiment={member.name}", f"fold={fold}", *train)
+        command = ("train", f"experiment={member.name}", f"fold={fold}", *member.overrides)
         epochs = _Epochs(run, member.epochs)
         yield Job(f"{begun}.train", command, member.name, column, "train", (), run.finished.exists, epochs)
         for split in ("oof", "test") if member.test else ("oof",):

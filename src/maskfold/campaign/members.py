@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 from hydra.errors import MissingConfigException
 
+from maskfold.campaign.member_data import data_of_members
 from maskfold.config import EXPERIMENTS, build, compose, recorded
 from maskfold.data.folds import fold_members, read_folds, split_path
 from maskfold.engine.schedules import number_of_epochs
@@ -32,6 +33,7 @@ class Member:
         name: The experiment's, and its folder's.
         folds: Those that the ensemble has, in order.
         config: How its first fold is trained, plain and resolved.
+        overrides: What makes its training so, beside its experiment and its fold.
         epochs: Of a training; None if that is not known before.
         oof: `fold -> image_ids` that the fold validates on, for every fold of its split.
         test: `image_id` of every test photo.
@@ -41,6 +43,7 @@ class Member:
     name: str
     folds: tuple[int, ...]
     config: dict[str, Any]
+    overrides: tuple[str, ...]
     epochs: int | None
     oof: dict[int, list[str]]
     test: list[str]
@@ -105,19 +108,23 @@ class Member:
         return self.oof[fold] if split == "oof" else self.test
 
 
-def find_members(trees: Sequence[Sequence[dict[str, Any]]], overrides: Sequence[str]) -> list[Member]:
-    """Return the experiments of some trees of members, each once.
+def find_members(
+    trees: Sequence[Sequence[dict[str, Any]]], overrides: Sequence[str], *, experiments: Sequence[str] = ()
+) -> list[Member]:
+    """Return some experiments and those of some trees of members, each once.
 
     Nodes that name maps, or a store of their own, are left out: nobody knows how to make those.
 
     Args:
         trees: As `maskfold.ensembling.tree.leaves` takes them.
-        overrides: Those of every training, beside its experiment.
+        overrides: Those of every training, beside its experiment. Where they say nothing of the data, it is that of
+            the members' runs.
+        experiments: Names, in front of those of the trees.
 
     Raises:
         MaskfoldError: If a node is malformed, or there is no such experiment or fold.
     """
-    wanted: dict[str, set[int] | None] = {}
+    wanted: dict[str, set[int] | None] = dict.fromkeys(experiments)
     for node in (node for tree in trees for node in leaf_nodes(tree)):
         if "experiment" not in node or node.get("store"):
             continue
@@ -126,12 +133,12 @@ def find_members(trees: Sequence[Sequence[dict[str, Any]]], overrides: Sequence[
             wanted[name] = None
         else:
             wanted[name] = wanted.get(name, set()) | set(folds)
-    tables: dict[str, pd.DataFrame] = {}
-    return [find_member(name, overrides, folds=folds, tables=tables) for name, folds in wanted.items()]
+    data, tables = data_of_members(wanted, overrides), {}
+    return [_find_member(name, [*data[name], *overrides], folds, tables) for name, folds in wanted.items()]
 
 
-def find_member(
-    name: str, overrides: Sequence[str], *, folds: set[int] | None = None, tables: dict[str, pd.DataFrame] | None = None
+def _find_member(
+    name: str, overrides: Sequence[str], folds: set[int] | None, tables: dict[str, pd.DataFrame]
 ) -> Member:
     """Return an experiment as it would be trained, or as it was if its configuration is in its run folders only.
 
@@ -139,14 +146,13 @@ def find_member(
         name: The experiment's.
         overrides: Further ones of its training.
         folds: Those that are wanted; None for all of its split.
-        tables: Image tables that have been read, by their source.
+        tables: Image tables that have been read, by their source; its own is added.
 
     Raises:
         MaskfoldError: If there is no such experiment, or it has no such fold.
     """
     config = _config(name, overrides)
     source = build(config["data"])
-    tables = {} if tables is None else tables
     key = str(config["data"])
     if key not in tables:
         tables[key] = source.load()
@@ -156,7 +162,8 @@ def find_member(
     for fold in folds or ():
         fold_members(split, fold)
     test = table.loc[table["split"] == SPLITS["test"], "image_id"].tolist()
-    return Member(name, tuple(sorted(oof if folds is None else folds)), config, _epochs(config), oof, test, table)
+    numbers = tuple(sorted(oof if folds is None else folds))
+    return Member(name, numbers, config, tuple(overrides), _epochs(config), oof, test, table)
 
 
 def _config(name: str, overrides: Sequence[str]) -> dict[str, Any]:

@@ -54,16 +54,13 @@ class Cost:
     map_from: str
 
 
-def probe(
-    member: Member, *, train: Sequence[str], predict: dict[str, Any], batches: int, photos: int, map_bytes: int | None
-) -> Cost:
+def probe(member: Member, *, predict: dict[str, Any], batches: int, photos: int, map_bytes: int | None) -> Cost:
     """Train a member for two epochs of a few batches, predict a few photos, and measure what that took.
 
     The first of the two epochs warms everything up; the second is the measure.
 
     Args:
         member: The member to measure.
-        train: Further overrides of its training.
         predict: The trainer's part of how photos are predicted.
         batches: Batches of an epoch.
         photos: Photos to predict.
@@ -77,7 +74,7 @@ def probe(
     with files.locked(EXPERIMENTS / FOLDER):
         try:
             folder.path.mkdir(parents=True, exist_ok=True)
-            wall, ram = _train(member, folder, [*train, f"trainer.limit_batches={batches}"])
+            wall, ram = _train(member, folder, [*member.overrides, f"trainer.limit_batches={batches}"])
             log = pd.read_csv(run.metrics)
             epoch = _epoch_seconds(member, run, log.iloc[-1], batches)
             seconds, own_map = _predict(member, run, predict, photos)

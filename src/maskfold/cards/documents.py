@@ -3,7 +3,7 @@
 | block | content |
 |---|---|
 | `configuration` | in a card: what the experiment of its folder's name is made of |
-| `scores` | in a card: the `results.csv` beside it, and the learning curve |
+| `scores` | in a card: the `published.csv` beside it, and the learning curve |
 | `members`, `members except demo_*` | all members side by side |
 | `table docs/measured/bench.csv`, `table x.csv name,seconds` | a committed CSV file, all columns or those named |
 | `keys` | every command with its keys and groups, as `conf/` has them |
@@ -24,7 +24,7 @@ from maskfold.cards.blocks import block
 from maskfold.cards.reference import keys_reference
 from maskfold.command.catalogue import options, stages
 from maskfold.errors import MaskfoldError
-from maskfold.runs.layout import RESULTS, MemberFolder, member_folders
+from maskfold.runs.layout import OWN_PAGE, RESULTS, MemberFolder, measured_folders, member_folders
 from maskfold.runs.results import of_folds
 
 KINDS = "configuration, scores, members [except <name> ...], table <csv> [<column>,<column>], keys"
@@ -39,14 +39,20 @@ class NetworkFacts:
 
 
 def members(experiments: Path) -> list[str]:
-    """Return the names of the folders that have a card or scores."""
+    """Return the names of the folders that have a card."""
     return [folder.name for folder in member_folders(experiments)]
 
 
 def documents(experiments: Path, names: Iterable[str]) -> list[Path]:
     """Return the cards of these members, and every other document that may have blocks."""
     others = [Path("README.md"), experiments / "README.md", *sorted(Path("docs").rglob("*.md"))]
-    return [*(MemberFolder(experiments / name).card for name in names), *(path for path in others if path.exists())]
+    cards = [MemberFolder(experiments / name).card for name in names]
+    return [path for path in (*cards, *others) if path.exists()]
+
+
+def own_table() -> str:
+    """Return the page of all members that were measured here, before its block is written."""
+    return "\n\n".join(["# Measured here", "Your own runs; git leaves this page out.", block("members")]) + "\n"
 
 
 def first_card(name: str, overlay: str | None) -> str:
@@ -67,9 +73,9 @@ def first_card(name: str, overlay: str | None) -> str:
 
 def scored_logs(member: MemberFolder) -> dict[int, pd.DataFrame]:
     """Return by fold the `metrics.csv` of a member's folds that were scored; none unless all of them are here."""
-    results = _results(member)
-    if results is None:
+    if not member.results.exists():
         return {}
+    results = _read(member.results, None)
     folds = [int(fold) for fold in of_folds(results)["fold"]]
     paths = {fold: member.run(fold).metrics for fold in folds}
     here = all(path.exists() for path in paths.values())
@@ -123,21 +129,28 @@ class Blocks:
 
     def _scores(self) -> str:
         member = self._member
-        results, curve = _results(member), member.curve
+        results, curve = self._results(member), member.own_curve if self._is_own else member.curve
         shown = f"\n\n![Learning curve of {member.name}]({curve.name})" if curve.exists() else ""
         return not_measured(member.name) if results is None else scores.score_table(results) + shown
 
+    @property
+    def _is_own(self) -> bool:
+        """Whether the document is of what was measured here; no other shows that."""
+        return self.document.name == OWN_PAGE
+
+    def _results(self, member: MemberFolder) -> pd.DataFrame | None:
+        path = member.results if self._is_own else member.published
+        return _read(path, None) if path.exists() else None
+
     def _members(self, excepted: list[str]) -> str:
-        shown = {
-            folder.name: folder
-            for folder in member_folders(self.experiments)
-            if not any(fnmatch(folder.name, part) for part in excepted)
-        }
+        folders = measured_folders(self.experiments) if self._is_own else member_folders(self.experiments)
+        pages = {folder.name: folder.own_page if self._is_own else folder.card for folder in folders}
+        shown = {folder.name: folder for folder in folders if not any(fnmatch(folder.name, part) for part in excepted)}
         networks = {name: self.network(name) for name in shown}
         return scores.member_table(
-            {name: _results(folder) for name, folder in shown.items()},
+            {name: self._results(folder) for name, folder in shown.items()},
             parameters={name: network.parameters for name, network in networks.items() if network is not None},
-            links={name: os.path.relpath(folder.card, self.document.parent) for name, folder in shown.items()},
+            links={name: os.path.relpath(pages[name], self.document.parent) for name in shown},
         )
 
 
@@ -145,12 +158,9 @@ def not_measured(name: str) -> str:
     """Say which commands measure a member."""
     return (
         f"Not measured. `make train EXP={name} FOLD=all`, `make predict EXP={name} FOLD=all SPLIT=oof` and "
-        f"`make evaluate EXP={name}` leave `{RESULTS}` here; `make card EXP={name}` then writes it into this card."
+        f"`make evaluate EXP={name}` leave `{RESULTS}` here. `make card EXP={name}` makes a page of it; "
+        "`ARGS=publish=true` writes it into this card."
     )
-
-
-def _results(member: MemberFolder) -> pd.DataFrame | None:
-    return _read(member.results, None) if member.results.exists() else None
 
 
 def _read(path: Path, columns: list[str] | None) -> pd.DataFrame:

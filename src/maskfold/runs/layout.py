@@ -7,6 +7,8 @@ from maskfold.runs.run_folder import RunFolder
 EXPERIMENTS = Path("experiments")
 SUBMISSIONS = Path("submissions")
 RESULTS = "results.csv"  # of a member
+OWN_PAGE = "local.md"  # of a member, and of all: what was measured here, which git leaves out
+OWN_MEMBERS = EXPERIMENTS / OWN_PAGE
 LEADERBOARD = EXPERIMENTS / "leaderboard.csv"
 LEADERBOARD_CHART = EXPERIMENTS / "leaderboard.png"
 
@@ -18,16 +20,22 @@ class MemberFolder:
 
     Attributes:
         path: The folder.
-        card: What is said of the member, with generated blocks.
-        curve: Its learning curve.
-        results: Its out-of-fold scores, a row a fold and one of all: committed.
+        card: What is said of the member, with generated blocks: committed.
+        published: The out-of-fold scores in its card: committed.
+        curve: The learning curve in its card: committed.
+        results: Its out-of-fold scores as they were measured here, a row a fold and one of all.
+        own_page: The same as a page.
+        own_curve: The learning curve in that.
         scores: The same, a row an image.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.card = path / "README.md"
+        self.published = path / "published.csv"
         self.curve = path / "learning_curve.svg"
+        self.own_page = path / OWN_PAGE
+        self.own_curve = path / "local.svg"
         self.results = path / RESULTS
         self.scores = path / "scores.parquet"
 
@@ -59,9 +67,15 @@ class MemberFolder:
 
 
 def member_folders(experiments: Path) -> list[MemberFolder]:
-    """Return the folders that have a card or results, in the order of their names."""
+    """Return the folders that have a card, in the order of their names."""
     folders = (MemberFolder(path) for path in sorted(experiments.glob("*/")))
-    return [folder for folder in folders if folder.card.exists() or folder.results.exists()]
+    return [folder for folder in folders if folder.card.exists()]
+
+
+def measured_folders(experiments: Path) -> list[MemberFolder]:
+    """Return the folders of members that were measured here, in the order of their names."""
+    folders = (MemberFolder(path) for path in sorted(experiments.glob("*/")))
+    return [folder for folder in folders if folder.results.exists()]
 
 
 def fold_name(fold: int) -> str:

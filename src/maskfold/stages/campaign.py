@@ -42,7 +42,7 @@ def campaign(config: DictConfig) -> dict[str, Standing]:
     for member in members:
         member.refuse_other_runs()
         member.refuse_other_maps(tta)
-    jobs = [job for member in members for job in member_jobs(member, train=train, predict=predict)]
+    jobs = [job for member in members for job in member_jobs(member, predict=predict)]
     folder = EnsembleFolder(SUBMISSIONS / recipe.name)
     merge = [*_chosen(recipe.name), *merge]
     jobs += ensemble_jobs(folder, recipe, resolved(config.ensemble), members, overrides=merge)

@@ -18,21 +18,30 @@ from maskfold.cards.documents import (
     first_card,
     members,
     not_measured,
+    own_table,
     scored_logs,
 )
 from maskfold.config import CONF, EXPERIMENTS, build, compose
 from maskfold.entry import entry_point
 from maskfold.errors import MaskfoldError
-from maskfold.runs.layout import MemberFolder
+from maskfold.runs.layout import OWN_MEMBERS, MemberFolder, measured_folders
 
 log = logging.getLogger(__name__)
 
 
 def card(config: DictConfig) -> list[Path]:
-    """Write the generated blocks of a member's card (of all of them), and of all tables; return what has changed."""
-    names = members(EXPERIMENTS) if config.name is None else [config.name]
-    changed = [path for name in names for path in _prepare(name)]
-    for document in documents(EXPERIMENTS, names):
+    """Write a member's card (all of them), the tables, and pages of what was measured here; return what has changed.
+
+    What was measured here goes into pages of its own. Only when it is published does it go into what is committed.
+    """
+    if config.publish and config.name is None:
+        raise MaskfoldError("publish=true: name the member whose scores go into its committed card, with name=...")
+    measured = [folder.name for folder in measured_folders(EXPERIMENTS)]
+    names = sorted({*members(EXPERIMENTS), *measured}) if config.name is None else [config.name]
+    changed = [path for name in names for path in _prepare(name, publish=config.publish)]
+    own = [MemberFolder(EXPERIMENTS / name).own_page for name in names if name in measured]
+    changed += _write(OWN_MEMBERS, own_table()) if own and not OWN_MEMBERS.exists() else []
+    for document in [*documents(EXPERIMENTS, names), *own, *([OWN_MEMBERS] if own else [])]:
         blocks = Blocks(document, experiments=EXPERIMENTS, network=network)
         changed += _write(document, regenerate(document.read_text(), blocks, name=str(document)))
     log.info("%s", "\n".join(map(str, dict.fromkeys(changed))) or "Nothing has changed.")
@@ -41,8 +50,13 @@ def card(config: DictConfig) -> list[Path]:
     return changed
 
 
-def _prepare(name: str) -> list[Path]:
-    """Draw a member's learning curve, and begin its card if it has none; return what has changed."""
+def _prepare(name: str, *, publish: bool) -> list[Path]:
+    """Draw a member's learning curve, and begin its card and its own page if they are missing; return what has changed.
+
+    Args:
+        name: The member's.
+        publish: Put scores and curve of here in the place of those that its card shows.
+    """
     folder, overlay = MemberFolder(EXPERIMENTS / name), _overlay(name)
     if not overlay.exists() and not folder.path.is_dir():
         names = ", ".join(members(EXPERIMENTS))
@@ -50,11 +64,17 @@ def _prepare(name: str) -> list[Path]:
             f"{name}: there is neither conf/experiment/{name}.yaml nor {folder.path}/. Members: {names}."
         )
     changed = []
-    logs = scored_logs(folder)
+    logs, first = scored_logs(folder), first_card(name, overlay.read_text() if overlay.exists() else None)
     if logs:
-        changed += _write(folder.curve, as_svg(learning_curve(logs, folder.run(min(logs)).monitor())))
-    if not folder.card.exists():
-        changed += _write(folder.card, first_card(name, overlay.read_text() if overlay.exists() else None))
+        curve = as_svg(learning_curve(logs, folder.run(min(logs)).monitor()))
+        for path in [folder.own_curve, *([folder.curve] if publish else [])]:
+            changed += _write(path, curve)
+    if publish and folder.results.exists():
+        changed += _write(folder.published, folder.results.read_text())
+    pages = [folder.card] if publish or overlay.exists() else []
+    pages += [folder.own_page] if folder.results.exists() else []
+    for page in pages:
+        changed += _write(page, first) if not page.exists() else []
     return changed
 
 

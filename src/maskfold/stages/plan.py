@@ -5,7 +5,7 @@ import shlex
 from omegaconf import DictConfig
 from rich.console import Console
 
-from maskfold.campaign.members import Member, find_member, find_members
+from maskfold.campaign.members import Member, find_members
 from maskfold.campaign.plan import draw, left_to_do, refuse_full_disk
 from maskfold.campaign.probe import Cost, free_bytes, probe
 from maskfold.config import EXPERIMENTS, build, compose, resolved
@@ -16,14 +16,15 @@ from maskfold.parallel import progress
 
 def plan(config: DictConfig) -> dict[str, tuple[Member, Cost]]:
     """Print what training and prediction of every member will cost; refuse what the disk cannot hold."""
-    train = shlex.split(config.train)
-    members = {member.name: member for member in _members(config, train)}
+    trees = [] if config.ensemble is None else [one.members for one in build(config.ensemble).passes]
+    named = find_members(trees, shlex.split(config.train), experiments=config.experiments)
+    members = {member.name: member for member in named}
     if not members:
         raise MaskfoldError("Nothing to plan: name experiments=[linknet34], ensemble=carvana, or both.")
     predict = resolved(compose("predict", ["name=any", *shlex.split(config.predict)]))["trainer"]
     sample = {"batches": config.batches, "photos": config.photos, "map_bytes": config.map_bytes}
     costs = {
-        name: (member, probe(member, train=train, predict=predict, **sample))
+        name: (member, probe(member, predict=predict, **sample))
         for name, member in progress(members.items(), "probe", unit="members")
     }
     left, free = left_to_do(costs), free_bytes(EXPERIMENTS)
@@ -33,15 +34,6 @@ def plan(config: DictConfig) -> dict[str, tuple[Member, Cost]]:
     console.print(_how(config), *(f"{name}: map {cost.map_from}." for name, (_, cost) in costs.items()), sep="\n")
     refuse_full_disk(left, free)
     return costs
-
-
-def _members(config: DictConfig, train: list[str]) -> list[Member]:
-    tables: dict = {}
-    named = [find_member(name, train, tables=tables) for name in config.experiments]
-    if config.ensemble is None:
-        return named
-    recipe = build(config.ensemble)
-    return named + find_members([one.members for one in recipe.passes], train)
 
 
 def _how(config: DictConfig) -> str:

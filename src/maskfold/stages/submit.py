@@ -1,14 +1,16 @@
 """Check a submission, upload it and record its score: `maskfold submit submission=... message=...`."""
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from omegaconf import DictConfig
 
 from maskfold import files
 from maskfold.analysis.charts import as_png
-from maskfold.config import SUBMISSIONS, resolved
+from maskfold.config import SUBMISSIONS, build, resolved
 from maskfold.entry import entry_point
 from maskfold.errors import MaskfoldError
 from maskfold.leaderboard.chart import comparable, leaderboard_chart
@@ -16,7 +18,7 @@ from maskfold.leaderboard.results import member_names, read_out_of_fold, read_re
 from maskfold.leaderboard.submitting import submit_once
 from maskfold.runs.ensemble_folder import ensemble_of
 from maskfold.runs.layout import LEADERBOARD, LEADERBOARD_CHART
-from maskfold.submission.checkup import check_up
+from maskfold.submission.checkup import check_up, data_of_submission
 
 log = logging.getLogger(__name__)
 
@@ -24,9 +26,11 @@ log = logging.getLogger(__name__)
 def submit(config: DictConfig) -> pd.DataFrame:
     """Upload a submission once, append it to `experiments/leaderboard.csv` with its scores, and draw the chart."""
     submission = Path(config.submission)
+    data = None if config.data is None else resolved(config.data)
+    competition = config.competition or _competition_of(submission, data, config.competitions)
     report = check_up(
         submission,
-        data=None if config.data is None else resolved(config.data),
+        data=data,
         sample=config.sample,
         height=config.height,
         width=config.width,
@@ -34,7 +38,7 @@ def submit(config: DictConfig) -> pd.DataFrame:
     print(f"{submission}: {report}")
     if not report.ok:  # nothing may be uploaded that was not checked in the same breath
         raise MaskfoldError(f"{submission}: not uploaded. Mend what is listed above first.")
-    about = _about(submission, config.competition)
+    about = _about(submission, competition)
     with files.locked(SUBMISSIONS / ".uploading"):
         table = submit_once(
             submission,
@@ -44,13 +48,24 @@ def submit(config: DictConfig) -> pd.DataFrame:
             wait=config.wait,
             poll=config.poll,
         )
-        table = table[table["competition"] == config.competition]
+        table = table[table["competition"] == competition]
         compared = comparable(table)
         if len(compared):
             files.write_bytes(LEADERBOARD_CHART, as_png(leaderboard_chart(compared)))
     own = table[table["submission"] == about["submission"]]
     log.info("%s\n%s", LEADERBOARD, own.T.to_string(header=False))
     return table
+
+
+def _competition_of(submission: Path, data: dict[str, Any] | None, competitions: Mapping[str, str]) -> str:
+    """Return the competition that a submission's data belongs to: nobody's own photos are offered to another's."""
+    name = build(data or data_of_submission(submission)).name
+    if name not in competitions:
+        raise MaskfoldError(
+            f"{submission}: is of the data {name}, and no competition is known for that, only for "
+            f"{', '.join(competitions)}. Name it with competition=<its name in Kaggle's addresses>."
+        )
+    return competitions[name]
 
 
 def _about(submission: Path, competition: str) -> dict[str, object]:

@@ -41,7 +41,7 @@ def check_up(
     own_sample = None if sample is None else Path(sample)
     if height and width:
         return examine(submission, own_sample, sizes=(height, width))
-    source = build(_data_of(submission) if data is None else data)
+    source = build(data_of_submission(submission) if data is None else data)
     table = source.load()
     if data is None:
         _refuse_replaced(submission, table)
@@ -59,8 +59,12 @@ def _refuse_replaced(submission: Path, table: pd.DataFrame) -> None:
         refuse_other_contents(manifest, photos_of(table, manifest["split"]), where=path, again=again)
 
 
-def _data_of(submission: Path) -> dict[str, Any]:
-    """Return the data that the manifest beside a submission names."""
+def data_of_submission(submission: Path) -> dict[str, Any]:
+    """Return the data that the manifest beside a submission names.
+
+    Raises:
+        MaskfoldError: If there is no manifest, or it names none.
+    """
     manifest = result_of(submission).manifest
     if not manifest.exists():
         raise MaskfoldError(
