@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
 from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import MissingConfigException
-from omegaconf import OmegaConf
 
 from maskfold.config import CONF, EXPERIMENTS, compose, resolved
 from maskfold.errors import MaskfoldError
@@ -57,7 +57,7 @@ def as_overrides(data: dict[str, Any]) -> list[str]:
         MaskfoldError: If no option in `conf/data/` is such a source: what a run folder names is not built on its word.
     """
     files = sorted(Path(CONF, "data").glob("*.yaml"))
-    options = {path.stem: OmegaConf.to_container(OmegaConf.load(path), resolve=False) for path in files}
+    options = {path.stem: yaml.safe_load(path.read_text()) for path in files}
     near = {name: option for name, option in options.items() if option["_target_"] == data.get("_target_")}
     if not near:
         raise MaskfoldError(
