@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from maskfold.analysis.charts import BLUE, GREY, ORANGE, PALE, drawing
 from maskfold.runs.monitor import Monitor
@@ -59,7 +60,7 @@ def learning_curves(sides: Mapping[str, tuple[Mapping[str, pd.DataFrame], Monito
                 axes.plot(rows["epoch"][best] + 1, values[best], "o", color=colour, ms=6)
         axes.grid(axis="y", color=PALE)
         axes.set_axisbelow(True)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel("epoch")
         axes.legend(fontsize=9)
         axes.set_title("Learning curves")
