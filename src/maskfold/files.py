@@ -15,7 +15,7 @@ from typing import IO
 from maskfold.errors import MaskfoldError
 
 LOCK = ".lock"
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+CONTROL = r"[\x00-\x1f\x7f-\x9f]"  # characters that end a line or have no shape
 LOCK_WAIT = "MASKFOLD_LOCK_WAIT"  # environment: seconds that a run waits for a folder which another one holds
 
 
@@ -101,7 +101,7 @@ def is_file_name(name: str) -> bool:
         name.encode()
     except UnicodeEncodeError:
         return False
-    return _CONTROL.search(name) is None
+    return re.search(CONTROL, name) is None
 
 
 def clear(folder: Path) -> None:

@@ -232,6 +232,13 @@ def test_the_split_is_the_data_sets_own_unless_another_is_named():
     assert split_path(Source(), "conf/folds/seven.csv") == Path("conf/folds/seven.csv")
 
 
+@pytest.mark.hostile("names and paths")
+def test_names_with_commas_and_quotes_come_back_as_they_were(tmp_path):
+    table = make_table({"a, b": [0.1], 'the "c"': [0.2], " d'": [0.3]})
+    write_folds(tmp_path / "folds.csv", GroupFolds(k=2)(table))
+    assert set(read_folds(tmp_path / "folds.csv", table)["image_id"]) == {"a, b_1", 'the "c"_1', " d'_1"}
+
+
 @pytest.mark.hostile("wrong input")
 @pytest.mark.parametrize(("key", "value"), [("seed", -1), ("seed", 1.5), ("k", 2.5), ("k", "3"), ("bins", 2.5)])
 def test_numbers_that_are_not_whole_are_refused(key, value):
