@@ -71,3 +71,5 @@ if __name__ == "__main__":
         demo(*sys.argv[1:])
     except MaskfoldError as error:
         sys.exit(f"\n{error}")
+    except KeyboardInterrupt:
+        sys.exit("\nStopped. Run the same command again to go on from what is finished.")

@@ -10,9 +10,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePath
-from typing import IO
+from typing import IO, TYPE_CHECKING, Any
 
 from maskfold.errors import MaskfoldError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LOCK = ".lock"
 CONTROL = r"[\x00-\x1f\x7f-\x9f]"  # characters that end a line or have no shape
@@ -69,6 +72,27 @@ def read_json(path: Path) -> dict:
         return content
     except (OSError, ValueError) as error:
         raise MaskfoldError(f"{path}: not a readable JSON file ({error}). Delete it and run again.") from error
+
+
+def read_table(path: Path, *, again: str, **options: Any) -> "pd.DataFrame":
+    """Read a table that a stage has written, a Parquet or a CSV file.
+
+    Args:
+        path: The file.
+        again: What makes it anew, a sentence for the message.
+        options: Those of pandas.
+
+    Raises:
+        MaskfoldError: If it cannot be read, since it is cut short for example, or lacks columns that are asked for.
+    """
+    import pandas as pd  # which whoever only completes a command has no time for
+
+    read = pd.read_parquet if path.suffix == ".parquet" else pd.read_csv
+    try:
+        return read(path, **options)
+    except (OSError, ValueError) as error:  # pyarrow's errors are of both kinds
+        reason = " ".join(f"{error}".split())
+        raise MaskfoldError(f"{path}: damaged, or no such table ({reason}). {again}") from error
 
 
 def sha256(path: Path) -> str:

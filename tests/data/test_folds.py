@@ -247,3 +247,14 @@ def test_numbers_that_are_not_whole_are_refused(key, value):
     if key != "bins":
         with pytest.raises(MaskfoldError, match=rf"^folds\.{key}={value}"):
             GroupFolds(**{"k": 2} | {key: value})
+
+
+@pytest.mark.hostile("wrong input")
+def test_one_group_and_one_fold_are_refused_with_what_to_do(tmp_path):
+    with pytest.raises(
+        MaskfoldError, match=r"folds\.k=2: there are only 1 groups.* Add photos of other objects, or see"
+    ):
+        GroupFolds(k=2)(make_table({"a": [0.1, 0.2]}))
+    (tmp_path / "folds.csv").write_text("image_id,group,fold\na_1,a,0\nb_1,b,0\n")
+    with pytest.raises(MaskfoldError, match=r"folds\.csv: it has one fold, so nothing would be left to learn from"):
+        read_folds(tmp_path / "folds.csv", make_table({"a": [0.1], "b": [0.2]}))
