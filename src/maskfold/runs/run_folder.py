@@ -13,7 +13,7 @@ from maskfold.credentials import censored_tree
 from maskfold.errors import MaskfoldError, listing
 from maskfold.runs.environment import environment
 from maskfold.runs.monitor import Monitor
-from maskfold.runs.renamed import MONITOR, as_of_today
+from maskfold.runs.renamed import ADDED, MONITOR, as_of_today
 from maskfold.trust import vetted
 
 LENGTH = "trainer.max_epochs"
@@ -225,9 +225,11 @@ class RunFolder:
 
 def _missing_parts(config: dict[str, Any]) -> list[str]:
     """Return the keys that a configuration's task is made of and that are not there: they stand at the file's end."""
-    if not isinstance(config["task"], dict):
+    task, known = config["task"], ADDED["task"]
+    if not isinstance(task, dict):
         return ["task"]
-    named = (value for _, value in flatten(config["task"]) if isinstance(value, str))
+    whole = known | task if task.get("_target_") == known["_target_"] else task  # it may break off in the task itself
+    named = (value for _, value in flatten(whole) if isinstance(value, str))
     parts = (name for value in named for name in re.findall(r"\$\{(\w+)", value))
     return sorted({*parts} - config.keys())
 
