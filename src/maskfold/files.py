@@ -121,11 +121,16 @@ def check_inside(name: str, *, what: str) -> str:
 
 def is_file_name(name: str) -> bool:
     """Tell whether a name can stand in a table, a log and a configuration: UTF-8 without control characters."""
+    return is_utf8(name) and re.search(CONTROL, name) is None
+
+
+def is_utf8(text: str) -> bool:
+    """Tell whether text can be written as UTF-8, which names of files in other encodings cannot."""
     try:
-        name.encode()
+        text.encode()
     except UnicodeEncodeError:
         return False
-    return re.search(CONTROL, name) is None
+    return True
 
 
 def clear(folder: Path) -> None:
