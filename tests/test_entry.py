@@ -57,6 +57,7 @@ def command(monkeypatch, capsys):
         ("evaluate", ["name=a", "fold=one"], ["fold=one: give a whole number of 0 or more, or null."]),
         ("train", ["fold=1.5", "name=a"], ["fold=1.5: give a whole number of 0 or more, or all."]),
         ("train", ["trainer.batch_size=2.5"], ["trainer.batch_size=2.5: give a whole number of 1 or more, or auto."]),
+        ("train", ["name=\udcff"], [r"'name=\udcff': not UTF-8. Rename what it names"]),
         ("train", ["name=../x"], ["name=../x: give the name of something inside its folder"]),
         ("doctor", [], ["submission: not given. Add submission=... to the command."]),
         ("folds", ["data=pairs"], ["data.root: not given. Add data.root=... to the command."]),

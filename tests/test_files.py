@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from maskfold import files
@@ -263,3 +264,15 @@ def test_a_name_that_leads_out_of_its_folder_or_can_be_no_files_is_refused(name)
 @pytest.mark.parametrize("name", ["x", "a/b.png", "...", "ü, 'é\"", " a"])
 def test_other_names_are_taken_as_they_are(name):
     assert files.check_inside(name, what="some.key") == name
+
+
+@pytest.mark.hostile("damaged files")
+@pytest.mark.parametrize("name", ["scores.parquet", "scores.csv"])
+def test_a_table_that_is_cut_short_is_named_with_what_makes_it_anew(tmp_path, name):
+    path, table = tmp_path / name, pd.DataFrame({"a": [1, 2], "b": ["x", "y"]})
+    (table.to_parquet if name.endswith("parquet") else table.to_csv)(path, index=False)
+    pd.testing.assert_frame_equal(files.read_table(path, again=""), table)
+    path.write_bytes(path.read_bytes()[:-8] if name.endswith("parquet") else b"")
+
+    with pytest.raises(MaskfoldError, match=rf"{name}: damaged, or no such table \(.*\)\. Score it again\.$"):
+        files.read_table(path, again="Score it again.")

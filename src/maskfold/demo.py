@@ -65,9 +65,16 @@ def demo(*training: str) -> None:
         sys.exit(1)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Run the demo as a command: what the user can mend, and Ctrl-C, end it with a sentence."""
     quiet_console()
     try:
         demo(*sys.argv[1:])
     except MaskfoldError as error:
         sys.exit(f"\n{error}")
+    except KeyboardInterrupt:
+        sys.exit("\nStopped. Run the same command again to go on from what is finished.")
+
+
+if __name__ == "__main__":
+    main()

@@ -24,6 +24,7 @@ from maskfold.command.helping import explain
 from maskfold.config import finish, overrides_of, unknown_key
 from maskfold.credentials import censored
 from maskfold.errors import MaskfoldError
+from maskfold.files import is_utf8
 from maskfold.places import CONF
 from maskfold.terminal import print_messages
 from maskfold.values import advice
@@ -72,6 +73,11 @@ def entry_point(
         if {"--help", "-h"} & {*sys.argv[1:]}:
             print(explain(stages()[name]))
             return
+        other = next((override for override in sys.argv[1:] if not is_utf8(override)), None)
+        if other is not None:
+            sys.exit(
+                censored(f"\n{other!a}: not UTF-8. Rename what it names, or type it in a terminal of that encoding.")
+            )
         try:
             with _errors_as_they_are():
                 composed()

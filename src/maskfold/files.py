@@ -10,12 +10,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePath
-from typing import IO
+from typing import IO, TYPE_CHECKING, Any
 
 from maskfold.errors import MaskfoldError
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 LOCK = ".lock"
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+CONTROL = r"[\x00-\x1f\x7f-\x9f]"  # characters that end a line or have no shape
 LOCK_WAIT = "MASKFOLD_LOCK_WAIT"  # environment: seconds that a run waits for a folder which another one holds
 
 
@@ -71,6 +74,27 @@ def read_json(path: Path) -> dict:
         raise MaskfoldError(f"{path}: not a readable JSON file ({error}). Delete it and run again.") from error
 
 
+def read_table(path: Path, *, again: str, **options: Any) -> "pd.DataFrame":
+    """Read a table that a stage has written, a Parquet or a CSV file.
+
+    Args:
+        path: The file.
+        again: What makes it anew, a sentence for the message.
+        options: Those of pandas.
+
+    Raises:
+        MaskfoldError: If it cannot be read, since it is cut short for example, or lacks columns that are asked for.
+    """
+    import pandas as pd  # which whoever only completes a command has no time for
+
+    read = pd.read_parquet if path.suffix == ".parquet" else pd.read_csv
+    try:
+        return read(path, **options)
+    except (OSError, ValueError) as error:  # pyarrow's errors are of both kinds
+        reason = " ".join(f"{error}".split())
+        raise MaskfoldError(f"{path}: damaged, or no such table ({reason}). {again}") from error
+
+
 def sha256(path: Path) -> str:
     """Return the SHA-256 of a file's bytes as 64 hexadecimal digits."""
     with path.open("rb") as file:
@@ -97,11 +121,16 @@ def check_inside(name: str, *, what: str) -> str:
 
 def is_file_name(name: str) -> bool:
     """Tell whether a name can stand in a table, a log and a configuration: UTF-8 without control characters."""
+    return is_utf8(name) and re.search(CONTROL, name) is None
+
+
+def is_utf8(text: str) -> bool:
+    """Tell whether text can be written as UTF-8, which names of files in other encodings cannot."""
     try:
-        name.encode()
+        text.encode()
     except UnicodeEncodeError:
         return False
-    return _CONTROL.search(name) is None
+    return True
 
 
 def clear(folder: Path) -> None:

@@ -232,6 +232,13 @@ def test_the_split_is_the_data_sets_own_unless_another_is_named():
     assert split_path(Source(), "conf/folds/seven.csv") == Path("conf/folds/seven.csv")
 
 
+@pytest.mark.hostile("names and paths")
+def test_names_with_commas_and_quotes_come_back_as_they_were(tmp_path):
+    table = make_table({"a, b": [0.1], 'the "c"': [0.2], " d'": [0.3]})
+    write_folds(tmp_path / "folds.csv", GroupFolds(k=2)(table))
+    assert set(read_folds(tmp_path / "folds.csv", table)["image_id"]) == {"a, b_1", 'the "c"_1', " d'_1"}
+
+
 @pytest.mark.hostile("wrong input")
 @pytest.mark.parametrize(("key", "value"), [("seed", -1), ("seed", 1.5), ("k", 2.5), ("k", "3"), ("bins", 2.5)])
 def test_numbers_that_are_not_whole_are_refused(key, value):
@@ -240,3 +247,14 @@ def test_numbers_that_are_not_whole_are_refused(key, value):
     if key != "bins":
         with pytest.raises(MaskfoldError, match=rf"^folds\.{key}={value}"):
             GroupFolds(**{"k": 2} | {key: value})
+
+
+@pytest.mark.hostile("wrong input")
+def test_one_group_and_one_fold_are_refused_with_what_to_do(tmp_path):
+    with pytest.raises(
+        MaskfoldError, match=r"folds\.k=2: there are only 1 groups.* Add photos of other objects, or see"
+    ):
+        GroupFolds(k=2)(make_table({"a": [0.1, 0.2]}))
+    (tmp_path / "folds.csv").write_text("image_id,group,fold\na_1,a,0\nb_1,b,0\n")
+    with pytest.raises(MaskfoldError, match=r"folds\.csv: it has one fold, so nothing would be left to learn from"):
+        read_folds(tmp_path / "folds.csv", make_table({"a": [0.1], "b": [0.2]}))

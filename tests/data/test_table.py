@@ -68,6 +68,8 @@ def test_a_right_table_passes_unchanged(table):
         ("image", ["a_1.jpg", None, "b_1.jpg"], "image: "),
         ("mask", ["a_1.png", 3, None], "mask: 3"),
         ("group", ["a", None, "b"], "group: "),
+        ("group", ["a", "b\nc", "b"], "group: 'b\\nc': must be without line breaks"),
+        ("image_id", ["a", "b", "c\r"], "image_id: 'c\\r': must be without line breaks"),
         ("split", ["train", "val", "test"], "split: 'val'"),
         ("height", [4, 0, 5], "height: 0"),
         ("width", [6.5, 6.5, 7.5], "width: 'float64'"),

@@ -124,3 +124,23 @@ def test_what_cannot_be_frozen_is_refused(names, message):
 def test_a_layer_without_parameters_is_no_layer_to_freeze():
     with pytest.raises(MaskfoldError, match="1 has no parameters"):
         make(nn.Sequential(nn.Linear(2, 1), nn.Identity()), freeze=["1"])
+
+
+@pytest.mark.hostile("wrong input")
+@pytest.mark.parametrize(
+    ("reduce", "said"),
+    [
+        (torch.mean, r"a tensor of shape \(\)"),
+        (lambda one: one[:, None], r"a tensor of shape \(3, 1\)"),
+        (list, "list"),
+    ],
+)
+def test_a_loss_that_gives_no_value_a_sample_is_refused(reduce, said):
+    task = make()
+    whole = task.objective.losses
+    task.objective.losses = lambda output, batch: reduce(whole(output, batch))
+    batch = {"image": torch.zeros(3, 2), "target": torch.zeros(3), "weight": torch.ones(3)}
+
+    for step in (task.training_step, task.validation_step):
+        with pytest.raises(MaskfoldError, match=rf"The loss gives {said} for 3 samples; .* one value a sample, \(N,\)"):
+            step(batch, 0)

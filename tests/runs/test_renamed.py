@@ -117,3 +117,19 @@ def test_what_was_added_means_what_the_default_does():
     config = recorded(compose("train", ["experiment=demo_unet", "data.root=data/demo", "fold=0"]))
     assert config.keys() > ADDED.keys()
     assert as_of_today({key: value for key, value in config.items() if key not in ADDED}) == config
+
+
+@pytest.mark.hostile("damaged files")
+def test_half_a_configuration_is_refused_wherever_it_breaks_off(tmp_path):
+    folder = RunFolder(tmp_path / "a/fold0")
+    folder.path.mkdir(parents=True)
+    folder.begin(recorded(compose("train", ["experiment=demo_unet"])), identity={})
+    whole = folder.config.read_text()
+    lines = [position for position, letter in enumerate(whole, 1) if letter == "\n"][:-1]
+
+    for length in [0, *lines, *range(1, len(whole), 97), len(whole) - 1]:
+        folder.config.write_text(whole[:length])
+        with pytest.raises(MaskfoldError, match=r"config\.yaml: damaged \("):
+            folder.read_config()
+    folder.config.write_text(whole)
+    assert folder.read_config()["name"] == "demo_unet"

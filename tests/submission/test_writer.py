@@ -3,6 +3,7 @@
 import gzip
 import time
 
+import pandas as pd
 import pytest
 
 from maskfold.errors import MaskfoldError
@@ -80,3 +81,25 @@ def test_a_file_cut_short_or_missing_or_not_gzip_is_refused_by_name(tmp_path):
     for name in ("cut.csv.gz", "missing.csv.gz", "text.csv.gz", "binary.csv"):
         with pytest.raises(MaskfoldError, match=f"{name}: cannot be read"):
             list(read_submission(tmp_path / name))
+
+
+@pytest.mark.hostile("names and paths")
+def test_names_with_commas_and_quotes_are_rows_that_pandas_reads(tmp_path):
+    path = tmp_path / "submission.csv.gz"
+    rows = [("a, b.jpg", "1 2"), ('the "best".jpg', ""), (" ü'.jpg", "1 " * 100_000)]
+
+    write_submission(path, rows)
+
+    assert list(read_submission(path)) == rows
+    table = pd.read_csv(path, keep_default_na=False)
+    assert list(table.itertuples(index=False, name=None)) == rows
+    text = gzip.decompress(path.read_bytes()).decode()
+    assert text.startswith('img,rle_mask\n"a, b.jpg",1 2\n"the ""best"".jpg",\n')
+
+
+@pytest.mark.hostile("names and paths")
+@pytest.mark.parametrize("name", ["a\nb.jpg", "a\rb.jpg", "\udce4.jpg"])
+def test_a_name_that_no_table_can_hold_is_refused_and_nothing_is_left(tmp_path, name):
+    with pytest.raises(MaskfoldError, match=r"a photo is called '.*\.jpg', which no table can hold"):
+        write_submission(tmp_path / "one.csv.gz", [(name, "1 2")])
+    assert not [*tmp_path.iterdir()]

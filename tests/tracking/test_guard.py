@@ -150,3 +150,18 @@ def test_other_processes_of_the_run_do_not_track(begun, monkeypatch):
     with tracked((built.append(name) for name in ("one", "two")), begun().folder) as trackers:
         trackers.log_epoch({"epoch": 0})
     assert built == []
+
+
+@pytest.mark.hostile("wrong input")
+def test_a_tracker_that_lacks_something_is_refused_before_the_run(begun):
+    class Half:
+        name = "Half"
+
+        def log_epoch(self, row):
+            pass
+
+    with (
+        pytest.raises(MaskfoldError, match=r"Half has no errors, advice, begin, log_samples, log_checkpoint, end\. "),
+        tracked([Diary(), Half()], begun().folder),
+    ):
+        pytest.fail("began")

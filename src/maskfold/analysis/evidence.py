@@ -179,7 +179,7 @@ def open_split(
     if fingerprint(photos) != manifest["data"]:
         raise MaskfoldError(f"{result.manifest}: the photos have changed since; `{command}` makes it anew.")
     refuse_other_contents(manifest, photos, where=result.manifest, again=f"`{command}`")
-    scores = pd.read_parquet(result.scores)
+    scores = files.read_table(result.scores, again=f"`{command}` makes it anew.")
     metadata = metadata_columns(table)
     fused = folder.fused if manifest.get("fused") else None
     networks = leaves_of_passes(recipe, split=split, experiments=experiments, fused=fused)
@@ -207,7 +207,8 @@ def read_member(leaf: Leaf, image_ids: Sequence[str], *, experiments: Path) -> t
     command = f"`make evaluate EXP={leaf.name}`"
     if not member.scores.exists() or not member.results.exists():
         raise MaskfoldError(f"{member.scores} is missing; {command} makes it.")
-    scores = pd.read_parquet(member.scores)
+    again = f"{command} makes it anew."
+    scores = files.read_table(member.scores, again=again)
     if set(scores["image_id"]) != set(image_ids):
-        raise MaskfoldError(f"{member.scores} is of other images than the ensemble; {command} makes it anew.")
-    return scores, pd.read_csv(member.results, dtype={"fold": str})
+        raise MaskfoldError(f"{member.scores} is of other images than the ensemble; {again}")
+    return scores, files.read_table(member.results, again=again, dtype={"fold": str})

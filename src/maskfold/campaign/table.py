@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import pandas as pd
 from rich.table import Table
 
+from maskfold import files
 from maskfold.campaign.jobs import SCORE
 from maskfold.campaign.standings import Standing, State
 from maskfold.masks.scores import TITLES
@@ -79,11 +79,15 @@ def scores_so_far(results: Mapping[str, Path], ensemble: Path) -> dict[str, str]
         results: By member its `results.csv`, which need not be there yet.
         ensemble: The ensemble's out-of-fold `scores.parquet`, likewise; it has the scores of its members' task.
     """
-    tables = {name: pd.read_csv(path) for name, path in results.items() if path.exists()}
+    tables = {
+        name: files.read_table(path, again=f"`make evaluate EXP={name}` makes it anew.")
+        for name, path in results.items()
+        if path.exists()
+    }
     leading = {name: score_columns(table)[0] for name, table in tables.items()}
     scores = {name: _score(leading[name], pooled(table)[leading[name]]) for name, table in tables.items()}
     if ensemble.exists():
-        merged = pd.read_parquet(ensemble)
+        merged = files.read_table(ensemble, again="Delete it, and run the same command again.")
         column = next((column for column in leading.values() if column in merged), None)
         if column is not None:
             scores["ensemble"] = _score(column, merged[column].mean())

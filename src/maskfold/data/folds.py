@@ -104,13 +104,14 @@ def _check_numbers(**keys: int) -> None:
             raise MaskfoldError(f"folds.{key}={value}: give a whole number of 0 or more.")
 
 
-def group_folds(groups: pd.Series, *, k: int, seed: int) -> pd.Series:
+def group_folds(groups: pd.Series, *, k: int, seed: int, key: str = "folds.k") -> pd.Series:
     """Draw a fold for every group.
 
     Args:
         groups: Names of groups, in any order, as often as one likes.
         k: Number of folds.
         seed: The same seed and names give the same folds.
+        key: What `k` is called where it was given, for messages.
 
     Returns:
         Fold, 0 to k-1, by group; folds differ by at most one group.
@@ -119,7 +120,7 @@ def group_folds(groups: pd.Series, *, k: int, seed: int) -> pd.Series:
         MaskfoldError: If k is below 2 or above the number of groups.
     """
     names = np.array(sorted(set(groups)), dtype=object)
-    return _dealt(np.random.default_rng(seed).permutation(names), k)
+    return _dealt(np.random.default_rng(seed).permutation(names), k, key)
 
 
 def group_stratified_folds(areas: pd.Series, *, k: int, seed: int, bins: int) -> pd.Series:
@@ -147,14 +148,15 @@ def group_stratified_folds(areas: pd.Series, *, k: int, seed: int, bins: int) ->
     return _dealt(np.concatenate([rng.permutation(part) for part in np.array_split(ordered, bins)]), k)
 
 
-def _dealt(groups: np.ndarray, k: int) -> pd.Series:
+def _dealt(groups: np.ndarray, k: int, key: str = "folds.k") -> pd.Series:
     """Deal groups to folds in turn, like cards."""
     if k < 2:
-        raise MaskfoldError(f"folds.k={k}: at least two folds are needed, one to learn from and one to validate on.")
+        raise MaskfoldError(f"{key}={k}: at least two folds are needed, one to learn from and one to validate on.")
     if len(groups) < k:
+        way_out = f"Lower {key}" if len(groups) > 1 else "Add photos of other objects"
         raise MaskfoldError(
-            f"folds.k={k}: there are only {len(groups)} groups, and a group never crosses folds. Lower folds.k"
-            + (", or see whether data.group= joins too many images." if len(groups) else ".")
+            f"{key}={k}: there are only {len(groups)} groups, and a group never crosses folds. {way_out}, or see "
+            "whether data.group= joins too many images."
         )
     return pd.Series(np.arange(len(groups)) % k, index=pd.Index(groups, name="group"), name="fold").sort_index()
 
@@ -277,5 +279,7 @@ def _read(path: Path) -> pd.DataFrame:
         raise MaskfoldError(f"{path}: {len(crossing)} groups cross folds:\n{listing(list(crossing), 5)}\n{anew}")
     if folds.empty or sorted(set(folds["fold"])) != list(range(folds["fold"].max() + 1)):
         raise MaskfoldError(f"{path}: its folds are not 0, 1, 2 and so on without a gap. {anew}")
+    if folds["fold"].max() == 0:
+        raise MaskfoldError(f"{path}: it has one fold, so nothing would be left to learn from. {anew}")
     folds.attrs["path"] = str(path)
     return folds

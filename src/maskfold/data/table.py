@@ -13,6 +13,7 @@ from maskfold.data.checks import positions, verdicts
 from maskfold.data.headers import MOST_PIXELS
 from maskfold.data.verdict_cache import KINDS
 from maskfold.errors import MaskfoldError, listing
+from maskfold.files import CONTROL
 
 _ASPECT_TOLERANCE = 0.01
 _ORPHAN = "masks without a photo"
@@ -33,17 +34,23 @@ def _is_text(cells: pd.Series) -> pd.Series:
     return cells.map(lambda cell: isinstance(cell, str)).astype(bool)
 
 
+def _fits_a_line(cells: pd.Series) -> pd.Series:
+    """Tell of each cell whether it can stand in a line of a table or of a log."""
+    return ~cells.astype("str").str.contains(CONTROL).fillna(value=False).astype(bool)
+
+
 _text = pa.Check(_is_text, error="must be text")
+_one_line = pa.Check(_fits_a_line, error="must be without line breaks and the like")
 _named = pa.Check(lambda cells: _is_text(cells) & (cells != ""), error="must be text, not empty")
 _maybe_named = pa.Column(checks=_named, nullable=True, required=False)
 
 SCHEMA = pa.DataFrameSchema(
     {
-        "image_id": pa.Column(checks=_named, unique=True),
+        "image_id": pa.Column(checks=[_named, _one_line], unique=True),
         "image": pa.Column(checks=_named),
         "mask": _maybe_named,
-        "group": pa.Column(checks=_named),
-        "view": pa.Column(checks=_text),
+        "group": pa.Column(checks=[_named, _one_line]),
+        "view": pa.Column(checks=[_text, _one_line]),
         "split": pa.Column(checks=pa.Check.isin(["train", "test"])),
         "height": pa.Column(np.int64, pa.Check.gt(0)),
         "width": pa.Column(np.int64, pa.Check.gt(0)),

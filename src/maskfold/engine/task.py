@@ -93,7 +93,7 @@ class Task(lightning.LightningModule):
 
         Not divided by the sum of the weights: a sample of weight 0.5 counts half whatever else is in its batch.
         """
-        losses = self.objective.losses(self(batch["image"]), batch)
+        losses = self._losses(self(batch["image"]), batch)
         loss = (losses * batch["weight"]).mean() if "weight" in batch else losses.mean()
         self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=len(losses), sync_dist=True)
         return loss
@@ -101,9 +101,25 @@ class Task(lightning.LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Measure a batch."""
         output = self(batch["image"])
-        losses = self.objective.losses(output, batch)
+        losses = self._losses(output, batch)
         self.log("val/loss", losses.mean(), batch_size=len(losses), sync_dist=True)
         self.objective.measure(output, batch)
+
+    def _losses(self, output: Output, batch: Batch) -> torch.Tensor:
+        """Return each sample's loss, `(N,)`.
+
+        Raises:
+            MaskfoldError: If the objective, which may be the user's own, gives anything else.
+        """
+        losses, count = self.objective.losses(output, batch), len(batch["image"])
+        shape = tuple(losses.shape) if isinstance(losses, torch.Tensor) else type(losses).__name__
+        if shape != (count,):
+            raise MaskfoldError(
+                f"The loss gives {f'a tensor of shape {shape}' if isinstance(shape, tuple) else shape} for {count} "
+                "samples; it is to give one value a sample, (N,), so that each has its weight. Take its mean over "
+                "everything but the first dimension: reduction='none', then .flatten(1).mean(1)."
+            )
+        return losses
 
     def on_validation_epoch_end(self) -> None:
         """Log the metric over all samples of all ranks."""

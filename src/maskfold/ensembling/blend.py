@@ -112,7 +112,7 @@ def fit_blend(contested: Contested, groups: pd.Series, *, present: np.ndarray, m
     if method not in METHODS:
         raise MaskfoldError(f"method={method} is unknown: choose one of {', '.join(METHODS)}.")
     fit = METHODS[method]
-    fold = groups.map(group_folds(groups, k=k, seed=seed)).to_numpy()
+    fold = groups.map(group_folds(groups, k=k, seed=seed, key="k")).to_numpy()
     blended = np.empty(len(groups))
     for number in range(k):
         inside = fold == number

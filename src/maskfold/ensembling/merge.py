@@ -14,7 +14,7 @@ from maskfold.ensembling.average import average_probabilities, integer_weights
 from maskfold.ensembling.recipe import ByMembers, Step, to_mask
 from maskfold.ensembling.tree import MemberMaps, leaves, open_members
 from maskfold.errors import MaskfoldError
-from maskfold.files import atomic_path
+from maskfold.files import atomic_path, read_table
 from maskfold.masks.rle import encode
 from maskfold.masks.scores import METRICS, mask_scores
 from maskfold.masks.unconfidence import unconfidence
@@ -145,9 +145,7 @@ def merge(job: MergeJob, table: pd.DataFrame, *, description: str, jobs: int = -
     label = f"{description} ({CHUNK} images each)"
     for _ in map_unordered(_ChunkMerger(job), todo, label, unit="chunks", jobs=jobs):
         pass
-    return pd.concat(
-        [pd.read_parquet(_part(job, chunk), columns=SCORES) for chunk in _chunks(table)], ignore_index=True
-    )
+    return pd.concat([_read_part(job, chunk, SCORES) for chunk in _chunks(table)], ignore_index=True)
 
 
 def merge_with_repair(
@@ -185,7 +183,7 @@ def read_masks(usual: MergeJob, repair: MergeJob, table: pd.DataFrame, repaired:
 
 def _read_masks(job: MergeJob, table: pd.DataFrame) -> Iterator[str]:
     for chunk in _chunks(table):
-        yield from pd.read_parquet(_part(job, chunk), columns=["rle"])["rle"]
+        yield from _read_part(job, chunk, ["rle"])["rle"]
 
 
 def _chunks(table: pd.DataFrame) -> list[pd.DataFrame]:
@@ -217,6 +215,11 @@ def _merge_rows(job: MergeJob, chunk: pd.DataFrame) -> Iterator[dict]:
             "area": np.count_nonzero(mask) / mask.size,
             "rle": encode(mask),
         } | scores
+
+
+def _read_part(job: MergeJob, chunk: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    again = "Delete it, and run the same command again."
+    return read_table(_part(job, chunk), again=again, columns=columns)
 
 
 def _part(job: MergeJob, chunk: pd.DataFrame) -> Path:

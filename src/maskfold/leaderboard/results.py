@@ -57,7 +57,7 @@ def read_out_of_fold(submission: Path, manifest: dict[str, Any]) -> tuple[pd.Dat
         for scored, submitted in zip(_made_of(oof[key]), _made_of(manifest[key]), strict=True):
             if scored != submitted:
                 raise MaskfoldError(f"{result.path}: {scored[0]} was not the same as in {submission}. {again}")
-    return pd.read_parquet(result.scores), oof
+    return files.read_table(result.scores, again=again), oof
 
 
 def member_names(manifest: dict[str, Any]) -> str:

@@ -1,5 +1,6 @@
 """The folder of one (member, fold): what was run, how it went, and whether it is finished."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -12,7 +13,7 @@ from maskfold.credentials import censored_tree
 from maskfold.errors import MaskfoldError, listing
 from maskfold.runs.environment import environment
 from maskfold.runs.monitor import Monitor
-from maskfold.runs.renamed import MONITOR, as_of_today
+from maskfold.runs.renamed import ADDED, MONITOR, as_of_today
 from maskfold.trust import vetted
 
 LENGTH = "trainer.max_epochs"
@@ -159,11 +160,16 @@ class RunFolder:
         if not self.config.is_file():
             raise MaskfoldError(f"{self.path}: no run here ({self.config.name} is missing). Train this fold first.")
         try:
-            config = yaml.safe_load(self.config.read_text())
+            text = self.config.read_text()
+            config = yaml.safe_load(text)
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise MaskfoldError(f"{self.config}: damaged ({error}). Train this fold with overwrite=true.") from error
         if not isinstance(config, dict):
             raise MaskfoldError(f"{self.config}: damaged (no keys in it). Train this fold with overwrite=true.")
+        missing = _missing_parts(as_of_today(config))
+        if missing or not text.endswith("\n"):
+            reason = f"no {', '.join(missing)} in it" if missing else "it breaks off in its last line"
+            raise MaskfoldError(f"{self.config}: damaged ({reason}). Train this fold with overwrite=true.")
         return censored_tree(as_of_today(config))  # those of an earlier version were written down as they were
 
     def part(self, kind: str) -> dict[str, Any] | None:
@@ -198,9 +204,7 @@ class RunFolder:
         """
         if not self.metrics.exists():
             raise MaskfoldError(f"{self.metrics}: missing; no epoch of this fold has been finished. Train it first.")
-        import pandas as pd  # which whoever only completes a command has no time for
-
-        epochs = pd.read_csv(self.metrics)
+        epochs = files.read_table(self.metrics, again="Train this fold with overwrite=true.")
         return {
             "epochs": len(epochs),
             "seconds": round(epochs["seconds"].sum()),
@@ -217,6 +221,17 @@ class RunFolder:
         """Add the best epoch's metrics, and what chose it, to `run.json`; mark the run as finished."""
         files.write_json(self.run, files.read_json(self.run) | {"best": best, "monitor": asdict(monitor)})
         files.write_text(self.finished, "")
+
+
+def _missing_parts(config: dict[str, Any]) -> list[str]:
+    """Return the keys that a configuration's task is made of and that are not there: they stand at the file's end."""
+    task, known = config["task"], ADDED["task"]
+    if not isinstance(task, dict):
+        return ["task"]
+    whole = known | task if task.get("_target_") == known["_target_"] else task  # it may break off in the task itself
+    named = (value for _, value in flatten(whole) if isinstance(value, str))
+    parts = (name for value in named for name in re.findall(r"\$\{(\w+)", value))
+    return sorted({*parts} - config.keys())
 
 
 def run_of(store: Path) -> RunFolder:

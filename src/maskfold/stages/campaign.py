@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 from rich.live import Live
@@ -24,7 +23,7 @@ from maskfold.config import EXPERIMENTS, SUBMISSIONS, build, compose, resolved
 from maskfold.ensembling.recipe import Recipe
 from maskfold.entry import entry_point
 from maskfold.errors import MaskfoldError
-from maskfold.files import locked
+from maskfold.files import locked, read_table
 from maskfold.runs.ensemble_folder import EnsembleFolder
 from maskfold.terminal import RESULT, console, duration
 
@@ -54,7 +53,7 @@ def campaign(config: DictConfig) -> dict[str, Standing]:
     if folder.test.submission.exists():
         log.info("%s", folder.test.submission)
     if folder.oof.scores.exists():
-        scores = pd.read_parquet(folder.oof.scores)
+        scores = read_table(folder.oof.scores, again="Delete it, and run the same command again.")
         log.info("%s", ensemble_worth(recipe, scores, experiments=EXPERIMENTS), extra=RESULT)
     return standings
 

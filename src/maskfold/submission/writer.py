@@ -1,14 +1,19 @@
 """Submission files: `img,rle_mask`, one row for each image, written reproducibly and read row by row."""
 
+import csv
 import gzip
+import io
+import sys
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from maskfold.errors import MaskfoldError
-from maskfold.files import atomic_path
+from maskfold.files import atomic_path, is_file_name
 
 HEADER = ("img", "rle_mask")
+
+csv.field_size_limit(sys.maxsize)  # a mask's run lengths may be longer than the module expects of a field
 
 
 def write_submission(path: Path, rows: Iterable[tuple[str, str]]) -> None:
@@ -19,39 +24,40 @@ def write_submission(path: Path, rows: Iterable[tuple[str, str]]) -> None:
         rows: `(img, rle_mask)`, the image's file name and its mask as run-length pairs; consumed lazily.
 
     Raises:
-        MaskfoldError: The file cannot be written, or two photos have one file name.
+        MaskfoldError: The file cannot be written, two photos have one file name, or a name has a line break in it.
     """
     # No name and no time in the gzip header: both would change bytes that say nothing of the masks.
     with (
         atomic_path(path) as part,
         part.open("wb") as raw,
         gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=6, mtime=0) as file,
+        io.TextIOWrapper(file, encoding="utf-8", newline="") as text,
     ):
-        file.write(f"{','.join(HEADER)}\n".encode())
+        table = csv.writer(text, lineterminator="\n")
+        table.writerow(HEADER)
         written: set[str] = set()
         for image, rle in rows:
             if image in written:
                 raise MaskfoldError(
                     f"{path}: two photos are called {image}, and a submission names photos by their files. Rename one."
                 )
+            if not is_file_name(image):
+                raise MaskfoldError(f"{path}: a photo is called {image!a}, which no table can hold. Rename it.")
             written.add(image)
-            file.write(f"{image},{rle}\n".encode())
+            table.writerow((image, rle))
 
 
 def read_lines(path: Path) -> Iterator[list[str]]:
     """Read the fields of every line of a `.csv` or `.csv.gz`, the header included, whatever they are.
 
-    Neither file names nor run-length strings hold commas or quotes, so quotes around a field are simply taken off.
-
     Raises:
-        MaskfoldError: The file is missing, cut short, no gzip file or no text.
+        MaskfoldError: The file is missing, cut short, no gzip file, no text or no table.
     """
     opened = gzip.open if path.suffix == ".gz" else open
     try:
-        with opened(path, "rt", encoding="utf-8-sig") as file:
-            for line in file:
-                yield [field.strip(' "') for field in line.rstrip("\n").split(",")]
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
+            yield from csv.reader(file)
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
         raise MaskfoldError(f"{path}: cannot be read ({error}). Is it a whole .csv or .csv.gz file?") from error
 
 

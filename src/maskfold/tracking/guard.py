@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from inspect import get_annotations
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +94,17 @@ def _system_said(error: BaseException | None) -> str | None:
     return None
 
 
+def _whole(tracker: Tracker) -> Tracker:
+    wanted = [*get_annotations(Tracker), *(name for name in vars(Tracker) if not name.startswith("_"))]
+    missing = [name for name in dict.fromkeys(wanted) if not hasattr(tracker, name)]
+    if missing:
+        raise MaskfoldError(
+            f"tracker: {type(tracker).__module__}.{type(tracker).__qualname__} has no {', '.join(missing)}. "
+            "maskfold.tracking.run.Tracker says what each of them is for; add them, or leave this tracker out."
+        )
+    return tracker
+
+
 @contextmanager
 def tracked(trackers: Iterable[Tracker], folder: RunFolder) -> Iterator[Trackers]:
     """Open a run with all trackers and close it, however it ends; only the first of a run's processes tracks.
@@ -100,8 +112,11 @@ def tracked(trackers: Iterable[Tracker], folder: RunFolder) -> Iterator[Trackers
     Args:
         trackers: Consumed, and so built, in that process alone.
         folder: The run's folder, begun.
+
+    Raises:
+        MaskfoldError: If one of them, of the user's own, lacks something that trackers have.
     """
-    opened = Trackers(trackers if rank_zero_only.rank == 0 else ())
+    opened = Trackers([_whole(tracker) for tracker in trackers] if rank_zero_only.rank == 0 else ())
     opened.begin(Run(folder))
     finished = False
     try:
