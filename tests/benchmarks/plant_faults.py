@@ -83,6 +83,10 @@ EQUIVALENT = {
     ),
     "ensembling/contested.py: def contest(maps: np.ndarray, mask: np.ndarray, *, threshold: int, seed: int = (1)) "
     "-> Contested:": "another random sample of the pixels, as good as the first",
+    'submission/writer.py: gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=(7), mtime=0) as file,': (
+        "the same rows, compressed a little harder"
+    ),
+    "submission/doctor.py: _TORN = (4)": "as good a limit between 0.6 and 5, which the comment above it gives",
 }
 """Changes, as `module: the code afterwards`, that no test should notice, and why."""
 
@@ -271,7 +275,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Plant the faults, and write a table of who noticed each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=26, help="of the choice of faults")
-    parser.add_argument("--count", type=int, default=60, help="how many faults are planted")
+    parser.add_argument("--count", type=int, default=90, help="how many faults are planted")
     options = parser.parse_args(arguments)
     modules = {path: area for area, pattern in AREAS.items() for path in sorted((ROOT / PACKAGE).glob(pattern))}
     faults = [

@@ -6,12 +6,14 @@ import pandas as pd
 import pytest
 import torch
 
+from maskfold import files
 from maskfold.config import compose
-from maskfold.engine.batch_size import largest_batch
+from maskfold.engine.batch_size import largest_batch, settle_batch_size
 from maskfold.engine.checkpoints import load_checkpoint
 from maskfold.engine.engine import DeviceMemoryError
 from maskfold.engine.task import Task
 from maskfold.errors import MaskfoldError
+from maskfold.runs.run_folder import RunFolder
 from maskfold.stages.train import train
 
 SMALL = ["experiment=demo_unet", "model.widths=[4,4]", "geometry.height=32", "geometry.width=48"]
@@ -33,6 +35,15 @@ def test_the_largest_divisor_that_fits(effective, room, found, tried):
 
     assert largest_batch(effective, trial) == found
     assert sizes == tried
+
+
+def test_a_step_may_be_of_one_image_and_not_of_none(tmp_path):
+    folder = RunFolder(tmp_path)
+    files.write_json(folder.run, {})
+
+    with pytest.raises(MaskfoldError, match="effective_batch"):
+        settle_batch_size(folder, 0, lambda size: None)
+    assert settle_batch_size(folder, 1, lambda size: None) == 1
 
 
 def test_a_device_that_holds_not_even_one_image_is_told():

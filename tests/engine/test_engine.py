@@ -8,11 +8,13 @@ import pytest
 import torch
 from torch.utils.data import Dataset
 
+from maskfold.engine import engine
 from maskfold.engine.averaging import ema, swa
 from maskfold.engine.checkpoints import load_checkpoint
-from maskfold.engine.engine import choose_precision
+from maskfold.engine.engine import Engine, choose_precision
 from maskfold.engine.loaders import EpochLoader
 from maskfold.errors import MaskfoldError
+from maskfold.runs.run_folder import RunFolder
 
 CYCLES = [
     {
@@ -184,3 +186,14 @@ def test_precision(monkeypatch, precision, accelerator, bf16, chosen):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: bf16)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: bf16)
     assert choose_precision(precision, accelerator) == chosen
+
+
+def test_lightnings_own_bar_is_drawn_neither_in_training_nor_in_a_rehearsal(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(engine, "make_trainer", lambda **settings: drawn.append(settings["enable_progress_bar"]))
+
+    Engine(accelerator="cpu")._trainer(RunFolder(tmp_path), 1, [])
+    with pytest.raises(AttributeError):  # there is no trainer
+        Engine(accelerator="cpu").rehearse(None, [], [])
+
+    assert drawn == [False, False]

@@ -66,6 +66,22 @@ def test_parameters_say_how_many_train_where_not_all_do():
     assert parameters(network) == "2,005 parameters, of which 3 train"
 
 
+def test_the_estimate_is_made_of_twenty_steps_where_they_are_quick(caplog, monkeypatch):
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: 0.1 * len(batches))
+    announce, batches = Announce(RunFolder.__new__(RunFolder), (100, 30)), []
+    trainer = SimpleNamespace(
+        num_training_batches=100, num_val_batches=[0], max_epochs=1, current_epoch=0, world_size=1, is_last_batch=False,
+        is_global_zero=True,
+    )  # fmt: skip
+    with caplog.at_level(logging.INFO):
+        while not announce.estimated:
+            batches.append({"image": [0]})
+            announce.on_train_batch_end(trainer, None, None, batches[-1], len(batches) - 1)
+
+    assert len(batches) == 1 + 20  # the first, which warms up, is not timed
+    assert caplog.messages == ["about 10 s to go, by 20 steps: 10 photos/s"]
+
+
 @pytest.mark.parametrize(("peak", "shown"), [(0, False), (1.2 * 2**30, True)])
 def test_device_memory_is_told_where_the_device_has_any(monkeypatch, peak, shown):
     monkeypatch.setattr(progress, "peak_memory", lambda: peak)

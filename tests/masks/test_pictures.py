@@ -63,6 +63,11 @@ def test_brightness_rises_with_probability():
     assert luma[-1] - luma[0] > 150
 
 
+def test_the_darkest_and_the_lightest_colour_are_those_of_viridis():
+    coloured = colour_probability(np.array([[0, 255]], np.uint8))
+    assert coloured.tolist() == [[[0x44, 0x01, 0x54], [0xFD, 0xE7, 0x25]]]  # #440154 and #FDE725
+
+
 @pytest.mark.parametrize("size", [(1, 1), (3, 2), (7, 9)])
 def test_the_densest_window_is_the_one_a_search_finds(size):
     weight = np.random.default_rng(0).integers(0, 2, (7, 9)).astype(bool)
