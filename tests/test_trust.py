@@ -126,7 +126,7 @@ def test_no_nesting_leads_around_it(node):
 )
 def test_a_run_folder_of_others_has_nothing_else_built(tmp_path, kind, target):
     run = RunFolder(tmp_path)
-    run.config.write_text(f"{kind}: {{_target_: {target}}}\n")
+    run.config.write_text(f"task: {{_target_: tasks.Any}}\n{kind}: {{_target_: {target}}}\n")
 
     with pytest.raises(MaskfoldError, match=rf"config\.yaml: its {kind} would be built by {target}"):
         run.part(kind)

@@ -95,7 +95,8 @@ def network() -> nn.Module:
 
 def train(path: Path, stop_at: int | None = None) -> dict[str, float]:
     run = RunFolder(path)
-    run.begin({"name": path.name, "fold": 0, "seed": 0}, identity={"data": "shapes"})
+    config = {"name": path.name, "fold": 0, "seed": 0, "task": {"_target_": "toy_classification.Shapes"}}
+    run.begin(config, identity={"data": "shapes"})
     task = Breakable(network(), optimizer=torch.optim.Adam, objective=Classes(), freeze=["0"])
     task.stop_at = stop_at
     load = partial(EpochLoader, batch_size=8, seed=0, num_workers=0)

@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import time
+import traceback
 
 from lightning.pytorch.utilities import rank_zero_only
 
@@ -76,6 +77,8 @@ def _run(mains: dict, *, folder: str, arguments: list[str], log: str) -> None:
             print(error.code, file=sys.stderr)
         else:
             status = error.code or 0
+    except BaseException:
+        traceback.print_exc()
     finally:
         sys.stderr.flush()
         sys.stdout.flush()
