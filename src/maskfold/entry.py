@@ -41,7 +41,7 @@ def entry_point(
     stage: Callable[[DictConfig], Any],
     config_name: str | None = None,
     *,
-    objective: Callable[[DictConfig], float] | None = None,
+    objective: Callable[[DictConfig], float | None] | None = None,
 ) -> Callable[[], None]:
     """Turn `stage(config)` into a command: composes, runs, and prints a `MaskfoldError` without its traceback.
 

@@ -137,8 +137,13 @@ def _task(
     return task
 
 
-def judged(config: DictConfig) -> float:
-    """Return what a sweep compares: the best score in validation, with `fold=all` the mean over the folds."""
+def judged(config: DictConfig) -> float | None:
+    """Return what a sweep compares: the best score in validation, with `fold=all` the mean over the folds.
+
+    That is the word of the process that keeps the run folder: another of the same run may be here before it is written.
+    """
+    if rank_zero_only.rank != 0:
+        return None
     folds = [config.fold] if isinstance(config.fold, int) else folds_of_split(config)
     runs = [MemberFolder(EXPERIMENTS / config.name).run(fold) for fold in folds]
     return mean(run.summary()[run.monitor().name] for run in runs)
