@@ -25,6 +25,7 @@ def test_a_file_appears_whole_in_folders_that_are_made(tmp_path):
     assert os.listdir(path.parent) == ["a.json"]
 
 
+@pytest.mark.hostile("killed")
 @pytest.mark.parametrize("failure", [ValueError, KeyboardInterrupt])
 def test_a_failure_while_writing_keeps_the_old_file(tmp_path, failure):
     path = tmp_path / "a"
@@ -42,6 +43,7 @@ def test_a_failure_while_writing_keeps_the_old_file(tmp_path, failure):
     assert os.listdir(tmp_path) == ["a"]
 
 
+@pytest.mark.hostile("full or read-only disk")
 def test_a_full_disk_keeps_the_old_file_and_says_so(tmp_path):
     path = tmp_path / "a"
     path.write_text("old")
@@ -54,6 +56,7 @@ def test_a_full_disk_keeps_the_old_file_and_says_so(tmp_path):
     assert os.listdir(tmp_path) == ["a"]
 
 
+@pytest.mark.hostile("full or read-only disk")
 def test_a_really_full_file_system(tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
@@ -74,6 +77,7 @@ def test_a_really_full_file_system(tmp_path):
         subprocess.run(["umount", str(disk)], check=True)
 
 
+@pytest.mark.hostile("names and paths")
 def test_a_parent_that_is_a_file_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
 
@@ -81,6 +85,7 @@ def test_a_parent_that_is_a_file_is_refused(tmp_path):
         files.write_text(tmp_path / "file" / "folder" / "a", "")
 
 
+@pytest.mark.hostile("killed")
 def test_what_a_killed_run_left_is_overwritten(tmp_path):
     (tmp_path / ".a.part").write_text("left over and longer")
 
@@ -90,6 +95,7 @@ def test_what_a_killed_run_left_is_overwritten(tmp_path):
     assert os.listdir(tmp_path) == ["a"]
 
 
+@pytest.mark.hostile("damaged files")
 @pytest.mark.parametrize("content", ["", '{"a": ', "[1]"])
 def test_a_damaged_json_file_is_named(tmp_path, content):
     (tmp_path / "a.json").write_text(content)
@@ -106,6 +112,7 @@ def test_a_hash_is_that_of_the_bytes(tmp_path):
     assert files.sha256(tmp_path / "a") == hashlib.sha256(b"abc").hexdigest()
 
 
+@pytest.mark.hostile("killed")
 def test_a_folder_has_one_writer_and_is_free_again_when_that_is_killed(tmp_path):
     hold = (
         "import sys, time; from pathlib import Path; from maskfold.files import locked\n"
@@ -133,6 +140,7 @@ def test_a_run_waits_for_a_folder_as_long_as_its_environment_says(tmp_path, monk
             assert 0.1 < time.monotonic() - began < 10
 
 
+@pytest.mark.hostile("full or read-only disk")
 def test_a_folder_that_cannot_be_made_cannot_be_locked(tmp_path):
     (tmp_path / "file").write_text("")
 

@@ -57,6 +57,7 @@ def job(name: str, *needs: str, **looks) -> Job:
     return Job(name, ("train",), "row", "column", name, needs, **looks)
 
 
+@pytest.mark.hostile("killed")
 def test_losses_count_in_a_row_and_only_while_nothing_goes_forward():
     words = iter(["epoch 1", "epoch 1", "epoch 2", "epoch 2", "epoch 2"])
     standing = Standing(job("a", progress=lambda: next(words)))
@@ -71,6 +72,7 @@ def test_losses_count_in_a_row_and_only_while_nothing_goes_forward():
     assert standing.state is State.WAITING
 
 
+@pytest.mark.hostile("killed")
 @pytest.mark.slow  # eleven workers are started
 def test_a_job_that_goes_forward_outlives_any_loss_and_one_that_kills_every_worker_does_not(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

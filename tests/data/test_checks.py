@@ -87,6 +87,7 @@ def test_no_files_are_no_rows(tmp_path):
     assert verdicts(nothing, cache=tmp_path / "checked.parquet").empty
 
 
+@pytest.mark.hostile("damaged files")
 def test_a_truncated_test_photo_is_found_without_decoding_the_sound_ones(files, tmp_path, decoded):
     cut = tmp_path / "cut.jpg"
     cut.write_bytes((tmp_path / "test.jpg").read_bytes()[:-20])
@@ -114,6 +115,7 @@ def test_only_what_has_changed_is_looked_at_again(files, tmp_path, looked_at):
     assert looked_at == []
 
 
+@pytest.mark.hostile("replaced files")
 def test_a_file_replaced_by_one_of_its_size_and_time_is_seen(files, tmp_path):
     cache = tmp_path / "checked.parquet"
     photo = tmp_path / "train.jpg"
@@ -127,6 +129,7 @@ def test_a_file_replaced_by_one_of_its_size_and_time_is_seen(files, tmp_path):
     assert (after["hash"] == before["hash"]).tolist() == [False, True, True]
 
 
+@pytest.mark.hostile("replaced files")
 def test_a_file_of_another_time_and_the_same_bytes_is_read_and_not_decoded(files, tmp_path, looked_at, decoded):
     cache = tmp_path / "checked.parquet"
     first = verdicts(files, cache=cache)
@@ -147,6 +150,7 @@ def test_failures_are_not_remembered(files, tmp_path, looked_at):
     assert looked_at == ["train.jpg"]
 
 
+@pytest.mark.hostile("full or read-only disk")
 def test_a_cache_that_cannot_be_written_does_not_stop_the_run(files, tmp_path, caplog):
     (tmp_path / "file").write_text("in the folder's place")
     with caplog.at_level(logging.WARNING):
@@ -154,6 +158,7 @@ def test_a_cache_that_cannot_be_written_does_not_stop_the_run(files, tmp_path, c
     assert "not remembered" in caplog.text
 
 
+@pytest.mark.hostile("killed")
 def test_what_was_seen_before_an_interruption_is_kept(files, tmp_path, monkeypatch, looked_at):
     cache = tmp_path / "checked.parquet"
     whole = checks.read_mask
@@ -167,6 +172,7 @@ def test_what_was_seen_before_an_interruption_is_kept(files, tmp_path, monkeypat
     assert [path.name for path in tmp_path.glob("*checked*")] == ["checked.parquet"]
 
 
+@pytest.mark.hostile("killed")
 def test_what_was_seen_before_a_kill_is_kept(files, tmp_path, monkeypatch, looked_at):
     cache = tmp_path / "checked.parquet"
     monkeypatch.setattr(checks, "_PIECE_S", 0)
@@ -181,6 +187,7 @@ def test_what_was_seen_before_a_kill_is_kept(files, tmp_path, monkeypatch, looke
     assert looked_at == ["mask.png"]
 
 
+@pytest.mark.hostile("full or read-only disk")
 def test_what_cannot_be_kept_for_now_is_kept_later(files, tmp_path, monkeypatch, looked_at):
     cache = tmp_path / "checked.parquet"
     monkeypatch.setattr(checks, "_PIECE_S", 0)

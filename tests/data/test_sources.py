@@ -72,6 +72,7 @@ def test_carvana_without_masks_lists_the_photos(root):
         Carvana(root=str(root)).load(jobs=1)
 
 
+@pytest.mark.hostile("names and paths")
 @pytest.mark.parametrize("name", ["0ab.jpg", "0ab_front.jpg", "_01.jpg"])
 def test_carvana_names_the_photo_whose_name_is_not_one(root, name):
     write(root / "test" / name)
@@ -79,6 +80,7 @@ def test_carvana_names_the_photo_whose_name_is_not_one(root, name):
         Carvana(root=str(root)).table()
 
 
+@pytest.mark.hostile("metadata")
 @pytest.mark.parametrize(
     ("metadata", "told"),
     [
@@ -148,6 +150,7 @@ def test_names_may_hold_dots_and_come_in_the_order_of_their_letters(root):
     assert table["image_id"].tolist() == ["B", "a", "a_10", "a_9", "b.2", "ä"]
 
 
+@pytest.mark.hostile("names and paths")
 def test_a_name_that_is_not_utf8_is_refused(root):
     write(root / "a.png")
     (root / "a.png").rename(os.fsdecode(os.fsencode(root) + b"/a\xe4.png"))
@@ -189,18 +192,21 @@ def test_pairs_missing_or_empty_folder_is_named_with_its_key(root, missing, key)
         source.table()
 
 
+@pytest.mark.hostile("names and paths")
 def test_two_files_of_one_name_are_refused(root):
     write(root / "images/a.jpg", root / "images/a.png", root / "images/b.jpg", root / "masks/a.png")
     with pytest.raises(MaskfoldError, match=r"1 names belong to several files(.*\n)+.*images/a\.jpg\n.*images/a\.png"):
         Pairs(root=str(root)).table()
 
 
+@pytest.mark.hostile("leaks")
 def test_a_name_in_both_splits_is_refused(root):
     write(root / "images/a.jpg", root / "masks/a.png", root / "new/a.jpg")
     with pytest.raises(MaskfoldError, match=r"images/a\.jpg\n.*new/a\.jpg"):
         Pairs(root=str(root), test="new").table()
 
 
+@pytest.mark.hostile("wrong input")
 @pytest.mark.parametrize(
     ("group", "told"),
     [
@@ -216,6 +222,7 @@ def test_a_group_expression_that_does_not_serve(root, group, told):
         Pairs(root=str(root), group=group).table()
 
 
+@pytest.mark.hostile("names and paths")
 @pytest.mark.parametrize("name", ["", "..", "a/b"])
 def test_a_name_that_is_no_folder_name_is_refused(name):
     with pytest.raises(MaskfoldError, match=r"data\.name="):

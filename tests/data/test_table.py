@@ -209,6 +209,7 @@ def dirty(folder, tmp_path) -> pd.DataFrame:
     return table
 
 
+@pytest.mark.hostile("damaged files")
 def test_every_problem_is_listed_by_reason_and_file_with_both_ways_out(dirty, tmp_path):
     with pytest.raises(MaskfoldError) as error:
         check(dirty, name="photos")

@@ -70,6 +70,7 @@ def test_no_rows_make_no_piece_and_no_path_keeps_nothing(path):
     assert cache.read().empty
 
 
+@pytest.mark.hostile("damaged files")
 @pytest.mark.parametrize("content", [b"", b"PAR1 and then nothing of the kind"])
 def test_a_damaged_file_says_nothing_and_the_log_says_so(path, content, caplog):
     path.parent.mkdir()

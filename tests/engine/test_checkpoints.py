@@ -25,6 +25,7 @@ def test_round_trip(path):
     assert torch.equal(loaded["state_dict"]["weight"], CHECKPOINT["state_dict"]["weight"])
 
 
+@pytest.mark.hostile("killed")
 def test_a_failure_while_writing_leaves_the_old_checkpoint(path, monkeypatch):
     def half(checkpoint, file):
         file.write(b"half")
@@ -37,6 +38,7 @@ def test_a_failure_while_writing_leaves_the_old_checkpoint(path, monkeypatch):
     assert [entry.name for entry in path.parent.iterdir()] == ["last.ckpt"]
 
 
+@pytest.mark.hostile("full or read-only disk")
 def test_a_full_disk_is_said_in_plain_words(path, monkeypatch):
     if not files.Path("/dev/full").exists():
         pytest.skip("/dev/full is a thing of Linux")
@@ -57,12 +59,14 @@ class FillingDisk(io.BytesIO):
         return super().write(content)
 
 
+@pytest.mark.hostile("full or read-only disk")
 def test_a_disk_that_becomes_full_in_the_middle_is_said_in_plain_words(path, monkeypatch):
     monkeypatch.setattr(files.Path, "open", lambda part, mode: FillingDisk())
     with pytest.raises(MaskfoldError, match=r"last\.ckpt: cannot be written: No space left on device"):
         AtomicCheckpointIO().save_checkpoint(CHECKPOINT, path)
 
 
+@pytest.mark.hostile("damaged files")
 @pytest.mark.parametrize(
     "damage",
     [
@@ -85,6 +89,7 @@ class Malicious:
         return print, ("code was run",)
 
 
+@pytest.mark.hostile("foreign files")
 def test_code_inside_a_checkpoint_is_refused_and_not_run(path, capsys):
     torch.save({"epoch": Malicious()}, path)
     with pytest.raises(MaskfoldError, match="not a readable checkpoint"):
@@ -102,6 +107,7 @@ def test_missing_checkpoint_is_told_with_those_that_there_are(path):
         load_checkpoint(path.with_name("snapshot0.ckpt"))
 
 
+@pytest.mark.hostile("damaged files")
 def test_a_file_with_something_else_in_it_is_no_checkpoint(path):
     torch.save(torch.zeros(3), path)
     with pytest.raises(MaskfoldError, match="not a checkpoint"):

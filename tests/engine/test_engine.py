@@ -41,6 +41,7 @@ def assert_same_weights(one, other):
         assert torch.equal(one[key], other[key]), key
 
 
+@pytest.mark.hostile("killed")
 @pytest.mark.parametrize(
     "make",
     [

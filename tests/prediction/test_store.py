@@ -63,6 +63,7 @@ def test_missing_keeps_the_order_and_looks_past_what_is_no_map(store):
     assert store.missing(["c", "b", "a", "store"]) == ["c", "b", "store"]
 
 
+@pytest.mark.hostile("names and paths")
 def test_two_maps_of_one_image_are_refused_by_name(store):
     store.write("a", np.zeros((2, 2), np.uint8))
     cv2.imwrite(str(store.folder / "a.png"), np.zeros((2, 2), np.uint8))
@@ -82,6 +83,7 @@ def test_a_map_that_is_not_there_is_named(store):
         store.read("b")
 
 
+@pytest.mark.hostile("damaged files")
 @pytest.mark.parametrize("keep", [0, 10, 100, -1])
 def test_a_truncated_map_is_named_with_what_to_do(store, keep):
     store.write("a", np.random.default_rng(0).integers(0, 256, (64, 96), dtype=np.uint8))
@@ -92,6 +94,7 @@ def test_a_truncated_map_is_named_with_what_to_do(store, keep):
         store.read("a")
 
 
+@pytest.mark.hostile("damaged files")
 def test_a_truncated_png_is_named(tmp_path):
     path = tmp_path / "a.png"
     cv2.imwrite(str(path), np.random.default_rng(0).integers(0, 256, (64, 96), dtype=np.uint8))
@@ -101,6 +104,7 @@ def test_a_truncated_png_is_named(tmp_path):
         read_map(path)
 
 
+@pytest.mark.hostile("damaged files")
 @pytest.mark.parametrize(
     ("pixels", "found"),
     [
@@ -115,6 +119,7 @@ def test_a_png_of_another_kind_is_refused(tmp_path, pixels, found):
         ProbabilityStore(tmp_path).read("a")
 
 
+@pytest.mark.hostile("full or read-only disk")
 def test_a_full_disk_leaves_what_was_finished_and_nothing_half_written(store):
     store.write("a", np.full((2, 2), 7, np.uint8))
     # Every write to this device fails as on a full disk.
@@ -127,6 +132,7 @@ def test_a_full_disk_leaves_what_was_finished_and_nothing_half_written(store):
     assert store.read("a").tolist() == [[7, 7], [7, 7]]
 
 
+@pytest.mark.hostile("stale maps")
 def test_the_origin_is_kept_and_another_is_refused_by_key(store):
     store.claim({"data": "d1", "checkpoint": "c1", "tta": "none"})
     store.write("a", np.zeros((2, 2), np.uint8))
@@ -151,6 +157,7 @@ def test_a_store_without_maps_is_claimed_anew(store):
         store.claim({"checkpoint": "c1"})
 
 
+@pytest.mark.hostile("stale maps")
 def test_maps_of_unknown_origin_are_not_added_to(store):
     store.folder.mkdir()
     cv2.imwrite(str(store.folder / "a.png"), np.zeros((2, 2), np.uint8))
@@ -175,6 +182,7 @@ def test_every_stored_value_survives_the_way_to_a_probability_and_back():
     np.testing.assert_array_equal(to_bytes(values.astype(np.float32) / 255), values)
 
 
+@pytest.mark.hostile("full or read-only disk")
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("")
@@ -200,7 +208,7 @@ def map_of_a_car() -> np.ndarray:
     return np.rint(255 / (1 + np.exp(np.hypot(y - 80, x - 120) / 2 - 25 + doubt))).astype(np.uint8)
 
 
-@pytest.mark.hostile("damaged files")
+@pytest.mark.hostile("damaged files", cases=200)
 @pytest.mark.parametrize("suffix", [".b2nd", ".png"])
 def test_200_flipped_bits_in_a_map_are_noticed_one_by_one(store, suffix):
     probability = map_of_a_car()

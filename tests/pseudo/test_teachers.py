@@ -39,6 +39,7 @@ def test_on_another_split_whoever_has_not_seen_the_groups_teaches(tmp_path):
     assert second.lineage.seen == ("a", "b")
 
 
+@pytest.mark.hostile("leaks")
 def test_a_member_that_can_teach_nobody_is_refused(tmp_path):
     halves = member(tmp_path, "halves", [("cd", "ab"), ("ab", "cd")])
     quarters = member(tmp_path, "quarters", [("bcd", "a"), ("acd", "b")])
@@ -46,6 +47,7 @@ def test_a_member_that_can_teach_nobody_is_refused(tmp_path):
         teachers_of_folds([halves, quarters])
 
 
+@pytest.mark.hostile("leaks")
 def test_a_leak_through_a_teachers_teacher_is_refused(tmp_path):
     first = member(tmp_path, "first", [("b", "a"), ("a", "b")])
     # Trained on the masks of b alone, but told of a by its own teachers.
@@ -60,6 +62,7 @@ def test_the_next_round_is_one_more_than_the_latest_teachers(tmp_path):
     assert [teachers.lineage.round for teachers in found] == [3, 3]
 
 
+@pytest.mark.hostile("stale maps")
 def test_members_of_different_data_are_refused(tmp_path):
     halves = [("b", "a"), ("a", "b")]
     with pytest.raises(MaskfoldError, match=r"(?s)different data:.*one/fold1: cars.*two/fold1: people"):

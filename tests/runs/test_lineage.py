@@ -33,11 +33,13 @@ def test_what_leaks_is_what_was_seen_and_is_asked_about():
     assert Lineage("cars", 0, ("a", "b", "d"), ()).leaks_into(["d", "c", "b", "b"]) == ["b", "d"]
 
 
+@pytest.mark.hostile("leaks")
 def test_a_folder_without_a_lineage_is_refused(tmp_path):
     with pytest.raises(MaskfoldError, match=r"seen\.json: missing, so nobody knows what this network was trained on"):
         read_lineage(tmp_path)
 
 
+@pytest.mark.hostile("damaged files")
 @pytest.mark.parametrize(
     "content", [LONG, '{"data": "cars"}', "[]", '{"data": 1, "round": 0, "seen": 3, "held_out": []}']
 )
@@ -53,6 +55,7 @@ def test_a_leak_is_told_by_its_groups():
     assert "\n  a\n  b\n" in text
 
 
+@pytest.mark.hostile("leaks")
 def test_another_grouping_does_not_hide_a_photo_that_was_seen():
     before = pd.DataFrame({"image_id": ["car1_01", "car1_02"], "group": ["car1_01", "car1_02"]})
     now = pd.DataFrame({"image_id": ["car1_02", "car1_03"], "group": ["car1", "car1"]})

@@ -58,6 +58,7 @@ def test_same_run_goes_on(folder):
     assert folder.metrics.exists()
 
 
+@pytest.mark.hostile("wrong input")
 @pytest.mark.parametrize(
     ("config", "identity", "told"),
     [
@@ -126,6 +127,7 @@ def test_a_run_that_does_not_say_what_chose_its_best_epoch_was_judged_by_dice(fo
     assert folder.monitor() == DICE
 
 
+@pytest.mark.hostile("damaged files")
 def test_no_run_and_damaged_files_are_named(folder, tmp_path):
     with pytest.raises(MaskfoldError, match=r"no run here .*Train this fold first"):
         RunFolder(tmp_path / "none").read_config()

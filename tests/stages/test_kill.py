@@ -119,6 +119,7 @@ def kill_often(server: Server, whole: Undisturbed, work: Path, stage: str, kills
     return differences
 
 
+@pytest.mark.hostile("killed")
 @pytest.mark.parametrize("stage", STAGES)
 def test_killed_and_run_again_it_ends_as_if_nothing_had_been(server, undisturbed, tmp_path, stage):
     assert kill_often(server, undisturbed[stage], tmp_path / "work", stage, 1) == 0

@@ -139,6 +139,7 @@ def test_a_second_round_is_made_by_students(trained):
     assert set(pd.read_csv("data/tiny/pseudo/second/ledger.csv")["round"]) == {2}
 
 
+@pytest.mark.hostile("leaks")
 def test_a_student_on_another_split_is_refused(trained):
     make()
     folds(compose("folds", [*DATA, "folds.k=3", "folds.seed=5", "overwrite=true"]))
@@ -154,6 +155,7 @@ def test_a_fold_without_teachers_is_refused(trained):
         student("student", 0, f"pseudo={SET}")
 
 
+@pytest.mark.hostile("stale maps")
 def test_labels_of_other_data_are_refused(trained):
     for fold in (0, 1):
         run = Path(f"experiments/tiny/fold{fold}")
@@ -163,6 +165,7 @@ def test_labels_of_other_data_are_refused(trained):
         student("student", 0, f"pseudo={SET}")
 
 
+@pytest.mark.hostile("damaged files")
 def test_a_changed_ledger_and_a_missing_set_are_refused(trained):
     make()
     with pytest.raises(MaskfoldError, match=r"nowhere: no whole set of pseudo-labels"):
@@ -193,6 +196,7 @@ def write_folds_by_photo() -> None:
     Path("data/tiny/folds.csv").write_text("".join(["image_id,group,fold\n", *rows]))
 
 
+@pytest.mark.hostile("killed")
 def test_a_set_that_is_being_replaced_is_not_taken_for_whole(trained, monkeypatch):
     make()
 

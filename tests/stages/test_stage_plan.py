@@ -66,6 +66,7 @@ def test_members_of_an_ensemble_are_planned_and_maps_that_are_there_are_measured
     assert str(store) in costs["demo_unet"][1].map_from
 
 
+@pytest.mark.hostile("full or read-only disk")
 def test_a_disk_that_cannot_hold_it_is_refused_after_the_table(trained, here, monkeypatch, capsys):
     monkeypatch.setattr(stage, "free_bytes", lambda path: 1000)
     with pytest.raises(MaskfoldError, match=r"The disk has 1000 B free, and what is left to do needs [0-9]+ KiB"):

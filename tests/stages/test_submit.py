@@ -144,6 +144,7 @@ def test_scores_of_other_rows_are_filled_in_as_well(kaggle):
     assert pd.isna(second["cv"])  # its recipe was not scored out of fold
 
 
+@pytest.mark.hostile("killed")
 def test_killed_while_it_waits_it_goes_on_waiting_for_the_same_upload(kaggle):
     answer(kaggle, PENDING)
     command = [sys.executable, "-m", "maskfold.stages.submit", f"submission={SUBMISSION}", "poll=0.05", "wait=300"]
@@ -168,6 +169,7 @@ def test_killed_while_it_waits_it_goes_on_waiting_for_the_same_upload(kaggle):
     assert (row["public"], row["message"]) == (0.99613, environment["MESSAGE"])
 
 
+@pytest.mark.hostile("killed")
 def test_killed_before_the_table_was_written_kaggle_s_own_list_tells(kaggle):
     submit(config())
     before = TABLE.read_bytes()

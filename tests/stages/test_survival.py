@@ -27,6 +27,7 @@ def metrics(*overrides: str) -> pd.DataFrame:
     return pd.read_csv(RUN / "metrics.csv").drop(columns=TIMINGS)
 
 
+@pytest.mark.hostile("full or read-only disk")
 def test_a_disk_that_fills_in_training_leaves_no_half_checkpoint_and_the_run_goes_on(trained):
     undisturbed = metrics()
     begun = EpochLog.on_train_epoch_start
@@ -65,6 +66,7 @@ def test_killed_while_it_removes_the_old_run_the_old_network_does_not_go_on(trai
     assert sorted(path.name for path in RUN.parent.iterdir()) == ["fold0"]
 
 
+@pytest.mark.hostile("killed")
 @pytest.mark.parametrize("damage", [Path.unlink, lambda photo: photo.write_bytes(photo.read_bytes()[:200])])
 def test_a_photo_that_goes_away_in_training_is_named_and_the_run_goes_on_when_it_is_back(trained, damage):
     undisturbed = metrics()
@@ -85,6 +87,7 @@ def test_a_photo_that_goes_away_in_training_is_named_and_the_run_goes_on_when_it
     pd.testing.assert_frame_equal(metrics(), undisturbed, check_exact=True)
 
 
+@pytest.mark.hostile("wrong input")
 @pytest.mark.parametrize(
     ("run", "overrides", "folder"),
     [

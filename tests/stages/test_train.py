@@ -35,6 +35,7 @@ def end(process):
     return process.returncode, said
 
 
+@pytest.mark.hostile("killed")
 def test_a_run_stopped_by_hand_says_how_to_go_on_and_does(server, tmp_path, workplace, caplog):
     # Small checkpoints, and epochs enough that not all of them are over when the signal comes.
     arguments = ["experiment=demo_unet", "scale=smoke", *workplace, "trainer.max_epochs=6", "trainer.accelerator=cpu"]

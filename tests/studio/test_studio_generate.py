@@ -93,6 +93,7 @@ def test_cars_are_about_as_large_as_the_real_ones():
     assert max(coverage) < 0.4
 
 
+@pytest.mark.hostile("killed")
 def test_same_arguments_give_the_same_bytes_whatever_the_jobs_and_interruptions(tmp_path):
     arguments = {"cars": 2, "test_cars": 1, "height": 32, "width": 48, "seed": 5}
     generate(tmp_path / "alone", **arguments, jobs=1)
@@ -166,6 +167,7 @@ def test_one_sees_the_floor_through_open_wheels_only():
         assert (gaps.sum() > 20) == sitting.car.open_wheels
 
 
+@pytest.mark.hostile("wrong input")
 @pytest.mark.parametrize(
     ("key", "value"),
     [("height", 31), ("height", 1281), ("width", 47), ("width", 1919), ("cars", 0), ("test_cars", -1), ("seed", -1)],
@@ -176,12 +178,14 @@ def test_arguments_out_of_range_are_refused_by_name(tmp_path, key, value):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.hostile("wrong input")
 def test_other_arguments_in_the_same_folder_are_refused(tmp_path):
     (tmp_path / "studio.json").write_text(json.dumps({"generator": 1, **SMALL, "planted": True}))
     with pytest.raises(MaskfoldError, match="seed=3, not 4"):
         generate(tmp_path, **{**SMALL, "seed": 4})
 
 
+@pytest.mark.hostile("wrong input")
 def test_a_folder_with_other_files_is_refused(tmp_path):
     (tmp_path / "holiday.jpg").write_bytes(b"")
     with pytest.raises(MaskfoldError, match="no studio set"):

@@ -39,6 +39,7 @@ def test_a_good_submission_is_counted_and_passes(diagnose):
     assert str(report) == "4 images, 1 empty masks\nno errors\nno warnings"
 
 
+@pytest.mark.hostile("wrong input")
 @pytest.mark.parametrize(
     ("at", "row", "message"),
     [
@@ -65,6 +66,7 @@ def test_one_fault_is_one_error_that_names_line_image_and_column(diagnose, at, r
     assert found[0].startswith(message)
 
 
+@pytest.mark.hostile("wrong input")
 def test_missing_images_are_named_with_their_line_in_the_sample(diagnose):
     assert diagnose([GOOD[0], GOOD[3]]).errors == [
         "missing images: column img: 'b.jpg', line 3 of the sample, has no row",
@@ -73,6 +75,7 @@ def test_missing_images_are_named_with_their_line_in_the_sample(diagnose):
     assert diagnose([]).errors[0] == "rows: there is none below the header"
 
 
+@pytest.mark.hostile("wrong input")
 @pytest.mark.parametrize(("order", "line", "image"), [("dabc", 3, "a"), ("bcda", 5, "a"), ("acbd", 4, "b")])
 def test_one_row_out_of_order_is_one_error(diagnose, order, line, image):
     report = diagnose([GOOD["abcd".index(letter)] for letter in order])
@@ -81,6 +84,7 @@ def test_one_row_out_of_order_is_one_error(diagnose, order, line, image):
     assert report.errors[0].startswith(f"order: line {line}, column img: '{image}.jpg' is in line")
 
 
+@pytest.mark.hostile("wrong input")
 def test_another_header_is_an_error(diagnose):
     assert diagnose(GOOD, header="image,rle").errors == ["header: line 1 is 'image,rle', not 'img,rle_mask'"]
 
@@ -121,6 +125,7 @@ def car(height: int = 128, width: int = 192) -> np.ndarray:
     return mask
 
 
+@pytest.mark.hostile("wrong input")
 @pytest.mark.parametrize(("transposed", "message"), [(10, "error"), (3, "warning")])
 def test_transposed_masks_are_an_error_when_most_are_and_else_a_warning(tmp_path, transposed, message):
     masks = [np.roll(car(), shift, axis=1) for shift in range(10)]

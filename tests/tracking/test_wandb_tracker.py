@@ -120,6 +120,7 @@ def test_a_member_in_a_folder_of_members_keeps_its_checkpoint_under_a_plain_name
     assert artifact.name == "studies-linknet34-ema-fold2"
 
 
+@pytest.mark.hostile("wrong input")
 def test_without_a_key_nobody_is_asked_and_the_run_goes_on(begun, row, caplog, monkeypatch):
     monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("asked for a key"))
     monkeypatch.setattr("getpass.getpass", lambda *_: pytest.fail("asked for a key"))
@@ -163,6 +164,7 @@ def service():
             yield int(folder.name)
 
 
+@pytest.mark.hostile("killed")
 def test_its_process_killed_in_the_middle_does_not_stop_the_run(begun, row, caplog):
     with tracked([tracker_of(offline=True)], begun().folder) as trackers:
         trackers.log_epoch(row)
