@@ -40,17 +40,17 @@ def run(folder: Path, seed: int) -> None:
 
 
 def scores(place: Path) -> dict[str, float]:
-    """Return what a demo in a folder has come to."""
+    """Return what a demo in a folder has come to: out of fold, and the submission against the hidden truth."""
     with chdir(place):
         members = {name: pooled(pd.read_csv(MemberFolder(EXPERIMENTS / name).results)) for name in MEMBERS}
         result = EnsembleFolder(SUBMISSIONS / "demo")
         ranking = ranked(pd.read_parquet(result.test.scores), "unconfidence", descending=True)["image_id"].tolist()
         vans = planted_ids(pd.read_csv(f"{ROOT}/planted.csv"), WHITE_VAN, "test")
         return {
-            **{f"{name}, out of fold": row["dice"] for name, row in members.items()},
-            "mean, out of fold": pd.read_parquet(result.oof.scores)["dice"].mean(),
-            "mean, hidden truth": score_submission(SUBMISSION, Path(ROOT, "test_truth"))["dice"].mean(),
-            "white vans among the ten most doubted": 10 * precision_at(ranking, vans, 10),
+            **{f"{name}_dice": row["dice"] for name, row in members.items()},
+            "ensemble_dice": pd.read_parquet(result.oof.scores)["dice"].mean(),
+            "submission_dice": score_submission(SUBMISSION, Path(ROOT, "test_truth"))["dice"].mean(),
+            "white_vans_in_ten": round(10 * precision_at(ranking, vans, 10)),
         }
 
 
@@ -60,10 +60,20 @@ def main() -> None:
     with ThreadPoolExecutor(AT_A_TIME) as pool:
         for seed, _ in zip(SEEDS, pool.map(lambda seed: run(folder, seed), SEEDS), strict=True):
             print(f"seed {seed}: done", flush=True)
+    write(folder)
+
+
+def write(folder: Path) -> None:
+    """Write the tables of what has been run."""
     seeds = pd.DataFrame([{"seed": seed} | scores(folder / f"seed{seed}") for seed in SEEDS])
-    spread = seeds.drop(columns="seed").agg(["mean", "min", "max"]).T.rename_axis("score").reset_index()
-    publish("demo_seeds", seeds)
-    publish("demo", spread, seeds=len(SEEDS))
+    dice = seeds.filter(regex="_dice$").rename(columns=lambda name: name.removesuffix("_dice"))
+    spread = dice.agg(["mean", "min", "max"]).T.set_axis(["mean_dice", "lowest_dice", "highest_dice"], axis=1)
+    publish("demo_seeds", seeds.map(_written))
+    publish("demo", spread.rename_axis("of").reset_index().map(_written), seeds=len(SEEDS))
+
+
+def _written(value: float | int | str) -> str:
+    return f"{value:.5f}" if isinstance(value, float) else str(value)
 
 
 if __name__ == "__main__":
