@@ -82,6 +82,14 @@ def test_everything_is_made_once_and_what_is_lost_is_made_again(trained, ran, ca
     campaign(compose("campaign", OVERRIDES))
     assert ran == ["demo_unet.fold1.test"]  # the same maps, the same merge
 
+    ran.clear()
+    photo = Path("photos/test/000000000006_01.jpg")
+    photo.write_bytes(Path("photos/test/000000000007_01.jpg").read_bytes())
+    for path in Path("experiments").glob(f"demo_unet*/fold?/predictions/test/{photo.stem}.b2nd"):
+        path.unlink()
+    campaign(compose("campaign", OVERRIDES))
+    assert {*ran} == {*(f"{fold}.test" for fold in folds), "ensemble.test"}  # other maps of the same weights
+
 
 @pytest.mark.hostile("stale maps")
 def test_a_clock_that_was_ahead_skips_no_evaluation(trained, ran):

@@ -269,9 +269,28 @@ def test_a_label_that_is_not_the_one_that_was_written_is_refused(trained):
     first.write_bytes(second.read_bytes())
     second.unlink()
 
-    with pytest.raises(MaskfoldError, match=rf"2 labels are damaged.*\n  {first}\n  {second}\n.*overwrite=true"):
+    with pytest.raises(
+        MaskfoldError, match=rf"2 photos or labels are damaged.*\n  {first}\n  {second}\n.*overwrite=true"
+    ):
         student("student", 0, f"pseudo={SET}")
     LabelSet(SET).for_fold(1, data="tiny", held_out=[])
+
+
+@pytest.mark.hostile("replaced files")
+def test_a_photo_that_was_replaced_since_it_was_labelled_is_neither_learned_nor_called_finished(trained):
+    make("quantile=1.0")
+    photo, other = Path("photos/test/000000000007_01.jpg"), Path("photos/test/000000000008_01.jpg")
+    LabelSet(SET).for_fold(1, data="tiny", held_out=[])  # what was seen is remembered, and asked for again
+    photo.write_bytes(other.read_bytes())
+
+    with pytest.raises(MaskfoldError, match=rf"1 photos or labels are damaged.*\n  {photo}\n"):
+        LabelSet(SET).for_fold(1, data="tiny", held_out=[])
+    for fold in (0, 1):
+        run = Path(f"experiments/tiny/fold{fold}/predictions/test")
+        (run / "000000000007_01.b2nd").unlink()
+        predict(compose("predict", ["name=tiny", f"fold={fold}", "split=test", "trainer.accelerator=cpu"]))
+    with pytest.raises(MaskfoldError, match="holds pseudo-labels of other members, photos or choices"):
+        make("quantile=1.0")
 
 
 @pytest.mark.hostile("stale maps")

@@ -15,6 +15,7 @@ from maskfold.ensembling.evaluation import scored_from
 from maskfold.ensembling.fusion import leaves_of_passes
 from maskfold.ensembling.manifest import content_of, ingredients
 from maskfold.ensembling.recipe import Recipe
+from maskfold.prediction.splits import photos_of
 from maskfold.prediction.store import PNG, SUFFIX, ProbabilityStore
 from maskfold.runs.contents import contents_fingerprint
 from maskfold.runs.ensemble_folder import EnsembleFolder, ResultFolder
@@ -104,7 +105,8 @@ def ensemble_jobs(
     possible = {"oof": all(member.complete for member in members), "test": all(member.test for member in members)}
     for split in (split for split, is_possible in possible.items() if is_possible):
         needs = tuple(f"{member.name}.{fold_name(fold)}.{split}" for member in members for fold in member.folds)
-        merged = _Merged(folder.result(split), split, recipe, written)
+        contents = contents_fingerprint(photos_of(members[0].table, split))
+        merged = _Merged(folder.result(split), split, recipe, written, contents)
         command = ("ensemble", *overrides, f"split={split}")
         yield Job(f"ensemble.{split}", command, "ensemble", SCORE, f"merge {split}", needs, merged)
 
@@ -154,18 +156,24 @@ class _Scored:
 
 @dataclass(frozen=True)
 class _Merged:
-    """Whether an ensemble's submission is of the maps that are there."""
+    """Whether an ensemble's submission is of the maps and the photos that are there."""
 
     result: ResultFolder
     split: str
     recipe: Recipe
     written: dict[str, Any]
+    contents: str
 
     def __call__(self) -> bool:
         path = self.result.manifest
         if not path.exists():
             return False
         usual, repair = leaves_of_passes(self.recipe, split=self.split, experiments=EXPERIMENTS)
-        now = {"ensemble": self.written, "members": ingredients(usual), "repair_members": ingredients(repair)}
+        now = {
+            "ensemble": self.written,
+            "contents": self.contents,
+            "members": ingredients(usual),
+            "repair_members": ingredients(repair),
+        }
         manifest = files.read_json(path)
         return all(manifest.get(key) == value for key, value in now.items())

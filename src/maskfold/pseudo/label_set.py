@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from maskfold import files
+from maskfold.data.checks import verdicts
 from maskfold.data.loading import content_hash
 from maskfold.errors import MaskfoldError, listing
 from maskfold.runs.layout import fold_name
@@ -30,6 +31,7 @@ class LabelSet:
         self.manifest = path / "manifest.json"
         self.sheet = path / "labels.jpg"
         self.parts = path / "parts"
+        self.checked = path / "checked.parquet"
 
     def begin(self, key: str, *, state: str) -> Path | None:
         """Make the folder this set's; return a folder for half-finished work, or None if the set is whole.
@@ -121,19 +123,22 @@ class LabelSet:
         rows = ledger[ledger["fold"] == fold]
         if "image_hash" not in rows:  # a set of an older version
             rows = rows.assign(image_hash=rows["image"].map(content_hash))
+        self._refuse_changed_files(rows)
         rows = rows[~shows_any_of(rows, held_out)]
         rows = rows.assign(mask=[str(self.path / mask) for mask in rows["mask"]], soft=manifest["soft"])
-        self._refuse_changed_masks(rows)
         return rows, lineage
 
-    def _refuse_changed_masks(self, rows: pd.DataFrame) -> None:
-        """Refuse labels that are not those that were written; those of an older version are taken as they are."""
-        if "mask_hash" not in rows:
-            return
-        changed = [row.mask for row in rows.itertuples() if not _is_still(Path(row.mask), row.mask_hash)]
+    def _refuse_changed_files(self, rows: pd.DataFrame) -> None:
+        """Refuse photos and labels that are not those of then; labels of an older version are taken as they are."""
+        photos = rows[["image"]].set_axis(["path"], axis=1).assign(kind="header")
+        known = verdicts(photos, cache=self.checked).set_index("path")["hash"]  # read again only where it has changed
+        changed = [row.image for row in rows.itertuples() if known[row.image] != row.image_hash]
+        if "mask_hash" in rows:
+            masks = ((self.path / row.mask, row.mask_hash) for row in rows.itertuples())
+            changed += [str(path) for path, content in masks if not _is_still(path, content)]
         if changed:
             raise MaskfoldError(
-                f"{self.path}: {len(changed)} labels are damaged, or were replaced, since the set was made:\n"
+                f"{self.path}: {len(changed)} photos or labels are damaged, or were replaced, since the set was made:\n"
                 f"{listing(changed)}\nMake the set again with overwrite=true."
             )
 

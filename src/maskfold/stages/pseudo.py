@@ -25,6 +25,7 @@ from maskfold.pseudo.label_set import LabelSet
 from maskfold.pseudo.labelling import Labeller, draw_sheet, write_labels
 from maskfold.pseudo.selection import confident
 from maskfold.pseudo.teachers import Teachers, teachers_of_folds
+from maskfold.runs.contents import contents_fingerprint
 from maskfold.runs.layout import fold_name
 from maskfold.runs.lineage import shows_any_of
 
@@ -50,6 +51,7 @@ def pseudo(config: DictConfig) -> LabelSet:
         "ensemble": resolved(config.ensemble),
         "labelled": folds[0].lineage.data,
         "unlabelled": fingerprint(photos),
+        "contents": contents_fingerprint(photos),
         "members": ingredients(members),
         **choices,
     }
