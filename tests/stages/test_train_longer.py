@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 import torch
 
+from maskfold.campaign.members import find_members
 from maskfold.config import compose
 from maskfold.engine.checkpoints import load_checkpoint
 from maskfold.errors import MaskfoldError
@@ -83,6 +84,19 @@ def test_a_run_begins_with_the_weights_of_another_and_remembers_what_that_has_se
     assert set(read_lineage(first.path).seen) <= set(read_lineage(tuned.path).seen)
     assert len(json.loads(tuned.run.read_text())["identity"]["start"]) == 64
     assert tuned.read_config()["start_from"] == str(first.path.parent)
+
+
+def test_a_campaign_takes_a_finished_run_that_began_with_another_for_what_it_is(run, first):
+    tuned = run("tuned", "trainer.max_epochs=1", f"start_from={first.path.parent}")
+    (member,) = find_members([[{"experiment": "tuned", "folds": [0]}]], [])
+
+    member.refuse_other_runs()
+
+    replaced = load_checkpoint(first.best)
+    torch.save(replaced | {"epoch": 7}, first.best)
+    with pytest.raises(MaskfoldError, match=r"tuned/fold0 was trained with another configuration:\n  start: "):
+        member.refuse_other_runs()
+    assert tuned.finished.exists()
 
 
 @pytest.mark.hostile("leaks")

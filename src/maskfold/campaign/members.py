@@ -22,6 +22,7 @@ from maskfold.runs.contents import hashes_of
 from maskfold.runs.layout import MemberFolder
 from maskfold.runs.lineage import keep_lineage, refuse_replaced
 from maskfold.runs.run_folder import RunFolder
+from maskfold.runs.start import find_start
 from maskfold.trust import KINDS
 
 
@@ -72,7 +73,8 @@ class Member:
         source = build(self.config["data"])
         split, pseudo = split_path(source, self.config["split_file"]), self.config["pseudo"]
         for fold, run in self._finished().items():
-            rows = rows_of_fold(self.table, source.name, split, fold=fold, pseudo=pseudo)
+            start = find_start(self.config["start_from"], fold=fold)
+            rows = rows_of_fold(self.table, source.name, split, fold=fold, pseudo=pseudo).begun_with(start)
             refuse_replaced(run, rows.lineage)
             run.refuse_other(self.config | {"fold": fold}, rows.identity)
             keep_lineage(run, rows.lineage)

@@ -12,6 +12,7 @@ from maskfold.data.table import fingerprint
 from maskfold.files import sha256
 from maskfold.pseudo.label_set import LabelSet
 from maskfold.runs.lineage import Lineage, lineage_of_split, sights
+from maskfold.runs.start import Start
 
 log = logging.getLogger(__name__)
 
@@ -24,13 +25,24 @@ class FoldRows:
         training: To learn from; with pseudo-labels also `weight` and `soft`.
         validation: To measure.
         lineage: What the network will have seen.
-        identity: Fingerprints of data and folds, and of the pseudo-labels: what makes a run another run.
+        identity: Fingerprints of data and folds, of the pseudo-labels and of the start: what makes a run another run.
     """
 
     training: pd.DataFrame
     validation: pd.DataFrame
     lineage: Lineage
     identity: dict[str, str]
+
+    def begun_with(self, start: Start | None) -> "FoldRows":
+        """Return the same rows as those of a run that begins with the weights of another; of None as they are.
+
+        Raises:
+            MaskfoldError: If the start has seen what the fold is validated on.
+        """
+        if start is None:
+            return self
+        identity = self.identity | {"start": sha256(start.checkpoint)}
+        return replace(self, lineage=start.handed_on(self.lineage), identity=identity)
 
 
 def read_fold(source: Source, *, split_file: str | None, fold: int, pseudo: str | None) -> FoldRows:

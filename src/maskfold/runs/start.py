@@ -48,8 +48,8 @@ class Start:
         return contents if contents and self.lineage.data != own.data else seen
 
 
-def find_start(start_from: str, *, fold: int) -> Start:
-    """Return what `start_from` names.
+def find_start(start_from: str | None, *, fold: int) -> Start | None:
+    """Return what `start_from` names; None if it names nothing.
 
     Args:
         start_from: A run folder, whose best checkpoint is meant; a member's folder, whose run of `fold` is; or a
@@ -59,6 +59,8 @@ def find_start(start_from: str, *, fold: int) -> Start:
     Raises:
         MaskfoldError: If there is none, its run is not finished, or nobody knows what it has seen.
     """
+    if not start_from:
+        return None
     path = Path(start_from)
     if path.is_file():
         return Start(path, read_lineage(path.parent.parent))

@@ -1,7 +1,6 @@
 """Train one fold of one member: `maskfold train experiment=linknet34 fold=0`."""
 
 import logging
-from dataclasses import replace
 from functools import partial
 from statistics import mean
 
@@ -18,7 +17,7 @@ from maskfold.engine.schedules import Schedule
 from maskfold.engine.task import Task
 from maskfold.entry import entry_point
 from maskfold.every_fold import folds_of_split, for_each_fold
-from maskfold.files import locked, sha256
+from maskfold.files import locked
 from maskfold.prediction.members import PRETRAINED
 from maskfold.pseudo.rows import FoldRows, read_fold
 from maskfold.runs.layout import MemberFolder
@@ -35,10 +34,8 @@ def train(config: DictConfig) -> dict[str, float]:
     """Train a fold into its run folder; return the metrics of its best epoch."""
     parts: TaskParts = build(config.task)
     rows = read_fold(build(config.data), split_file=config.split_file, fold=config.fold, pseudo=config.pseudo)
-    start = find_start(config.start_from, fold=config.fold) if config.start_from else None
-    if start is not None:
-        identity = rows.identity | {"start": sha256(start.checkpoint)}
-        rows = replace(rows, lineage=start.handed_on(rows.lineage), identity=identity)
+    start = find_start(config.start_from, fold=config.fold)
+    rows = rows.begun_with(start)
     folder = MemberFolder(EXPERIMENTS / config.name).run(config.fold)
     if rank_zero_only.rank != 0:  # one of several processes of one run, whose first one keeps the folder
         return _fit(config, parts, rows, folder, start)
