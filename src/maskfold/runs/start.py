@@ -5,7 +5,7 @@ from pathlib import Path
 
 from maskfold.errors import MaskfoldError, listing
 from maskfold.runs.layout import MemberFolder
-from maskfold.runs.lineage import CONTENT, Lineage, read_lineage
+from maskfold.runs.lineage import Lineage, read_lineage
 from maskfold.runs.run_folder import RunFolder
 
 
@@ -24,28 +24,27 @@ class Start:
     def handed_on(self, own: Lineage) -> Lineage:
         """Return the lineage of a run that begins with this one's weights.
 
+        Ids and groups count whatever the data is called, as wherever a lineage is asked: the same photos may have been
+        written anew, with other contents, under another name of the data.
+
         Args:
             own: What the run itself will see.
 
         Raises:
             MaskfoldError: If the checkpoint's network has seen what the run is validated on.
         """
-        seen = self._seen_by(own)
+        seen = {*self.lineage.seen}
         leaking = sorted(seen & {*own.held_out})
         if leaking:
             raise MaskfoldError(
                 f"start_from: the network of {self.checkpoint} has learned from {len(leaking)} photos and groups that "
                 f"this fold is validated on:\n{listing(leaking, 5)}\n"
                 "Every score out of fold would be of photos that it knows. Begin each fold with the run of the same "
-                "fold and split (start_from=experiments/<member> takes that), or with a run on other photos."
+                "fold and split (start_from=experiments/<member> takes that), or with a run on other photos. Photos "
+                "that are others and only have the same ids or groups count as the same: rename the files, or choose "
+                "other groups, before the split is written."
             )
         return replace(own, round=max(own.round, self.lineage.round), seen=tuple(sorted({*own.seen, *seen})))
-
-    def _seen_by(self, own: Lineage) -> set[str]:
-        """Return what was seen; of data of another name the contents where they are known, for ids mean little."""
-        seen = {*self.lineage.seen}
-        contents = {sight for sight in seen if sight.startswith(CONTENT)}
-        return contents if contents and self.lineage.data != own.data else seen
 
 
 def find_start(start_from: str | None, *, fold: int) -> Start | None:
