@@ -85,7 +85,7 @@ def test_what_changes_no_result_may_differ(folder):
     config["tracker"] = {"wandb": {"project": "maskfold"}}
     folder.checkpoints.mkdir()
     folder.begin(config, identity=IDENTITY)
-    assert folder.read_config() == CONFIG
+    assert folder.read_config() == config
     assert set(FREE_KEYS) == {
         "overwrite",
         "keep_last",
@@ -95,6 +95,31 @@ def test_what_changes_no_result_may_differ(folder):
         "trainer.accelerator",
         "data.max_pixels",
     }
+
+
+def test_a_finished_run_takes_over_how_its_data_is_read_and_stays_as_it_was_trained(folder):
+    folder.checkpoints.mkdir()
+    folder.finish({"epoch": 0, "val/dice": 0.9}, monitor=DICE)
+    config = changed(data__max_pixels=200, data__root="https://me:word@photos.org", trainer__accelerator="cpu")
+    with pytest.raises(MaskfoldError, match=r"data\.root: absent before"):
+        folder.begin(config, identity=IDENTITY)
+    folder.begin(changed(data__max_pixels=200, trainer__accelerator="cpu"), identity=IDENTITY)
+    assert folder.read_config() == changed(data__max_pixels=200)
+
+
+def test_what_is_as_it_was_is_not_written_again(folder):
+    folder.checkpoints.mkdir()
+    written = folder.config.stat().st_ino
+    folder.begin(CONFIG, identity=IDENTITY)
+    assert folder.config.stat().st_ino == written
+
+
+@pytest.mark.hostile("secrets")
+def test_no_credential_is_written_where_a_free_key_is_taken_over(folder):
+    folder.checkpoints.mkdir()
+    folder.begin(changed(tracker={"mlflow": {"uri": "https://me:word@tracker.org"}}), identity=IDENTITY)
+    assert "tracker.org" in folder.config.read_text()
+    assert "word" not in folder.config.read_text()
 
 
 @pytest.mark.hostile("killed")

@@ -89,9 +89,21 @@ class RunFolder:
                         "folder of its own with name=..., or begin anew with overwrite=true."
                     )
             self.refuse_other(config, identity)
+            self._take_over(config)
             return
-        files.write_text(self.config, yaml.safe_dump(censored_tree(config), sort_keys=False))
+        self._write_config(config)
         files.write_json(self.run, {"identity": identity, **environment(), "seed": config["seed"]})
+
+    def _take_over(self, config: dict[str, Any]) -> None:
+        """Write down the free keys as they are now; of a finished run those of its data, which are read on."""
+        before, now = self.read_config(), censored_tree(as_of_today(config))
+        if self.finished.exists():
+            now = before | {"data": now["data"]}
+        if now != before:
+            self._write_config(now)
+
+    def _write_config(self, config: dict[str, Any]) -> None:
+        files.write_text(self.config, yaml.safe_dump(censored_tree(config), sort_keys=False))
 
     def refuse_other(self, config: dict[str, Any], identity: dict[str, str] | None = None) -> None:
         """Refuse to take what was trained here for a run of another configuration, or of another identity if given.
@@ -110,12 +122,12 @@ class RunFolder:
     def differing(self, config: dict[str, Any], identity: dict[str, str] | None = None) -> dict[str, tuple[Any, Any]]:
         """Return the keys in which a configuration, and an identity if given, differs from this run's: before, now."""
         identity_before = files.read_json(self.run)["identity"]
-        before = dict(flatten(self.read_config())) | identity_before
-        now = dict(flatten(censored_tree(as_of_today(config)))) | (identity_before if identity is None else identity)
+        before = binding(self.read_config()) | identity_before
+        now = binding(censored_tree(as_of_today(config))) | (identity_before if identity is None else identity)
         return {
             key: (before.get(key, "absent"), now.get(key, "absent"))
             for key in sorted(before.keys() | now.keys())
-            if before.get(key) != now.get(key) and not key.startswith(FREE_KEYS)
+            if before.get(key) != now.get(key)
         }
 
     def lengthen(self, config: dict[str, Any], *, identity: dict[str, str], epochs: int | None) -> bool:
@@ -148,7 +160,7 @@ class RunFolder:
                 f"start_from={self.path}), or train all {epochs} epochs anew (overwrite=true)."
             )
         self.finished.unlink(missing_ok=True)  # first: without it nothing here is taken for finished
-        files.write_text(self.config, yaml.safe_dump(censored_tree(config), sort_keys=False))
+        self._write_config(config)
         return True
 
     def read_config(self) -> dict[str, Any]:
@@ -240,6 +252,11 @@ def run_of(store: Path) -> RunFolder:
     A folder of maps from other code has a run folder by this name only, in which nothing was ever begun.
     """
     return RunFolder(store.parent.parent)
+
+
+def binding(config: dict[str, Any]) -> dict[str, Any]:
+    """Return the dotted keys of a configuration, or of some of its parts, that make a run another run: no free ones."""
+    return {key: value for key, value in flatten(config) if not key.startswith(FREE_KEYS)}
 
 
 def flatten(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
