@@ -36,8 +36,19 @@ def test_the_last_state_is_dropped_when_a_run_is_finished_unless_it_is_to_be_kep
     assert not run("dropped", "trainer.max_epochs=1").last.exists()
     kept = run("kept", "trainer.max_epochs=1", "keep_last=true")
     assert kept.last.exists()
-    run("kept", "trainer.max_epochs=1")  # finished: nothing is done, and nothing is taken away
+    for _ in range(2):
+        run("kept", "trainer.max_epochs=1")  # finished: nothing is done, and nothing is taken away
     assert kept.last.exists()
+
+
+@pytest.mark.hostile("killed")
+def test_the_last_state_that_a_killed_run_left_is_dropped_by_the_next_start(run):
+    dropped = run("dropped", "trainer.max_epochs=1")
+    dropped.last.write_text("finished, and killed before this was dropped")
+    run("dropped", "trainer.max_epochs=1", "keep_last=true")
+    assert dropped.last.exists()
+    run("dropped", "trainer.max_epochs=1")
+    assert not dropped.last.exists()
 
 
 def test_two_epochs_and_one_more_are_what_three_would_have_been(run):

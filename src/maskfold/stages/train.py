@@ -47,6 +47,8 @@ def train(config: DictConfig) -> dict[str, float]:
         keep_lineage(folder, rows.lineage)
         if folder.finished.exists():
             log.info("%s is finished; overwrite=true trains it again.", folder.path)
+            if not (config.keep_last or folder.read_config().get("keep_last", True)):
+                folder.last.unlink(missing_ok=True)  # killed between the two writes of its end
             best = folder.summary()
             _tell(folder, best)
             return best
