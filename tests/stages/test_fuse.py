@@ -159,6 +159,12 @@ def test_members_of_other_data_are_refused_unless_the_photos_are_named(trained):
     assert fuse_tiny("data=carvana", "data.name=tiny", "data.root=photos").paths()
 
 
+def test_members_from_before_the_limit_of_pixels_are_of_the_same_data(trained):
+    data = yaml.safe_load(Path("experiments/tiny/fold1/config.yaml").read_text())["data"]
+    change_run(1, data={key: value for key, value in data.items() if key != "max_pixels"})
+    assert fuse_tiny().paths()
+
+
 def test_a_store_of_other_networks_is_neither_added_to_nor_submitted(trained):
     fuse_tiny()
     checkpoint = torch.load(CHECKPOINT, weights_only=True)

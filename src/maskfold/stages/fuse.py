@@ -24,6 +24,7 @@ from maskfold.prediction.predictor import predict_together
 from maskfold.prediction.splits import photos_of
 from maskfold.prediction.store import ProbabilityStore
 from maskfold.runs.ensemble_folder import EnsembleFolder
+from maskfold.runs.run_folder import binding
 
 log = logging.getLogger(__name__)
 
@@ -54,8 +55,9 @@ def fuse(config: DictConfig) -> ProbabilityStore:
 def _common_data(members: list[Leaf]) -> dict[str, Any]:
     """Return the data that all members were trained on."""
     data = data_of(members)
+    same = binding({"data": data})
     for run, _ in networks(members):
-        if run.read_config()["data"] != data:
+        if binding({"data": run.read_config()["data"]}) != same:
             raise MaskfoldError(
                 f"{run.path} was trained on other data than {members[0].name}: name the photos to predict with data=..."
             )
