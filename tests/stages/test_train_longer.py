@@ -110,6 +110,16 @@ def test_a_campaign_takes_a_finished_run_that_began_with_another_for_what_it_is(
     assert tuned.finished.exists()
 
 
+def test_a_campaign_hands_a_new_limit_of_pixels_on_to_a_finished_run(run, workplace):
+    finished = run("demo_unet", "trainer.max_epochs=1")
+    overrides = [*SMALL[1:], *workplace, "trainer.max_epochs=1", "data.max_pixels=5000"]
+    (member,) = find_members([[{"experiment": "demo_unet", "folds": [0]}]], overrides)
+
+    member.refuse_other_runs()
+
+    assert finished.part("data")["max_pixels"] == 5000
+
+
 @pytest.mark.hostile("leaks")
 @pytest.mark.parametrize("of", ["fold0", "fold0/checkpoints/best.ckpt"])
 def test_a_start_that_has_seen_the_validation_photos_is_refused(run, first, of):

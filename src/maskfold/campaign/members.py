@@ -67,6 +67,8 @@ class Member:
     def refuse_other_runs(self) -> None:
         """Refuse finished runs that were trained with another configuration, split, photos or masks than now.
 
+        What they may differ in holds for the stages behind training as it is now.
+
         Raises:
             MaskfoldError: If there is one; the message names the keys that differ, or the files that were replaced.
         """
@@ -76,7 +78,9 @@ class Member:
             start = find_start(self.config["start_from"], fold=fold)
             rows = rows_of_fold(self.table, source.name, split, fold=fold, pseudo=pseudo).begun_with(start)
             refuse_replaced(run, rows.lineage)
-            run.refuse_other(self.config | {"fold": fold}, rows.identity)
+            config = self.config | {"fold": fold}
+            run.refuse_other(config, rows.identity)
+            run.take_over(config)
             keep_lineage(run, rows.lineage)
 
     def _finished(self) -> dict[int, RunFolder]:

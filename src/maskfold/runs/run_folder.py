@@ -89,13 +89,17 @@ class RunFolder:
                         "folder of its own with name=..., or begin anew with overwrite=true."
                     )
             self.refuse_other(config, identity)
-            self._take_over(config)
+            self.take_over(config)
             return
         self._write_config(config)
         files.write_json(self.run, {"identity": identity, **environment(), "seed": config["seed"]})
 
-    def _take_over(self, config: dict[str, Any]) -> None:
-        """Write down the free keys as they are now; of a finished run those of its data, which are read on."""
+    def take_over(self, config: dict[str, Any]) -> None:
+        """Write down the free keys as they are now; of a finished run those of its data, which are read on.
+
+        Args:
+            config: One that `refuse_other` has nothing against.
+        """
         before, now = self.read_config(), censored_tree(as_of_today(config))
         if self.finished.exists():
             now = before | {"data": now["data"]}
