@@ -18,6 +18,17 @@ from maskfold.places import CONF
 
 TRUST = "MASKFOLD_TRUST"  # environment: classes that files may have built besides, with commas between them
 
+# Arguments of a network that would fetch or open other weights, which a checkpoint's own replace.
+PRETRAINED = (
+    "weights",
+    "encoder_weights",
+    "weights_backbone",
+    "pretrained",
+    "pretrained_cfg",
+    "pretrained_cfg_overlay",
+    "checkpoint_path",
+)
+
 _TARGET = "_target_"
 _INTERPOLATION = "${"  # which OmegaConf would replace, by a node with a `_target_` if it is told to
 
@@ -80,6 +91,13 @@ def vetted(node: Any, kind: str, origin: Path) -> Any:
     for target in _targets(node):
         _vet(target, kind, origin)
     return node
+
+
+def without_pretrained(tree: Any) -> Any:
+    """Return how a network is built, without the `PRETRAINED` arguments of it and of the networks inside it."""
+    if isinstance(tree, dict):
+        return {key: None if key in PRETRAINED else without_pretrained(part) for key, part in tree.items()}
+    return [without_pretrained(part) for part in tree] if isinstance(tree, list | tuple) else tree
 
 
 def name_parts(config: dict[str, Any]) -> None:
