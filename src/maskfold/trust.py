@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from maskfold.credentials import HIDDEN, hidden_keys
 from maskfold.errors import MaskfoldError
 from maskfold.places import CONF
 
@@ -81,10 +82,17 @@ def vetted(node: Any, kind: str, origin: Path) -> Any:
         origin: The file.
 
     Raises:
-        MaskfoldError: If it names anything else; the message says how to name it oneself.
+        MaskfoldError: If it names anything else; the message says how to name it oneself. Or if a password or token
+            of it was hidden when it was written down.
     """
     if node is not None and (not isinstance(node, dict) or _TARGET not in node):
         raise MaskfoldError(f"{origin}: does not say what its {kind} is ({_TARGET} is missing). Take a whole copy.")
+    for key in hidden_keys(node, kind):
+        raise MaskfoldError(
+            f"{origin}: {key} has {HIDDEN} in it: passwords and tokens are not kept, so its {kind} cannot be built from "
+            f"here. Give the {kind} on the command line ({kind}=...) where the command takes it, or have its class read "
+            "the value from a variable of the environment."
+        )
     for text in _texts(node):
         if _INTERPOLATION in text:
             raise MaskfoldError(f"{origin}: {kind} has {text!r} in it, where only plain values are taken from a file.")
