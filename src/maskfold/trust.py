@@ -89,9 +89,9 @@ def vetted(node: Any, kind: str, origin: Path) -> Any:
         raise MaskfoldError(f"{origin}: does not say what its {kind} is ({_TARGET} is missing). Take a whole copy.")
     for key in hidden_keys(node, kind):
         raise MaskfoldError(
-            f"{origin}: {key} has {HIDDEN} in it: passwords and tokens are not kept, so its {kind} cannot be built from "
-            f"here. Give the {kind} on the command line ({kind}=...) where the command takes it, or have its class read "
-            "the value from a variable of the environment."
+            f"{origin}: {key} has {HIDDEN} in it: passwords and tokens are not kept, so its {kind} cannot be built "
+            f"from here. Give the {kind} on the command line ({kind}=...) where the command takes it, or have its "
+            "class read the value from a variable of the environment."
         )
     for text in _texts(node):
         if _INTERPOLATION in text:
