@@ -47,6 +47,11 @@ def test_the_values_of_secret_variables_are_not_shown(monkeypatch):
     assert censored("key 0123456789abcdef of studio") == "key *** of studio"
 
 
+def test_where_a_secret_lies_is_no_secret(monkeypatch, tmp_path):
+    monkeypatch.setenv("PHOTOS_SECRET_DIR", str(tmp_path))
+    assert censored(f"{tmp_path}/a.jpg") == f"{tmp_path}/a.jpg"
+
+
 @pytest.mark.hostile("secrets")
 def test_a_tree_is_censored_by_its_texts_and_its_keys():
     tree = {"a": [{"password": "x", "api_token": "y", "n": 3}, "http://u:p@h"], "empty_token": "-1", "secret": None}

@@ -14,6 +14,7 @@ from maskfold.errors import MaskfoldError
     [
         (KeyboardInterrupt(), "\nStopped. Run the same command again to go on from what is finished."),
         (MaskfoldError("a.jpg: truncated. Replace it."), "\na.jpg: truncated. Replace it."),
+        (MaskfoldError("http://anna:geheim@host: no answer."), "\nhttp://***@host: no answer."),
     ],
 )
 def test_it_ends_with_a_sentence(monkeypatch, error, said):

@@ -44,6 +44,14 @@ def censored_tree(tree: Any) -> Any:
     return censored(tree) if isinstance(tree, str) else tree
 
 
+def hidden_keys(tree: Any, prefix: str = "") -> list[str]:
+    """Return the dotted keys of the texts in which `censored_tree` has hidden something."""
+    if isinstance(tree, dict | list):
+        parts = tree.items() if isinstance(tree, dict) else enumerate(tree)
+        return [found for key, part in parts for found in hidden_keys(part, f"{prefix}.{key}" if prefix else f"{key}")]
+    return [prefix] if isinstance(tree, str) and HIDDEN in tree else []
+
+
 class CensoringFormatter(logging.Formatter):
     """Writes messages, and the errors that come with them, without credentials."""
 
@@ -57,6 +65,6 @@ def _is_secret(key: object, value: object) -> bool:
 
 
 def _secrets_of_environment() -> list[str]:
-    """Return the values of secret variables, the longest first: one may hold another."""
+    """Return the values of secret variables, the longest first: one may hold another. Where a secret lies is none."""
     values = {value for name, value in os.environ.items() if _VARIABLE.search(name) and len(value) >= _LEAST}
-    return sorted(values, key=len, reverse=True)
+    return sorted((value for value in values if not os.path.exists(value)), key=len, reverse=True)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from maskfold.config import SUBMISSIONS, compose
+from maskfold.credentials import censored
 from maskfold.entry import quiet_console
 from maskfold.errors import MaskfoldError
 from maskfold.runs.ensemble_folder import EnsembleFolder
@@ -71,7 +72,7 @@ def main() -> None:
     try:
         demo(*sys.argv[1:])
     except MaskfoldError as error:
-        sys.exit(f"\n{error}")
+        sys.exit(censored(f"\n{error}"))
     except KeyboardInterrupt:
         sys.exit("\nStopped. Run the same command again to go on from what is finished.")
 

@@ -13,10 +13,22 @@ from typing import Any
 
 import yaml
 
+from maskfold.credentials import HIDDEN, hidden_keys
 from maskfold.errors import MaskfoldError
 from maskfold.places import CONF
 
 TRUST = "MASKFOLD_TRUST"  # environment: classes that files may have built besides, with commas between them
+
+# Arguments of a network that would fetch or open other weights, which a checkpoint's own replace.
+PRETRAINED = (
+    "weights",
+    "encoder_weights",
+    "weights_backbone",
+    "pretrained",
+    "pretrained_cfg",
+    "pretrained_cfg_overlay",
+    "checkpoint_path",
+)
 
 _TARGET = "_target_"
 _INTERPOLATION = "${"  # which OmegaConf would replace, by a node with a `_target_` if it is told to
@@ -70,16 +82,30 @@ def vetted(node: Any, kind: str, origin: Path) -> Any:
         origin: The file.
 
     Raises:
-        MaskfoldError: If it names anything else; the message says how to name it oneself.
+        MaskfoldError: If it names anything else; the message says how to name it oneself. Or if a password or token
+            of it was hidden when it was written down.
     """
     if node is not None and (not isinstance(node, dict) or _TARGET not in node):
         raise MaskfoldError(f"{origin}: does not say what its {kind} is ({_TARGET} is missing). Take a whole copy.")
+    for key in hidden_keys(node, kind):
+        raise MaskfoldError(
+            f"{origin}: {key} has {HIDDEN} in it: passwords and tokens are not kept, so its {kind} cannot be built "
+            f"from here. Give the {kind} on the command line ({kind}=...) where the command takes it, or have its "
+            "class read the value from a variable of the environment."
+        )
     for text in _texts(node):
         if _INTERPOLATION in text:
             raise MaskfoldError(f"{origin}: {kind} has {text!r} in it, where only plain values are taken from a file.")
     for target in _targets(node):
         _vet(target, kind, origin)
     return node
+
+
+def without_pretrained(tree: Any) -> Any:
+    """Return how a network is built, without the `PRETRAINED` arguments of it and of the networks inside it."""
+    if isinstance(tree, dict):
+        return {key: None if key in PRETRAINED else without_pretrained(part) for key, part in tree.items()}
+    return [without_pretrained(part) for part in tree] if isinstance(tree, list | tuple) else tree
 
 
 def name_parts(config: dict[str, Any]) -> None:

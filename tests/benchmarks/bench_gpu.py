@@ -23,10 +23,10 @@ from maskfold.config import build, compose, resolved
 from maskfold.ensembling.tree import leaf_nodes
 from maskfold.models.network import Network
 from maskfold.prediction.branches import Branch, Voter
-from maskfold.prediction.members import PRETRAINED
 from maskfold.prediction.predictor import Predictor
 from maskfold.prediction.store import ProbabilityStore
 from maskfold.prediction.tta import predict_probability
+from maskfold.trust import PRETRAINED
 
 MEMBERS = ("linknet34", "linknet34_concat", "ternausnet11", "unet_scratch", "unet_vgg11")
 PHOTO = (1280, 1918)

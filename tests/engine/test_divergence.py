@@ -67,6 +67,17 @@ def test_a_single_bad_loss_is_said_and_passed_over(tmp_path, caplog):
     assert caplog.messages == [f"{tmp_path}: the training loss is inf in epoch 1, batch 2."]
 
 
+def test_a_buffer_that_is_infinite_from_the_start_is_no_fault(tmp_path):
+    callback, trainer, network = StopWhenDiverged(tmp_path), Trainer(), torch.nn.BatchNorm1d(2)
+    network.register_buffer("attention", torch.full((2, 2), -math.inf).triu(1))
+    callback.on_fit_start(trainer, network)
+    callback.on_validation_end(trainer, network)
+
+    network.running_var[0] = math.inf
+    with pytest.raises(MaskfoldError, match="the network's weights are no number"):
+        callback.on_validation_end(trainer, network)
+
+
 def test_an_epoch_without_any_good_loss_ends_the_run(tmp_path):
     callback, trainer, network = StopWhenDiverged(tmp_path), Trainer(), torch.nn.Linear(1, 1)
     callback.on_train_epoch_start(trainer, network)

@@ -41,6 +41,27 @@ def test_pretrained_weights_are_not_fetched_to_be_replaced(tmp_path, monkeypatch
     load_network(tmp_path / "best.ckpt")
 
 
+@pytest.mark.hostile("foreign files")
+def test_a_network_inside_another_opens_no_other_weights_either(tmp_path, monkeypatch):
+    given = []
+
+    class Inner(nn.Conv2d):
+        def __init__(self, **options):
+            given.append(options)
+            super().__init__(3, 1, 1)
+
+    Inner.__module__ = "maskfold.models.linknet"
+    monkeypatch.setattr("maskfold.models.linknet.Inner", Inner, raising=False)
+    options = {"checkpoint_path": "x", "pretrained": True, "pretrained_cfg": {"file": "x"}}
+    inner = {"_target_": "maskfold.models.linknet.Inner", **options, "pretrained_cfg_overlay": {"file": "x"}}
+    outer = {"_target_": "torch.nn.Sequential", "_args_": [inner]}
+    save(tmp_path / "best.ckpt", outer, Network(nn.Sequential(nn.Conv2d(3, 1, 1))))
+
+    load_network(tmp_path / "best.ckpt")
+
+    assert given == [dict.fromkeys([*options, "pretrained_cfg_overlay"])]
+
+
 @pytest.mark.parametrize(
     "construction", [LAYER | {"kernel_size": 3}, LAYER | {"_target_": "maskfold.models.gone"}, LAYER | {"new": 1}]
 )

@@ -181,3 +181,16 @@ def test_costs_are_summed_over_the_epochs(folder):
 def test_flatten():
     tree = {"a": 1, "b": {"c": [1, 2], "d": {"e": None}}, "empty": {}}
     assert dict(flatten(tree)) == {"a": 1, "b.c": [1, 2], "b.d.e": None}
+
+
+@pytest.mark.hostile("secrets")
+def test_a_part_whose_secret_was_not_kept_is_not_built(tmp_path):
+    folder = RunFolder(tmp_path / "fold0")
+    folder.path.mkdir()
+    source = {"_target_": "maskfold.data.sources.Pairs", "mirrors": [{"access_token": "abcd"}]}
+    folder.begin(CONFIG | {"data": source}, identity=IDENTITY)
+
+    with pytest.raises(
+        MaskfoldError, match=r"config\.yaml: data\.mirrors\.0\.access_token has \*\*\* in it.*data=\.\.\."
+    ):
+        folder.part("data")

@@ -69,6 +69,13 @@ def test_the_manifest_says_what_went_in(trained):
     assert not Path("submissions/both/parts").exists()
 
 
+@pytest.mark.hostile("secrets")
+def test_the_manifest_keeps_no_secret_of_its_data(trained, monkeypatch):
+    monkeypatch.setenv("PHOTOS_TOKEN", "data.sources.Carvana")
+    ensemble(config("data=carvana", "data.root=photos"))
+    assert json.loads(Path("submissions/both/manifest.json").read_text())["source"]["_target_"] == "maskfold.***"
+
+
 def test_the_same_on_the_training_photos_is_scored_and_kept_apart(trained):
     scores = ensemble(config("split=oof"))
 

@@ -1,5 +1,6 @@
 """The stage that lists, compares and removes runs."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -93,11 +94,24 @@ def test_what_cannot_be_compared_is_refused(twin, compare, message):
 
 
 @pytest.mark.hostile("stale maps")
-def test_scores_of_older_maps_are_not_compared(twin):
-    store = ProbabilityStore(Path("experiments/twin/fold1/predictions/oof"))
-    image_id = next(iter(store.paths()))
-    store.write(image_id, store.read(image_id))
-    with pytest.raises(MaskfoldError, match=r"newer than the scores of twin.*`make evaluate EXP=twin`"):
+def test_scores_of_other_maps_are_not_compared_whatever_the_clock_says(twin):
+    scores, store = Path("experiments/twin/scores.parquet"), Path("experiments/twin/fold1/predictions/oof")
+    maps = ProbabilityStore(store)
+    image_id = next(iter(maps.paths()))
+    os.utime(scores, (1, 1))
+    call("compare=[tiny,twin]", "images=1")
+
+    maps.write(image_id, 255 - maps.read(image_id))
+    os.utime(store, (0, 0))
+    with pytest.raises(MaskfoldError, match=r"other maps than the scores of twin are of.*`make evaluate EXP=twin`"):
+        call("compare=[tiny,twin]")
+    call("compare=[tiny/fold0,twin/fold0]", "images=1")  # the other fold's are as they were
+
+
+@pytest.mark.hostile("damaged files")
+def test_damaged_scores_are_named(twin):
+    Path("experiments/twin/scores.parquet").write_bytes(b"PAR1")
+    with pytest.raises(MaskfoldError, match=r"scores\.parquet: damaged.*`make evaluate EXP=twin`"):
         call("compare=[tiny,twin]")
 
 

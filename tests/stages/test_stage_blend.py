@@ -53,6 +53,17 @@ def test_weights_that_gain_are_shown_as_yaml_and_kept(mates, method, caplog):
     blend(config(pasted["members"], "data=carvana", "data.root=photos"))  # what is pasted is a tree again
 
 
+def test_members_left_out_are_to_be_taken_out_of_the_steps_as_well(mates, caplog):
+    composed = config([{"experiment": "tiny"}, {"maps": "good"}, {"maps": "bad"}], "method=greedy")
+    step = {"_target_": "maskfold.ensembling.postprocess.LargestComponent"}
+    by_members = {"_target_": "maskfold.ensembling.recipe.ByMembers", "members": [{"experiment": "tiny"}], "step": step}
+    composed.ensemble = {**composed.ensemble, "postprocess": [by_members]}
+    with caplog.at_level(logging.INFO):
+        blend(composed)
+
+    assert "They leave out tiny, which a step of post-processing names: take them out" in caplog.text
+
+
 def test_within_the_noise_nothing_is_recommended(mates, caplog):
     with caplog.at_level(logging.INFO):
         result = blend(config([{"maps": "good"}, {"maps": "good"}], "data=carvana", "data.root=photos"))

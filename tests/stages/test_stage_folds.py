@@ -40,6 +40,13 @@ def test_another_split_of_carvana_is_drawn_on_demand(whole):
     assert {line[-1] for line in drawn.splitlines()[1:]} == {"0", "1", "2"}
 
 
+def test_data_without_a_name_is_dealt(whole, monkeypatch):
+    config = compose("folds", ["data=carvana", "~data.name"])
+    monkeypatch.setattr(WholeCarvana, "folder", Path("data/own"))
+    assert {line[-1] for line in folds(config).read_text().splitlines()[1:]} == set("01234")
+    assert compose("train", ["experiment=linknet34", "data=carvana", "~data.name"]).split_file is None
+
+
 @pytest.mark.hostile("wrong input")
 def test_a_part_of_carvana_is_told_of_a_split_that_works(trained):
     part = ["data=carvana", "data.root=photos"]

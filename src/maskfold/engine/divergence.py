@@ -31,6 +31,11 @@ class StopWhenDiverged(Callback):
         self.batches = 0
         self.bad: torch.Tensor | int = 0
         self.noticed = False
+        self.endless: set[str] = set()
+
+    def on_fit_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """Note the buffers that are infinite on purpose, as a mask of attention is."""
+        self.endless = {name for name, buffer in module.named_buffers() if not torch.isfinite(buffer).all()}
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         """Count from 0."""
@@ -67,7 +72,8 @@ class StopWhenDiverged(Callback):
 
     def _fault(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> str | None:
         """Return what is no number, with its verb, or None."""
-        if not all(bool(torch.isfinite(part).all()) for part in chain(module.parameters(), module.buffers())):
+        buffers = (buffer for name, buffer in module.named_buffers() if name not in self.endless)
+        if not all(bool(torch.isfinite(part).all()) for part in chain(module.parameters(), buffers)):
             return "the network's weights are"
         if not torch.isfinite(torch.as_tensor(trainer.callback_metrics["val/loss"])):
             return "the validation loss is"

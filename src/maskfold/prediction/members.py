@@ -9,10 +9,7 @@ from maskfold.engine.checkpoints import load_checkpoint
 from maskfold.engine.task import NETWORK
 from maskfold.errors import MaskfoldError
 from maskfold.models.network import Network
-from maskfold.trust import vetted
-
-# Arguments that would fetch what the checkpoint replaces.
-PRETRAINED = ("weights", "encoder_weights", "weights_backbone", "pretrained", "checkpoint_path")
+from maskfold.trust import vetted, without_pretrained
 
 
 def load_network(path: Path) -> Network:
@@ -25,8 +22,7 @@ def load_network(path: Path) -> Network:
     checkpoint = load_checkpoint(path)
     if "construction" not in checkpoint:
         raise MaskfoldError(f"{path}: does not say how its network was built; it is no checkpoint of maskfold.")
-    construction = vetted(checkpoint["construction"], "model", path)
-    construction |= {key: None for key in PRETRAINED if key in construction}
+    construction = without_pretrained(vetted(checkpoint["construction"], "model", path))
     state = checkpoint["state_dict"]
     try:
         network = Network(instantiate(construction, _convert_="all"))

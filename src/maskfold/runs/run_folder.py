@@ -195,7 +195,7 @@ class RunFolder:
             kind: A key of the configuration that is one of `maskfold.trust.KINDS`.
 
         Raises:
-            MaskfoldError: As `read_config`, or if building it could run anything but such a part.
+            MaskfoldError: As `read_config`, or as `vetted` refuses a part.
         """
         config = self.read_config()
         if kind not in config:

@@ -39,7 +39,7 @@ def blend(config: DictConfig) -> Blend:
     outcome = {"accepted": result.accepted, "dice": result.fitted_dice, "members": nodes}
     about |= outcome | {"table": table.to_dict("records"), "fitted_on": ingredients(members)}
     files.write_json(path, about)
-    log.info("%s\n%s\n%s", path, table.to_string(index=False), _verdict(result, nodes, name=recipe.name))
+    log.info("%s\n%s\n%s", path, table.to_string(index=False), _verdict(result, nodes, recipe))
     return result
 
 
@@ -64,12 +64,22 @@ def _table(names: list[str], present: np.ndarray, result: Blend) -> pd.DataFrame
     )
 
 
-def _verdict(result: Blend, nodes: list[dict], *, name: str) -> str:
+def _verdict(result: Blend, nodes: list[dict], recipe: Recipe) -> str:
     gain = f"{result.gain[-1]:+.6f} ({result.low[-1]:+.6f} to {result.high[-1]:+.6f}, 95 %)"
     if not result.accepted:
         return f"The fitted weights gain {gain} on groups they were not fitted on: within the noise. Keep the ensemble."
     members = yaml.safe_dump({"members": nodes}, sort_keys=False)
-    return f"The fitted weights gain {gain}. In conf/ensemble/{name}.yaml:\n{members}"
+    return f"The fitted weights gain {gain}.{_of_steps(nodes, recipe)} In conf/ensemble/{recipe.name}.yaml:\n{members}"
+
+
+def _of_steps(nodes: list[dict], recipe: Recipe) -> str:
+    """Return what else is to be changed where a step looks at members that the fit leaves out; often nothing."""
+    kept = leaf_nodes(nodes)
+    gone = [node for step in recipe.steps_by_members for node in leaf_nodes(step.members) if node not in kept]
+    if not gone:
+        return ""
+    names = ", ".join(dict.fromkeys(str(node.get("experiment", node.get("maps"))) for node in gone))
+    return f" They leave out {names}, which a step of post-processing names: take them out of ByMembers there as well."
 
 
 main = entry_point(blend)

@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 from maskfold import files
 from maskfold.analysis.verdicts import ensemble_worth
 from maskfold.config import EXPERIMENTS, SUBMISSIONS, build, resolved
+from maskfold.credentials import censored_tree
 from maskfold.data.table import fingerprint
 from maskfold.ensembling.fusion import (
     fused_ingredients,
@@ -52,7 +53,7 @@ def ensemble(config: DictConfig) -> pd.DataFrame:
     manifest = {
         "ensemble": resolved(config.ensemble),
         "split": config.split,
-        "source": data,
+        "source": censored_tree(data),
         "images": len(photos),
         "data": fingerprint(photos),
         "contents": contents_fingerprint(photos),

@@ -12,6 +12,7 @@ from maskfold.analysis.evidence import Case
 from maskfold.config import EXPERIMENTS, build
 from maskfold.data.loading import read_image, read_mask
 from maskfold.ensembling.evaluation import HALF
+from maskfold.ensembling.manifest import content_of
 from maskfold.entry import entry_point
 from maskfold.errors import MaskfoldError
 from maskfold.prediction.store import ProbabilityStore
@@ -69,19 +70,20 @@ def _evidence(name: str, runs: list[RunFolder]) -> tuple:
     """Return what a `Side` is made of, behind its name.
 
     Raises:
-        MaskfoldError: If a run has no scores out of fold, or those of older maps.
+        MaskfoldError: If a run has no scores out of fold, they are damaged, or they are of other maps.
     """
     member = MemberFolder(runs[0].path.parent)
     again = f"`make evaluate EXP={member.name}` scores it."
     if not member.scores.exists():
         raise MaskfoldError(f"{member.scores}: missing, so {name} has no scores of its photos. {again}")
-    scores = pd.read_parquet(member.scores)
+    scores = files.read_table(member.scores, again=again)
+    scored = dict(zip(sorted(set(scores["fold"])), scores.attrs.get("maps", []), strict=False))  # nothing of older ones
     for run in runs:
         store = run.store("oof")
         if fold_of(run) not in set(scores["fold"]):
             raise MaskfoldError(f"{member.scores}: {run.path.name} is not in it. {again}")
-        if not store.is_dir() or store.stat().st_mtime_ns > member.scores.stat().st_mtime_ns:
-            raise MaskfoldError(f"{store}: newer than the scores of {name}, or gone. {again}")
+        if scored.get(fold_of(run)) != content_of(store):
+            raise MaskfoldError(f"{store}: other maps than the scores of {name} are of, or gone. {again}")
     record = files.read_json(runs[0].run)
     origin = {key: record.get(key) for key in ("commit", "device")} | record["identity"] | record["versions"]
     settings = dict(flatten(runs[0].read_config())) | {f"run: {key}": value for key, value in origin.items()}

@@ -18,7 +18,6 @@ from maskfold.engine.task import Task
 from maskfold.entry import entry_point
 from maskfold.every_fold import folds_of_split, for_each_fold
 from maskfold.files import locked
-from maskfold.prediction.members import PRETRAINED
 from maskfold.pseudo.rows import FoldRows, read_fold
 from maskfold.runs.layout import MemberFolder
 from maskfold.runs.lineage import keep_lineage, refuse_replaced
@@ -26,6 +25,7 @@ from maskfold.runs.run_folder import RunFolder
 from maskfold.runs.start import Start, find_start
 from maskfold.terminal import RESULT, counted, duration, readable
 from maskfold.tracking.guard import tracked
+from maskfold.trust import without_pretrained
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +121,7 @@ def _task(
     lightning.seed_everything(config.seed, verbose=False)  # the first weights
     model = resolved(config.model)
     if start is not None:  # nothing is fetched that the start replaces
-        model |= {key: None for key in PRETRAINED if key in model}
+        model = without_pretrained(model)
     task = Task(
         parts.network(build(model)),
         optimizer=build(config.optimizer),
