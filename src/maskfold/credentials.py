@@ -48,7 +48,7 @@ def hidden_keys(tree: Any, prefix: str = "") -> list[str]:
     """Return the dotted keys of the texts in which `censored_tree` has hidden something."""
     if isinstance(tree, dict | list):
         parts = tree.items() if isinstance(tree, dict) else enumerate(tree)
-        return [found for key, part in parts for found in hidden_keys(part, f"{prefix}.{key}" if prefix else f"{key}")]
+        return [name for key, part in parts for name in hidden_keys(part, f"{prefix}.{key}" if prefix else f"{key}")]
     return [prefix] if isinstance(tree, str) and HIDDEN in tree else []
 
 

@@ -34,7 +34,7 @@ class StopWhenDiverged(Callback):
         self.endless: set[str] = set()
 
     def on_fit_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        """Note the buffers that are infinite on purpose, as a mask of attention is."""
+        """Note the buffers that are infinite on purpose, as those that close attention to a place are."""
         self.endless = {name for name, buffer in module.named_buffers() if not torch.isfinite(buffer).all()}
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
