@@ -170,3 +170,15 @@ def test_what_the_configuration_names_is_named(tmp_path, monkeypatch, path, text
     monkeypatch.setattr(trust, "CONF", str(tmp_path))
 
     assert vetted(OWN, "model", FILE) is OWN
+
+
+@pytest.mark.hostile("foreign files")
+def test_arguments_without_names_cannot_point_a_loader_at_a_file(monkeypatch):
+    node = {"_target_": "timm.create_model", "_args_": ["resnet18", False, None, None, "theirs.pth"]}
+    with pytest.raises(MaskfoldError, match=r"timm\.create_model has arguments without names \(_args_\)"):
+        vetted(node, "model", FILE)
+
+    layers = SEQUENTIAL | {"_args_": [{"_target_": "torch.nn.Conv2d", "_args_": [3, 1, 1]}]}
+    assert vetted(layers, "model", FILE) is layers
+    monkeypatch.setenv(trust.TRUST, "timm.create_model")
+    assert vetted(node, "model", FILE) is node

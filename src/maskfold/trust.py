@@ -31,6 +31,8 @@ PRETRAINED = (
 )
 
 _TARGET = "_target_"
+_ARGS = "_args_"
+_MODULES = ("torch.nn",)  # whose modules take others, and numbers, without names
 _INTERPOLATION = "${"  # which OmegaConf would replace, by a node with a `_target_` if it is told to
 
 
@@ -82,8 +84,9 @@ def vetted(node: Any, kind: str, origin: Path) -> Any:
         origin: The file.
 
     Raises:
-        MaskfoldError: If it names anything else; the message says how to name it oneself. Or if a password or token
-            of it was hidden when it was written down.
+        MaskfoldError: If it names anything else, or gives arguments without names, among which `without_pretrained`
+            finds nothing; the message says how to name it oneself. Or if a password or token of it was hidden when it
+            was written down.
     """
     if node is not None and (not isinstance(node, dict) or _TARGET not in node):
         raise MaskfoldError(f"{origin}: does not say what its {kind} is ({_TARGET} is missing). Take a whole copy.")
@@ -96,8 +99,14 @@ def vetted(node: Any, kind: str, origin: Path) -> Any:
     for text in _texts(node):
         if _INTERPOLATION in text:
             raise MaskfoldError(f"{origin}: {kind} has {text!r} in it, where only plain values are taken from a file.")
-    for target in _targets(node):
+    for part in _nodes(node):
+        target = part[_TARGET]
         _vet(target, kind, origin)
+        if part.get(_ARGS) and not (_within(target, _MODULES) or _named_by_user(kind, target)):
+            raise MaskfoldError(
+                f"{origin}: {target} has arguments without names ({_ARGS}) in it, of which nobody can tell what they "
+                f"would open. If the file is yours, put {TRUST}={target} before the command."
+            )
     return node
 
 
@@ -184,13 +193,18 @@ def _own_files(kind: str) -> Iterator[Any]:
 
 def _targets(tree: Any) -> Iterator[Any]:
     """Yield every `_target_` of nested dictionaries and lists."""
+    return (node[_TARGET] for node in _nodes(tree))
+
+
+def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    """Yield every dictionary with a `_target_` in nested dictionaries and lists."""
     if isinstance(tree, dict):
         if _TARGET in tree:
-            yield tree[_TARGET]
+            yield tree
         tree = [*tree.values()]
     if isinstance(tree, list | tuple):
         for part in tree:
-            yield from _targets(part)
+            yield from _nodes(part)
 
 
 def _texts(tree: Any) -> Iterator[str]:

@@ -117,9 +117,14 @@ def shift_hsv(image: np.ndarray, hue: float, saturation: float, value: float) ->
         np.where(levels == 0, 0, np.clip(levels + int(saturation), 0, 255)),
         np.clip(levels + int(value), 0, 255),
     ]
+    return _through_hsv(image, [table.astype(np.uint8) for table in tables])
+
+
+def _through_hsv(image: np.ndarray, tables: list[np.ndarray]) -> np.ndarray:
+    """Look up hue, saturation and value of an RGB photo, (H, W, 3) uint8, each in its table, (256,) uint8."""
     planes = cv2.split(cv2.cvtColor(image, cv2.COLOR_RGB2HSV))
     for plane, table in zip(planes, tables, strict=True):
-        albucore.sz_lut(plane, table.astype(np.uint8))
+        albucore.sz_lut(plane, table)
     merged = cv2.merge(planes)
     return cv2.cvtColor(merged, cv2.COLOR_HSV2RGB, dst=merged)
 
@@ -148,11 +153,7 @@ def add_hsv(image: np.ndarray, hue: float, saturation: float, value: float) -> n
         A new (H, W, 3) uint8 image.
     """
     levels = np.arange(256, dtype=np.uint8)
-    planes = cv2.split(cv2.cvtColor(image, cv2.COLOR_RGB2HSV))
-    for plane, shift in zip(planes, (hue, saturation, value), strict=True):
-        albucore.sz_lut(plane, cv2.add(levels, shift).ravel())
-    merged = cv2.merge(planes)
-    return cv2.cvtColor(merged, cv2.COLOR_HSV2RGB, dst=merged)
+    return _through_hsv(image, [cv2.add(levels, shift).ravel() for shift in (hue, saturation, value)])
 
 
 class GreyObject(A.ImageOnlyTransform):

@@ -11,6 +11,7 @@ from maskfold.data.sources import Source
 from maskfold.data.table import fingerprint
 from maskfold.files import sha256
 from maskfold.pseudo.label_set import LabelSet
+from maskfold.runs.checkpoint_hash import checkpoint_hash
 from maskfold.runs.lineage import Lineage, lineage_of_split, sights
 from maskfold.runs.start import Start
 
@@ -41,7 +42,7 @@ class FoldRows:
         """
         if start is None:
             return self
-        identity = self.identity | {"start": sha256(start.checkpoint)}
+        identity = self.identity | {"start": checkpoint_hash(start.checkpoint)}
         return replace(self, lineage=start.handed_on(self.lineage), identity=identity)
 
 

@@ -258,6 +258,11 @@ def run_of(store: Path) -> RunFolder:
     return RunFolder(store.parent.parent)
 
 
+def run_of_checkpoint(checkpoint: Path) -> RunFolder:
+    """Return the run that a checkpoint lies in: the way back from `RunFolder.checkpoint`."""
+    return RunFolder(checkpoint.parent.parent)
+
+
 def binding(config: dict[str, Any]) -> dict[str, Any]:
     """Return the dotted keys of a configuration, or of some of its parts, that make a run another run: no free ones."""
     return {key: value for key, value in flatten(config) if not key.startswith(FREE_KEYS)}

@@ -6,7 +6,7 @@ from pathlib import Path
 from maskfold.errors import MaskfoldError, listing
 from maskfold.runs.layout import MemberFolder
 from maskfold.runs.lineage import Lineage, read_lineage
-from maskfold.runs.run_folder import RunFolder
+from maskfold.runs.run_folder import RunFolder, run_of_checkpoint
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def find_start(start_from: str | None, *, fold: int) -> Start | None:
         return None
     path = Path(start_from)
     if path.is_file():
-        return Start(path, read_lineage(path.parent.parent))
+        return Start(path, read_lineage(run_of_checkpoint(path).path))
     run = RunFolder(path) if RunFolder(path).config.is_file() else MemberFolder(path).run(fold)
     if not run.best.is_file():
         raise MaskfoldError(

@@ -18,7 +18,7 @@ from maskfold.errors import MaskfoldError
 from maskfold.prediction.store import ProbabilityStore
 from maskfold.runs.layout import MemberFolder, fold_of
 from maskfold.runs.listing import HEADINGS, find_runs, listed, refuse_busy, remove, runs_by_name, size_of
-from maskfold.runs.run_folder import FREE_KEYS, RunFolder, flatten
+from maskfold.runs.run_folder import RunFolder, binding
 from maskfold.terminal import RESULT, asked, counted, readable, show_table
 
 log = logging.getLogger(__name__)
@@ -86,10 +86,10 @@ def _evidence(name: str, runs: list[RunFolder]) -> tuple:
             raise MaskfoldError(f"{store}: other maps than the scores of {name} are of, or gone. {again}")
     record = files.read_json(runs[0].run)
     origin = {key: record.get(key) for key in ("commit", "device")} | record["identity"] | record["versions"]
-    settings = dict(flatten(runs[0].read_config())) | {f"run: {key}": value for key, value in origin.items()}
-    kept = {key: value for key, value in settings.items() if not key.startswith(("name", *FREE_KEYS))}
+    settings = binding(runs[0].read_config()) | {f"run: {key}": value for key, value in origin.items()}
+    del settings["name"]
     epochs = {run.path.name: pd.DataFrame(run.epochs()) for run in runs}
-    return kept, scores[scores["fold"].isin([fold_of(run) for run in runs])], epochs, runs[0].monitor()
+    return settings, scores[scores["fold"].isin([fold_of(run) for run in runs])], epochs, runs[0].monitor()
 
 
 def _cases(first: list[RunFolder], second: list[RunFolder], photos: pd.DataFrame, image_id: str) -> tuple[Case, ...]:
