@@ -15,7 +15,7 @@ PACKAGE = Path(maskfold.__file__).parent
 LAYERS = (
     {"credentials", "errors", "places"},
     {"terminal"},
-    {"files", "memory", "parallel", "phases"},
+    {"arrays", "files", "memory", "parallel", "phases"},
     {"values"},
     {"schemas", "trust"},
     {"masks"},

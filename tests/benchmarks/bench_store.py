@@ -12,7 +12,7 @@ import pandas as pd
 from blosc2 import Codec, Filter
 from measure import BASELINE, one_thread, publish, ratio_chart
 
-from maskfold.prediction.store import COMPRESSION, checked, with_checksum
+from maskfold.arrays import COMPRESSION, checked, with_checksum
 
 HEIGHT, WIDTH = 1280, 1918
 MAPS = 4  # different ones in turn: a decoder that always meets the same bytes is unduly quick

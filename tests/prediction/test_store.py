@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
+from maskfold.arrays import with_checksum
 from maskfold.errors import MaskfoldError
-from maskfold.prediction.store import ProbabilityStore, read_map, to_bytes, with_checksum
+from maskfold.prediction.store import ProbabilityStore, read_map, to_bytes
 
 
 @pytest.fixture

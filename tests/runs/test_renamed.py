@@ -7,7 +7,7 @@ from omegaconf import OmegaConf
 
 from maskfold.config import build, compose, recorded
 from maskfold.errors import MaskfoldError
-from maskfold.runs.renamed import ADDED, MOVED, as_of_today, with_names_of_today
+from maskfold.runs.renamed import ADDED, ADDED_TO_SOURCES, MOVED, as_of_today, with_names_of_today
 from maskfold.runs.run_folder import RunFolder
 
 # As a run folder of November 2026 has it, before the modules moved.
@@ -116,7 +116,12 @@ def test_what_has_moved_is_where_it_is_said_to_be(before, now):
 def test_what_was_added_means_what_the_default_does():
     config = recorded(compose("train", ["experiment=demo_unet", "data.root=data/demo", "fold=0"]))
     assert config.keys() > ADDED.keys()
-    assert as_of_today({key: value for key, value in config.items() if key not in ADDED}) == config
+    assert config["data"].keys() > ADDED_TO_SOURCES.keys()
+    earlier = {key: value for key, value in config.items() if key not in ADDED}
+    earlier["data"] = {key: value for key, value in config["data"].items() if key not in ADDED_TO_SOURCES}
+    assert as_of_today(earlier) == config
+    own = {"data": {"_target_": "ours.Source", "root": "photos"}}
+    assert as_of_today(own)["data"] == own["data"]
 
 
 @pytest.mark.hostile("damaged files")

@@ -94,6 +94,8 @@ def test_what_changes_no_result_may_differ(folder):
         "trainer.load_timeout",
         "trainer.accelerator",
         "data.max_pixels",
+        "data.submission",
+        "data.competition",
     }
 
 

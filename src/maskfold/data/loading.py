@@ -15,8 +15,10 @@ import numpy as np
 import simplejpeg
 from PIL import Image, ImageOps
 
+from maskfold import arrays
 from maskfold.data.headers import JPEG, PNG, jpeg_header, naming, open_image, orientation_of, refuse_bomb
 from maskfold.errors import MaskfoldError
+from maskfold.masks.planes import planes
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".tif", ".tiff", ".bmp", ".webp")
 
@@ -44,18 +46,20 @@ def read_mask(path: Path | str, *, size: tuple[int, int] | None = None) -> np.nd
     """Read a mask, upright: black is background, the one other colour is the object.
 
     What counts is the colour one sees, not the palette's index for it. Where the colour is the same everywhere, the
-    transparency is the mask: a cut-out.
+    transparency is the mask: a cut-out. A `.b2nd` file holds a mask as it is, which may be of several classes.
 
     Args:
         path: The file.
         size: (height, width) to bring a mask of another size to, by nearest neighbour.
 
     Returns:
-        (H, W) uint8, 0 or 1.
+        (H, W) uint8, 0 or 1; (C, H, W) of several classes.
 
     Raises:
         MaskfoldError: If the file cannot be read, has more than two values, or none of its two is black.
     """
+    if Path(path).suffix == arrays.SUFFIX:
+        return _stored_mask(Path(path), size)
     with naming(path):
         data = Path(path).read_bytes()
         values = _single_channel(_mask_channels(data))
@@ -69,6 +73,18 @@ def read_mask(path: Path | str, *, size: tuple[int, int] | None = None) -> np.nd
         mask = (values != 0).view(np.uint8)
     if size is not None and mask.shape != tuple(size):
         mask = cv2.resize(mask, (size[1], size[0]), interpolation=cv2.INTER_NEAREST_EXACT)
+    return mask
+
+
+def _stored_mask(path: Path, size: tuple[int, int] | None) -> np.ndarray:
+    """Read a mask that is kept as an array, (H, W) or (C, H, W) uint8, 0 or 1."""
+    with naming(path):
+        mask = arrays.decode(path.read_bytes())
+    if mask.dtype != np.uint8 or mask.ndim not in (2, 3) or mask.max(initial=0) > 1:
+        raise MaskfoldError(f"{path}: {mask.dtype} of shape {mask.shape}; a mask is (H, W) or (C, H, W), 0 or 1.")
+    if size is not None and mask.shape[-2:] != tuple(size):
+        resized = [cv2.resize(plane, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT) for plane in planes(mask)]
+        mask = np.stack(resized) if mask.ndim == 3 else resized[0]
     return mask
 
 

@@ -2,9 +2,11 @@
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +18,7 @@ from maskfold.data.loading import SUFFIXES
 from maskfold.data.table import METADATA, STRAYS, check
 from maskfold.errors import MaskfoldError, listing
 from maskfold.files import check_inside, is_file_name
+from maskfold.masks.rules import Rules
 
 _NO_ROWS = pd.DataFrame(columns=["image_id", "image", "mask", "split"], dtype="str")
 
@@ -26,6 +29,12 @@ class Source(ABC):
     Attributes:
         root: The folder that holds the photos.
         name: What messages and folders call the data set.
+        classes: The names of several classes, whose masks are `(C, H, W)`; empty for one class, `(H, W)`.
+        exclusive: Whether the classes never overlap.
+        channels: Of a photo; None for RGB of 8 bits.
+        metric: What scores are by: a name of `maskfold.masks.metrics.METRICS_BY_NAME`, or that of a function.
+        rules: How a submission is written.
+        competition: Its name in Kaggle's addresses, if there is one.
     """
 
     def __init__(
@@ -33,15 +42,34 @@ class Source(ABC):
         *,
         root: str,
         name: str | None = None,
+        classes: Sequence[str] | None = None,
+        exclusive: bool = False,
+        channels: int | None = None,
+        metric: str = "dice",
+        submission: Mapping[str, Any] | None = None,
+        competition: str | None = None,
         on_error: str = "raise",
         resize_masks: bool = False,
         max_pixels: int = 100_000_000,
     ):
-        """Look at nothing yet; all but the folder and the name are explained at `maskfold.data.table.check`.
+        """Look at nothing yet.
+
+        Args:
+            root: The folder.
+            name: The root folder's unless given.
+            classes: As the attribute.
+            exclusive: As the attribute.
+            channels: As the attribute.
+            metric: As the attribute.
+            submission: Arguments of `maskfold.masks.rules.Rules`; None for the Carvana challenge's.
+            competition: As the attribute.
+            on_error: See `maskfold.data.table.check`, as the next two.
+            resize_masks: Whether to accept masks of another size.
+            max_pixels: The most pixels of a photo or mask.
 
         Raises:
-            MaskfoldError: If the name, which is the root folder's unless given, cannot be a folder's, or `max_pixels`
-                is out of range.
+            MaskfoldError: If the name, which is the root folder's unless given, cannot be a folder's, `max_pixels`
+                is out of range, or what is said of classes, channels or the submission makes no sense.
         """
         if not is_file_name(root):
             raise MaskfoldError(f"data.root={root!r}: the folder's name is not UTF-8, or has a line break. Rename it.")
@@ -51,6 +79,16 @@ class Source(ABC):
         self.name = self.root.resolve().name if name is None else str(name)
         if "/" in check_inside(self.name, what="data.name"):
             raise MaskfoldError(f"data.name={self.name}: give a plain name, which becomes a folder in data/.")
+        self.classes = _check_classes(classes)
+        self.exclusive = exclusive
+        if channels is not None and (type(channels) is not int or channels < 1):
+            raise MaskfoldError(f"data.channels={channels}: give a whole number, or null for RGB of 8 bits.")
+        self.channels = channels
+        self.metric = metric
+        self.rules = rules_of(submission)
+        if self.rules.by_class and not self.classes:
+            raise MaskfoldError("data.submission has {class} in a column, and data.classes names no classes.")
+        self.competition = competition
         self._on_error = on_error
         self._resize_masks = resize_masks
         self._max_pixels = max_pixels
@@ -87,6 +125,29 @@ class Source(ABC):
             cache=self.folder / "checked.parquet",
             jobs=jobs,
         )
+
+
+def rules_of(submission: Mapping[str, Any] | None) -> Rules:
+    """Return the rules that a configuration's `data.submission` gives.
+
+    Raises:
+        MaskfoldError: If a key or a value is none of theirs.
+    """
+    try:
+        return Rules(**(submission or {}))
+    except (TypeError, AttributeError) as error:
+        known = ", ".join(field.name for field in fields(Rules))
+        raise MaskfoldError(f"data.submission={submission}: there are {known}, and columns holds text.") from error
+    except MaskfoldError as error:
+        raise MaskfoldError(f"data.submission: {error}") from error
+
+
+def _check_classes(classes: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the names of several classes, none for one."""
+    names = tuple(map(str, classes or ()))
+    if len(names) == 1 or len({*names}) < len(names) or not all(is_file_name(name) and name for name in names):
+        raise MaskfoldError(f"data.classes={[*names]}: give two names or more, all different, or null for one class.")
+    return names
 
 
 class Carvana(Source):
@@ -138,9 +199,7 @@ class Pairs(Source):
         test: str | None = None,
         group: str = "(.*)",
         view: str | None = None,
-        on_error: str = "raise",
-        resize_masks: bool = False,
-        max_pixels: int = 100_000_000,
+        **common: Any,
     ):
         """Name the folders inside `root`, and how names tell which photos show one object.
 
@@ -152,16 +211,14 @@ class Pairs(Source):
             test: The folder of photos without masks to predict, if there is one.
             group: A regular expression matched with a name without its suffix; its first group names the object.
             view: One whose first group names the view of the object.
-            on_error: `raise` or `skip`.
-            resize_masks: Whether to accept masks of another size.
-            max_pixels: The most pixels of a photo or mask.
+            common: The others of `Source`.
 
         Raises:
             MaskfoldError: If an expression is not valid or has no group, or there is neither `images` nor `test`.
         """
         if images is None and test is None:
             raise MaskfoldError("data.images and data.test are both null: name the folder of at least one.")
-        super().__init__(root=root, name=name, on_error=on_error, resize_masks=resize_masks, max_pixels=max_pixels)
+        super().__init__(root=root, name=name, **common)
         self._images = None if images is None else self.root / images
         self._masks = None if masks is None else self.root / masks
         self._test = None if test is None else self.root / test

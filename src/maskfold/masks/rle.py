@@ -1,7 +1,8 @@
-"""Run-length encoding of masks in the order of the Carvana Image Masking Challenge, both ways.
+"""Run-length encoding of masks, both ways, in every order that competitions ask for.
 
-A mask is written as space-separated pairs `start length`. Pixels are numbered from 1, row by row from the top left
-corner, so a run may continue from the end of a row to the start of the next one. An empty mask is an empty string.
+A mask is written as space-separated pairs `start length`. Pixels are numbered row by row from the top left corner, as
+in the Carvana Image Masking Challenge, or column by column; from 1, or from 0. A run may continue from the end of a row
+(or column) to the start of the next one. An empty mask is an empty string.
 """
 
 import re
@@ -13,6 +14,9 @@ from maskfold.errors import MaskfoldError
 
 _WORD = 8  # bytes looked at in one comparison
 _NUMBERS = re.compile(r"\s*(?:-?[0-9]{1,18}(?:\s+|$))*", re.ASCII)
+
+
+ORDERS = ("rows", "columns")
 
 
 class Fault(NamedTuple):
@@ -50,28 +54,51 @@ def runs(mask: np.ndarray) -> np.ndarray:
     return pairs
 
 
-def encode(mask: np.ndarray) -> str:
-    """Write a mask as `start length` pairs, counted from 1, row by row from the top left.
+def encode(mask: np.ndarray, *, order: str = "rows", start: int = 1) -> str:
+    """Write a mask as `start length` pairs.
 
     Args:
         mask: `(H, W)` bool or uint8, foreground where not zero.
+        order: How pixels are numbered: one of `ORDERS`, from the top left.
+        start: The number of the first pixel.
 
     Returns:
         The pairs, separated by single spaces; an empty string for an empty mask.
 
     Raises:
-        MaskfoldError: The mask is not a two-dimensional array of bool or uint8.
+        MaskfoldError: The mask is not a two-dimensional array of bool or uint8, or there is no such order.
     """
-    return str(runs(mask).ravel().tolist())[1:-1].replace(",", "")
+    pairs = runs(mask if check_order(order) == "rows" else mask.T)
+    if start != 1:
+        pairs[:, 0] += start - 1
+    return to_text(pairs)
 
 
-def decode(rle: str, height: int, width: int) -> np.ndarray:
+def to_text(pairs: np.ndarray) -> str:
+    """Write `(N, 2)` runs as numbers separated by single spaces."""
+    return str(pairs.ravel().tolist())[1:-1].replace(",", "")
+
+
+def check_order(order: str) -> str:
+    """Return an order if it is one of `ORDERS`.
+
+    Raises:
+        MaskfoldError: If it is not.
+    """
+    if order not in ORDERS:
+        raise MaskfoldError(f"order={order} of run lengths: there are {' and '.join(ORDERS)}.")
+    return order
+
+
+def decode(rle: str, height: int, width: int, *, order: str = "rows", start: int = 1) -> np.ndarray:
     """Draw the mask that a run-length string describes.
 
     Args:
         rle: `start length` pairs as `encode` writes them; touching runs are accepted.
         height: Pixels.
         width: Pixels.
+        order: As for `encode`.
+        start: As for `encode`.
 
     Returns:
         `(height, width)` uint8, 0 or 1.
@@ -80,12 +107,20 @@ def decode(rle: str, height: int, width: int) -> np.ndarray:
         MaskfoldError: The string is malformed, or its runs are out of order, overlap or leave the image.
     """
     pairs = parse(rle)
-    for fault in faults(pairs, height, width):
+    pairs[:, 0] += 1 - start
+    for fault in faults(pairs, height, width, start=start):
         raise MaskfoldError(f"run-length string of a mask of {width}x{height}: {fault.text}")
+    return draw(pairs, height, width, order=order)
+
+
+def draw(pairs: np.ndarray, height: int, width: int, *, order: str = "rows") -> np.ndarray:
+    """Draw the mask of runs `(N, 2)` without faults, counted from 1: `(height, width)` uint8, 0 or 1."""
     mask = np.zeros(height * width, np.uint8)
-    for start, length in pairs.tolist():
-        mask[start - 1 : start - 1 + length] = 1
-    return mask.reshape(height, width)
+    for first, length in pairs.tolist():
+        mask[first - 1 : first - 1 + length] = 1
+    if check_order(order) == "rows":
+        return mask.reshape(height, width)
+    return np.ascontiguousarray(mask.reshape(width, height).T)
 
 
 def parse(rle: str) -> np.ndarray:
@@ -110,13 +145,14 @@ def parse(rle: str) -> np.ndarray:
     return values.reshape(-1, 2)
 
 
-def faults(pairs: np.ndarray, height: int, width: int) -> list[Fault]:
+def faults(pairs: np.ndarray, height: int, width: int, *, start: int = 1) -> list[Fault]:
     """Find what makes runs impossible in an image of a size.
 
     Args:
         pairs: `(N, 2)` int64, `(start, length)`, starts counted from 1.
         height: Pixels.
         width: Pixels.
+        start: The number of the first pixel in the text that the runs were read from, for the messages.
 
     Returns:
         One fault for each kind there is, which shows the first pair at fault and counts the others.
@@ -125,7 +161,7 @@ def faults(pairs: np.ndarray, height: int, width: int) -> list[Fault]:
     stops = starts + lengths
     later, earlier = starts[1:], starts[:-1]
     wrong = {
-        "starts below 1": ("pixels are counted from 1", starts < 1),
+        f"starts below {start}": (f"pixels are counted from {start}", starts < 1),
         "lengths below 1": ("a run has at least one pixel", lengths < 1),
         "runs outside the image": (f"{width}x{height} has {height * width} pixels", stops - 1 > height * width),
         "pairs out of order": ("it starts before the pair in front of it", np.append(False, later < earlier)),
@@ -138,7 +174,7 @@ def faults(pairs: np.ndarray, height: int, width: int) -> list[Fault]:
     for kind, (reason, at_fault) in wrong.items():
         indices = np.flatnonzero(at_fault)
         if indices.size:
-            start, length = pairs[indices[0]]
+            first, length = pairs[indices[0]]
             others = f" (and {indices.size - 1} more)" if indices.size > 1 else ""
-            listed.append(Fault(kind, f"pair {indices[0] + 1}, '{start} {length}': {reason}{others}"))
+            listed.append(Fault(kind, f"pair {indices[0] + 1}, '{first + start - 1} {length}': {reason}{others}"))
     return listed

@@ -1,35 +1,20 @@
-"""The probability store: a folder with one whole, losslessly compressed map per image, each with its checksum.
+"""The probability store: a folder with one whole, losslessly compressed map per image, each with its checksum."""
 
-A map is a Blosc2 frame and a footer: eight letters, and the CRC-32 of the frame. Blosc2 does not look behind a frame's
-end, so it opens such a file as any other; an older version's files have no footer.
-"""
-
-import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import blosc2
 import cv2
 import numpy as np
 
-from maskfold import files
+from maskfold import arrays, files
+from maskfold.arrays import SUFFIX
 from maskfold.errors import MaskfoldError, listing
 
-SUFFIX = ".b2nd"  # Blosc2's own file type: it carries the shape and the type
 PNG = ".png"
 ORIGIN = "store.json"  # what the maps come from
-# Written once and read by every ensemble: reading takes a third of Zstandard's time and a fortieth of PNG's, at about
-# Zstandard's size, for a compression of some 10 ms (tests/benchmarks/bench_store.py). A file names its own codec, so
-# what was written with another is read as before.
-COMPRESSION = blosc2.CParams(
-    codec=blosc2.Codec.LZ4HC, clevel=5, typesize=1, filters=[blosc2.Filter.NOFILTER], filters_meta=[0], nthreads=1
-)
-FOOTER = b"mf-crc32"
-_FOOTER_BYTES = len(FOOTER) + 4
 _KEEP_BOTH = "or keep both with store=<another name>"
-# The last two are what blosc2 makes of a damaged header.
-_UNREADABLE = (OSError, RuntimeError, ValueError, cv2.error, SyntaxError, MemoryError)
+_UNREADABLE = (OSError, ValueError, cv2.error)
 
 
 class ProbabilityStore:
@@ -80,8 +65,7 @@ class ProbabilityStore:
         Raises:
             MaskfoldError: If it cannot be written (full disk, read-only folder).
         """
-        array = blosc2.asarray(np.ascontiguousarray(probability), cparams=COMPRESSION)
-        files.write_bytes(self.folder / f"{image_id}{SUFFIX}", with_checksum(array.to_cframe()))
+        files.write_bytes(self.folder / f"{image_id}{SUFFIX}", arrays.encode(probability))
 
     def claim(self, origin: dict[str, Any], *, keep_both: str = _KEEP_BOTH) -> None:
         """Record what the maps come from, or refuse when the store holds maps from something else.
@@ -121,7 +105,7 @@ def read_map(path: Path) -> np.ndarray:
         if path.suffix == PNG:
             array = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)  # which checks PNG's own CRC
         else:
-            array = blosc2.ndarray_from_cframe(checked(content))[...]
+            array = arrays.decode(content)
     except FileNotFoundError as error:
         raise MaskfoldError(f"{path}: no such probability map. Predict this image first.") from error
     except _UNREADABLE as error:
@@ -134,28 +118,6 @@ def read_map(path: Path) -> np.ndarray:
         kind = f"{array.dtype} of shape {array.shape}"
         raise MaskfoldError(f"{path}: {kind}; a probability map is 8-bit with one channel.")
     return array
-
-
-def with_checksum(frame: bytes) -> bytes:
-    """Return a Blosc2 frame with the footer behind it."""
-    return frame + FOOTER + zlib.crc32(frame).to_bytes(4)
-
-
-def checked(content: bytes) -> bytes:
-    """Return the frame of a map's file: the way back from `with_checksum`.
-
-    A file without a footer, as an older version wrote it, is a frame as it is. What is left of one with half a footer
-    is not: Blosc2 refuses a frame of another length than it says itself.
-
-    Raises:
-        ValueError: If a byte has changed since the file was written.
-    """
-    frame, footer = content[:-_FOOTER_BYTES], content[-_FOOTER_BYTES:]
-    if not footer.startswith(FOOTER):
-        return content
-    if zlib.crc32(frame) != int.from_bytes(footer[len(FOOTER) :]):
-        raise ValueError("its bytes are not those that were written: the checksum differs")
-    return frame
 
 
 def to_bytes(probability: np.ndarray) -> np.ndarray:

@@ -50,6 +50,10 @@ ADDED: dict[str, Any] = {
     "start_from": None,  # from the first weights that the seed gives
 }
 
+# Likewise of the data, where it is one of the package's own sources; the user's know nothing of these keys.
+SOURCES = "maskfold.data.sources."
+ADDED_TO_SOURCES: dict[str, Any] = {"classes": None, "exclusive": False, "channels": None, "metric": "dice"}
+
 MONITOR = {"name": "val/dice", "mode": "max", "label": "validation Dice"}  # of a run that does not say
 
 _TARGET = "_target_"
@@ -64,6 +68,9 @@ def as_of_today(config: dict[str, Any]) -> dict[str, Any]:
     today = with_names_of_today(config)
     for key, value in ADDED.items():
         _fill_in(today, key.split("."), deepcopy(value))
+    data = today.get("data")
+    if isinstance(data, dict) and str(data.get(_TARGET)).startswith(SOURCES):
+        today["data"] = ADDED_TO_SOURCES | data
     return today
 
 

@@ -26,6 +26,8 @@ FREE_KEYS = (
     "trainer.load_timeout",
     "trainer.accelerator",
     "data.max_pixels",
+    "data.submission",
+    "data.competition",
 )
 
 

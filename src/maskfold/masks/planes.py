@@ -1,0 +1,13 @@
+"""Masks and maps of one class, `(H, W)`, and of several, `(C, H, W)`, in one form."""
+
+import numpy as np
+
+
+def planes(array: np.ndarray) -> np.ndarray:
+    """Return a view `(C, H, W)` of a mask or map: of one class, `(H, W)`, C is 1."""
+    return array[None] if array.ndim == 2 else array
+
+
+def joined(array: np.ndarray) -> np.ndarray:
+    """Return a view `(H, W)` of `(1, H, W)`, and `(C, H, W)` of several classes as it is: `planes` undone."""
+    return array[0] if len(array) == 1 else array

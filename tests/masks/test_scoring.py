@@ -1,0 +1,40 @@
+"""A photo's scores by column, on masks of four pixels."""
+
+import numpy as np
+import pytest
+
+from maskfold.masks.metrics import METRICS_BY_NAME
+from maskfold.masks.scores import METRICS
+from maskfold.masks.scoring import scores_of
+
+HALF, FULL, NONE = (np.array([row], np.uint8) for row in ([1, 1, 0, 0], [1, 1, 1, 1], [0, 0, 0, 0]))
+
+
+def test_one_class_by_dice_has_the_columns_it_always_had():
+    scores = scores_of(HALF, FULL, metric=METRICS_BY_NAME["dice"])
+
+    assert tuple(scores) == METRICS
+    assert (scores["dice"], scores["iou"]) == pytest.approx((4 / 6, 0.5))
+
+
+def test_several_classes_are_averaged_and_told_apart():
+    prediction, truth = np.stack([HALF, FULL]), np.stack([FULL, FULL])
+
+    scores = scores_of(prediction, truth, metric=METRICS_BY_NAME["mean_precision"], classes=["a", "b"])
+
+    assert scores["dice.a"] == pytest.approx(4 / 6)
+    assert scores["dice.b"] == 1
+    assert scores["dice"] == pytest.approx((4 / 6 + 1) / 2)
+    assert scores["mean_precision"] == pytest.approx((0 + 1) / 2)
+    assert not any("weight" in column for column in scores)
+
+
+def test_weights_stand_beside_a_weighted_metric():
+    prediction, truth = np.stack([HALF, NONE]), np.stack([FULL, NONE])
+
+    scores = scores_of(prediction, truth, metric=METRICS_BY_NAME["pooled_dice"], classes=["a", "b"])
+
+    assert scores["pooled_dice"] == scores["pooled_dice.a"] == pytest.approx(4 / 6)
+    assert np.isnan(scores["pooled_dice.b"])
+    weights = [scores[f"{column}.weight"] for column in ("pooled_dice", "pooled_dice.a", "pooled_dice.b")]
+    assert weights == [6, 6, 0]
