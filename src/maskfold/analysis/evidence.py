@@ -16,6 +16,7 @@ from maskfold.ensembling.merge import OpenStep, merged_probability, open_steps, 
 from maskfold.ensembling.recipe import Recipe, Step, to_mask
 from maskfold.ensembling.tree import Leaf, MemberMaps, open_members
 from maskfold.errors import MaskfoldError
+from maskfold.masks.pictures import as_rgb
 from maskfold.runs.contents import refuse_other_contents
 from maskfold.runs.ensemble_folder import EnsembleFolder, ResultFolder
 from maskfold.runs.layout import MemberFolder
@@ -77,6 +78,7 @@ class Split:
         metadata: The names of the metadata columns.
         usual: How most images were masked.
         repair: How those were masked that are `repaired`.
+        channels: Of the photos, see `read_image`.
     """
 
     scores: pd.DataFrame
@@ -84,11 +86,12 @@ class Split:
     metadata: Sequence[str]
     usual: OpenPass
     repair: OpenPass
+    channels: int | None = None
 
     def case(self, image_id: str) -> Case:
         """Read an image and average its maps."""
         row = self.photos.set_index("image_id").loc[image_id]
-        photo = read_image(row["image"])
+        photo = as_rgb(read_image(row["image"], channels=self.channels))
         repaired = self.scores.set_index("image_id").loc[image_id, "repaired"]
         probability, prediction = outcome(self.usual, self.repair, image_id, repaired=repaired)
         truth = None if pd.isna(row["mask"]) else read_mask(row["mask"], size=photo.shape[:2])
@@ -159,6 +162,7 @@ def open_split(
     *,
     experiments: Path,
     command: str,
+    channels: int | None = None,
 ) -> Split:
     """Open an ensemble's result with the photos and the maps behind it.
 
@@ -169,6 +173,7 @@ def open_split(
         table: The checked image table of the data it was made of.
         experiments: The folder of run folders.
         command: What makes the result.
+        channels: Of the photos.
 
     Raises:
         MaskfoldError: If the photos are others by now, or maps are missing.
@@ -192,7 +197,7 @@ def open_split(
         for averaged, one in zip(networks, recipe.passes, strict=True)
     )
     about = photos[["image_id", "mask_area", *metadata]]
-    return Split(scores.merge(about, on="image_id"), photos, metadata, usual, repair)
+    return Split(scores.merge(about, on="image_id"), photos, metadata, usual, repair, channels)
 
 
 def read_member(leaf: Leaf, image_ids: Sequence[str], *, experiments: Path) -> tuple[pd.DataFrame, pd.DataFrame]:

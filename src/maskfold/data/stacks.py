@@ -106,7 +106,7 @@ def _layout(
     letters = axes or " " * len(shape)
     while len(shape) > 3 and 1 in shape:
         idle = shape.index(1)
-        shape, letters = (part[:idle] + part[idle + 1 :] for part in (shape, letters))
+        shape, letters = shape[:idle] + shape[idle + 1 :], letters[:idle] + letters[idle + 1 :]
     if len(shape) == 2 and channels == 1:
         return shape, (0, 1)
     if len(shape) != 3:

@@ -22,6 +22,7 @@ class LinkNet(nn.Module):
         encoder: torchvision's name of a ResNet; `resnet34` gives the winners' 21,642,401 parameters.
         weights: Of the encoder: `imagenet`, None for random, or the path of a state dict.
         skip: How an encoder stage joins the decoder: `add`, or `concat` followed by a 1x1 convolution.
+        channels: Of the images.
 
     Raises:
         MaskfoldError: If the encoder or `skip` is unknown, the weights cannot be had, or an input has a wrong size.
@@ -29,21 +30,26 @@ class LinkNet(nn.Module):
 
     stride = 32
 
-    def __init__(self, *, encoder: str = "resnet34", weights: str | Path | None = "imagenet", skip: str = "add"):
+    def __init__(
+        self,
+        *,
+        encoder: str = "resnet34",
+        weights: str | Path | None = "imagenet",
+        skip: str = "add",
+        channels: int = 3,
+    ):
         super().__init__()
         if skip not in ("add", "concat"):
             raise MaskfoldError(f"model.skip={skip}: choose add or concat.")
-        resnet = resnet_encoder(encoder, weights)
+        resnet = resnet_encoder(encoder, weights, channels=channels)
         self.stem = nn.Sequential(resnet.conv1, resnet.bn1, resnet.relu, resnet.maxpool)
         self.stages = nn.ModuleList([resnet.layer1, resnet.layer2, resnet.layer3, resnet.layer4])
-        channels = [_out_channels(stage) for stage in self.stages]
+        widths = [_out_channels(stage) for stage in self.stages]
         self.decoder = nn.ModuleList(
-            _decoder_block(above, below) for above, below in zip(channels[:0:-1], channels[-2::-1], strict=True)
+            _decoder_block(above, below) for above, below in zip(widths[:0:-1], widths[-2::-1], strict=True)
         )
-        self.joins = nn.ModuleList(
-            _Addition() if skip == "add" else _Concatenation(below) for below in channels[-2::-1]
-        )
-        self.last_decoder = _decoder_block(channels[0], STEM_CHANNELS)
+        self.joins = nn.ModuleList(_Addition() if skip == "add" else _Concatenation(below) for below in widths[-2::-1])
+        self.last_decoder = _decoder_block(widths[0], STEM_CHANNELS)
         self.head = nn.Sequential(
             nn.ConvTranspose2d(STEM_CHANNELS, HEAD_CHANNELS, 3, stride=2),  # H/2 -> H + 1
             nn.ReLU(inplace=True),

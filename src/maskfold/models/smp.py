@@ -45,6 +45,7 @@ class SMP(nn.Module):
         encoder: The library's name, or `tu-<name>` for an encoder of timm.
         weights: Of the encoder: `imagenet` (or another set the library offers), None for random, or the path of a
             state dict in the encoder's own naming.
+        channels: Of the images.
         options: The architecture's own, such as `decoder_channels`.
 
     Raises:
@@ -53,9 +54,16 @@ class SMP(nn.Module):
     """
 
     def __init__(
-        self, *, architecture: str, encoder: str, weights: str | Path | None = "imagenet", **options: object
+        self,
+        *,
+        architecture: str,
+        encoder: str,
+        weights: str | Path | None = "imagenet",
+        channels: int = 3,
+        **options: object,
     ) -> None:
         super().__init__()
+        options = {"in_channels": channels, **options}
         offered = smp.encoders.encoders.get(encoder, {}).get("pretrained_settings", {})
         if weights is None or weights == "imagenet" or weights in offered:
             self.network = _create(architecture, encoder, weights, options)
@@ -84,7 +92,7 @@ def _create(architecture: str, encoder: str, weights: str | None, options: dict[
     try:
         with _hub(needed=weights is not None):
             return smp.create_model(
-                architecture, encoder_name=encoder, encoder_weights=encoder_weights, in_channels=3, classes=1, **options
+                architecture, encoder_name=encoder, encoder_weights=encoder_weights, classes=1, **options
             )
     except (KeyError, RuntimeError) as error:  # an unknown name, in the library's words and in timm's
         raise MaskfoldError(f"model: {error.args[0]}") from error

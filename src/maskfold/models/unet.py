@@ -20,17 +20,18 @@ class UNetScratch(nn.Module):
     Args:
         widths: Channels of each level, then of the centre; the default is the winners' network of six levels with
             91,238,817 parameters.
+        channels: Of the images.
 
     Raises:
         MaskfoldError: If an input has a wrong size.
     """
 
-    def __init__(self, *, widths: Sequence[int] = (32, 64, 128, 256, 512, 1024, 1024)):
+    def __init__(self, *, widths: Sequence[int] = (32, 64, 128, 256, 512, 1024, 1024), channels: int = 3):
         super().__init__()
         *levels, centre = widths
         self.stride = 2 ** (len(levels) - 1)
         self.down = nn.ModuleList(
-            _convolutions(before, width, 2) for before, width in zip([3, *levels[:-1]], levels, strict=True)
+            _convolutions(before, width, 2) for before, width in zip([channels, *levels[:-1]], levels, strict=True)
         )
         self.centre = _convolutions(levels[-1], centre, 2)
         below = [*levels[1:], centre]

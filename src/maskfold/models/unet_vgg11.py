@@ -20,6 +20,7 @@ class UNetVGG11(nn.Module):
         filters: Width of the decoder's last level. 32 is TernausNet-11 (22,927,393 parameters), 64 the wider network
             of the Carvana winners (33,554,753).
         weights: Of the encoder: `imagenet`, None for random, or the path of a state dict.
+        channels: Of the images.
 
     Raises:
         MaskfoldError: If the weights cannot be had, or an input has a wrong size.
@@ -27,9 +28,9 @@ class UNetVGG11(nn.Module):
 
     stride = 32
 
-    def __init__(self, *, filters: int = 32, weights: str | Path | None = "imagenet"):
+    def __init__(self, *, filters: int = 32, weights: str | Path | None = "imagenet", channels: int = 3):
         super().__init__()
-        self.encoder = vgg11_encoder(weights).features
+        self.encoder = vgg11_encoder(weights, channels=channels).features
         outputs = [filters * factor for factor in (8, 8, 4, 2, 1)]
         self.centre = _up_block(SKIP_CHANNELS[-1], 2 * outputs[0], outputs[0])
         self.decoder = nn.ModuleList(

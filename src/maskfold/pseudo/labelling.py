@@ -13,7 +13,7 @@ from maskfold.data.loading import read_image, read_soft_mask
 from maskfold.ensembling.merge import merged_probability
 from maskfold.ensembling.recipe import Step, to_mask
 from maskfold.ensembling.tree import MemberMaps
-from maskfold.masks.pictures import ORANGE, draw_outline, shrink
+from maskfold.masks.pictures import ORANGE, as_rgb, draw_outline, shrink
 from maskfold.parallel import map_unordered
 
 _SHEET = (6, 4)  # columns and rows
@@ -62,17 +62,18 @@ def write_labels(labeller: Labeller, image_ids: list[str], *, description: str, 
         pass
 
 
-def draw_sheet(rows: pd.DataFrame, folder: Path) -> bytes:
+def draw_sheet(rows: pd.DataFrame, folder: Path, *, channels: int | None = None) -> bytes:
     """Draw labels as outlines on their photos, from the surest to the least sure: a JPEG.
 
     Args:
         rows: Rows of the ledger; an even sample is shown.
         folder: The set's, which the ledger's masks are in.
+        channels: Of the photos, see `read_image`.
     """
     columns, lines = _SHEET
     ranked = rows.sort_values("unconfidence", kind="stable")
     chosen = ranked.iloc[np.unique(np.linspace(0, len(ranked) - 1, columns * lines).round().astype(int))]
-    tiles = [_tile(row.image, folder / row.mask) for row in chosen.itertuples()]
+    tiles = [_tile(row.image, folder / row.mask, channels) for row in chosen.itertuples()]
     height, width = (max(tile.shape[axis] for tile in tiles) for axis in (0, 1))
     sheet = np.full((-(-len(tiles) // columns) * height, min(columns, len(tiles)) * width, 3), 255, np.uint8)
     for number, tile in enumerate(tiles):
@@ -82,7 +83,7 @@ def draw_sheet(rows: pd.DataFrame, folder: Path) -> bytes:
     return cv2.imencode(".jpg", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR), quality)[1].tobytes()
 
 
-def _tile(image: str, mask: Path) -> np.ndarray:
-    photo = shrink(read_image(image), width=_TILE[0], height=_TILE[1])
+def _tile(image: str, mask: Path, channels: int | None) -> np.ndarray:
+    photo = shrink(as_rgb(read_image(image, channels=channels)), width=_TILE[0], height=_TILE[1])
     label = (read_soft_mask(mask) >= 0.5).astype(np.uint8)
     return draw_outline(photo, label, ORANGE, thickness=2)

@@ -13,8 +13,8 @@ from maskfold.data.preprocessing import Preprocess
 
 
 def to_tensor(image: np.ndarray) -> torch.Tensor:
-    """Turn an `(H, W, C) uint8` array into a `(C, H, W) uint8` tensor of its own memory."""
-    planes = np.empty((image.shape[2], *image.shape[:2]), np.uint8)
+    """Turn an `(H, W, C)` array, uint8 or float32, into a `(C, H, W)` tensor of its type and of its own memory."""
+    planes = np.empty((image.shape[2], *image.shape[:2]), image.dtype)
     cv2.split(image, list(planes))  # a tenth of the time of NumPy's transposed copy
     return torch.from_numpy(planes)
 
@@ -38,6 +38,7 @@ class LabelledDataset(Dataset):
         seed: The run's seed.
         preprocess: `(H, W, 3) uint8 -> (H, W, 3) uint8`, applied here and at prediction alike.
         augment: `(image, mask, seed) -> (image, mask)`, one for each epoch, or None for validation.
+        channels: Of the photos, see `read_image`.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class LabelledDataset(Dataset):
         seed: int = 0,
         preprocess: Preprocess | None = None,
         augment: Augmentation | ByEpoch | None = None,
+        channels: int | None = None,
     ) -> None:
         self.images = table["image"].tolist()
         self.masks = table["mask"].tolist()
@@ -57,15 +59,19 @@ class LabelledDataset(Dataset):
         self.seed = seed
         self.preprocess = preprocess
         self.augment = augment
+        self.channels = channels
 
     def __len__(self) -> int:
         return len(self.images)
 
     def __getitem__(self, key: tuple[int, int]) -> dict[str, torch.Tensor]:
-        """Return `image (3, H, W) uint8`, `mask (1, H, W) uint8`, 255 for certain, and `weight () float32`."""
+        """Return `image (3, H, W) uint8`, `mask (1, H, W) uint8`, 255 for certain, and `weight () float32`.
+
+        With `channels`, the image has that many, uint8 or float32 as its file has them.
+        """
         epoch, index = key
         rng = np.random.default_rng((self.seed, epoch, index))
-        image = read_image(self.images[index])
+        image = read_image(self.images[index], channels=self.channels)
         read = read_soft_mask if self.soft[index] else read_mask
         mask = read(self.masks[index], size=image.shape[:2])
         if self.preprocess is not None:

@@ -1,13 +1,15 @@
 """The parts of a segmentation: what `conf/task/segmentation.yaml` builds."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from torch import nn
 
-from maskfold.data.augmentation import Augmentation, ByEpoch
+from maskfold.data.augmentation import Augmentation, ByEpoch, refuse_colours
 from maskfold.data.geometry import Geometry
+from maskfold.data.loading import read_image
 from maskfold.data.preprocessing import Preprocess
 from maskfold.models.network import Network
 from maskfold.prediction.branches import Branch, Voter
@@ -27,23 +29,32 @@ class SegmentationParts:
         augment: What training does to samples.
         loss: `(logits, target) -> (N,)`.
         tta: Test-time augmentation, a name of `maskfold.prediction.tta.VIEWS`.
+        channels: Of the photos, see `maskfold.data.loading.read_image`.
 
     Raises:
         MaskfoldError: If there is no such test-time augmentation.
     """
 
     def __init__(
-        self, *, geometry: Geometry, preprocess: Preprocess, augment: Augmentation | ByEpoch, loss: nn.Module, tta: str
+        self,
+        *,
+        geometry: Geometry,
+        preprocess: Preprocess,
+        augment: Augmentation | ByEpoch,
+        loss: nn.Module,
+        tta: str,
+        channels: int | None = None,
     ) -> None:
         self.geometry = geometry
         self.preprocess = preprocess
         self.augment = augment
         self.loss = loss
         self.tta = check_tta(tta)
+        self.channels = channels
 
-    def network(self, model: nn.Module) -> Network:
-        """See `TaskParts`; the geometry must give sizes that the model accepts."""
-        network = Network(model)
+    def network(self, model: nn.Module, **settings: Any) -> Network:
+        """See `TaskParts`; the geometry must give sizes that the model accepts. `settings` are those of `Network`."""
+        network = Network(model, **settings)
         self.geometry.check_stride(network.stride)
         return network
 
@@ -52,14 +63,19 @@ class SegmentationParts:
         return MaskObjective(self.loss)
 
     def training_set(self, rows: pd.DataFrame, *, seed: int) -> LabelledDataset:
-        """See `TaskParts`."""
-        return LabelledDataset(
-            rows, geometry=self.geometry, preprocess=self.preprocess, seed=seed, augment=self.augment
-        )
+        """See `TaskParts`; colours are changed in RGB photos of 8 bits alone."""
+        if self.channels is not None and len(rows):
+            image = read_image(rows["image"].iloc[0], channels=self.channels)
+            refuse_colours(self.augment, self.preprocess(image))
+        return self._dataset(rows, seed, augment=self.augment)
 
     def validation_set(self, rows: pd.DataFrame, *, seed: int) -> LabelledDataset:
         """See `TaskParts`."""
-        return LabelledDataset(rows, geometry=self.geometry, preprocess=self.preprocess, seed=seed)
+        return self._dataset(rows, seed)
+
+    def _dataset(self, rows: pd.DataFrame, seed: int, **options: Any) -> LabelledDataset:
+        shown = {"geometry": self.geometry, "preprocess": self.preprocess, "channels": self.channels}
+        return LabelledDataset(rows, seed=seed, **shown, **options)
 
     def draw_samples(
         self, checkpoint: Path, rows: pd.DataFrame, *, batch_size: int, precision: str, accelerator: str

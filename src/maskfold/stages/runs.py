@@ -15,6 +15,7 @@ from maskfold.ensembling.evaluation import HALF
 from maskfold.ensembling.manifest import content_of
 from maskfold.entry import entry_point
 from maskfold.errors import MaskfoldError
+from maskfold.masks.pictures import as_rgb
 from maskfold.prediction.store import ProbabilityStore
 from maskfold.runs.layout import MemberFolder, fold_of
 from maskfold.runs.listing import HEADINGS, find_runs, listed, refuse_busy, remove, runs_by_name, size_of
@@ -59,9 +60,10 @@ def _compare(chosen: dict[str, dict[str, RunFolder]], page: str | None, *, image
     sides = [Side(name, *_evidence(name, [*runs.values()])) for name, runs in chosen.items()]
     comparison = Comparison(*sides)
     first, second = ([*runs.values()] for runs in chosen.values())
-    photos = build(second[0].part("data")).load().set_index("image_id")
+    source = build(second[0].part("data"))
+    photos = source.load().set_index("image_id")
     path = Path(page or second[0].path.parent / f"against_{sides[0].name.replace('/', '_')}.html")
-    files.write_text(path, compose(comparison, partial(_cases, first, second, photos), images=images))
+    files.write_text(path, compose(comparison, partial(_cases, first, second, photos, source.channels), images=images))
     log.info("%s: %s otherwise", path, counted(len(comparison.differing()), "setting"))
     log.info("%s", comparison.verdict(), extra=RESULT)
 
@@ -92,10 +94,12 @@ def _evidence(name: str, runs: list[RunFolder]) -> tuple:
     return settings, scores[scores["fold"].isin([fold_of(run) for run in runs])], epochs, runs[0].monitor()
 
 
-def _cases(first: list[RunFolder], second: list[RunFolder], photos: pd.DataFrame, image_id: str) -> tuple[Case, ...]:
+def _cases(
+    first: list[RunFolder], second: list[RunFolder], photos: pd.DataFrame, channels: int | None, image_id: str
+) -> tuple[Case, ...]:
     """Read a photo, its mask and the map of either side, cut at one half as in scoring."""
     row = photos.loc[image_id]
-    photo = read_image(row["image"])
+    photo = as_rgb(read_image(row["image"], channels=channels))
     truth = read_mask(row["mask"], size=photo.shape[:2])
     maps = (_map(runs, image_id) for runs in (first, second))
     return tuple(Case(photo, one, (one >= HALF).astype("uint8"), truth) for one in maps)
