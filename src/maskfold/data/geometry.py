@@ -12,6 +12,7 @@ import numpy as np
 
 from maskfold.errors import MaskfoldError
 
+_CV2_CHANNELS = 4  # the most that OpenCV averages by area
 # Mirroring does not repeat the border pixel, as numpy's "reflect" does not.
 BORDERS = {"reflect": cv2.BORDER_REFLECT_101, "constant": cv2.BORDER_CONSTANT, "replicate": cv2.BORDER_REPLICATE}
 
@@ -48,7 +49,10 @@ class Geometry(Protocol):
         """Turn (H, W, C) uint8 into (K, h, w, C) uint8 network inputs and their placement."""
 
     def forward_mask(self, mask: np.ndarray) -> np.ndarray:
-        """Place an (H, W) mask like the photo's inputs, (K, h, w): uint8 0/1 stays so, float32 in [0, 1] stays soft."""
+        """Place a mask, (H, W) or of several classes (H, W, C), like the photo's inputs, (K, h, w) or (K, h, w, C).
+
+        uint8 0/1 stays so, float32 in [0, 1] stays soft.
+        """
 
     def restore(self, probability: np.ndarray, placement: Placement) -> np.ndarray:
         """Turn (K, h, w) probabilities in [0, 1] into (H, W) float32."""
@@ -56,7 +60,7 @@ class Geometry(Protocol):
     def training_pair(
         self, image: np.ndarray, mask: np.ndarray, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Turn an (H, W, C) uint8 image and an (H, W) mask into one training sample, (h, w, C) and (h, w)."""
+        """Turn an (H, W, C) uint8 image and a mask, as `forward_mask` takes it, into one training sample."""
 
 
 class Pad:
@@ -115,7 +119,7 @@ class Pad:
 
     def forward_mask(self, mask: np.ndarray) -> np.ndarray:
         """See `Geometry`."""
-        return _pad(mask, self.network_size(*mask.shape), self.mode)[0][None]
+        return _pad(mask, self.network_size(*mask.shape[:2]), self.mode)[0][None]
 
     def restore(self, probability: np.ndarray, placement: Placement) -> np.ndarray:
         """See `Geometry`; cuts the margins off, exactly."""
@@ -267,8 +271,12 @@ def _unpad(array: np.ndarray, placement: Placement) -> np.ndarray:
 
 def _resize(array: np.ndarray, height: int, width: int) -> np.ndarray:
     """Resize (H, W[, C]): by area when neither side grows, else linearly."""
+    if array.ndim == 3 and array.shape[2] > _CV2_CHANNELS:
+        parts = np.split(array, range(_CV2_CHANNELS, array.shape[2], _CV2_CHANNELS), axis=2)
+        return np.concatenate([_resize(np.ascontiguousarray(part), height, width) for part in parts], axis=2)
     shrinks = height <= array.shape[0] and width <= array.shape[1]
-    return cv2.resize(array, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    resized = cv2.resize(array, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return resized.reshape(height, width, *array.shape[2:])
 
 
 def _starts(length: int, window: int, overlap: int) -> list[int]:

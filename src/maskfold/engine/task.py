@@ -136,3 +136,5 @@ class Task(lightning.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep how the network was built."""
         checkpoint["construction"] = self.construction
+        if arguments := getattr(self.network, "arguments", None):  # of what is around the model
+            checkpoint["network"] = arguments

@@ -1,6 +1,7 @@
 """The parts of a segmentation: what `conf/task/segmentation.yaml` builds."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,11 +10,15 @@ from torch import nn
 from maskfold.data.augmentation import Augmentation, ByEpoch
 from maskfold.data.geometry import Geometry
 from maskfold.data.preprocessing import Preprocess
+from maskfold.data.sources import Source
+from maskfold.errors import MaskfoldError
+from maskfold.masks.metrics import METRICS_BY_NAME
 from maskfold.models.network import Network
 from maskfold.prediction.branches import Branch, Voter
 from maskfold.prediction.members import load_network
 from maskfold.prediction.tta import check_tta
 from maskfold.segmentation.dataset import LabelledDataset
+from maskfold.segmentation.losses import CrossEntropy
 from maskfold.segmentation.objective import MaskObjective
 from maskfold.segmentation.samples import predict_samples
 
@@ -40,26 +45,46 @@ class SegmentationParts:
         self.augment = augment
         self.loss = loss
         self.tta = check_tta(tta)
+        self.classes: tuple[str, ...] = ()
+        self.exclusive = False
+        self.metric = METRICS_BY_NAME["dice"]
+
+    def of_data(self, source: Source) -> dict[str, Any]:
+        """See `TaskParts`; a model of several classes is told how many.
+
+        Raises:
+            MaskfoldError: If the loss is for classes that never overlap, and these may.
+        """
+        self.classes, self.exclusive = source.classes, source.exclusive and len(source.classes) > 1
+        self.metric = METRICS_BY_NAME[source.metric]
+        if self.classes and not self.exclusive and any(isinstance(part, CrossEntropy) for part in self.loss.modules()):
+            raise MaskfoldError(
+                "loss: CrossEntropy is for classes that never overlap. If these do not, set data.exclusive=true; "
+                "otherwise choose loss=bce_dice or another."
+            )
+        return {"classes": len(self.classes)} if self.classes else {}
 
     def network(self, model: nn.Module) -> Network:
         """See `TaskParts`; the geometry must give sizes that the model accepts."""
-        network = Network(model)
+        network = Network(model, exclusive=self.exclusive)
         self.geometry.check_stride(network.stride)
         return network
 
     def objective(self) -> MaskObjective:
         """See `TaskParts`."""
-        return MaskObjective(self.loss)
+        return MaskObjective(self.loss, metric=self.metric, classes=self.classes)
 
     def training_set(self, rows: pd.DataFrame, *, seed: int) -> LabelledDataset:
         """See `TaskParts`."""
-        return LabelledDataset(
-            rows, geometry=self.geometry, preprocess=self.preprocess, seed=seed, augment=self.augment
-        )
+        return self._samples(rows, seed=seed, augment=self.augment)
 
     def validation_set(self, rows: pd.DataFrame, *, seed: int) -> LabelledDataset:
         """See `TaskParts`."""
-        return LabelledDataset(rows, geometry=self.geometry, preprocess=self.preprocess, seed=seed)
+        return self._samples(rows, seed=seed, augment=None)
+
+    def _samples(self, rows: pd.DataFrame, *, seed: int, augment: Augmentation | ByEpoch | None) -> LabelledDataset:
+        shown = {"geometry": self.geometry, "preprocess": self.preprocess}
+        return LabelledDataset(rows, **shown, seed=seed, augment=augment, classes=max(len(self.classes), 1))
 
     def draw_samples(
         self, checkpoint: Path, rows: pd.DataFrame, *, batch_size: int, precision: str, accelerator: str

@@ -3,6 +3,7 @@
 import logging
 from functools import partial
 from statistics import mean
+from typing import Any
 
 import lightning
 from lightning.pytorch.utilities import rank_zero_only
@@ -12,7 +13,7 @@ from maskfold.config import EXPERIMENTS, build, recorded, resolved
 from maskfold.engine.batch_size import settle_batch_size
 from maskfold.engine.engine import Engine
 from maskfold.engine.loaders import EpochLoader
-from maskfold.engine.parts import TaskParts
+from maskfold.engine.parts import TaskParts, with_arguments
 from maskfold.engine.schedules import Schedule
 from maskfold.engine.task import Task
 from maskfold.entry import entry_point
@@ -33,12 +34,14 @@ log = logging.getLogger(__name__)
 def train(config: DictConfig) -> dict[str, float]:
     """Train a fold into its run folder; return the metrics of its best epoch."""
     parts: TaskParts = build(config.task)
-    rows = read_fold(build(config.data), split_file=config.split_file, fold=config.fold, pseudo=config.pseudo)
+    source = build(config.data)
+    told = parts.of_data(source) if hasattr(parts, "of_data") else {}
+    rows = read_fold(source, split_file=config.split_file, fold=config.fold, pseudo=config.pseudo)
     start = find_start(config.start_from, fold=config.fold)
     rows = rows.begun_with(start)
     folder = MemberFolder(EXPERIMENTS / config.name).run(config.fold)
     if rank_zero_only.rank != 0:  # one of several processes of one run, whose first one keeps the folder
-        return _fit(config, parts, rows, folder, start)
+        return _fit(config, parts, rows, folder, start, told)
     with locked(folder.path, anew=config.overwrite):
         refuse_replaced(folder, rows.lineage)
         if folder.lengthen(recorded(config), identity=rows.identity, epochs=_epochs(config)):
@@ -52,7 +55,7 @@ def train(config: DictConfig) -> dict[str, float]:
             best = folder.summary()
             _tell(folder, best)
             return best
-        best = _fit(config, parts, rows, folder, start)
+        best = _fit(config, parts, rows, folder, start, told)
         monitor = parts.objective().monitor
         folder.finish(best, monitor=monitor)
         if not config.keep_last:
@@ -79,12 +82,17 @@ def _epochs(config: DictConfig) -> int | None:
 
 
 def _fit(
-    config: DictConfig, parts: TaskParts, rows: FoldRows, folder: RunFolder, start: Start | None
+    config: DictConfig,
+    parts: TaskParts,
+    rows: FoldRows,
+    folder: RunFolder,
+    start: Start | None,
+    told: dict[str, Any],
 ) -> dict[str, float]:
     schedule = build(config.schedule)
     trainer = resolved(config.trainer)
     layout = {"channels_last": trainer.pop("channels_last"), "compile_network": trainer.pop("compile")}
-    task = _task(config, parts, schedule, start, **layout)
+    task = _task(config, parts, schedule, start, with_arguments(resolved(config.model), told), **layout)
     batch_size, effective = trainer.pop("batch_size"), trainer.pop("effective_batch")
     averaging = build(config.averaging) if config.averaging else None
     load = partial(EpochLoader, num_workers=trainer.pop("num_workers"), timeout=trainer.pop("load_timeout"))
@@ -116,18 +124,22 @@ def _fit(
 
 
 def _task(
-    config: DictConfig, parts: TaskParts, schedule: Schedule | object, start: Start | None, **layout: bool | str
+    config: DictConfig,
+    parts: TaskParts,
+    schedule: Schedule | object,
+    start: Start | None,
+    model: dict[str, Any],
+    **layout: bool | str,
 ) -> Task:
     lightning.seed_everything(config.seed, verbose=False)  # the first weights
-    model = resolved(config.model)
-    if start is not None:  # nothing is fetched that the start replaces
-        model = without_pretrained(model)
+    # Nothing is fetched that the start replaces.
+    network = parts.network(build(model if start is None else without_pretrained(model)))
     task = Task(
-        parts.network(build(model)),
+        network,
         optimizer=build(config.optimizer),
         objective=parts.objective(),
         scheduler=None if isinstance(schedule, Schedule) else schedule,
-        construction=resolved(config.model),
+        construction=model,
         freeze=config.freeze,
         **layout,
     )
