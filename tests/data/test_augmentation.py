@@ -308,3 +308,26 @@ def test_colours_are_shifted_as_albumentations_shifts_them(kind):
     ours = Albumentations(transforms=[HueSaturationValue(**limits)])
     for seed in range(40):
         np.testing.assert_array_equal(ours(image, mask, seed)[0], theirs(image, mask, seed)[0])
+
+
+@pytest.mark.parametrize("classes", [1, 2, 5, 12])
+@pytest.mark.parametrize("name", ["flip", "soft", "soft_imgaug", "heavy"])
+def test_a_mask_of_several_classes_goes_the_way_of_each(name, classes):
+    augmentation = preset(name)
+    image, mask = sample()
+    stack = np.stack([np.roll(mask, 7 * plane, axis=1) for plane in range(classes)], axis=2)
+    for labels in (stack, stack * np.float32(0.6)):
+        for seed in range(4):
+            changed, together = augmentation(image, labels, seed)
+            assert (together.shape, together.dtype) == (labels.shape, labels.dtype)
+            for plane in {0, classes - 1}:
+                alone_image, alone = augmentation(image, np.ascontiguousarray(labels[..., plane]), seed)
+                np.testing.assert_array_equal(changed, alone_image)
+                np.testing.assert_allclose(together[..., plane], alone, atol=1e-6)
+
+
+def test_the_object_of_several_classes_is_where_any_of_them_is():
+    image, mask = sample()
+    stack = np.stack([mask, np.zeros_like(mask), np.flipud(mask)], axis=2)
+    changed, _ = Albumentations(transforms=[GreyObject(p=1.0)])(image, stack, 0)
+    np.testing.assert_array_equal(changed, grey_object(image, mask | np.flipud(mask)))

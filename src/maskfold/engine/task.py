@@ -134,7 +134,7 @@ class Task(lightning.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": self.make_scheduler(optimizer)}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep how the network was built."""
+        """Keep how the network was built, and what is around its model if that is not the usual."""
         checkpoint["construction"] = self.construction
-        if arguments := getattr(self.network, "arguments", None):  # of what is around the model
-            checkpoint["network"] = arguments
+        if settings := getattr(self.network, "settings", {}):
+            checkpoint["network"] = settings

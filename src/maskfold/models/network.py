@@ -19,6 +19,9 @@ class Network(nn.Module):
         mean: Mean of each RGB channel, 0..255.
         std: Standard deviation of each RGB channel, 0..255.
         exclusive: Whether the classes never overlap, see `marginal_logits`.
+
+    Attributes:
+        settings: The arguments that are not the usual ones, as a checkpoint keeps them.
     """
 
     def __init__(
@@ -30,6 +33,7 @@ class Network(nn.Module):
         exclusive: bool = False,
     ) -> None:
         super().__init__()
+        self.settings: dict[str, Any] = {"exclusive": True} if exclusive else {}
         self.model = model
         self.exclusive = exclusive
         self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
@@ -40,11 +44,6 @@ class Network(nn.Module):
         """The multiple that an input's height and width must be; 1 for a model that does not say."""
         stride = getattr(self.model, "stride", 1)
         return stride if isinstance(stride, int) else 1  # a bare convolution means something else by it
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """What it was made with besides the model, where that is not the default: kept in checkpoints."""
-        return {"exclusive": True} if self.exclusive else {}
 
     def forward(self, image: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
         """Map `(N, 3, H, W) uint8` RGB photos to `(N, C, H, W)` logits, each for its class against all others."""

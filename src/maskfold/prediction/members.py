@@ -23,11 +23,11 @@ def load_network(path: Path) -> Network:
     if "construction" not in checkpoint:
         raise MaskfoldError(f"{path}: does not say how its network was built; it is no checkpoint of maskfold.")
     construction = without_pretrained(vetted(checkpoint["construction"], "model", path))
-    state, arguments = checkpoint["state_dict"], checkpoint.get("network", {})
+    state = checkpoint["state_dict"]
     try:
-        network = Network(instantiate(construction, _convert_="all"), **arguments)
+        network = Network(instantiate(construction, _convert_="all"), **checkpoint.get("network", {}))
         network.load_state_dict({key.removeprefix(NETWORK): state[key] for key in state if key.startswith(NETWORK)})
-    except (InstantiationException, RuntimeError, TypeError) as error:
+    except (InstantiationException, RuntimeError, TypeError, ValueError) as error:
         raise MaskfoldError(
             f"{path}: its network cannot be rebuilt ({str(error).splitlines()[0]}). "
             "Use the code that it was trained with, whose commit is in run.json, or train it again."

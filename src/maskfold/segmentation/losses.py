@@ -84,12 +84,12 @@ def _surprise_of_background(logits: torch.Tensor) -> torch.Tensor:
     """Return -log(1 - the sum of the probabilities), `(N, H, W)`, of logits `(N, C, H, W)`.
 
     What the strongest class m leaves is known exactly, 1 - p_m = sigmoid(-z_m); the others take a share of that. Where
-    they take all but 1e-5 of it float32 knows no better, and the loss stays finite.
+    they take all but 1e-6 of it float32 knows no better; the strongest class is still pushed down.
     """
     strongest, place = logits.max(1, keepdim=True)
     left = F.softplus(strongest)  # -log(1 - p_m)
     others = (F.logsigmoid(logits) + left).scatter(1, place, -torch.inf).exp().sum(1)
-    return left[:, 0] - torch.log1p(-others.clamp(max=1) * (1 - 1e-5))
+    return left[:, 0] - torch.log1p(-others.clamp(max=1 - 1e-6))
 
 
 class PerImage(nn.Module):

@@ -1,7 +1,7 @@
 """The parts of a segmentation: what `conf/task/segmentation.yaml` builds."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,6 @@ from torch import nn
 from maskfold.data.augmentation import Augmentation, ByEpoch
 from maskfold.data.geometry import Geometry
 from maskfold.data.preprocessing import Preprocess
-from maskfold.data.sources import Source
 from maskfold.errors import MaskfoldError
 from maskfold.masks.metrics import METRICS_BY_NAME
 from maskfold.models.network import Network
@@ -32,37 +31,40 @@ class SegmentationParts:
         augment: What training does to samples.
         loss: `(logits, target) -> (N,)`.
         tta: Test-time augmentation, a name of `maskfold.prediction.tta.VIEWS`.
+        classes: The names of several classes; none for one.
+        exclusive: Whether these never overlap.
+        metric: What the data is scored by, a name.
 
     Raises:
-        MaskfoldError: If there is no such test-time augmentation.
+        MaskfoldError: If there is no such test-time augmentation or metric, or the loss is for classes that never
+            overlap, and these may.
     """
 
     def __init__(
-        self, *, geometry: Geometry, preprocess: Preprocess, augment: Augmentation | ByEpoch, loss: nn.Module, tta: str
+        self,
+        *,
+        geometry: Geometry,
+        preprocess: Preprocess,
+        augment: Augmentation | ByEpoch,
+        loss: nn.Module,
+        tta: str,
+        classes: Sequence[str] = (),
+        exclusive: bool = False,
+        metric: str = "dice",
     ) -> None:
         self.geometry = geometry
         self.preprocess = preprocess
         self.augment = augment
         self.loss = loss
         self.tta = check_tta(tta)
-        self.classes: tuple[str, ...] = ()
-        self.exclusive = False
-        self.metric = METRICS_BY_NAME["dice"]
-
-    def of_data(self, source: Source) -> dict[str, Any]:
-        """See `TaskParts`; a model of several classes is told how many.
-
-        Raises:
-            MaskfoldError: If the loss is for classes that never overlap, and these may.
-        """
-        self.classes, self.exclusive = source.classes, source.exclusive and len(source.classes) > 1
-        self.metric = METRICS_BY_NAME[source.metric]
+        self.classes = tuple(classes)
+        self.exclusive = exclusive and bool(self.classes)
+        self.metric = METRICS_BY_NAME[metric]
         if self.classes and not self.exclusive and any(isinstance(part, CrossEntropy) for part in self.loss.modules()):
             raise MaskfoldError(
                 "loss: CrossEntropy is for classes that never overlap. If these do not, set data.exclusive=true; "
                 "otherwise choose loss=bce_dice or another."
             )
-        return {"classes": len(self.classes)} if self.classes else {}
 
     def network(self, model: nn.Module) -> Network:
         """See `TaskParts`; the geometry must give sizes that the model accepts."""
