@@ -344,3 +344,26 @@ def test_what_changes_colours_is_refused_for_all_but_rgb_of_8_bits(name):
     for image in (np.zeros((4, 4, 3), np.float32), np.zeros((4, 4, 5), np.uint8), np.zeros((4, 4, 1), np.uint8)):
         with pytest.raises(MaskfoldError, match=r"^augment: \w+.* work on RGB photos of 8 bits.*augment=light, flip"):
             refuse_colours(augment, image)
+
+
+@pytest.mark.parametrize("classes", [1, 2, 5, 12])
+@pytest.mark.parametrize("name", ["flip", "soft", "soft_imgaug", "heavy"])
+def test_a_mask_of_several_classes_goes_the_way_of_each(name, classes):
+    augmentation = preset(name)
+    image, mask = sample()
+    stack = np.stack([np.roll(mask, 7 * plane, axis=1) for plane in range(classes)], axis=2)
+    for labels in (stack, stack * np.float32(0.6)):
+        for seed in range(4):
+            changed, together = augmentation(image, labels, seed)
+            assert (together.shape, together.dtype) == (labels.shape, labels.dtype)
+            for plane in {0, classes - 1}:
+                alone_image, alone = augmentation(image, np.ascontiguousarray(labels[..., plane]), seed)
+                np.testing.assert_array_equal(changed, alone_image)
+                np.testing.assert_allclose(together[..., plane], alone, atol=1e-6)
+
+
+def test_the_object_of_several_classes_is_where_any_of_them_is():
+    image, mask = sample()
+    stack = np.stack([mask, np.zeros_like(mask), np.flipud(mask)], axis=2)
+    changed, _ = Albumentations(transforms=[GreyObject(p=1.0)])(image, stack, 0)
+    np.testing.assert_array_equal(changed, grey_object(image, mask | np.flipud(mask)))

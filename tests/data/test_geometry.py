@@ -225,3 +225,31 @@ def test_a_hole_in_a_photo_does_not_eat_its_neighbours():
     shown, _ = Resize(height=2, width=2).forward(photo)
     # The means of 1, 3, 5 and 7; of 5 alone; and of nothing.
     np.testing.assert_array_equal(shown[0, ..., 0], [[4, 5], [np.nan, np.nan]])
+
+
+@pytest.mark.parametrize("classes", [1, 2, 4, 5, 12])
+@pytest.mark.parametrize(
+    "geometry",
+    [
+        Pad(multiple=16),
+        Pad(height=48, width=64, mode="constant"),
+        Resize(height=17, width=23),
+        Resize(height=60, width=80),
+        Tile(height=16, width=24, overlap=4),
+        Tile(height=64, width=64),
+    ],
+)
+def test_a_mask_of_several_classes_goes_the_way_of_each(geometry, classes):
+    rng = np.random.default_rng(classes)
+    stack = (rng.random((40, 60, classes)) < 0.5).astype(np.uint8)
+    for mask in (stack, rng.random((40, 60, classes), dtype=np.float32)):
+        alone = [geometry.forward_mask(np.ascontiguousarray(mask[..., plane])) for plane in range(classes)]
+        together = geometry.forward_mask(mask)
+        assert together.dtype == mask.dtype
+        np.testing.assert_allclose(together, np.stack(alone, axis=-1), atol=2e-6)
+    image, one = photo(40, 60), np.ascontiguousarray(stack[..., 0])
+    shown, placed = geometry.training_pair(image, stack, np.random.default_rng(3))
+    shown_alone, placed_alone = geometry.training_pair(image, one, np.random.default_rng(3))
+    np.testing.assert_array_equal(shown, shown_alone)
+    np.testing.assert_array_equal(placed[..., 0], placed_alone)
+    assert placed.shape == (*shown.shape[:2], classes)

@@ -1,4 +1,4 @@
-"""Models for photos of other channels than RGB, and pretrained filters for them."""
+"""Models for photos of other channels than RGB and for several classes, and pretrained filters for them."""
 
 import pytest
 import torch
@@ -43,10 +43,12 @@ def test_the_librarys_own_name_of_the_number_is_taken():
 
 @pytest.mark.hostile("wrong input")
 def test_a_model_that_cannot_be_told_or_is_told_otherwise_is_refused():
-    with pytest.raises(MaskfoldError, match=r"model\.in_channels=3, and data\.channels says 5"):
+    with pytest.raises(MaskfoldError, match=r"model\.in_channels=3, and the data has 5 channels"):
         with_counts(LAYER | {"in_channels": 3}, channels=5)
     with pytest.raises(MaskfoldError, match=r"timm\.create_model has no argument channels or in_channels or in_chans"):
         with_counts({"_target_": "timm.create_model", "model_name": "x"}, channels=5)
+    with pytest.raises(MaskfoldError, match=r"model\.classes=7, and the data has 4 classes"):
+        with_counts(OWN[0] | {"classes": 7}, classes=4)
 
 
 def test_filters_are_repeated_in_turn_and_scaled():
@@ -74,3 +76,22 @@ def test_pretrained_weights_of_rgb_are_inflated(tmp_path, whole, build, first):
     torch.testing.assert_close(own[first], 0.75 * state[first][:, [0, 1, 2, 0]])
     other = next(key for key in own if key != first)
     torch.testing.assert_close(own[other], state[other])
+
+
+@pytest.mark.parametrize(
+    ("target", "argument"),
+    [
+        ("maskfold.models.linknet.LinkNet", "classes"),
+        ("segmentation_models_pytorch.Unet", "classes"),
+        ("torchvision.models.segmentation.fcn_resnet50", "num_classes"),
+    ],
+)
+def test_a_model_is_told_of_several_classes_by_the_name_it_has_for_them(target, argument):
+    model = {"_target_": target, "encoder": "resnet18"}
+    assert with_counts(model, classes=1) == model
+    assert with_counts(model, classes=4) == model | {argument: 4}
+
+
+@pytest.mark.parametrize("target", ["torch.nn.Conv2d", "maskfold.models.gone", "maskfold.models.linknet.gone"])
+def test_a_model_without_such_an_argument_stays_as_it_is(target):
+    assert with_counts({"_target_": target}, classes=4) == {"_target_": target}

@@ -31,7 +31,8 @@ class Augmentation(Protocol):
 
         Args:
             image: (H, W, 3) uint8, RGB; left as it is.
-            mask: (H, W) uint8 0 or 1, or float32 in [0, 1] where the label is soft; left as it is.
+            mask: (H, W), or (H, W, C) of several classes; uint8 0 or 1, or float32 in [0, 1] where the label is soft;
+                left as it is.
             seed: Any integer from 0 on.
 
         Returns:
@@ -216,8 +217,9 @@ class GreyObject(A.ImageOnlyTransform):
         return ["mask"]
 
     def get_params_dependent_on_data(self, params: dict, data: dict) -> dict:
-        """Return the (H, W) mask that `apply` needs."""
-        return {"object_mask": data["mask"]}
+        """Return the (H, W) mask that `apply` needs: of several classes, where any of them is."""
+        mask = data["mask"]
+        return {"object_mask": mask if mask.ndim == 2 else mask.max(axis=2)}
 
     def apply(self, img: np.ndarray, object_mask: np.ndarray, **params: object) -> np.ndarray:
         """See `grey_object`."""

@@ -49,7 +49,10 @@ class Geometry(Protocol):
         """Turn (H, W, C), uint8 or float32, into (K, h, w, C) network inputs of its type and their placement."""
 
     def forward_mask(self, mask: np.ndarray) -> np.ndarray:
-        """Place an (H, W) mask like the photo's inputs, (K, h, w): uint8 0/1 stays so, float32 in [0, 1] stays soft."""
+        """Place a mask, (H, W) or of several classes (H, W, C), like the photo's inputs, (K, h, w) or (K, h, w, C).
+
+        uint8 0/1 stays so, float32 in [0, 1] stays soft.
+        """
 
     def restore(self, probability: np.ndarray, placement: Placement) -> np.ndarray:
         """Turn (K, h, w) probabilities in [0, 1] into (H, W) float32."""
@@ -57,7 +60,7 @@ class Geometry(Protocol):
     def training_pair(
         self, image: np.ndarray, mask: np.ndarray, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Turn an (H, W, C) image and an (H, W) mask into one training sample, (h, w, C) and (h, w)."""
+        """Turn an (H, W, C) image and a mask, as `forward_mask` takes it, into one training sample."""
 
 
 class Pad:
@@ -116,7 +119,7 @@ class Pad:
 
     def forward_mask(self, mask: np.ndarray) -> np.ndarray:
         """See `Geometry`."""
-        return _pad(mask, self.network_size(*mask.shape), self.mode)[0][None]
+        return _pad(mask, self.network_size(*mask.shape[:2]), self.mode)[0][None]
 
     def restore(self, probability: np.ndarray, placement: Placement) -> np.ndarray:
         """See `Geometry`; cuts the margins off, exactly."""
@@ -273,7 +276,8 @@ def _resize(array: np.ndarray, height: int, width: int) -> np.ndarray:
         parts = (np.ascontiguousarray(array[..., start : start + _MOST_CHANNELS]) for start in starts)
         return np.dstack([_resize(part, height, width) for part in parts])
     shrinks = height <= array.shape[0] and width <= array.shape[1]
-    return cv2.resize(array, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    resized = cv2.resize(array, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return resized.reshape(height, width, *array.shape[2:])
 
 
 def _resize_photo(image: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -12,7 +12,11 @@ from maskfold.engine.objective import Objective
 
 
 class TaskParts(Protocol):
-    """Objective, data sets and samples of a task; `rows` are rows of the image table."""
+    """Objective, data sets and samples of a task; `rows` are rows of the image table.
+
+    What the data says of itself (`classes`, `exclusive`, `metric` of `maskfold.data.sources.Source`) a task is built
+    with where it is not the usual: one class, judged by Dice.
+    """
 
     def network(self, model: nn.Module, **settings: Any) -> nn.Module:
         """Return the network around a model: images as they are loaded in, the model's output out.

@@ -16,13 +16,14 @@ HEAD_CHANNELS = 32
 class LinkNet(nn.Module):
     """LinkNet (Chaurasia and Culurciello 2017), in the form that won the Carvana challenge with ResNet-34.
 
-    `(N, 3, H, W) float32 -> (N, 1, H, W)` logits, H and W multiples of `stride`.
+    `(N, 3, H, W) float32 -> (N, classes, H, W)` logits, H and W multiples of `stride`.
 
     Args:
         encoder: torchvision's name of a ResNet; `resnet34` gives the winners' 21,642,401 parameters.
         weights: Of the encoder: `imagenet`, None for random, or the path of a state dict.
         skip: How an encoder stage joins the decoder: `add`, or `concat` followed by a 1x1 convolution.
         channels: Of the images.
+        classes: Of a mask.
 
     Raises:
         MaskfoldError: If the encoder or `skip` is unknown, the weights cannot be had, or an input has a wrong size.
@@ -37,6 +38,7 @@ class LinkNet(nn.Module):
         weights: str | Path | None = "imagenet",
         skip: str = "add",
         channels: int = 3,
+        classes: int = 1,
     ):
         super().__init__()
         if skip not in ("add", "concat"):
@@ -55,11 +57,11 @@ class LinkNet(nn.Module):
             nn.ReLU(inplace=True),
             nn.Conv2d(HEAD_CHANNELS, HEAD_CHANNELS, 3),  # -> H - 1
             nn.ReLU(inplace=True),
-            nn.Conv2d(HEAD_CHANNELS, 1, 2, padding=1),  # -> H
+            nn.Conv2d(HEAD_CHANNELS, classes, 2, padding=1),  # -> H
         )
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Return the logits (N, 1, H, W) of normalised images (N, 3, H, W)."""
+        """Return the logits (N, classes, H, W) of normalised images (N, 3, H, W)."""
         # pyrefly: ignore[bad-argument-count]
         check_size(*images.shape[-2:], self.stride)
         features = [self.stem(images)]  # H/4

@@ -3,6 +3,7 @@
 import logging
 from functools import partial
 from statistics import mean
+from typing import Any
 
 import lightning
 from lightning.pytorch.utilities import rank_zero_only
@@ -37,8 +38,7 @@ log = logging.getLogger(__name__)
 def train(config: DictConfig) -> dict[str, float]:
     """Train a fold into its run folder; return the metrics of its best epoch."""
     source: Source = build(config.data)
-    counted = {} if source.channels is None else {"channels": source.channels}
-    parts: TaskParts = build(config.task, **counted)
+    parts: TaskParts = build(config.task, **_unusual(source))
     rows = read_fold(source, split_file=config.split_file, fold=config.fold, pseudo=config.pseudo)
     start = find_start(config.start_from, fold=config.fold)
     rows = rows.begun_with(start)
@@ -67,6 +67,13 @@ def train(config: DictConfig) -> dict[str, float]:
     return best
 
 
+def _unusual(source: Source) -> dict[str, Any]:
+    """Return what the data says of itself that a task does not take for granted: no other task is asked for it."""
+    usual = {"channels": None, "classes": (), "exclusive": False, "metric": "dice"}
+    said = {name: getattr(source, name) for name in usual}
+    return {name: value for name, value in said.items() if value != usual[name]}
+
+
 def _tell(folder: RunFolder, best: dict[str, float]) -> None:
     """Say what the best epoch has come to, and where its weights are."""
     monitor, costs = folder.monitor(), folder.costs()
@@ -91,7 +98,7 @@ def _fit(
     trainer = resolved(config.trainer)
     layout = {"channels_last": trainer.pop("channels_last"), "compile_network": trainer.pop("compile")}
     statistics = _statistics(source, rows, folder)
-    task = _task(config, parts, schedule, start, statistics, **layout)
+    task = _task(config, parts, schedule, start, source, statistics, **layout)
     batch_size, effective = trainer.pop("batch_size"), trainer.pop("effective_batch")
     averaging = build(config.averaging) if config.averaging else None
     load = partial(EpochLoader, num_workers=trainer.pop("num_workers"), timeout=trainer.pop("load_timeout"))
@@ -136,11 +143,12 @@ def _task(
     parts: TaskParts,
     schedule: Schedule | object,
     start: Start | None,
+    source: Source,
     statistics: dict[str, list[float]],
     **layout: bool | str,
 ) -> Task:
     lightning.seed_everything(config.seed, verbose=False)  # the first weights
-    counts = {"channels": len(statistics["mean"])} if statistics else {}
+    counts = {"classes": max(len(source.classes), 1)} | ({"channels": len(statistics["mean"])} if statistics else {})
     construction = model = with_counts(resolved(config.model), **counts)
     if start is not None:  # nothing is fetched that the start replaces
         model = without_pretrained(model)
