@@ -13,6 +13,7 @@ from maskfold.errors import MaskfoldError, listing
 
 PNG = ".png"
 ORIGIN = "store.json"  # what the maps come from
+CLASSES = "classes"  # a key of it: the names of several classes, in the order of a map's planes
 _KEEP_BOTH = "or keep both with store=<another name>"
 _UNREADABLE = (OSError, ValueError, cv2.error)
 
