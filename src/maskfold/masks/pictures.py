@@ -14,6 +14,7 @@ Colour = tuple[int, int, int]
 BLUE: Colour = (0, 114, 178)
 ORANGE: Colour = (230, 110, 0)
 WHITE: Colour = (255, 255, 255)
+CLASS_COLOURS: tuple[Colour, ...] = (ORANGE, BLUE, (0, 158, 115), (204, 121, 167), (86, 180, 233), (240, 228, 66))
 JPEG_QUALITY = 80
 
 _SHOWN = (1, 99)  # percent: a few pixels of glare or of a dead sensor would leave the rest in one shade
