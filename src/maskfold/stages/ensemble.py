@@ -27,6 +27,7 @@ from maskfold.ensembling.merge import MergeJob, merge_with_repair, open_steps, r
 from maskfold.ensembling.recipe import Recipe
 from maskfold.ensembling.tree import open_members
 from maskfold.entry import entry_point
+from maskfold.masks.scoring import Judged
 from maskfold.prediction.splits import photos_of
 from maskfold.runs.contents import contents_fingerprint
 from maskfold.runs.ensemble_folder import EnsembleFolder, ResultFolder
@@ -44,7 +45,8 @@ def ensemble(config: DictConfig) -> pd.DataFrame:
     usual_leaves, repair_leaves = leaves_of_passes(recipe, split=config.split, experiments=EXPERIMENTS, fused=fused)
     members = fusible(recipe, split=config.split, experiments=EXPERIMENTS) if config.fused else usual_leaves
     data = data_of(members) if config.data is None else resolved(config.data)
-    photos = photos_of(build(data).load(), config.split)
+    source = build(data)
+    photos = photos_of(source.load(), config.split)
     made_of = ingredients(usual_leaves), ingredients(repair_leaves)
     if config.fused:
         origin = fused_origin(members, fingerprint(photos))
@@ -85,7 +87,8 @@ def ensemble(config: DictConfig) -> pd.DataFrame:
         shutil.rmtree(result.parts, ignore_errors=True)
     log.info("%s: %s, %d repaired", result.submission, counted(len(scores), "photo"), scores["repaired"].sum())
     if "dice" in scores:
-        log.info("%s", ensemble_worth(recipe, scores, experiments=EXPERIMENTS), extra=RESULT)
+        judged = Judged(source.metric)
+        log.info("%s", ensemble_worth(recipe, scores, experiments=EXPERIMENTS, judged=judged), extra=RESULT)
     return scores
 
 
