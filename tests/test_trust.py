@@ -1,5 +1,6 @@
 """What a file may have built: parts of its kind, and nothing else by any name, nesting or detour."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -130,6 +131,32 @@ def test_a_run_folder_of_others_has_nothing_else_built(tmp_path, kind, target):
 
     with pytest.raises(MaskfoldError, match=rf"config\.yaml: its {kind} would be built by {target}"):
         run.part(kind)
+
+
+SCORED = {"_target_": "maskfold.data.sources.Pairs", "root": "photos", "metric": "os.system"}
+
+
+@pytest.mark.hostile("foreign files")
+def test_a_run_folder_of_others_names_no_function_that_scores(tmp_path):
+    run = RunFolder(tmp_path)
+    run.config.write_text(f"task: {{_target_: tasks.Any}}\ndata: {json.dumps(SCORED)}\n")
+
+    with pytest.raises(MaskfoldError, match=r"config\.yaml: its metric would be what os\.system returns.*not called"):
+        run.part("data")
+
+
+def test_a_function_that_scores_is_taken_once_the_user_names_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(trust, "_named", set())
+    own = SCORED | {"metric": "own_scores.covered"}
+    compose("train", ["name=own", "data.metric=own_scores.covered"])
+    assert vetted(own, "data", FILE) is own
+
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "own.yaml").write_text("metric: own_scores.other\n")
+    monkeypatch.setattr(trust, "CONF", str(tmp_path))
+    assert vetted(own | {"metric": "own_scores.other"}, "data", FILE)
+    with pytest.raises(MaskfoldError, match=r"best\.ckpt: its metric would be what os\.system"):
+        vetted(SCORED, "data", FILE)
 
 
 @pytest.mark.hostile("foreign files")

@@ -30,6 +30,9 @@ PRETRAINED = (
     "checkpoint_path",
 )
 
+METRIC = "metric"  # a kind of function: of data, and a key of stages
+_DATA = "data"
+
 _TARGET = "_target_"
 _ARGS = "_args_"
 _MODULES = ("torch.nn",)  # whose modules take others, and numbers, without names
@@ -102,6 +105,8 @@ def vetted(node: Any, kind: str, origin: Path) -> Any:
     for part in _nodes(node):
         target = part[_TARGET]
         _vet(target, kind, origin)
+        if kind == _DATA:
+            vet_function(part.get(METRIC), METRIC, origin)
         if part.get(_ARGS) and not (_within(target, _MODULES) or _named_by_user(kind, target)):
             raise MaskfoldError(
                 f"{origin}: {target} has arguments without names ({_ARGS}) in it, of which nobody can tell what they "
@@ -124,6 +129,26 @@ def name_parts(config: dict[str, Any]) -> None:
         config: Plain, of any stage.
     """
     _named.update((kind, target) for kind in KINDS for target in _targets(config.get(kind)))
+    _named.update((METRIC, name) for name in _functions(config.get(METRIC), config.get(_DATA)))
+
+
+def vet_function(name: Any, kind: str, origin: Path | str) -> None:
+    """Refuse the dotted name of a function that a file gives and the user has not named; others have no dot.
+
+    Args:
+        name: What the file has.
+        kind: `METRIC`.
+        origin: The file, or the key.
+
+    Raises:
+        MaskfoldError: Nothing was imported; the message says how to name it oneself.
+    """
+    if isinstance(name, str) and "." in name and not _named_by_user(kind, name):
+        raise MaskfoldError(
+            f"{origin}: its {kind} would be what {name} returns. Calling it runs code, and the file may be of "
+            f"anybody: it was not called. If the function is your own, have it in a file of conf/{_DATA}/, or put "
+            f"{TRUST}={name} before the command."
+        )
 
 
 def _vet(target: Any, kind: str, origin: Path) -> None:
@@ -172,9 +197,11 @@ def _registered(target: object) -> bool:
 
 def _named_by_user(kind: str, target: str) -> bool:
     trusted = [name.strip() for name in os.environ.get(TRUST, "").split(",")]
-    return bool(target) and (
-        (kind, target) in _named or target in trusted or any(target in _targets(tree) for tree in _own_files(kind))
-    )
+    if not target or (kind, target) in _named or target in trusted:
+        return bool(target)
+    if kind == METRIC:
+        return any(target in _functions(tree) for tree in _own_files(_DATA))
+    return any(target in _targets(tree) for tree in _own_files(kind))
 
 
 def _own_files(kind: str) -> Iterator[Any]:
@@ -194,6 +221,12 @@ def _own_files(kind: str) -> Iterator[Any]:
 def _targets(tree: Any) -> Iterator[Any]:
     """Yield every `_target_` of nested dictionaries and lists."""
     return (node[_TARGET] for node in _nodes(tree))
+
+
+def _functions(*values: Any) -> Iterator[str]:
+    """Yield the dotted names among metrics, and among those of data."""
+    names = (value.get(METRIC) if isinstance(value, dict) else value for value in values)
+    return (name for name in names if isinstance(name, str) and "." in name)
 
 
 def _nodes(tree: Any) -> Iterator[dict[str, Any]]:

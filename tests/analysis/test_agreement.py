@@ -82,7 +82,7 @@ def test_what_a_member_adds_is_the_mean_less_the_mean_of_the_others(maps, contes
         assert row["adds"] == pytest.approx((whole - without).mean())
         assert row["low"] <= row["adds"] <= row["high"]
     alone = dice((probability[:, 1] >= 128).astype(int), truth).mean()
-    assert by_name.loc["b", ["weight", "dice"]].tolist() == pytest.approx([0.25, alone])
+    assert by_name.loc["b", ["weight", "score"]].tolist() == pytest.approx([0.25, alone])
 
 
 def test_equal_scores_everywhere_have_no_correlation():

@@ -21,6 +21,7 @@ from maskfold.analysis.tables import (
     shared_folds,
     telling_columns,
 )
+from maskfold.masks.scoring import Judged
 
 SCORES = pd.DataFrame(
     {
@@ -82,7 +83,7 @@ def test_the_member_table_by_hand():
 
 
 def test_the_member_table_of_another_metric():
-    (one,) = member_table({"one": SCORES}, "iou").to_dict("records")
+    (one,) = member_table({"one": SCORES}, Judged("iou")).to_dict("records")
 
     assert (one["fold 0"], one["fold 1"], one["pooled"]) == pytest.approx((0.98, 0.69, 0.835))
 
@@ -110,7 +111,7 @@ def test_classes_are_scored_with_the_worst_first():
 
     table = class_table(scores, {"group": "car", "view": "view", "colour": "colour"})
 
-    found = list(zip(table["by"], table["value"], table["images"], table["dice"].round(6), strict=True))
+    found = list(zip(table["by"], table["value"], table["images"], table["score"].round(6), strict=True))
     assert found == [
         ("colour", "blue", 1, 0.5),
         ("car", "b", 2, 0.55),

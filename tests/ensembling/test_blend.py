@@ -7,6 +7,7 @@ import pytest
 from maskfold.ensembling.blend import METHODS, fit_blend, gain_interval, greedy, least_squares
 from maskfold.ensembling.contested import Contested, contest, joined
 from maskfold.errors import MaskfoldError
+from maskfold.masks.scoring import Marks
 
 IMAGES, SIZE = 24, (24, 24)
 GROUPS = pd.Series([f"car{number // 2}" for number in range(IMAGES)])
@@ -39,8 +40,8 @@ def test_a_good_member_outweighs_a_bad_one_and_the_gain_is_beyond_the_noise(meth
     assert blend.weights[0] > 0.7
     assert blend.accepted
     assert 0 < blend.low[-1] < blend.gain[-1] < blend.high[-1]
-    assert blend.fitted_dice - blend.dice[-1] == pytest.approx(blend.gain[-1])
-    assert blend.dice[0] > blend.dice[-1] > blend.dice[1]
+    assert blend.fitted - blend.scores[-1] == pytest.approx(blend.gain[-1])
+    assert blend.scores[0] > blend.scores[-1] > blend.scores[1]
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -93,15 +94,20 @@ def test_greedy_finds_members_that_make_up_for_each_other():
     contested = Contested(values, truth, np.zeros(3, int), np.ones(3), one, one, np.array([2.0]), 128)
 
     assert greedy(contested).tolist() == [0.5, 0.5, 0]
-    assert contested.dice(greedy(contested)).tolist() == [1]
+    assert contested.marks(greedy(contested)).values.tolist() == [1]
 
 
 def test_the_present_weights_are_what_a_blend_has_to_beat():
     contested = case(1, 8)
     good_already = fitted(contested, "greedy", present=np.array([0.9, 0.1]))
 
-    assert good_already.dice[-1] == pytest.approx(contested.dice(np.array([0.9, 0.1])).mean())
+    assert good_already.scores[-1] == pytest.approx(contested.marks(np.array([0.9, 0.1])).total)
     assert not good_already.accepted
+
+
+def raised(gains: np.ndarray) -> tuple[Marks, Marks]:
+    """Return scores of which the first are larger by some gains, all of one weight."""
+    return Marks(gains, np.ones(len(gains))), Marks(np.zeros(len(gains)), np.ones(len(gains)))
 
 
 def test_groups_not_images_are_drawn():
@@ -110,16 +116,30 @@ def test_groups_not_images_are_drawn():
     groups = pd.Series(np.repeat(["a", "b", "c", "d"], 10))
     gains = np.repeat([-1.0, 0.0, 1.0, 4.0], 10)
 
-    mean, low, high = gain_interval(gains, groups, seed=0)
+    mean, low, high = gain_interval(*raised(gains), groups, seed=0)
 
     assert mean == 1
     assert low <= -0.5
     assert high >= 2.5
-    assert gain_interval(gains, groups, seed=0) == (mean, low, high)
+    assert gain_interval(*raised(gains), groups, seed=0) == (mean, low, high)
 
 
 def test_a_constant_gain_has_no_spread():
-    assert gain_interval(np.full(40, 0.25), pd.Series(list("abcd") * 10), seed=0) == pytest.approx((0.25, 0.25, 0.25))
+    new, old = raised(np.full(40, 0.25))
+
+    assert gain_interval(new, old, pd.Series(list("abcd") * 10), seed=0) == pytest.approx((0.25, 0.25, 0.25))
+
+
+def test_a_gain_of_weighted_masks_is_that_of_their_ratios():
+    # Old: (0.5 x 10 + 1 x 30) / 40 = 0.875; new, of other weights: (1 x 20 + 0.5 x 20) / 40 = 0.75.
+    new = Marks(np.array([1.0, 0.5]), np.array([20.0, 20.0]))
+    old = Marks(np.array([0.5, 1.0]), np.array([10.0, 30.0]))
+
+    gain, low, high = gain_interval(new, old, pd.Series(["a", "b"]), seed=0)
+
+    assert gain == pytest.approx(-0.125)
+    # Two groups drawn twice: both once, or either alone, where the gain is 0.5 and -0.5.
+    assert (low, high) == pytest.approx((-0.5, 0.5))
 
 
 def test_unknown_methods_and_too_few_groups_are_refused():

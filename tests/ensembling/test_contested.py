@@ -35,7 +35,7 @@ def test_the_dice_of_a_blend_is_that_of_the_averaged_maps(weights, threshold):
     images = [image(seed) for seed in range(5)]
     contested = joined([contest(maps, mask, threshold=threshold) for maps, mask in images])
 
-    dice = contested.dice(np.array(weights) / sum(weights))
+    dice = contested.marks(np.array(weights) / sum(weights)).values
 
     expected = [dice_by_hand(maps, mask, weights, threshold) for maps, mask in images]
     np.testing.assert_allclose(dice, expected, rtol=1e-12)
@@ -46,7 +46,8 @@ def test_a_part_of_the_images_keeps_its_dice():
     chosen = np.array([False, True, True, False, False, True])
     weights = np.array([0.2, 0.5, 0.3])
 
-    np.testing.assert_array_equal(contested.of_images(chosen).dice(weights), contested.dice(weights)[chosen])
+    of_chosen = contested.of_images(chosen).marks(weights)
+    np.testing.assert_array_equal(of_chosen.values, contested.marks(weights).values[chosen])
 
 
 def test_only_pixels_on_which_members_differ_are_kept():
@@ -64,7 +65,7 @@ def test_images_without_contested_pixels_and_without_objects():
 
     contested = joined([contest(empty, empty[0], threshold=128), contest(empty, 1 - empty[0], threshold=128)])
 
-    assert contested.dice(np.array([0.5, 0.5])).tolist() == [1, 0]
+    assert contested.marks(np.array([0.5, 0.5])).values.tolist() == [1, 0]
 
 
 def test_a_sample_stands_for_all(monkeypatch):

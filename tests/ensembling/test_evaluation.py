@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from maskfold.ensembling.evaluation import score_images, summarise
+from maskfold.ensembling.evaluation import CutScores, score_images, summarise
 from maskfold.ensembling.tree import Leaf, open_members
 from maskfold.errors import MaskfoldError
+from maskfold.masks.metrics import METRICS_BY_NAME
 from maskfold.prediction.store import ProbabilityStore
 
 
@@ -52,22 +53,22 @@ def boundary_iou(tmp_path, row: tuple) -> float:
     return (one & other).sum() / (one | other).sum() if (one | other).any() else 1.0
 
 
-def scored(tmp_path, rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+def scored(tmp_path, rows: pd.DataFrame, metric="dice", classes=()) -> tuple[pd.DataFrame, CutScores]:
     leaf = Leaf("a", Fraction(1), (tmp_path / "fold0", tmp_path / "fold1"))
     (source,) = open_members([leaf], rows, split="oof")
-    return score_images(source, rows, jobs=1)
+    return score_images(source, rows, metric=METRICS_BY_NAME[metric], classes=classes, jobs=1)
 
 
 def test_each_image_at_every_threshold_is_what_brute_force_counts(rows, tmp_path):
     rows = rows.sample(frac=1, random_state=0).reset_index(drop=True)
 
-    scores, by_threshold = scored(tmp_path, rows)
+    scores, at_cuts = scored(tmp_path, rows)
 
-    assert scores["image_id"].tolist() == rows["image_id"].tolist() == by_threshold.index.tolist()
-    assert by_threshold.shape == (7, 256)
+    assert scores["image_id"].tolist() == rows["image_id"].tolist() == at_cuts.image_ids.tolist()
+    assert at_cuts.values.shape == (7, 1, 255)
     for number, row in enumerate(rows.itertuples()):
-        for threshold in range(256):
-            assert by_threshold.iloc[number, threshold] == pytest.approx(brute_force(tmp_path, row, threshold)[0])
+        for threshold in range(1, 256):
+            assert at_cuts.values[number, 0, threshold - 1] == pytest.approx(brute_force(tmp_path, row, threshold)[0])
         dice, iou = brute_force(tmp_path, row, 128)
         assert scores["dice"][number] == pytest.approx(dice)
         assert scores["iou"][number] == pytest.approx(iou)
@@ -75,9 +76,9 @@ def test_each_image_at_every_threshold_is_what_brute_force_counts(rows, tmp_path
 
 
 def test_means_are_over_the_images_of_a_fold_and_of_all(rows, tmp_path):
-    scores, by_threshold = scored(tmp_path, rows)
+    scores, at_cuts = scored(tmp_path, rows)
 
-    summary = summarise(scores, by_threshold).set_index("fold")
+    summary = summarise(scores, at_cuts).set_index("fold")
 
     assert summary.index.tolist() == ["0", "1", "all"]
     assert summary["images"].tolist() == [4, 3, 7]

@@ -1,9 +1,14 @@
 """Competitions' metrics on masks whose scores are worked by hand."""
 
+import pickle
+import sys
+
 import numpy as np
 import pytest
 
-from maskfold.masks.metrics import METRICS_BY_NAME, total
+from maskfold import trust
+from maskfold.errors import MaskfoldError
+from maskfold.masks.metrics import METRICS_BY_NAME, named, total
 
 
 def strip(*pixels: int) -> np.ndarray:
@@ -87,3 +92,57 @@ def test_surface_dice_of_a_square_that_lies_a_few_pixels_off():
 
 def test_nothing_that_counts_has_no_total():
     assert np.isnan(total(np.ones(2), np.zeros(2)))
+
+
+def test_a_metric_by_its_name_and_a_typo_names_the_near_ones():
+    assert named("iou") is METRICS_BY_NAME["iou"]
+    with pytest.raises(MaskfoldError, match=r"metric=mean_presicion: no such metric\. Did you mean mean_precision\?"):
+        named("mean_presicion")
+    with pytest.raises(MaskfoldError, match="There are dice, dice_of_present"):
+        named("quality")
+
+
+@pytest.fixture
+def own_module(tmp_path, monkeypatch):
+    """A module of the user's, and nothing that they have named."""
+    (tmp_path / "own_scores.py").write_text(
+        "import numpy\n"
+        "def covered(mask, truth):\n"
+        "    return (mask & truth).sum() / truth.sum() if truth.any() else numpy.nan\n"
+        "def spoilt(mask, truth):\n"
+        "    return 'much'\n"
+        "LEVEL = 3\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(trust, "_named", set())
+    monkeypatch.delitem(sys.modules, "own_scores", raising=False)
+    return "own_scores"
+
+
+def test_a_function_of_ones_own_scores_and_travels_to_other_processes(own_module, monkeypatch):
+    monkeypatch.setenv(trust.TRUST, f"{own_module}.covered")
+    metric = named(f"{own_module}.covered")
+
+    assert (metric.name, metric.title) == ("own_scores.covered", "covered")
+    for one in (metric, pickle.loads(pickle.dumps(metric))):
+        assert one.of_masks(strip(*range(50)), strip(*range(20))) == (1, 1)
+        assert one.of_masks(strip(0), strip(0, 1, 2, 3)) == (0.25, 1)
+        assert one.of_masks(FULL, EMPTY)[1] == 0
+
+
+def test_what_is_no_function_or_no_number_is_refused_by_name(own_module, monkeypatch):
+    monkeypatch.setenv(trust.TRUST, "own_scores.spoilt,own_scores.LEVEL,own_scores.gone")
+
+    with pytest.raises(MaskfoldError, match=r"metric=own_scores\.spoilt returned 'much': a number is needed"):
+        named("own_scores.spoilt").of_masks(FULL, EMPTY)
+    with pytest.raises(MaskfoldError, match=r"metric=own_scores\.LEVEL: is no function"):
+        named("own_scores.LEVEL")
+    with pytest.raises(MaskfoldError, match=r"metric=own_scores\.gone: cannot be imported.*PYTHONPATH"):
+        named("own_scores.gone")
+
+
+@pytest.mark.hostile("foreign files")
+def test_a_function_that_the_user_has_not_named_is_not_even_imported(own_module):
+    with pytest.raises(MaskfoldError, match=r"own_scores\.covered.*was not called.*MASKFOLD_TRUST=own_scores\.covered"):
+        named(f"{own_module}.covered")
+    assert own_module not in sys.modules

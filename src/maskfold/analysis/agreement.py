@@ -14,12 +14,12 @@ from maskfold.ensembling.contested import Contested
 
 
 def score_correlation(contested: Contested, names: Sequence[str]) -> pd.DataFrame:
-    """Return Spearman's rank correlation of the members' errors, 1 - Dice, over images: `(M, M)`, named both ways.
+    """Return Spearman's rank correlation of the members' errors, 1 - score, over masks: `(M, M)`, named both ways.
 
     It is high where the same images are hard for both; NaN where a member has the same score everywhere.
     """
-    dice = np.stack([contested.dice(alone) for alone in np.eye(len(names))], axis=1)
-    return pd.DataFrame(dice, columns=list(names)).rank().corr()
+    values = np.stack([contested.marks(alone).values for alone in np.eye(len(names))], axis=1)
+    return pd.DataFrame(values, columns=list(names)).rank().corr()
 
 
 def pixel_overlap(contested: Contested, names: Sequence[str]) -> pd.DataFrame:
@@ -40,25 +40,25 @@ def pixel_overlap(contested: Contested, names: Sequence[str]) -> pd.DataFrame:
 
 
 def contributions(contested: Contested, names: Sequence[str], weights: np.ndarray, groups: pd.Series) -> pd.DataFrame:
-    """Say what each member adds to the ensemble: its mean Dice less that of the others by themselves.
+    """Say what each member adds to the ensemble: its score less that of the others by themselves.
 
     Args:
         contested: The members' contested pixels, of two members or more.
         names: Of the members.
         weights: `(M,)`, which add up to 1.
-        groups: The group of each image.
+        groups: The group of each mask.
 
     Returns:
-        A row a member, the most useful first: `name`, `weight`, the mean `dice` it has alone, the ensemble's `without`
+        A row a member, the most useful first: `name`, `weight`, the `score` it has alone, the ensemble's `without`
         it, and what it `adds`, with the 95 % interval over groups, `low` and `high`.
     """
-    whole = contested.dice(weights)
+    whole = contested.marks(weights)
     rows = []
     for number, name in enumerate(names):
         others = np.where(np.arange(len(weights)) == number, 0, weights)
-        without = contested.dice(others / others.sum())
-        adds, low, high = gain_interval(whole - without, groups, seed=0)
-        alone = contested.dice(np.eye(len(weights))[number]).mean()
-        rows.append((name, weights[number], alone, without.mean(), adds, low, high))
-    table = pd.DataFrame(rows, columns=["name", "weight", "dice", "without", "adds", "low", "high"])
+        without = contested.marks(others / others.sum())
+        adds, low, high = gain_interval(whole, without, groups, seed=0)
+        alone = contested.marks(np.eye(len(weights))[number]).total
+        rows.append((name, weights[number], alone, without.total, adds, low, high))
+    table = pd.DataFrame(rows, columns=["name", "weight", "score", "without", "adds", "low", "high"])
     return table.sort_values("adds", ascending=False, kind="stable", ignore_index=True)

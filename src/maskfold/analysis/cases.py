@@ -14,6 +14,7 @@ from maskfold.masks.pictures import (
     BLUE,
     ORANGE,
     Colour,
+    class_colours,
     colour_probability,
     densest_window,
     draw_frame,
@@ -22,6 +23,7 @@ from maskfold.masks.pictures import (
     shrink,
     tint,
 )
+from maskfold.masks.planes import planes
 from maskfold.masks.unconfidence import in_grey_zone
 
 _WIDTH, _HEIGHT = 480, 400  # of a picture on the page, pixels
@@ -41,14 +43,18 @@ Outlines = list[tuple[np.ndarray, Colour]]
 
 
 def doubt_panels(case: Case) -> list[Panel]:
-    """Return photo with outline, probability map, grey zone, and the window with the most grey."""
-    grey = in_grey_zone(case.probability)
+    """Return photo with outlines, probability map, grey zone, and the window with the most grey.
+
+    Of several classes each outline has its colour, and the map is that of the likeliest.
+    """
+    probability, masks = planes(case.probability), planes(case.prediction)
+    grey = in_grey_zone(probability).any(axis=0)
     small = _small(case.photo)
     window = _window(grey)
-    outlines = [(case.prediction, ORANGE)]
+    outlines = [*zip(masks, class_colours(len(masks)), strict=True)]
     return [
         _overview(case, outlines, window, "photo and prediction"),
-        Panel(colour_probability(_small(case.probability)), "probability"),
+        Panel(colour_probability(_small(probability.max(axis=0))), "probability"),
         Panel(tint(fade(small), grey, ORANGE), f"grey zone, {percent(grey.mean(), 2)} of the pixels"),
         _detail(case, outlines, window),
     ]
@@ -73,11 +79,15 @@ def error_panels(case: Case) -> list[Panel]:
 def change_panels(one: Case, other: Case, names: tuple[str, str]) -> list[Panel]:
     """Return the errors of two predictions of one photo, and the window in which they differ most, once with each.
 
+    Of several classes the one is shown in which most pixels differ.
+
     Args:
         one: The photo with the one's map and prediction.
         other: The same with the other's.
         names: Of the two.
     """
+    number = int((planes(one.prediction) != planes(other.prediction)).sum(axis=(1, 2)).argmax())
+    one, other = one.of_class(number), other.of_class(number)
     window = _window(one.prediction != other.prediction)
     both = list(zip((one, other), names, strict=True))
     errors = [Panel(image, f"{name}: {counts}") for case, name in both for image, counts in error_panels(case)[1:2]]

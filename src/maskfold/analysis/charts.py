@@ -14,6 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from maskfold.masks.scoring import DICE, Judged
+
 BLUE, ORANGE, GREY, PALE = "#0072b2", "#c75f00", "#5b6670", "#dfe3e7"
 STYLE = {
     "svg.fonttype": "none",
@@ -62,11 +64,12 @@ def drawing(*, height: float = 3.2) -> Iterator[Axes]:
         yield Figure(figsize=(_WIDTH, height), layout="constrained", dpi=120).add_subplot()
 
 
-def interval_chart(table: pd.DataFrame) -> Figure:
-    """Draw the pooled Dice of each member with its interval; the first row, the ensemble, stands out.
+def interval_chart(table: pd.DataFrame, score: str = "Dice") -> Figure:
+    """Draw the pooled score of each member with its interval; the first row, the ensemble, stands out.
 
     Args:
-        table: As `maskfold.analysis.tables.member_table` returns it for the Dice.
+        table: As `maskfold.analysis.tables.member_table` returns it.
+        score: What the score is called.
     """
     with drawing(height=0.9 + 0.36 * len(table)) as axes:
         for row, member in enumerate(table.itertuples()):
@@ -77,18 +80,19 @@ def interval_chart(table: pd.DataFrame) -> Figure:
         axes.set_ylim(len(table) - 0.5, -0.5)
         axes.grid(axis="x", color=PALE)
         axes.set_axisbelow(True)
-        axes.set_title("Out-of-fold Dice, 95 % interval over groups")
+        axes.set_title(f"Out-of-fold {score}, 95 % interval over groups")
     return axes.figure
 
 
-def dice_histogram(scores: Mapping[str, pd.Series]) -> Figure:
-    """Draw how the images' Dice scores are spread, on a scale that spreads out the good ones.
+def dice_histogram(scores: Mapping[str, pd.Series], score: str = "Dice") -> Figure:
+    """Draw how the images' scores are spread, on a scale that spreads out the good ones.
 
     Args:
         scores: By name; the first, the ensemble's, is filled, the others are outlines.
+        score: What the score is called.
     """
     with drawing() as axes:
-        errors = {name: np.maximum(1 - np.asarray(dice), _SMALLEST) for name, dice in scores.items()}
+        errors = {name: np.maximum(1 - np.asarray(part.dropna()), _SMALLEST) for name, part in scores.items()}
         ends = min(map(np.min, errors.values())), max(map(np.max, errors.values()))
         bins = np.geomspace(ends[0] * 0.95, ends[1] * 1.05, 36)
         shades = matplotlib.colormaps["Blues"](np.linspace(0.85, 0.4, max(len(errors) - 1, 1)))
@@ -97,15 +101,15 @@ def dice_histogram(scores: Mapping[str, pd.Series]) -> Figure:
                 axes.hist(error, bins, color=ORANGE, alpha=0.55, label=name)
             else:
                 axes.hist(error, bins, histtype="step", color=shades[number - 1], lw=1.5, label=name)
-        _dice_axis(axes, ends)
+        _score_axis(axes, ends, score)
         axes.set_ylabel("images")
         axes.legend(fontsize=9)
-        axes.set_title("Per-image Dice out of fold")
+        axes.set_title(f"Per-image {score} out of fold")
     return axes.figure
 
 
-def _dice_axis(axes: Axes, ends: tuple[float, float]) -> None:
-    """Label a logarithmic axis of errors with the Dice scores they stand for, the best to the right."""
+def _score_axis(axes: Axes, ends: tuple[float, float], score: str) -> None:
+    """Label a logarithmic axis of errors with the scores they stand for, the best to the right."""
     axes.set_xscale("log")
     axes.invert_xaxis()
     ticks = [error for error in _ERRORS if ends[0] * 0.9 <= error <= ends[1] * 1.1]
@@ -113,20 +117,21 @@ def _dice_axis(axes: Axes, ends: tuple[float, float]) -> None:
         ticks = [error for error in ticks if error in _DECADES]
     axes.set_xticks(ticks, [f"{1 - error:g}" for error in ticks])
     axes.minorticks_off()
-    axes.set_xlabel("Dice, logarithmic in the error")
+    axes.set_xlabel(f"{score}, logarithmic in the error")
 
 
-def doubt_scatter(scores: pd.DataFrame, *, marked: pd.Series, label: str, title: str) -> Figure:
+def doubt_scatter(scores: pd.DataFrame, *, marked: pd.Series, label: str, title: str, judged: Judged = DICE) -> Figure:
     """Draw each image's unconfidence against its error.
 
     Args:
-        scores: With `unconfidence` and `dice`.
+        scores: With `unconfidence` and what is judged.
         marked: bool, which images are drawn in another colour.
         label: What these are called.
         title: Over the chart.
+        judged: By what.
     """
     with drawing() as axes:
-        doubt, error = scores["unconfidence"].clip(_SMALLEST, 10), (1 - scores["dice"]).clip(_SMALLEST, 1)
+        doubt, error = scores["unconfidence"].clip(_SMALLEST, 10), (1 - scores[judged.column]).clip(_SMALLEST, 1)
         pixels = len(scores) > _MANY
         plain = ~marked
         axes.scatter(doubt[plain], error[plain], s=11, color=BLUE, alpha=0.45, lw=0, rasterized=pixels)
@@ -136,7 +141,7 @@ def doubt_scatter(scores: pd.DataFrame, *, marked: pd.Series, label: str, title:
         axes.set_xscale("log")
         axes.set_yscale("log")
         axes.set_xlabel("unconfidence")
-        axes.set_ylabel("error, 1 - Dice")
+        axes.set_ylabel(f"error, 1 - {judged.title}")
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter("{x:g}")  # the usual powers of ten need the mathematics that is off
             axis.set_minor_formatter("")
@@ -144,12 +149,13 @@ def doubt_scatter(scores: pd.DataFrame, *, marked: pd.Series, label: str, title:
     return axes.figure
 
 
-def risk_chart(curve: pd.DataFrame, perfect: pd.DataFrame) -> Figure:
+def risk_chart(curve: pd.DataFrame, perfect: pd.DataFrame, score: str = "Dice") -> Figure:
     """Draw what error remains when the least confident images are set aside.
 
     Args:
         curve: As `maskfold.analysis.tables.risk_coverage` returns it.
         perfect: The same for a ranking by the error itself, which nothing can beat.
+        score: What the score is called.
     """
     with drawing() as axes:
         total = curve["risk"].iloc[-1]
@@ -159,18 +165,19 @@ def risk_chart(curve: pd.DataFrame, perfect: pd.DataFrame) -> Figure:
         axes.set_ylim(0, 1.35 * max(total, curve["risk"].iloc[len(curve) // 5 :].max()))
         axes.xaxis.set_major_formatter(PercentFormatter(1))
         axes.set_xlabel("images kept, the most confident first")
-        axes.set_ylabel("mean error, 1 - Dice")
+        axes.set_ylabel(f"mean error, 1 - {score}")
         axes.legend(fontsize=9)
         axes.set_title("Error left when doubtful images are dropped")
     return axes.figure
 
 
-def box_chart(values: Sequence[tuple[str, np.ndarray]], *, title: str) -> Figure:
+def box_chart(values: Sequence[tuple[str, np.ndarray]], *, title: str, score: str = "Dice") -> Figure:
     """Draw a box a class: the middle half and the median, whiskers to 5 % and 95 %, single images beyond them.
 
     Args:
-        values: Name and Dice scores of each class, from top to bottom.
+        values: Name and scores of each class, from top to bottom.
         title: Over the chart.
+        score: What the score is called.
     """
     errors = [np.maximum(1 - scores, _SMALLEST) for _, scores in values]
     with drawing(height=0.9 + 0.27 * len(values)) as axes:
@@ -190,6 +197,6 @@ def box_chart(values: Sequence[tuple[str, np.ndarray]], *, title: str) -> Figure
         axes.invert_yaxis()
         axes.grid(axis="x", color=PALE)
         axes.set_axisbelow(True)
-        _dice_axis(axes, (min(map(np.min, errors)), max(map(np.max, errors))))
+        _score_axis(axes, (min(map(np.min, errors)), max(map(np.max, errors))), score)
         axes.set_title(title)
     return axes.figure

@@ -15,6 +15,7 @@ from maskfold.analysis.galleries import Exhibit, error_legend, shown
 from maskfold.analysis.html import Html, chart, element, page, table
 from maskfold.analysis.tables import Gain, gain_over
 from maskfold.errors import MaskfoldError
+from maskfold.masks.scoring import DICE, Judged
 from maskfold.runs.monitor import Monitor
 from maskfold.terminal import counted
 
@@ -28,7 +29,7 @@ class Side:
     Attributes:
         name: As it was named.
         settings: Configuration and origin, by dotted key.
-        scores: A row an image, out of fold: `image_id`, `group`, `dice`.
+        scores: A row an image, out of fold: `image_id`, `group`, and what is judged.
         epochs: The rows of `metrics.csv` of each of its runs, by its fold's name.
         monitor: What chose the best epoch.
     """
@@ -47,10 +48,12 @@ class Comparison:
     Attributes:
         first: What it is judged by.
         second: What is judged.
+        judged: The score.
     """
 
     first: Side
     second: Side
+    judged: Judged = DICE
 
     def __post_init__(self) -> None:
         if not len(self.images):
@@ -62,8 +65,9 @@ class Comparison:
     @cached_property
     def images(self) -> pd.DataFrame:
         """A row an image of both: `image_id`, `group`, `first`, `second`, `change`; what changed most stands first."""
-        first = self.first.scores[["image_id", "group", "dice"]].rename(columns={"dice": "first"})
-        second = self.second.scores[["image_id", "dice"]].rename(columns={"dice": "second"})
+        column = self.judged.column
+        first = self.first.scores[["image_id", "group", column]].rename(columns={column: "first"})
+        second = self.second.scores[["image_id", column]].rename(columns={column: "second"})
         both = first.merge(second, on="image_id")
         both["change"] = both["second"] - both["first"]
         order = both["change"].abs().sort_values(ascending=False, kind="stable").index
@@ -71,15 +75,21 @@ class Comparison:
 
     @cached_property
     def gain(self) -> Gain:
-        """The paired gain in Dice, with its interval over groups."""
-        return gain_over(self.second.scores, self.first.scores, self.first.name)
+        """The paired gain, with its interval over groups."""
+        return gain_over(self.second.scores, self.first.scores, self.first.name, self.judged)
+
+    def totals(self) -> list[float]:
+        """Return what either comes to on the images of both."""
+        ids = self.images["image_id"]
+        sides = (side.scores for side in (self.first, self.second))
+        return [self.judged.total(scores[scores["image_id"].isin(ids)]) for scores in sides]
 
     def verdict(self) -> str:
         """Return the gain in a sentence."""
         better = int((self.images["change"] > 0).sum())
         worse = int((self.images["change"] < 0).sum())
         return (
-            f"{self.second.name} over {self.first.name}: {gain(self.gain.mean)} Dice, 95 % interval "
+            f"{self.second.name} over {self.first.name}: {gain(self.gain.mean)} {self.judged.title}, 95 % interval "
             f"{interval(self.gain.low, self.gain.high, gain)}; {counted(better, 'photo')} better, {worse:,} worse"
         )
 
@@ -125,9 +135,10 @@ def _counts(comparison: Comparison) -> str:
 def _facts(comparison: Comparison) -> list[tuple[str, str]]:
     images, over = comparison.images, comparison.gain
     better, worse = int((images["change"] > 0).sum()), int((images["change"] < 0).sum())
+    title, (first, second) = comparison.judged.title, comparison.totals()
     return [
-        (score(images["first"].mean()), f"Dice of {comparison.first.name}"),
-        (score(images["second"].mean()), f"Dice of {comparison.second.name}"),
+        (score(first), f"{title} of {comparison.first.name}"),
+        (score(second), f"{title} of {comparison.second.name}"),
         (gain(over.mean), f"gained; 95 % interval {interval(over.low, over.high, gain)}, whole groups drawn"),
         (f"{better:,} : {worse:,}", "photos that became better : worse"),
     ]
@@ -142,13 +153,14 @@ def _settings(comparison: Comparison) -> Html:
 def _charts(comparison: Comparison) -> Html:
     sides = comparison.first, comparison.second
     curves = learning_curves({side.name: (side.epochs, side.monitor) for side in sides})
-    change = change_chart(comparison.images, comparison.first.name, comparison.second.name)
+    title = comparison.judged.title
+    change = change_chart(comparison.images, comparison.first.name, comparison.second.name, title)
     return element(
         "section",
         element("h2", "What that has changed"),
         element(
             "div",
-            chart(change, alt="Dice of each photo by the first and by the second"),
+            chart(change, alt=f"{title} of each photo by the first and by the second"),
             chart(curves, alt="the validation score of each epoch"),
             class_="charts",
         ),
@@ -160,7 +172,10 @@ def _photos(comparison: Comparison, cases: Callable[[str], tuple[Case, Case]], i
     exhibits = (
         Exhibit(
             row.image_id,
-            [f"Dice {score(row.first)} by {names[0]}, {score(row.second)} by {names[1]}", f"group {row.group}"],
+            [
+                f"{comparison.judged.title} {score(row.first)} by {names[0]}, {score(row.second)} by {names[1]}",
+                f"group {row.group}",
+            ],
             [gain(row.change)],
             change_panels(*cases(row.image_id), names),
         )

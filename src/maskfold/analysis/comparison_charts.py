@@ -13,13 +13,14 @@ from maskfold.runs.monitor import Monitor
 _SMALLEST = 1e-4  # errors below this are drawn here: the axes are logarithmic
 
 
-def change_chart(images: pd.DataFrame, first: str, second: str) -> Figure:
+def change_chart(images: pd.DataFrame, first: str, second: str, score: str = "Dice") -> Figure:
     """Draw the error of each image by the second against that by the first; below the diagonal is better.
 
     Args:
-        images: With the Dice scores `first` and `second`.
+        images: With the scores `first` and `second`.
         first: The name of the one.
         second: The name of the other.
+        score: What the score is called.
     """
     errors = {side: np.maximum(1 - images[side].to_numpy(), _SMALLEST) for side in ("first", "second")}
     ends = [min(map(np.min, errors.values())) * 0.8, min(1.2, max(map(np.max, errors.values())) * 1.25)]
@@ -37,7 +38,7 @@ def change_chart(images: pd.DataFrame, first: str, second: str) -> Figure:
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter("{x:g}")
             axis.set_minor_formatter("")
-        axes.set_xlabel(f"error by {first}, 1 - Dice")
+        axes.set_xlabel(f"error by {first}, 1 - {score}")
         axes.set_ylabel(f"error by {second}")
         axes.legend(fontsize=9)
         axes.set_title("Each photo, by the one and by the other")

@@ -14,10 +14,12 @@ from maskfold.analysis.formats import gain, interval, percent, score
 from maskfold.analysis.html import Html, chart, element, table
 from maskfold.analysis.inspection import Inspection
 from maskfold.analysis.location import SIDES, distance_table
-from maskfold.ensembling.contested import contested_pixels
+from maskfold.ensembling.contested import by_counts, contested_pixels, groups_of_masks
+from maskfold.masks.metrics import METRICS_BY_NAME
+from maskfold.masks.scoring import DICE, Judged
 
 AGREEMENT = (
-    "What a member adds is the ensemble's Dice less that of the others by themselves, all cut at the ensemble's "
+    "What a member adds is the ensemble's {} less that of the others by themselves, all cut at the ensemble's "
     "threshold, before post-processing. Members that find the same images hard, and err on the same pixels of them, "
     "cannot mend one another."
 )
@@ -31,13 +33,20 @@ class Agreement:
     scores: pd.DataFrame
     pixels: pd.DataFrame
     adds: pd.DataFrame
+    title: str = "Dice"
+
+    @property
+    def explained(self) -> str:
+        """What the tables say."""
+        return AGREEMENT.format(self.title)
 
 
-def compare_members(oof: Split, *, jobs: int = -1) -> Agreement | None:
+def compare_members(oof: Split, judged: Judged = DICE, *, jobs: int = -1) -> Agreement | None:
     """Compare the members' out-of-fold maps; None for an ensemble of one.
 
     Args:
         oof: The ensemble out of fold.
+        judged: By what; a metric that does not follow from counts gives way to Dice.
         jobs: Processes; -1 is one per core.
 
     Raises:
@@ -46,11 +55,12 @@ def compare_members(oof: Split, *, jobs: int = -1) -> Agreement | None:
     sources = oof.usual.sources
     if len(sources) < 2:
         return None
-    contested = contested_pixels(sources, oof.photos, threshold=oof.usual.threshold, jobs=jobs)
+    metric = by_counts(METRICS_BY_NAME.get(judged.metric))
+    contested = contested_pixels(sources, oof.photos, threshold=oof.usual.threshold, metric=metric, jobs=jobs)
     names = [source.leaf.name for source in sources]
     weights = np.array([float(source.leaf.weight) for source in sources])
-    adds = contributions(contested, names, weights, oof.photos["group"])
-    return Agreement(score_correlation(contested, names), pixel_overlap(contested, names), adds)
+    adds = contributions(contested, names, weights, groups_of_masks(contested, oof.photos["group"]))
+    return Agreement(score_correlation(contested, names), pixel_overlap(contested, names), adds, metric.title)
 
 
 def location_sentence(bands: pd.DataFrame) -> str:
@@ -89,13 +99,13 @@ def location_section(inspection: Inspection) -> Html:
     )
 
 
-def adds_rows(adds: pd.DataFrame) -> pd.DataFrame:
+def adds_rows(adds: pd.DataFrame, title: str = "Dice") -> pd.DataFrame:
     """Return what each member adds as text."""
     return pd.DataFrame(
         {
             "": adds["name"],
             "weight": adds["weight"].map(lambda weight: percent(weight)),
-            "Dice alone": adds["dice"].map(score),
+            f"{title} alone": adds["score"].map(score),
             "ensemble without": adds["without"].map(score),
             "adds": adds["adds"].map(gain),
             "95 % interval": [interval(low, high, gain) for low, high in zip(adds["low"], adds["high"], strict=True)],
@@ -119,7 +129,7 @@ def agreement_section(agreement: Agreement) -> Html:
     return element(
         "section",
         element("h2", "Do the members agree?"),
-        element("p", AGREEMENT, class_="soft"),
-        table(adds_rows(agreement.adds)),
+        element("p", agreement.explained, class_="soft"),
+        table(adds_rows(agreement.adds, agreement.title)),
         element("div", *drawn, class_="charts"),
     )

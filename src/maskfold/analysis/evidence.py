@@ -17,6 +17,8 @@ from maskfold.ensembling.recipe import Recipe, Step, to_mask
 from maskfold.ensembling.tree import Leaf, MemberMaps, open_members
 from maskfold.errors import MaskfoldError
 from maskfold.masks.pictures import as_rgb
+from maskfold.masks.planes import planes
+from maskfold.masks.scoring import DICE, Judged
 from maskfold.runs.contents import refuse_other_contents
 from maskfold.runs.ensemble_folder import EnsembleFolder, ResultFolder
 from maskfold.runs.layout import MemberFolder
@@ -31,7 +33,7 @@ class Case:
 
     Attributes:
         photo: `(H, W, 3) uint8`, RGB.
-        probability: The whole ensemble's, `(H, W) uint8`, 0..255.
+        probability: The whole ensemble's, `(H, W) uint8`, 0..255; of several classes `(C, H, W)`, as the next two.
         prediction: The submitted mask, `(H, W) uint8`, 0 or 1.
         truth: The mask it was labelled with, `(H, W) uint8`, 0 or 1; None for a test image.
     """
@@ -40,6 +42,11 @@ class Case:
     probability: np.ndarray
     prediction: np.ndarray
     truth: np.ndarray | None
+
+    def of_class(self, number: int) -> "Case":
+        """Return the same with the arrays `(H, W)` of one class."""
+        truth = None if self.truth is None else planes(self.truth)[number]
+        return Case(self.photo, planes(self.probability)[number], planes(self.prediction)[number], truth)
 
 
 @dataclass(frozen=True)
@@ -112,6 +119,8 @@ class Evidence:
         planted: `planted.csv` of a generated set.
         truth: The submission's scores against a hidden truth: `image_id`, `dice`, `iou`.
         missing: What could not be had, and the command that would add it.
+        judged: What the data is scored by.
+        classes: The names of several classes.
     """
 
     name: str
@@ -123,6 +132,8 @@ class Evidence:
     planted: pd.DataFrame | None
     truth: pd.DataFrame | None
     missing: list[str]
+    judged: Judged = DICE
+    classes: Sequence[str] = ()
 
 
 def attempt(missing: list[str], find: Callable[..., Found], *arguments: Any, **named: Any) -> Found | None:

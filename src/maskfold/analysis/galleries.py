@@ -14,7 +14,7 @@ from maskfold.analysis.inspection import Inspection
 from maskfold.analysis.standing import detection_sentence, detection_table
 from maskfold.analysis.tables import ranked
 from maskfold.masks.disagreement import SUSPICIOUS, confident_disagreement
-from maskfold.masks.pictures import BLUE, ORANGE, Colour, probability_colours
+from maskfold.masks.pictures import BLUE, ORANGE, Colour, class_colours, probability_colours
 
 _FEWEST = 3  # suspects shown, be they never so harmless
 SUSPICION = (
@@ -54,23 +54,29 @@ def unconfident(evidence: Evidence, test: Split, *, images: int) -> Iterator[Exh
 
 
 def worst(evidence: Evidence, oof: Split, *, images: int) -> Iterator[Exhibit]:
-    """Yield the train images with the lowest Dice out of fold."""
-    ids = ranked(oof.scores, "dice", descending=False)["image_id"].head(images)
-    return (_mistake(evidence, oof, image_id) for image_id in ids)
+    """Yield the train images with the lowest scores out of fold; of several classes those of each."""
+    for number, name in enumerate(evidence.classes or [""]):
+        judged = evidence.judged.of(name)
+        scores = oof.scores.dropna(subset=judged.column)
+        for image_id in ranked(scores, judged.column, descending=False)["image_id"].head(images):
+            yield _mistake(evidence, oof, image_id, number)
 
 
 def suspects(evidence: Evidence, oof: Split, inspection: Inspection, *, images: int) -> Iterator[Exhibit]:
     """Yield the train images whose masks a sure ensemble contradicts most: all suspicious ones, and three at least."""
     ranking = inspection.suspicion
     count = min(images, max(_FEWEST, int((ranking["suspicion"] > SUSPICIOUS).sum())))
-    return (_mistake(evidence, oof, image_id) for image_id in ranking["image_id"].head(count))
+    chosen = ranking.head(count).itertuples(index=False)
+    return (_mistake(evidence, oof, one.image_id, one.number) for one in chosen)
 
 
-def _mistake(evidence: Evidence, oof: Split, image_id: str) -> Exhibit:
+def _mistake(evidence: Evidence, oof: Split, image_id: str, number: int) -> Exhibit:
+    """Return what is wrong with one class of an image; of one class, its number is 0."""
     (row,) = oof.scores[oof.scores["image_id"] == image_id].to_dict("records")
-    case = oof.case(image_id)
+    case = oof.case(image_id).of_class(number)
     contradicted = confident_disagreement(case.probability, case.truth)
-    facts = [f"Dice {score(row['dice'])}", f"unconfidence {doubt(row['unconfidence'])}"]
+    judged = evidence.judged.of(evidence.classes[number]) if evidence.classes else evidence.judged
+    facts = [f"{judged.title} {score(row[judged.column])}", f"unconfidence {doubt(row['unconfidence'])}"]
     facts += _about(row, oof.metadata)
     tags = [f"suspicious mask: {percent(contradicted, 0)}"] if contradicted > SUSPICIOUS else []
     return Exhibit(image_id, facts, tags + _planted(evidence.planted, image_id), error_panels(case))
@@ -81,13 +87,13 @@ def unconfident_section(evidence: Evidence, test: Split, *, images: int) -> Html
     return element(
         "section",
         element("h2", "The test images the ensemble is most unsure of"),
-        _legend((ORANGE, "outline of the prediction; grey zone: pixels with p in [0.3, 0.8]")),
+        _legend(*_outlines(evidence.classes)),
         *map(shown, unconfident(evidence, test, images=images)),
     )
 
 
 def worst_section(evidence: Evidence, oof: Split, *, images: int) -> Html:
-    """Show the train images with the lowest Dice out of fold."""
+    """Show the train images with the lowest scores out of fold."""
     return element(
         "section",
         element("h2", "The worst out-of-fold images"),
@@ -141,6 +147,12 @@ def error_legend() -> Html:
         (BLUE, "outline of the mask; missed by the prediction"),
         (ORANGE, "outline of the prediction; too much in it"),
     )
+
+
+def _outlines(classes: Sequence[str]) -> list[tuple[Colour, str]]:
+    """Return the colours of the outlines of predictions, and what they mean."""
+    zone = "outline of the prediction; grey zone: pixels with p in [0.3, 0.8]"
+    return [*zip(class_colours(len(classes)), classes, strict=True), (ORANGE, zone)] if classes else [(ORANGE, zone)]
 
 
 def _legend(*keys: tuple[Colour, str]) -> Html:

@@ -12,6 +12,7 @@ from maskfold.data.sources import Source
 from maskfold.ensembling.recipe import Recipe
 from maskfold.ensembling.tree import leaves
 from maskfold.errors import MaskfoldError
+from maskfold.masks.scoring import Judged
 from maskfold.runs.ensemble_folder import EnsembleFolder
 from maskfold.runs.layout import EXPERIMENTS, SUBMISSIONS
 from maskfold.trust import vetted
@@ -50,6 +51,8 @@ def gather(ensemble: dict[str, Any], *, experiments: Path = EXPERIMENTS, submiss
         planted=pd.read_csv(planted) if planted.exists() else None,
         truth=attempt(missing, score_submission, folder.test.submission, hidden) if scored else None,
         missing=missing,
+        judged=Judged(source.metric),
+        classes=source.classes,
     )
 
 

@@ -13,6 +13,7 @@ from maskfold.analysis.inspection import inspect
 from maskfold.analysis.spread import spread_section
 from maskfold.analysis.standing import members_section, planted_section
 from maskfold.analysis.tables import bootstrap_interval, gain_over_best
+from maskfold.masks.scoring import Judged
 
 
 def compose(evidence: Evidence, *, images: int, jobs: int = -1) -> str:
@@ -50,7 +51,7 @@ def compose(evidence: Evidence, *, images: int, jobs: int = -1) -> str:
 
 def _errors(evidence: Evidence, oof: Split, *, images: int, jobs: int) -> Iterator[Html]:
     """Yield the sections that look at the out-of-fold masks themselves."""
-    inspection, agreement = inspect(oof, jobs=jobs), compare_members(oof, jobs=jobs)
+    inspection, agreement = inspect(oof, jobs=jobs), compare_members(oof, evidence.judged, jobs=jobs)
     yield worst_section(evidence, oof, images=images)
     yield suspects_section(evidence, oof, inspection, images=images)
     yield spread_section(evidence, oof)
@@ -72,10 +73,11 @@ def _facts(evidence: Evidence) -> Iterator[tuple[str, str]]:
     """Yield the numbers to see first, each with what it means."""
     if evidence.oof is not None:
         scores = evidence.oof.scores
-        low, high = bootstrap_interval(scores["dice"], scores["group"])
-        yield score(scores["dice"].mean()), f"out-of-fold Dice; 95 % interval {score(low)} to {score(high)}"
+        marks, title = evidence.judged.marks(scores), evidence.judged.title
+        low, high = bootstrap_interval(marks.values, scores["group"], marks.weights)
+        yield score(marks.total), f"out-of-fold {title}; 95 % interval {score(low)} to {score(high)}"
         if len(evidence.members) > 1:
-            yield _gain(scores, evidence.members)
+            yield _gain(scores, evidence.members, evidence.judged)
     if evidence.truth is not None:
         yield score(evidence.truth["dice"].mean()), "Dice of the submission against the hidden truth"
     if evidence.test is not None:
@@ -83,8 +85,7 @@ def _facts(evidence: Evidence) -> Iterator[tuple[str, str]]:
         yield f"{len(evidence.test.scores):,}", f"test images in the submission, {repaired:,} of them repaired"
 
 
-def _gain(scores: pd.DataFrame, members: dict[str, pd.DataFrame]) -> tuple[str, str]:
-    over = gain_over_best(scores, members)
-    return gain(
-        over.mean
-    ), f"Dice over the best member, {over.member}; 95 % interval {gain(over.low)} to {gain(over.high)}"
+def _gain(scores: pd.DataFrame, members: dict[str, pd.DataFrame], judged: Judged) -> tuple[str, str]:
+    over = gain_over_best(scores, members, judged)
+    ends = f"95 % interval {gain(over.low)} to {gain(over.high)}"
+    return gain(over.mean), f"{judged.title} over the best member, {over.member}; {ends}"

@@ -11,8 +11,16 @@ from maskfold.analysis.evidence import Evidence, Split
 from maskfold.analysis.formats import interval, label, score
 from maskfold.analysis.html import Html, chart, element, table
 from maskfold.analysis.standing import WRONG_MASK, planted_ids
-from maskfold.analysis.tables import area_classes, class_table, rank_correlation, risk_coverage, telling_columns
+from maskfold.analysis.tables import (
+    area_classes,
+    class_table,
+    label_table,
+    rank_correlation,
+    risk_coverage,
+    telling_columns,
+)
 from maskfold.data.table import metadata_title
+from maskfold.masks.scoring import DICE, Judged
 
 AREA = "mask area class"  # a column that scores do not have
 _CLASSES = 16  # boxes in one chart
@@ -21,15 +29,19 @@ _LETTERS = 24  # of a class's name
 
 def doubt_charts(evidence: Evidence, oof: Split) -> tuple[Figure, Figure]:
     """Chart error against unconfidence, and the error that is left when the doubtful are dropped."""
-    scores, error = oof.scores, 1 - oof.scores["dice"]
+    judged = evidence.judged
+    scores = oof.scores.dropna(subset=judged.column)  # what does not count has no error
+    error = 1 - scores[judged.column]
     wrong = set() if evidence.planted is None else planted_ids(evidence.planted, WRONG_MASK, "train")
     scatter = doubt_scatter(
         scores,
         marked=scores["image_id"].isin(wrong),
         label="planted wrong mask",
-        title=f"Unconfidence and error, Spearman {_correlation(scores)}",
+        title=f"Unconfidence and error, Spearman {_correlation(scores, judged)}",
+        judged=judged,
     )
-    return scatter, risk_chart(risk_coverage(error, scores["unconfidence"]), risk_coverage(error, error))
+    curves = risk_coverage(error, scores["unconfidence"]), risk_coverage(error, error)
+    return scatter, risk_chart(*curves, judged.title)
 
 
 def classed(oof: Split) -> tuple[pd.DataFrame, dict[str, str]]:
@@ -43,38 +55,52 @@ def classed(oof: Split) -> tuple[pd.DataFrame, dict[str, str]]:
     return scores, {column: metadata_title(column) for column in [*groups, *sorting]} | {AREA: "mask area"}
 
 
-def class_charts(oof: Split) -> Iterator[tuple[str, Figure]]:
-    """Yield a title and the boxes of Dice scores for each way to sort the images."""
+def class_charts(oof: Split, judged: Judged = DICE) -> Iterator[tuple[str, Figure]]:
+    """Yield a title and the boxes of scores for each way to sort the images."""
     scores, columns = classed(oof)
+    scores = scores.dropna(subset=judged.column)
     for column, name in columns.items():
         parts = scores.groupby(column, observed=True)
-        classes = [(label(value), part["dice"].to_numpy()) for value, part in parts]
-        title = f"Dice by {name}"
+        classes = [(label(value), part[judged.column].to_numpy()) for value, part in parts]
+        title = f"{judged.title} by {name}"
         if len(classes) > _CLASSES:
             title += f", the {_CLASSES} lowest of {len(classes)}"
             classes = sorted(classes, key=lambda named: np.median(named[1]))[:_CLASSES]
-        yield title, box_chart([(_short(value), dice) for value, dice in classes], title=title)
+        shortened = [(_short(value), values) for value, values in classes]
+        yield title, box_chart(shortened, title=title, score=judged.title)
 
 
-def weakest_classes(oof: Split, *, rows: int = 10) -> pd.DataFrame:
+def weakest_classes(oof: Split, judged: Judged = DICE, *, rows: int = 10) -> pd.DataFrame:
     """Return the first `rows` of `class_table` as text."""
-    lowest = class_table(*classed(oof)).head(rows)
+    lowest = class_table(*classed(oof), judged).head(rows)
     return pd.DataFrame(
         {
             "the lowest classes": lowest["by"] + " " + lowest["value"].map(label).map(_short),
             "images": lowest["images"].map("{:,}".format),
-            "Dice": lowest["dice"].map(score),
+            judged.title: lowest["score"].map(score),
             "95 % interval": list(map(interval, lowest["low"], lowest["high"])),
-            "IoU": lowest["iou"].map(score),
+        }
+        | ({} if judged.column == "iou" else {"IoU": lowest["iou"].map(score)})
+    )
+
+
+def label_rows(oof: Split, evidence: Evidence) -> pd.DataFrame:
+    """Return what each class of object comes to, as text; none for one class."""
+    labels = label_table(oof.scores, evidence.classes, evidence.judged)
+    return pd.DataFrame(
+        {
+            "class": labels["class"],
+            evidence.judged.title: labels["score"].map(score),
+            "95 % interval": list(map(interval, labels["low"], labels["high"])),
         }
     )
 
 
-def doubt_sentence(oof: Split) -> str:
+def doubt_sentence(oof: Split, judged: Judged = DICE) -> str:
     """Say how well unconfidence ranks the errors."""
     return (
         f"Does unconfidence know where the errors are? Its rank correlation with the error (Spearman), out of fold, "
-        f"is {_correlation(oof.scores)}; 1 would be a perfect ranking, 0 is chance."
+        f"is {_correlation(oof.scores, judged)}; 1 would be a perfect ranking, 0 is chance."
     )
 
 
@@ -85,18 +111,20 @@ def spread_section(evidence: Evidence, oof: Split) -> Html:
         chart(scatter, alt="Each image's unconfidence against its error out of fold"),
         chart(risk, alt="Mean error of the images that are kept when the most unconfident are set aside"),
     ]
-    drawn += [chart(figure, alt=f"Box plots: {title}") for title, figure in class_charts(oof)]
+    drawn += [chart(figure, alt=f"Box plots: {title}") for title, figure in class_charts(oof, evidence.judged)]
     return element(
         "section",
         element("h2", "How the scores are spread"),
-        element("p", doubt_sentence(oof)),
+        element("p", doubt_sentence(oof, evidence.judged)),
         element("div", *drawn, class_="charts"),
-        table(weakest_classes(oof)),
+        *([table(label_rows(oof, evidence))] if evidence.classes else []),
+        table(weakest_classes(oof, evidence.judged)),
     )
 
 
-def _correlation(scores: pd.DataFrame) -> str:
-    correlation = rank_correlation(scores["unconfidence"], 1 - scores["dice"])
+def _correlation(scores: pd.DataFrame, judged: Judged) -> str:
+    scores = scores.dropna(subset=judged.column)
+    correlation = rank_correlation(scores["unconfidence"], 1 - scores[judged.column])
     return "undefined" if np.isnan(correlation) else f"{correlation:.2f}"
 
 

@@ -19,6 +19,7 @@ from maskfold.analysis.tables import (
 )
 from maskfold.masks.disagreement import SUSPICIOUS
 from maskfold.masks.scores import BAND, TITLES
+from maskfold.masks.scoring import DICE, Judged
 
 WHITE_VAN, WRONG_MASK = "white_van", "wrong_mask"  # as `planted.csv` calls them
 SPOILT = (WRONG_MASK, "wheel_gaps")
@@ -34,13 +35,13 @@ def compared(evidence: Evidence, oof: Split) -> dict[str, pd.DataFrame]:
     return {f"{evidence.name} (ensemble)": whole} | evidence.members
 
 
-def fold_table(scores: Mapping[str, pd.DataFrame], metric: str) -> pd.DataFrame:
+def fold_table(scores: Mapping[str, pd.DataFrame], judged: Judged) -> pd.DataFrame:
     """Return `member_table` as text."""
-    table = member_table(scores, metric)
+    table = member_table(scores, judged)
     folds = {fold: table[fold].map(score) for fold in table if fold.startswith("fold ")}
     intervals = list(map(interval, table["low"], table["high"]))
     return pd.DataFrame(
-        {TITLES[metric]: table["name"]} | folds | {"pooled": table["pooled"].map(score), "95 % interval": intervals}
+        {judged.title: table["name"]} | folds | {"pooled": table["pooled"].map(score), "95 % interval": intervals}
     )
 
 
@@ -57,25 +58,38 @@ def members_section(evidence: Evidence, oof: Split) -> Html:
     """Compare the ensemble with its members, out of fold."""
     scores = compared(evidence, oof)
     explained = (
-        "The mean over the images of each fold, and over all images with a bootstrap interval that draws whole "
+        f"{_mean_of(evidence.judged)} of each fold, and over all images with a bootstrap interval that draws whole "
         "groups. Members are cut at one half, the ensemble as its recipe says. Boundary IoU and trimap Dice look only "
         f"at the pixels within {percent(BAND, 0)} of the image's diagonal from the boundary."
     )
+    judged = evidence.judged
     pictures = (
-        chart(interval_chart(member_table(scores)), alt="Pooled Dice of the ensemble and each member, with intervals"),
         chart(
-            dice_histogram({name: part["dice"] for name, part in scores.items()}),
-            alt="Histogram of the per-image Dice of the ensemble and of each member",
+            interval_chart(member_table(scores, judged), judged.title),
+            alt=f"Pooled {judged.title} of the ensemble and each member, with intervals",
+        ),
+        chart(
+            dice_histogram({name: part[judged.column] for name, part in scores.items()}, judged.title),
+            alt=f"Histogram of the per-image {judged.title} of the ensemble and of each member",
         ),
     )
     return element(
         "section",
         element("h2", "Ensemble and members, out of fold"),
         element("p", explained, class_="soft"),
-        *(table(fold_table(scores, metric), strong=0) for metric in ("dice", "iou")),
+        *(table(fold_table(scores, one), strong=0) for one in shown_scores(judged)),
         table(quality_table(scores, evidence.results), strong=0),
         element("div", *pictures, class_="charts"),
     )
+
+
+def shown_scores(judged: Judged) -> list[Judged]:
+    """Return what members are compared by: the data's metric, then Dice and IoU."""
+    return [judged, *(Judged(name) for name in ("dice", "iou") if name != judged.metric)]
+
+
+def _mean_of(judged: Judged) -> str:
+    return "The mean over the images" if judged == DICE else f"The {judged.title} over the images"
 
 
 def _minutes(results: pd.DataFrame | None) -> str:
@@ -96,7 +110,7 @@ def planted_section(evidence: Evidence, planted: pd.DataFrame) -> Html:
         )
     wrong = planted_ids(planted, WRONG_MASK, "train")
     if evidence.oof is not None and wrong:
-        ranking = ranked(evidence.oof.scores, "dice", descending=False)["image_id"].tolist()
+        ranking = ranked(evidence.oof.scores, evidence.judged.column, descending=False)["image_id"].tolist()
         last = 1 + max(ranking.index(image_id) for image_id in wrong)
         sentences.append(
             f"Grossly wrong masks in the train split: the recall of the {len(wrong)} planted ones among as many of the "

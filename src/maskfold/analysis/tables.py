@@ -11,11 +11,20 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
+from maskfold.ensembling.blend import gain_interval
+from maskfold.masks.scoring import DICE, Judged, Marks
+
 IOU_LEVELS = (0.95, 0.97, 0.99)
 
 
 def bootstrap_interval(
-    values: pd.Series, groups: pd.Series, *, level: float = 0.95, draws: int = 2000, seed: int = 0
+    values: pd.Series | np.ndarray,
+    groups: pd.Series,
+    weights: np.ndarray | None = None,
+    *,
+    level: float = 0.95,
+    draws: int = 2000,
+    seed: int = 0,
 ) -> tuple[float, float]:
     """Return the percentile interval of a mean over images when whole groups are drawn with replacement.
 
@@ -24,16 +33,19 @@ def bootstrap_interval(
     Args:
         values: A number an image.
         groups: The group of each image, in the same order.
+        weights: Of each image in the mean; all alike by default.
         level: The share of the draws inside the interval.
         draws: How often to draw as many groups as there are.
         seed: The same seed gives the same interval.
     """
-    by_group = pd.Series(np.asarray(values, np.float64)).groupby(np.asarray(groups)).agg(["sum", "size"])
-    count, rng = len(by_group), np.random.default_rng(seed)
-    sums, sizes = by_group["sum"].to_numpy(), by_group["size"].to_numpy()
+    values = np.asarray(values, np.float64)
+    weights = np.ones(len(values)) if weights is None else np.asarray(weights, np.float64)
+    parts = pd.DataFrame({"sum": values * weights, "size": weights}).groupby(np.asarray(groups)).sum()
+    count, rng = len(parts), np.random.default_rng(seed)
+    sums, sizes = parts["sum"].to_numpy(), parts["size"].to_numpy()
     times = (rng.multinomial(count, np.full(count, 1 / count)) for _ in range(draws))
-    means = [(drawn @ sums) / (drawn @ sizes) for drawn in times]
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    means = [(drawn @ sums) / (drawn @ sizes) for drawn in times if drawn @ sizes > 0]
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2]) if means else (np.nan, np.nan)
     return float(low), float(high)
 
 
@@ -54,60 +66,67 @@ class Gain:
     high: float
 
 
-def gain_over(scores: pd.DataFrame, other: pd.DataFrame, name: str, metric: str = "dice") -> Gain:
+def gain_over(scores: pd.DataFrame, other: pd.DataFrame, name: str, judged: Judged = DICE) -> Gain:
     """Return the gain over other scores of the same images, image by image.
 
     Args:
-        scores: With `image_id`, `group` and the metric.
-        other: With `image_id` and the metric.
+        scores: With `image_id`, `group` and what is judged.
+        other: With `image_id` and what is judged.
         name: What the other is called.
-        metric: A column of both.
+        judged: By what.
     """
-    both = scores.merge(other[["image_id", metric]], on="image_id", suffixes=("", "_other"))
-    difference = both[metric] - both[f"{metric}_other"]
-    return Gain(name, difference.mean(), *interval_over_groups(difference, both["group"]))
+    ids = scores["image_id"][scores["image_id"].isin(other["image_id"])]
+    both = [judged.marks(part.set_index("image_id").loc[ids]) for part in (scores, other)]
+    groups = scores.set_index("image_id").loc[ids, "group"]
+    if not np.array_equal(both[0].weights, both[1].weights):
+        gain, *ends = gain_interval(*both, groups, seed=0)
+        return Gain(name, gain, *(ends if groups.nunique() > 1 else (np.nan, np.nan)))
+    difference = Marks(both[0].values - both[1].values, both[0].weights)
+    return Gain(name, difference.total, *interval_over_groups(difference, groups))
 
 
-def gain_over_best(scores: pd.DataFrame, members: Mapping[str, pd.DataFrame]) -> Gain:
-    """Return the gain in Dice over the member with the largest mean.
+def gain_over_best(scores: pd.DataFrame, members: Mapping[str, pd.DataFrame], judged: Judged = DICE) -> Gain:
+    """Return the gain over the member with the largest mean.
 
     Args:
-        scores: Of an ensemble, with `image_id`, `group` and `dice`.
+        scores: Of an ensemble, with `image_id`, `group` and what is judged.
         members: By name, at least one; the same images.
+        judged: By what.
     """
-    best = max(members, key=lambda name: members[name]["dice"].mean())
-    return gain_over(scores, members[best], best)
+    best = max(members, key=lambda name: judged.total(members[name]))
+    return gain_over(scores, members[best], best, judged)
 
 
-def interval_over_groups(values: pd.Series, groups: pd.Series) -> tuple[float, float]:
+def interval_over_groups(marks: Marks, groups: pd.Series) -> tuple[float, float]:
     """Return `bootstrap_interval`; NaN for a single group, which has none."""
-    return bootstrap_interval(values, groups) if groups.nunique() > 1 else (np.nan, np.nan)
+    return bootstrap_interval(marks.values, groups, marks.weights) if groups.nunique() > 1 else (np.nan, np.nan)
 
 
-def member_table(scores: Mapping[str, pd.DataFrame], metric: str = "dice") -> pd.DataFrame:
+def member_table(scores: Mapping[str, pd.DataFrame], judged: Judged = DICE) -> pd.DataFrame:
     """Put members side by side.
 
     Args:
-        scores: By name, each with `metric` and `group`, and `fold` where it is known.
-        metric: A column, such as `dice`.
+        scores: By name, each with what is judged and `group`, and `fold` where it is known.
+        judged: By what.
 
     Returns:
         A row a member in the order given: `name`, `images`, `groups`, the mean of each fold as `fold <k>` (NaN where a
         member has no such fold), and the `pooled` mean with its 95 % interval over groups, `low` and `high`.
     """
-    table = pd.DataFrame([{"name": name} | _summary(part, metric) for name, part in scores.items()])
+    table = pd.DataFrame([{"name": name} | _summary(part, judged) for name, part in scores.items()])
     folds = sorted((column for column in table if column.startswith("fold ")), key=lambda name: int(name.split()[1]))
     others = [column for column in table if column not in folds]
     return table[[*others[:3], *folds, *others[3:]]]
 
 
-def _summary(scores: pd.DataFrame, metric: str) -> dict[str, float]:
-    folds = scores.groupby("fold")[metric].mean() if "fold" in scores else pd.Series(dtype=float)
-    low, high = bootstrap_interval(scores[metric], scores["group"])
+def _summary(scores: pd.DataFrame, judged: Judged) -> dict[str, float]:
+    folds = scores.groupby("fold") if "fold" in scores else ()
+    marks = judged.marks(scores)
+    low, high = bootstrap_interval(marks.values, scores["group"], marks.weights)
     return (
         {"images": len(scores), "groups": scores["group"].nunique()}
-        | {f"fold {fold}": mean for fold, mean in folds.items()}
-        | {"pooled": scores[metric].mean(), "low": low, "high": high}
+        | {f"fold {fold}": judged.total(part) for fold, part in folds}
+        | {"pooled": marks.total, "low": low, "high": high}
     )
 
 
@@ -131,15 +150,16 @@ def level_table(scores: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     )
 
 
-def class_table(scores: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
+def class_table(scores: pd.DataFrame, columns: Mapping[str, str], judged: Judged = DICE) -> pd.DataFrame:
     """Score every class of images there is, the worst first.
 
     Args:
-        scores: With `dice`, `iou` and `group`.
+        scores: With what is judged, `iou` and `group`.
         columns: What each column that sorts images into classes is called.
+        judged: By what.
 
     Returns:
-        A row a class: `by`, the column's name, `value`, `images`, the mean `dice` with its 95 % interval over groups,
+        A row a class: `by`, the column's name, `value`, `images`, the mean `score` with its 95 % interval over groups,
         `low` and `high` (NaN for a single group, which has none), and the mean `iou`.
     """
     rows = [
@@ -147,19 +167,31 @@ def class_table(scores: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFram
             name,
             value,
             len(part),
-            part["dice"].mean(),
-            *interval_over_groups(part["dice"], part["group"]),
+            judged.total(part),
+            *interval_over_groups(judged.marks(part), part["group"]),
             part["iou"].mean(),
         )
         for column, name in columns.items()
         for value, part in scores.groupby(column, observed=True)
     ]
-    classes = pd.DataFrame(rows, columns=["by", "value", "images", "dice", "low", "high", "iou"])
-    return classes.sort_values("dice", kind="stable", ignore_index=True)
+    classes = pd.DataFrame(rows, columns=["by", "value", "images", "score", "low", "high", "iou"])
+    return classes.sort_values("score", kind="stable", ignore_index=True)
 
 
-def _interval(scores: pd.DataFrame) -> tuple[float, float]:
-    return interval_over_groups(scores["dice"], scores["group"])
+def label_table(scores: pd.DataFrame, labels: Sequence[str], judged: Judged = DICE) -> pd.DataFrame:
+    """Score every class of object that masks have.
+
+    Args:
+        scores: With what is judged for each class, and `group`.
+        labels: The names of the classes.
+        judged: By what.
+
+    Returns:
+        A row a class, in their order: `class`, the mean `score` with its 95 % interval over groups, `low` and `high`.
+    """
+    parts = [(label, judged.of(label).marks(scores)) for label in labels]
+    rows = [(label, marks.total, *interval_over_groups(marks, scores["group"])) for label, marks in parts]
+    return pd.DataFrame(rows, columns=["class", "score", "low", "high"])
 
 
 def area_classes(area: pd.Series, classes: int = 5) -> pd.Series:

@@ -12,38 +12,41 @@ from maskfold.ensembling.manifest import content_of
 from maskfold.ensembling.recipe import Recipe
 from maskfold.ensembling.tree import leaves
 from maskfold.errors import MaskfoldError
-from maskfold.masks.scores import TITLES
+from maskfold.masks.scoring import DICE, Judged, title_of
 from maskfold.runs.results import COSTS, of_folds
 from maskfold.terminal import counted, duration, readable
 
 
-def worth(scores: pd.DataFrame) -> str:
-    """Return the mean Dice of scored images with its interval over groups.
+def worth(scores: pd.DataFrame, judged: Judged = DICE) -> str:
+    """Return what scored images come to, with its interval over groups.
 
     Args:
-        scores: A row an image: `group` and `dice`.
+        scores: A row an image: `group` and what is judged.
+        judged: By what.
     """
-    low, high = interval_over_groups(scores["dice"], scores["group"])
+    marks = judged.marks(scores)
+    low, high = interval_over_groups(marks, scores["group"])
     groups = counted(scores["group"].nunique(), "group")
     over = f"no interval, it is {groups}" if pd.isna(low) else f"95 % interval {interval(low, high)} over {groups}"
-    mean = round(scores["dice"].mean(), 6)  # as `results.csv` has it, so that both are cut to the same five digits
-    return f"Dice {score(mean)}, {over}"
+    mean = round(marks.total, 6)  # as `results.csv` has it, so that both are cut to the same five digits
+    return f"{judged.title} {score(mean)}, {over}"
 
 
-def ensemble_worth(recipe: Recipe, scores: pd.DataFrame, *, experiments: Path) -> str:
+def ensemble_worth(recipe: Recipe, scores: pd.DataFrame, *, experiments: Path, judged: Judged = DICE) -> str:
     """Return what an ensemble is worth out of fold, and what that is more than its best member.
 
     Args:
         recipe: The ensemble.
-        scores: Its own, out of fold: `image_id`, `group` and `dice`.
+        scores: Its own, out of fold: `image_id`, `group` and what is judged.
         experiments: The folder of all members.
+        judged: By what.
     """
-    start = f"{recipe.name} out of fold: {worth(scores)}"
+    start = f"{recipe.name} out of fold: {worth(scores, judged)}"
     try:
         members = member_scores(recipe, scores["image_id"], experiments=experiments)
+        return f"{start}; {gained(gain_over_best(scores, members, judged))}" if len(members) > 1 else start
     except MaskfoldError as error:
         return f"{start}; the gain over its best member is not known: {error}"
-    return f"{start}; {gained(gain_over_best(scores, members))}" if len(members) > 1 else start
 
 
 def gained(over: Gain) -> str:
@@ -71,19 +74,28 @@ def member_scores(recipe: Recipe, image_ids: Sequence[str], *, experiments: Path
     return scores
 
 
-def results_table(results: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
+def results_table(results: pd.DataFrame, classes: Sequence[str] = ()) -> tuple[list[str], list[list[str]]]:
     """Return the headings and the cells of a member's scores, without its costs, in the words of people.
 
     Args:
         results: As `results.csv` has them.
+        classes: The names of several classes.
     """
     scores = results.drop(columns=[column for column in COSTS if column in results])
-    return [_heading(name) for name in scores], [[*map(_cell, row)] for row in scores.itertuples(index=False)]
+    return [heading(name, classes) for name in scores], [[*map(_cell, row)] for row in scores.itertuples(index=False)]
 
 
-def _heading(column: str) -> str:
-    words = {"images": "photos", "best_threshold": "best cut", "best_dice": "Dice there"} | TITLES
-    return words.get(column, column.replace("_", " "))
+def heading(column: str, classes: Sequence[str] = ()) -> str:
+    """Return what a column of `results.csv` is called."""
+    words = {"images": "photos", "fold": "fold", "groups": "groups"}
+    if column in words:
+        return words[column]
+    label = next((f", {name}" for name in classes if column.endswith(f".{name}")), "")
+    if column.startswith("best_threshold"):
+        return f"best cut{label}"
+    if column.startswith("best_"):
+        return f"{title_of(column.removeprefix('best_').removesuffix(label.replace(', ', '.')))} there{label}"
+    return title_of(column, classes)
 
 
 def _cell(value: object) -> str:

@@ -9,6 +9,7 @@ import pandas as pd
 from maskfold.data.folds import group_folds
 from maskfold.ensembling.contested import Contested
 from maskfold.errors import MaskfoldError
+from maskfold.masks.scoring import Marks
 
 STEPS_A_MEMBER = 5  # greedy steps, which is how finely weights can differ
 DRAWS = 2000  # of the bootstrap
@@ -19,7 +20,7 @@ def greedy(contested: Contested) -> np.ndarray:
     """Add members one by one, each as often as it helps, and keep the best mean on the way.
 
     Caruana et al., "Ensemble selection from libraries of models" (ICML 2004): forward selection with replacement,
-    here by the mean Dice over images.
+    here by what the masks come to together.
 
     Returns:
         `(M,) float64` weights that add up to 1.
@@ -27,16 +28,16 @@ def greedy(contested: Contested) -> np.ndarray:
     members = len(contested.values)
     values = contested.values.astype(np.int32)
     total, chosen = np.zeros(values.shape[1], np.int32), np.zeros(members)
-    best, best_dice = chosen, -1.0
+    best, most, cut = chosen, -1.0, contested.cut
     for step in range(1, STEPS_A_MEMBER * members + 1):
         # A mean of whole numbers rounds to the threshold or above when twice their sum is at least this.
-        least = (2 * contested.threshold - 1) * step
-        dice = [contested.dice_of(2 * (total + values[member]) >= least).mean() for member in range(members)]
-        member = int(np.argmax(dice))
+        least = (2 * cut - 1) * step
+        scores = [contested.marks_of(2 * (total + values[member]) >= least).total for member in range(members)]
+        member = int(np.argmax(scores))
         total += values[member]
         chosen[member] += 1
-        if dice[member] > best_dice:
-            best, best_dice = chosen / step, dice[member]
+        if scores[member] > most:
+            best, most = chosen / step, scores[member]
     return best
 
 
@@ -75,16 +76,16 @@ class Blend:
 
     Attributes:
         weights: `(M,)`, fitted on all images; they add up to 1.
-        fitted_dice: Mean Dice of weights that were fitted on other groups: what the blend is worth.
-        dice: `(M + 1,)` mean Dice of each member alone, and of the ensemble as it is.
-        gain: `(M + 1,)` mean gain of the blend over each of these.
+        fitted: What weights come to that were fitted on other groups: what the blend is worth.
+        scores: `(M + 1,)` what each member comes to alone, and the ensemble as it is.
+        gain: `(M + 1,)` gain of the blend over each of these.
         low: `(M + 1,)` lower end of the gain's interval.
         high: `(M + 1,)` upper end.
     """
 
     weights: np.ndarray
-    fitted_dice: float
-    dice: np.ndarray
+    fitted: float
+    scores: np.ndarray
     gain: np.ndarray
     low: np.ndarray
     high: np.ndarray
@@ -100,7 +101,7 @@ def fit_blend(contested: Contested, groups: pd.Series, *, present: np.ndarray, m
 
     Args:
         contested: The members' contested pixels.
-        groups: The group of each image.
+        groups: The group of each mask.
         present: `(M,)` weights of the ensemble as it is, which add up to 1.
         method: A name of `METHODS`.
         k: Folds of the cross-validation.
@@ -113,30 +114,42 @@ def fit_blend(contested: Contested, groups: pd.Series, *, present: np.ndarray, m
         raise MaskfoldError(f"method={method} is unknown: choose one of {', '.join(METHODS)}.")
     fit = METHODS[method]
     fold = groups.map(group_folds(groups, k=k, seed=seed, key="k")).to_numpy()
-    blended = np.empty(len(groups))
+    blended = Marks(*np.empty((2, len(groups))))
     for number in range(k):
         inside = fold == number
-        blended[inside] = contested.of_images(inside).dice(fit(contested.of_images(~inside)))
-    alone = [contested.dice(weights) for weights in (*np.eye(len(present)), present)]
-    spreads = [gain_interval(blended - dice, groups, seed=seed) for dice in alone]
+        marks = contested.of_images(inside).marks(fit(contested.of_images(~inside)))
+        blended.values[inside], blended.weights[inside] = marks
+    alone = [contested.marks(weights) for weights in (*np.eye(len(present)), present)]
+    spreads = [gain_interval(blended, marks, groups, seed=seed) for marks in alone]
     gain, low, high = (np.array(column) for column in zip(*spreads, strict=True))
-    dice = np.array([scores.mean() for scores in alone])
-    return Blend(fit(contested), float(blended.mean()), dice, gain, low, high)
+    return Blend(fit(contested), blended.total, np.array([marks.total for marks in alone]), gain, low, high)
 
 
-def gain_interval(gains: np.ndarray, groups: pd.Series, *, seed: int) -> tuple[float, float, float]:
+def gain_interval(new: Marks, old: Marks, groups: pd.Series, *, seed: int) -> tuple[float, float, float]:
     """Bootstrap a paired gain over groups, whose images are too alike to be drawn one by one.
 
     Args:
-        gains: `(N,)`, the gain on each image.
-        groups: The group of each image.
+        new: What each mask comes to.
+        old: What the same masks came to.
+        groups: The group of each mask.
         seed: Of the draws.
 
     Returns:
-        The mean gain over images, and the lower and upper end of its interval of 95 %.
+        The gain, and the lower and upper end of its interval of 95 %.
     """
     number, names = pd.factorize(groups)
-    sums, sizes = np.bincount(number, gains), np.bincount(number)
     drawn = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), DRAWS)
-    low, high = np.percentile(drawn @ sums / (drawn @ sizes), CENTRAL)
-    return float(gains.mean()), float(low), float(high)
+    if np.array_equal(new.weights, old.weights):  # the difference of two means of the same weights is one mean
+        parts = [(1, Marks(new.values - old.values, new.weights))]
+    else:
+        parts = [(1, new), (-1, old)]
+    gains = sum(sign * _drawn_totals(marks, number, drawn) for sign, marks in parts)
+    low, high = np.percentile(gains[np.isfinite(gains)], CENTRAL) if np.isfinite(gains).any() else (np.nan, np.nan)
+    return float(sum(sign * marks.total for sign, marks in parts)), float(low), float(high)
+
+
+def _drawn_totals(marks: Marks, number: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """Return what masks come to in each draw of groups, `(draws,)`; NaN where none counts."""
+    sums, sizes = np.bincount(number, marks.values * marks.weights), np.bincount(number, marks.weights)
+    with np.errstate(invalid="ignore"):
+        return drawn @ sums / (drawn @ sizes)

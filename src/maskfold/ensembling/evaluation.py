@@ -13,7 +13,11 @@ from maskfold.ensembling.manifest import content_of
 from maskfold.ensembling.merge import merged_probability, sizes_of
 from maskfold.ensembling.tree import MemberMaps
 from maskfold.errors import MaskfoldError, listing
-from maskfold.masks.scores import METRICS, dice_score, mask_scores, threshold_counts
+from maskfold.masks.cuts import cuts_for, marks_at
+from maskfold.masks.metrics import Metric
+from maskfold.masks.planes import planes
+from maskfold.masks.scores import METRICS
+from maskfold.masks.scoring import Judged, of_class, scores_of
 from maskfold.masks.unconfidence import unconfidence
 from maskfold.parallel import map_unordered
 from maskfold.runs.contents import contents_fingerprint
@@ -29,19 +33,70 @@ class Scorer:
     """Scores one image's out-of-fold map against its mask: `(image_id, mask path, photo's size) -> scores`."""
 
     source: MemberMaps
+    metric: Metric
+    classes: Sequence[str] = ()
 
     def __call__(self, image: tuple[str, str, tuple[int, int]]) -> tuple[str, dict[str, float], np.ndarray]:
-        """Return the id, the unconfidence and `METRICS` at one half, and the Dice at each threshold, `(256,)`.
+        """Return the id, the scores at one half, and `(2, C, T)`: values and weights of each class at each cut.
 
         Raises:
-            MaskfoldError: If the map or the mask cannot be read, or the map has not its photo's size.
+            MaskfoldError: If the map or the mask cannot be read, or the map has not its photo's size and classes.
         """
         image_id, path, size = image
         probability = merged_probability([self.source], image_id, size=size)
         mask = read_mask(path, size=size)
+        refuse_other_classes(probability, mask, image_id)
         scores = {"unconfidence": unconfidence(probability)}
-        scores |= mask_scores((probability >= HALF).astype(np.uint8), mask)
-        return image_id, scores, dice_score(*threshold_counts(probability, mask))
+        cut = (probability >= HALF).astype(np.uint8)
+        scores |= scores_of(cut, mask, metric=self.metric, classes=self.classes)
+        cuts = cuts_for(self.metric)
+        pairs = zip(planes(probability), planes(mask), strict=True)
+        return image_id, scores, np.stack([marks_at(self.metric, *pair, cuts) for pair in pairs], axis=1)
+
+
+def refuse_other_classes(probability: np.ndarray, mask: np.ndarray, image_id: str) -> None:
+    """Refuse a map of more or fewer classes than its mask has.
+
+    Raises:
+        MaskfoldError: Naming both.
+    """
+    if probability.shape != mask.shape:
+        found, wanted = len(planes(probability)), len(planes(mask))
+        raise MaskfoldError(
+            f"{image_id}: its map has {found} classes, its mask {wanted}. Train and predict on the data as it is now."
+        )
+
+
+@dataclass(frozen=True)
+class CutScores:
+    """What N images come to at T thresholds, by C classes.
+
+    Attributes:
+        image_ids: `(N,)`.
+        cuts: `(T,)`, of 255.
+        values: `(N, C, T)`.
+        weights: `(N, C, T)`.
+        metric: By what.
+        classes: The names of several classes.
+    """
+
+    image_ids: pd.Index
+    cuts: np.ndarray
+    values: np.ndarray
+    weights: np.ndarray
+    metric: str
+    classes: Sequence[str] = ()
+
+    def best(self, image_ids: Sequence[str], of: slice = slice(None)) -> tuple[int, float]:
+        """Return the best threshold for some images, and what they come to there; of some classes or of all."""
+        rows = self.image_ids.get_indexer(pd.Index(image_ids))
+        values, weights = (part[rows, of].reshape(-1, len(self.cuts)) for part in (self.values, self.weights))
+        with np.errstate(invalid="ignore"):
+            totals = (values * weights).sum(axis=0) / weights.sum(axis=0)
+        if np.isnan(totals).all():
+            return HALF, float("nan")
+        place = int(np.nanargmax(totals))
+        return int(self.cuts[place]), float(totals[place])
 
 
 def refuse_other_folds(source: MemberMaps, rows: pd.DataFrame, split: str) -> None:
@@ -65,23 +120,30 @@ def refuse_other_folds(source: MemberMaps, rows: pd.DataFrame, split: str) -> No
         )
 
 
-def score_images(source: MemberMaps, rows: pd.DataFrame, *, jobs: int = -1) -> tuple[pd.DataFrame, pd.DataFrame]:
+def score_images(
+    source: MemberMaps, rows: pd.DataFrame, *, metric: Metric, classes: Sequence[str] = (), jobs: int = -1
+) -> tuple[pd.DataFrame, CutScores]:
     """Score a member's out-of-fold maps.
 
     Args:
         source: Where the maps are.
         rows: Rows of the image table, with their `fold`.
+        metric: What they are scored by.
+        classes: The names of several classes.
         jobs: Processes; -1 is one per core.
 
     Returns:
-        Two tables in the order of `rows`. One row an image: `image_id`, `group`, `view`, `fold`, `unconfidence`, and
-        `METRICS` at one half. And `(images, 256)`: the Dice of each image at each threshold.
+        A table in the order of `rows`, a row an image: `image_id`, `group`, `view`, `fold`, `unconfidence`, and the
+        scores at one half; and what the images come to at every threshold, or at some if the metric takes its time.
     """
     images = list(zip(rows["image_id"], rows["mask"], sizes_of(rows), strict=True))
-    results = {result[0]: result[1:] for result in map_unordered(Scorer(source), images, "score", jobs=jobs)}
-    scores, dice = zip(*(results[image_id] for image_id in rows["image_id"]), strict=True)
+    scorer = Scorer(source, metric, classes)
+    results = {result[0]: result[1:] for result in map_unordered(scorer, images, "score", jobs=jobs)}
+    scores, marks = zip(*(results[image_id] for image_id in rows["image_id"]), strict=True)
     about = rows[["image_id", "group", "view", "fold"]].reset_index(drop=True)
-    return about.join(pd.DataFrame(scores)), pd.DataFrame(np.stack(dice), index=rows["image_id"])
+    values, weights = np.stack(marks, axis=1)
+    at_cuts = CutScores(pd.Index(rows["image_id"]), cuts_for(metric), values, weights, metric.name, classes)
+    return about.join(pd.DataFrame(scores)), at_cuts
 
 
 def made_of(stores: Sequence[Path], photos: pd.DataFrame) -> dict[str, Any]:
@@ -102,25 +164,29 @@ def scored_from(path: Path) -> dict[str, Any] | None:
         return None
 
 
-def summarise(scores: pd.DataFrame, by_threshold: pd.DataFrame) -> pd.DataFrame:
+def summarise(scores: pd.DataFrame, at_cuts: CutScores) -> pd.DataFrame:
     """Average the scores of each fold and of all images.
 
     Returns:
-        A row for each fold and one, `all`, for all images: `fold`, `images`, `groups`, `METRICS` at one half, and the
-        `best_threshold` of 1..255 with its `best_dice`.
+        A row for each fold and one, `all`, for all images: `fold`, `images`, `groups`, the metric and `METRICS` at one
+        half, for several classes the metric and the Dice of each, and the `best_threshold` of 1..255 with its
+        `best_<metric>`, for several classes for each as well.
     """
     parts = [(str(fold), part) for fold, part in scores.groupby("fold")] + [(POOLED, scores)]
-    return pd.DataFrame([_summary(name, part, by_threshold.loc[part["image_id"]]) for name, part in parts])
+    return pd.DataFrame([_summary(name, part, at_cuts) for name, part in parts])
 
 
-def _summary(name: str, scores: pd.DataFrame, by_threshold: pd.DataFrame) -> dict[str, object]:
-    means = by_threshold.mean()
-    best = int(means[1:].idxmax())
-    return {
-        "fold": name,
-        "images": len(scores),
-        "groups": scores["group"].nunique(),
-        **scores[[*METRICS]].mean().round(6),
-        "best_threshold": best,
-        "best_dice": round(means[best], 6),
-    }
+def _summary(name: str, scores: pd.DataFrame, at_cuts: CutScores) -> dict[str, object]:
+    metric, classes = at_cuts.metric, at_cuts.classes
+    names = [metric, *(one for one in METRICS if one != metric)]
+    judged = [
+        *map(Judged, names),
+        *(Judged(one, label) for one in dict.fromkeys([metric, "dice"]) for label in classes),
+    ]
+    summary = {"fold": name, "images": len(scores), "groups": scores["group"].nunique()}
+    summary |= {one.column: np.round(one.total(scores), 6) for one in judged}
+    for label, of in [("", slice(None)), *((label, slice(at, at + 1)) for at, label in enumerate(classes))]:
+        cut, value = at_cuts.best(scores["image_id"], of)
+        columns = (of_class(column, label) if label else column for column in ("best_threshold", f"best_{metric}"))
+        summary |= dict(zip(columns, (cut, np.round(value, 6)), strict=True))
+    return summary

@@ -14,31 +14,31 @@ from maskfold.ensembling.blend import gain_interval
 from maskfold.errors import MaskfoldError
 from maskfold.masks.rle import parse
 from maskfold.masks.scores import iou_score
+from maskfold.masks.scoring import DICE, Judged
 from maskfold.parallel import progress
 from maskfold.runs.ensemble_folder import ensemble_of
 from maskfold.submission.writer import read_submission
 
 
-def compare(scores: Mapping[str, pd.DataFrame], *, seed: int = 0) -> pd.DataFrame:
-    """Compare the out-of-fold Dice of several ensembles with the best one's, image by image.
+def compare(scores: Mapping[str, pd.DataFrame], judged: Judged = DICE, *, seed: int = 0) -> pd.DataFrame:
+    """Compare the out-of-fold scores of several ensembles with the best one's, image by image.
 
     Args:
-        scores: By name, each with `image_id`, `group` and `dice` of the same images.
+        scores: By name, each with `image_id`, `group` and what is judged, of the same images.
+        judged: By what.
         seed: Of the bootstrap.
 
     Returns:
-        A row each, the best first, equals in the order of their names: `name`, its mean Dice as `cv`, how much it is
+        A row each, the best first, equals in the order of their names: `name`, its score as `cv`, how much it is
         `behind` the best, with the 95 % interval of a paired bootstrap over groups, `low` and `high`, and whether it
         is `level` with the best: whether the interval reaches down to 0.
     """
-    dice = pd.DataFrame({name: scores[name].set_index("image_id")["dice"] for name in sorted(scores)})
-    group = next(iter(scores.values())).set_index("image_id")["group"].loc[dice.index]
-    ranked = dice.mean().sort_values(ascending=False, kind="stable")
+    by_image = {name: scores[name].set_index("image_id") for name in sorted(scores)}
+    group = next(iter(by_image.values()))["group"]
+    marks = {name: judged.marks(part.loc[group.index]) for name, part in by_image.items()}
+    ranked = pd.Series({name: one.total for name, one in marks.items()}).sort_values(ascending=False, kind="stable")
     best = ranked.index[0]
-    rows = [
-        (name, cv, *gain_interval((dice[best] - dice[name]).to_numpy(), group, seed=seed))
-        for name, cv in ranked.items()
-    ]
+    rows = [(name, cv, *gain_interval(marks[best], marks[name], group, seed=seed)) for name, cv in ranked.items()]
     table = pd.DataFrame(rows, columns=["name", "cv", "behind", "low", "high"])
     return table.assign(level=table["low"] <= 0)
 

@@ -7,6 +7,7 @@ import pandas as pd
 
 from maskfold import files
 from maskfold.errors import MaskfoldError
+from maskfold.masks.scoring import DICE, Judged
 from maskfold.runs.ensemble_folder import ensemble_of, result_of
 
 _DIGITS = 12  # of a hash: enough to tell submissions apart, and short enough for a message
@@ -41,7 +42,7 @@ def read_out_of_fold(submission: Path, manifest: dict[str, Any]) -> tuple[pd.Dat
         manifest: As `read_result` returns it.
 
     Returns:
-        Scores, a row an image, with `image_id`, `group` and `dice`; and their manifest.
+        Scores, a row an image, with `image_id`, `group` and what is judged; and their manifest.
 
     Raises:
         MaskfoldError: If there are none, or they are of another recipe or of other members.
@@ -58,6 +59,11 @@ def read_out_of_fold(submission: Path, manifest: dict[str, Any]) -> tuple[pd.Dat
             if scored != submitted:
                 raise MaskfoldError(f"{result.path}: {scored[0]} was not the same as in {submission}. {again}")
     return files.read_table(result.scores, again=again), oof
+
+
+def judged_by(manifest: dict[str, Any]) -> Judged:
+    """Return what an ensemble's data is scored by, of which older manifests say nothing."""
+    return Judged(manifest["source"].get("metric", DICE.metric))
 
 
 def member_names(manifest: dict[str, Any]) -> str:

@@ -7,12 +7,15 @@ drawn by the bootstrap, and traced back to the photos that cost most.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from difflib import get_close_matches
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
 
+from maskfold.errors import MaskfoldError
 from maskfold.masks.scores import dice_score, iou_score
+from maskfold.trust import METRIC, vet_function
 
 Counts = TypeVar("Counts")  # numbers, arrays or tensors, all of one kind and shape
 
@@ -133,3 +136,71 @@ METRICS_BY_NAME = {
         Metric("surface_dice", "surface Dice", of_pair=surface_dice),
     )
 }
+
+
+@dataclass(frozen=True)
+class OwnFunction:
+    """A function of the user's on two masks, of which only numbers are taken.
+
+    Attributes:
+        name: Dotted.
+        function: `(mask, truth) -> float` of two masks `(H, W) uint8`, 0 or 1; NaN for a mask that does not count.
+    """
+
+    name: str
+    function: Callable[[np.ndarray, np.ndarray], Any]
+
+    def __call__(self, prediction: np.ndarray, truth: np.ndarray) -> float:
+        """Return what the function does.
+
+        Raises:
+            MaskfoldError: If that is no number, or infinite.
+        """
+        value = self.function(prediction, truth)
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            number = float("inf")
+        if np.isinf(number):
+            raise MaskfoldError(f"metric={self.name} returned {value!r}: a number is needed, or NaN for no score.")
+        return number
+
+
+def named(name: str) -> Metric:
+    """Return a metric by its name, or make one of a function of the user's.
+
+    Args:
+        name: A name of `METRICS_BY_NAME`, or the dotted name of a function `(mask, truth) -> float` of two masks
+            `(H, W) uint8`, 0 or 1, larger is better, NaN for a mask that does not count.
+
+    Raises:
+        MaskfoldError: If there is no such metric or function, or the user has not named the function.
+    """
+    if not isinstance(name, str):
+        raise MaskfoldError(f"metric={name!r}: give a name.")
+    if name in METRICS_BY_NAME:
+        return METRICS_BY_NAME[name]
+    if "." not in name.strip("."):
+        near = get_close_matches(name, METRICS_BY_NAME, n=2)
+        guess = f" Did you mean {' or '.join(near)}?" if near else ""
+        raise MaskfoldError(
+            f"metric={name}: no such metric.{guess} There are {', '.join(METRICS_BY_NAME)}, and functions of your own "
+            "by their dotted name, my_module.my_function."
+        )
+    vet_function(name, METRIC, f"metric={name}")
+    return Metric(name, name.rpartition(".")[2], of_pair=OwnFunction(name, _imported(name)), weighted=True)
+
+
+def _imported(name: str) -> Callable:
+    from hydra.utils import get_object  # a tenth of a second, for functions only
+
+    try:
+        function = get_object(name)
+    except Exception as error:  # whatever an import raises
+        raise MaskfoldError(
+            f"metric={name}: cannot be imported: {error.__cause__ or error}. Check the name, and that the folder "
+            "of its module is in PYTHONPATH."
+        ) from error
+    if not callable(function):
+        raise MaskfoldError(f"metric={name}: is no function. Name one that takes a mask and its truth.")
+    return function

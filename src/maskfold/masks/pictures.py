@@ -14,7 +14,16 @@ Colour = tuple[int, int, int]
 BLUE: Colour = (0, 114, 178)
 ORANGE: Colour = (230, 110, 0)
 WHITE: Colour = (255, 255, 255)
-CLASS_COLOURS: tuple[Colour, ...] = (ORANGE, BLUE, (0, 158, 115), (204, 121, 167), (86, 180, 233), (240, 228, 66))
+# Okabe and Ito's, which people of all kinds of colour vision tell apart.
+_OF_CLASSES: tuple[Colour, ...] = (
+    ORANGE,
+    (86, 180, 233),
+    (0, 158, 115),
+    (240, 228, 66),
+    BLUE,
+    (213, 94, 0),
+    (204, 121, 167),
+)
 JPEG_QUALITY = 80
 
 _SHOWN = (1, 99)  # percent: a few pixels of glare or of a dead sensor would leave the rest in one shade
@@ -77,6 +86,11 @@ def draw_outline(image: np.ndarray, mask: np.ndarray, colour: Colour, *, thickne
         mask = (_share(mask, image.shape) >= 0.5).astype(np.uint8)
     contours, _ = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     return cv2.drawContours(image.copy(), contours, -1, colour, thickness)
+
+
+def class_colours(count: int) -> list[Colour]:
+    """Return the colour of each of several classes; after the seventh they begin anew."""
+    return [_OF_CLASSES[number % len(_OF_CLASSES)] for number in range(count)]
 
 
 def tint(image: np.ndarray, mask: np.ndarray, colour: Colour) -> np.ndarray:

@@ -1,12 +1,16 @@
 """A photo's scores as tables have them: a column for each score, for one class and for several."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
-from maskfold.masks.metrics import Metric, total
+from maskfold.errors import MaskfoldError
+from maskfold.masks.metrics import METRICS_BY_NAME, Metric, total
 from maskfold.masks.planes import planes
-from maskfold.masks.scores import METRICS, mask_scores
+from maskfold.masks.scores import METRICS, TITLES, mask_scores
 
 WEIGHT = "weight"
 
@@ -19,6 +23,78 @@ def weight_column(column: str) -> str:
 def of_class(column: str, name: str) -> str:
     """Return the column of one class's values."""
     return f"{column}.{name}"
+
+
+class Marks(NamedTuple):
+    """What masks come to, one by one: `(N,) float64` values, and the weights that they have in their mean."""
+
+    values: np.ndarray
+    weights: np.ndarray
+
+    @property
+    def total(self) -> float:
+        """Their weighted mean; NaN where none counts."""
+        return total(*self)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a table of scores is judged by: one of its columns, with the weights beside it.
+
+    Attributes:
+        metric: The name of the metric.
+        label: The class that is looked at alone; none for all.
+    """
+
+    metric: str = "dice"
+    label: str = ""
+
+    @property
+    def column(self) -> str:
+        """The column of the values."""
+        return of_class(self.metric, self.label) if self.label else self.metric
+
+    @property
+    def title(self) -> str:
+        """What readers call it."""
+        return title_of(self.column, [self.label])
+
+    def of(self, label: str) -> "Judged":
+        """Return the same of one class alone."""
+        return replace(self, label=label)
+
+    def marks(self, scores: pd.DataFrame) -> Marks:
+        """Return what each row of scores comes to; a row that does not count has value and weight 0.
+
+        Raises:
+            MaskfoldError: If the scores are by another metric.
+        """
+        if self.column not in scores:
+            raise MaskfoldError(
+                f"These scores have no column {self.column}: they were made for another metric or other classes. Run "
+                "`make evaluate` and `make ensemble` again."
+            )
+        values = scores[self.column].to_numpy(np.float64, na_value=np.nan)
+        given = scores.get(weight_column(self.column))
+        counts = ~np.isnan(values)
+        weights = counts.astype(np.float64) if given is None else np.where(counts, given.to_numpy(np.float64), 0.0)
+        return Marks(np.where(counts, values, 0.0), weights)
+
+    def total(self, scores: pd.DataFrame) -> float:
+        """Return what scored images come to together; errors as `marks`."""
+        return self.marks(scores).total
+
+
+DICE = Judged()
+
+
+def title_of(column: str, classes: Sequence[str] = ()) -> str:
+    """Return what readers call a column of scores, such as `Dice of cat`."""
+    label = next((name for name in classes if name and column.endswith(f".{name}")), "")
+    name = column.removesuffix(f".{label}") if label else column
+    known = METRICS_BY_NAME.get(name)
+    title = known.title if known else TITLES.get(name, name.rpartition(".")[2])
+    return f"{title} of {label}" if label else title
 
 
 def scores_of(

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import cycle
 from pathlib import Path
 
 import cv2
@@ -14,7 +13,7 @@ from maskfold.data.loading import read_image, read_mask, read_soft_mask
 from maskfold.ensembling.mean_map import merged_probability
 from maskfold.ensembling.recipe import Step, to_mask
 from maskfold.ensembling.tree import MemberMaps
-from maskfold.masks.pictures import CLASS_COLOURS, as_rgb, draw_outline, shrink
+from maskfold.masks.pictures import as_rgb, class_colours, draw_outline, shrink
 from maskfold.masks.planes import planes
 from maskfold.parallel import map_unordered
 
@@ -101,6 +100,6 @@ def _tile(image: str, mask: Path, soft: bool, channels: int | None) -> np.ndarra
     photo = shrink(as_rgb(read_image(image, channels=channels)), width=_TILE[0], height=_TILE[1])
     is_hard = mask.suffix == arrays.SUFFIX and not soft
     label = read_mask(mask) if is_hard else (read_soft_mask(mask) >= 0.5).astype(np.uint8)
-    for plane, colour in zip(planes(label), cycle(CLASS_COLOURS), strict=False):
+    for plane, colour in zip(planes(label), class_colours(len(planes(label))), strict=True):
         photo = draw_outline(photo, plane, colour, thickness=2)
     return photo

@@ -13,7 +13,7 @@ from maskfold.data.geometry import Geometry
 from maskfold.data.loading import read_image
 from maskfold.data.preprocessing import Preprocess
 from maskfold.errors import MaskfoldError
-from maskfold.masks.metrics import METRICS_BY_NAME
+from maskfold.masks.metrics import named
 from maskfold.models.network import Network
 from maskfold.prediction.branches import Branch, Voter
 from maskfold.prediction.members import load_network
@@ -64,7 +64,7 @@ class SegmentationParts:
         self.channels = channels
         self.classes = tuple(classes)
         self.exclusive = exclusive and bool(self.classes)
-        self.metric = METRICS_BY_NAME[metric]
+        self.metric = named(metric)
         if self.classes and not self.exclusive and any(isinstance(part, CrossEntropy) for part in self.loss.modules()):
             raise MaskfoldError(
                 "loss: CrossEntropy is for classes that never overlap. If these do not, set data.exclusive=true; "

@@ -12,11 +12,12 @@ from maskfold import files
 from maskfold.config import EXPERIMENTS, SUBMISSIONS, build
 from maskfold.ensembling.average import integer_weights
 from maskfold.ensembling.blend import Blend, fit_blend
-from maskfold.ensembling.contested import contested_pixels
+from maskfold.ensembling.contested import by_counts, contested_pixels, groups_of_masks
 from maskfold.ensembling.manifest import data_of, ingredients
 from maskfold.ensembling.recipe import Recipe
 from maskfold.ensembling.tree import leaf_nodes, leaves, open_members
 from maskfold.entry import entry_point
+from maskfold.masks.metrics import named
 from maskfold.prediction.splits import photos_of
 from maskfold.runs.ensemble_folder import EnsembleFolder
 
@@ -27,16 +28,22 @@ def blend(config: DictConfig) -> Blend:
     """Write an ensemble's `blend.json`; print the weights if they gain more than the noise."""
     recipe: Recipe = build(config.ensemble)
     members = leaves(recipe.members, split="oof", experiments=EXPERIMENTS)
-    photos = photos_of(build(config.data or data_of(members)).load(), "oof")
+    source = build(config.data or data_of(members))
+    photos = photos_of(source.load(), "oof")
     sources = open_members(members, photos, split="oof")
-    contested = contested_pixels(sources, photos, threshold=recipe.threshold, jobs=config.jobs)
+    wanted = named(source.metric)
+    metric = by_counts(wanted)
+    if metric is not wanted:
+        log.info("%s does not follow from counts of pixels: the weights are fitted and judged by Dice.", wanted.title)
+    contested = contested_pixels(sources, photos, threshold=recipe.threshold, metric=metric, jobs=config.jobs)
+    groups = groups_of_masks(contested, photos["group"])
     present = np.array([float(leaf.weight) for leaf in members])
-    result = fit_blend(contested, photos["group"], present=present, method=config.method, k=config.k, seed=config.seed)
+    result = fit_blend(contested, groups, present=present, method=config.method, k=config.k, seed=config.seed)
     nodes = _weighted(leaf_nodes(recipe.members), result.weights)
-    table = _table([leaf.name for leaf in members], present, result)
+    table = _table([leaf.name for leaf in members], present, result, metric.name)
     path = EnsembleFolder(SUBMISSIONS / recipe.name).blend
     about = {"method": config.method, "k": config.k, "seed": config.seed, "threshold": recipe.threshold}
-    outcome = {"accepted": result.accepted, "dice": result.fitted_dice, "members": nodes}
+    outcome = {"accepted": result.accepted, metric.name: result.fitted, "members": nodes}
     about |= outcome | {"table": table.to_dict("records"), "fitted_on": ingredients(members)}
     files.write_json(path, about)
     log.info("%s\n%s\n%s", path, table.to_string(index=False), _verdict(result, nodes, recipe))
@@ -49,12 +56,12 @@ def _weighted(nodes: list[dict], weights: np.ndarray) -> list[dict]:
     return [node | {"weight": weight} for node, weight in zip(nodes, whole, strict=True) if weight]
 
 
-def _table(names: list[str], present: np.ndarray, result: Blend) -> pd.DataFrame:
+def _table(names: list[str], present: np.ndarray, result: Blend, score: str) -> pd.DataFrame:
     """Return a row for each member and one for the ensemble as it is; the gain is the blend's over that row."""
     return pd.DataFrame(
         {
             "member": [*names, "ensemble as it is"],
-            "dice": result.dice.round(6),
+            score: result.scores.round(6),
             "weight": [*present.round(4), 1.0],
             "fitted": [*result.weights.round(4), 1.0],
             "gain": result.gain.round(6),

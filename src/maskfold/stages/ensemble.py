@@ -29,7 +29,8 @@ from maskfold.ensembling.merge import MergeJob, merge_with_repair, open_steps, r
 from maskfold.ensembling.recipe import Recipe
 from maskfold.ensembling.tree import open_members
 from maskfold.entry import entry_point
-from maskfold.masks.metrics import METRICS_BY_NAME
+from maskfold.masks.metrics import named
+from maskfold.masks.scoring import Judged
 from maskfold.prediction.splits import photos_of
 from maskfold.runs.contents import contents_fingerprint
 from maskfold.runs.ensemble_folder import EnsembleFolder, ResultFolder
@@ -84,7 +85,7 @@ def ensemble(config: DictConfig) -> pd.DataFrame:
                 result.parts / key / name,
                 classes=source.classes,
                 exclusive=source.exclusive,
-                metric=METRICS_BY_NAME[source.metric],
+                metric=named(source.metric),
                 rules=source.rules,
             )
             for sources, (name, one) in zip(opened, recipe.passes._asdict().items(), strict=True)
@@ -95,7 +96,8 @@ def ensemble(config: DictConfig) -> pd.DataFrame:
         shutil.rmtree(result.parts, ignore_errors=True)
     log.info("%s: %s, %d repaired", result.submission, counted(len(scores), "photo"), scores["repaired"].sum())
     if "dice" in scores:
-        log.info("%s", ensemble_worth(recipe, scores, experiments=EXPERIMENTS), extra=RESULT)
+        judged = Judged(source.metric)
+        log.info("%s", ensemble_worth(recipe, scores, experiments=EXPERIMENTS, judged=judged), extra=RESULT)
     return scores
 
 

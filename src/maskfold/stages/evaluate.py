@@ -14,6 +14,8 @@ from maskfold.ensembling.evaluation import made_of, refuse_other_folds, score_im
 from maskfold.ensembling.tree import leaves, open_members
 from maskfold.entry import entry_point
 from maskfold.errors import MaskfoldError
+from maskfold.masks.metrics import named
+from maskfold.masks.scoring import Judged
 from maskfold.runs.layout import MemberFolder
 from maskfold.runs.run_folder import RunFolder
 from maskfold.terminal import RESULT, show_table
@@ -34,15 +36,16 @@ def evaluate(config: DictConfig) -> pd.DataFrame:
     (leaf,) = leaves([{"experiment": config.name, "folds": numbers}], split="oof", experiments=EXPERIMENTS)
     (oof,) = open_members([replace(leaf, named=config.fold is not None)], rows, split="oof")
     refuse_other_folds(oof, rows, folds.attrs["path"])
-    scores, by_threshold = score_images(oof, rows, jobs=config.jobs)
-    results = summarise(scores, by_threshold).join(_costs(member, numbers), on="fold")
+    metric, classes = named(source.metric), source.classes
+    scores, at_cuts = score_images(oof, rows, metric=metric, classes=classes, jobs=config.jobs)
+    results = summarise(scores, at_cuts).join(_costs(member, numbers), on="fold")
     files.write_text(member.results, results.to_csv(index=False))
     scores.attrs = made_of(leaf.stores, rows)
     with files.atomic_path(member.scores) as part:
         scores.to_parquet(part, index=False)
-    show_table(*results_table(results), strong=len(results) - 1)
+    show_table(*results_table(results, classes), strong=len(results) - 1)
     log.info("%s, %s%s", member.results, member.scores.name, costs_sentence(results))
-    log.info("%s out of fold: %s", config.name, worth(scores), extra=RESULT)
+    log.info("%s out of fold: %s", config.name, worth(scores, Judged(source.metric)), extra=RESULT)
     return results
 
 

@@ -12,8 +12,9 @@ from maskfold.config import SUBMISSIONS
 from maskfold.entry import entry_point
 from maskfold.errors import MaskfoldError, listing
 from maskfold.leaderboard.picker import choose, compare, difference
-from maskfold.leaderboard.results import read_out_of_fold, read_result, short_hash
+from maskfold.leaderboard.results import judged_by, read_out_of_fold, read_result, short_hash
 from maskfold.leaderboard.table import read_table
+from maskfold.masks.scoring import Judged
 from maskfold.runs.ensemble_folder import EnsembleFolder, submitted_ensembles
 from maskfold.runs.layout import LEADERBOARD
 
@@ -29,8 +30,9 @@ def pick(config: DictConfig) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
         log.info("Left out:\n%s\n", listing(missing, limit=len(missing)))
     if not results:
         raise MaskfoldError(f"{SUBMISSIONS}: no ensemble has a submission and its out-of-fold scores.")
-    _refuse_other_data({name: data for name, (_, data) in results.items()})
-    table = compare({name: scores for name, (scores, _) in results.items()}, seed=config.seed)
+    _refuse_other_data({name: data for name, (_, data, _) in results.items()})
+    judged = _judged({name: judged for name, (*_, judged) in results.items()})
+    table = compare({name: scores for name, (scores, *_) in results.items()}, judged, seed=config.seed)
     best, *others = (_submission(name) for name in table["name"])
     public = read_table(LEADERBOARD).groupby("submission")["public"].last()
     table["difference"] = [0.0, *(difference(best, other) for other in others)]
@@ -51,13 +53,24 @@ def _submission(name: str) -> Path:
     return EnsembleFolder(SUBMISSIONS / name).test.submission
 
 
-def _read(submission: Path) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Return an ensemble's out-of-fold scores, and the fingerprints of its photos: of older versions not all."""
+def _judged(by: dict[str, Judged]) -> Judged:
+    """Return what all are judged by."""
+    if len({*by.values()}) > 1:
+        lines = [f"{name}: {judged.metric}" for name, judged in by.items()]
+        raise MaskfoldError(
+            f"These were made of data with different metrics and cannot be compared:\n{listing(lines)}\n"
+            "Make them again with one data.metric, or name those of one: ensembles=[one,another]."
+        )
+    return next(iter(by.values()))
+
+
+def _read(submission: Path) -> tuple[pd.DataFrame, dict[str, str], Judged]:
+    """Return an ensemble's scores out of fold, its photos' fingerprints (of older versions not all), and its metric."""
     manifest = read_result(submission)
     scores, oof = read_out_of_fold(submission, manifest)
     of_split = {"test": manifest, "train": oof}
     known = [(split, key) for split, content in of_split.items() for key in ("data", "contents") if key in content]
-    return scores, {f"{split} {key}": of_split[split][key] for split, key in known}
+    return scores, {f"{split} {key}": of_split[split][key] for split, key in known}, judged_by(manifest)
 
 
 def _refuse_other_data(data: dict[str, dict[str, str]]) -> None:

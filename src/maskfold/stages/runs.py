@@ -16,6 +16,7 @@ from maskfold.ensembling.manifest import content_of
 from maskfold.entry import entry_point
 from maskfold.errors import MaskfoldError
 from maskfold.masks.pictures import as_rgb
+from maskfold.masks.scoring import Judged
 from maskfold.prediction.store import ProbabilityStore
 from maskfold.runs.layout import MemberFolder, fold_of
 from maskfold.runs.listing import HEADINGS, find_runs, listed, refuse_busy, remove, runs_by_name, size_of
@@ -58,9 +59,9 @@ def _compare(chosen: dict[str, dict[str, RunFolder]], page: str | None, *, image
     if len(chosen) != 2:
         raise MaskfoldError("compare: a run cannot be compared with itself; name two.")
     sides = [Side(name, *_evidence(name, [*runs.values()])) for name, runs in chosen.items()]
-    comparison = Comparison(*sides)
     first, second = ([*runs.values()] for runs in chosen.values())
     source = build(second[0].part("data"))
+    comparison = Comparison(*sides, Judged(source.metric))
     photos = source.load().set_index("image_id")
     path = Path(page or second[0].path.parent / f"against_{sides[0].name.replace('/', '_')}.html")
     files.write_text(path, compose(comparison, partial(_cases, first, second, photos, source.channels), images=images))

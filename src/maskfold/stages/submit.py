@@ -14,7 +14,7 @@ from maskfold.config import SUBMISSIONS, build, resolved
 from maskfold.entry import entry_point
 from maskfold.errors import MaskfoldError
 from maskfold.leaderboard.chart import comparable, leaderboard_chart
-from maskfold.leaderboard.results import member_names, read_out_of_fold, read_result, short_hash
+from maskfold.leaderboard.results import judged_by, member_names, read_out_of_fold, read_result, short_hash
 from maskfold.leaderboard.submitting import submit_once
 from maskfold.runs.ensemble_folder import ensemble_of
 from maskfold.runs.layout import LEADERBOARD, LEADERBOARD_CHART
@@ -75,7 +75,8 @@ def _about(submission: Path, competition: str) -> dict[str, object]:
     try:
         manifest = read_result(submission)
         about |= {"ensemble": manifest["ensemble"]["name"], "members": member_names(manifest)}
-        about["cv"] = round(read_out_of_fold(submission, manifest)[0]["dice"].mean(), 6)
+        scores, _ = read_out_of_fold(submission, manifest)
+        about["cv"] = round(judged_by(manifest).total(scores), 6)
     except MaskfoldError as error:
         log.info("No CV in the table: %s", error)
     return about
