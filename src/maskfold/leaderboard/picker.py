@@ -36,9 +36,9 @@ def compare(scores: Mapping[str, pd.DataFrame], judged: Judged = DICE, *, seed: 
     by_image = {name: scores[name].set_index("image_id") for name in sorted(scores)}
     group = next(iter(by_image.values()))["group"]
     marks = {name: judged.marks(part.loc[group.index]) for name, part in by_image.items()}
-    ranked = pd.Series({name: one.total for name, one in marks.items()}).sort_values(ascending=False, kind="stable")
-    best = ranked.index[0]
-    rows = [(name, cv, *gain_interval(marks[best], marks[name], group, seed=seed)) for name, cv in ranked.items()]
+    ranked = sorted(marks, key=lambda name: -marks[name].total)  # equals stay in the order of their names
+    best = marks[ranked[0]]
+    rows = [(name, marks[name].total, *gain_interval(best, marks[name], group, seed=seed)) for name in ranked]
     table = pd.DataFrame(rows, columns=["name", "cv", "behind", "low", "high"])
     return table.assign(level=table["low"] <= 0)
 
