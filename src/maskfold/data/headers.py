@@ -61,7 +61,7 @@ def image_size(path: Path | str, *, max_pixels: int = MOST_PIXELS, channels: int
             if is_series:
                 raise MaskfoldError(
                     f"{path}: several frames or pages, of which only one could count. Save the one that is meant as a "
-                    "file of its own."
+                    "file of its own; if the pages of a TIFF are its channels, count them with data.channels=."
                 )
             orientation = orientation_of(data)
     return size[::-1] if orientation >= 5 else size
