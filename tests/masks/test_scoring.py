@@ -5,7 +5,7 @@ import pytest
 
 from maskfold.masks.metrics import METRICS_BY_NAME
 from maskfold.masks.scores import METRICS
-from maskfold.masks.scoring import scores_of
+from maskfold.masks.scoring import columns_of, scores_of
 
 HALF, FULL, NONE = (np.array([row], np.uint8) for row in ([1, 1, 0, 0], [1, 1, 1, 1], [0, 0, 0, 0]))
 
@@ -38,3 +38,12 @@ def test_weights_stand_beside_a_weighted_metric():
     assert np.isnan(scores["pooled_dice.b"])
     weights = [scores[f"{column}.weight"] for column in ("pooled_dice", "pooled_dice.a", "pooled_dice.b")]
     assert weights == [6, 6, 0]
+
+
+@pytest.mark.parametrize("name", ["dice", "pooled_dice", "surface_dice"])
+@pytest.mark.parametrize("classes", [(), ("a", "b")])
+def test_the_columns_are_known_without_masks(name, classes):
+    masks = np.stack([HALF, NONE]) if classes else HALF
+    assert columns_of(METRICS_BY_NAME[name], classes) == [
+        *scores_of(masks, masks, metric=METRICS_BY_NAME[name], classes=classes)
+    ]

@@ -11,9 +11,11 @@ import pandas as pd
 from maskfold import files
 from maskfold.data.loading import read_image, read_mask
 from maskfold.data.table import fingerprint, metadata_columns
+from maskfold.ensembling.by_class import Step, threshold_of
 from maskfold.ensembling.fusion import leaves_of_passes
-from maskfold.ensembling.merge import OpenStep, merged_probability, open_steps, steps_for
-from maskfold.ensembling.recipe import Recipe, Step, to_mask
+from maskfold.ensembling.mean_map import merged_probability
+from maskfold.ensembling.merge import OpenStep, open_steps, steps_for
+from maskfold.ensembling.recipe import Recipe, to_mask
 from maskfold.ensembling.tree import Leaf, MemberMaps, open_members
 from maskfold.errors import MaskfoldError
 from maskfold.masks.pictures import as_rgb
@@ -54,8 +56,9 @@ class OpenPass:
     """How maps become a mask: a `maskfold.ensembling.recipe.Pass` whose maps are at hand."""
 
     sources: Sequence[MemberMaps]
-    threshold: int
+    threshold: int | tuple[int, ...]
     steps: Sequence[Step | OpenStep]
+    exclusive: bool = False
 
     def probability(self, image_id: str) -> np.ndarray:
         """Average an image's maps: `(H, W) uint8`."""
@@ -63,7 +66,8 @@ class OpenPass:
 
     def mask(self, image_id: str, probability: np.ndarray) -> np.ndarray:
         """Cut and post-process an image's averaged map: `(H, W) uint8`, 0 or 1."""
-        return to_mask(probability, self.threshold, steps_for(self.steps, image_id))
+        steps = steps_for(self.steps, image_id)
+        return to_mask(probability, self.threshold, steps, exclusive=self.exclusive)
 
 
 def outcome(usual: OpenPass, repair: OpenPass, image_id: str, *, repaired: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -199,11 +203,14 @@ def open_split(
     metadata = metadata_columns(table)
     fused = folder.fused if manifest.get("fused") else None
     networks = leaves_of_passes(recipe, split=split, experiments=experiments, fused=fused)
+    source = manifest["source"]
+    classes = tuple(source.get("classes") or ())  # an older version's data had one
     usual, repair = (
         OpenPass(
-            open_members(averaged, photos, split=split),
-            one.threshold,
-            open_steps(one.steps, photos, split=split, experiments=experiments),
+            open_members(averaged, photos, split=split, classes=classes),
+            threshold_of(one.threshold, classes),
+            open_steps(one.steps, photos, split=split, experiments=experiments, classes=classes),
+            bool(source.get("exclusive")),
         )
         for averaged, one in zip(networks, recipe.passes, strict=True)
     )
