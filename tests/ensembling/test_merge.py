@@ -87,11 +87,11 @@ def slow_row(folder: Path, image: tuple, *, members=(0, 1, 2), threshold: int = 
     return row | {"dice": dice, "iou": iou, "boundary_iou": boundary_iou, "trimap_dice": trimap_dice}
 
 
-def assert_equal(rows: pd.DataFrame, masks: list[str], expected: list[dict]) -> None:
+def assert_equal(rows: pd.DataFrame, masks: list[tuple[str]], expected: list[dict]) -> None:
     for column in ("unconfidence", "area", *METRICS):
         reference = pd.Series([row[column] for row in expected], dtype=float)
         np.testing.assert_allclose(rows[column].to_numpy(float), reference, rtol=1e-12, err_msg=column)
-    assert masks == [row["rle"] for row in expected]
+    assert masks == [(row["rle"],) for row in expected]
 
 
 def test_every_row_is_the_slow_references(table, tmp_path):

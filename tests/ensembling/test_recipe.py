@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from maskfold.ensembling.recipe import Pass, Recipe, Repair, check_threshold, to_mask
+from maskfold.ensembling.by_class import check_threshold
+from maskfold.ensembling.recipe import Pass, Recipe, Repair, to_mask
 from maskfold.errors import MaskfoldError
 
 MEMBERS = [{"experiment": "a"}]

@@ -60,7 +60,7 @@ def masks_of(recipe: Recipe, experiments: tuple[Path, pd.DataFrame], parts: Path
     scores = merge(job, table, description="merge", jobs=1)
     runs = read_masks(job, job, table, pd.Series([False] * len(table)))
     return scores.set_index("image_id"), {
-        image_id: decode(rle, HEIGHT, WIDTH) for image_id, rle in zip(table["image_id"], runs, strict=True)
+        image_id: decode(rle, HEIGHT, WIDTH) for image_id, (rle,) in zip(table["image_id"], runs, strict=True)
     }
 
 

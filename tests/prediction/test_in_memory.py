@@ -51,12 +51,12 @@ def test_it_is_the_map_that_prediction_writes(tmp_path, channels_last):
 
 
 class Constant(nn.Module):
-    def __init__(self, logit: float) -> None:
+    def __init__(self, *logits: float) -> None:
         super().__init__()
-        self.logit = nn.Parameter(torch.tensor(logit))
+        self.logits = nn.Parameter(torch.tensor(logits)[:, None, None])
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return self.logit.expand(len(images), 1, *images.shape[2:])
+        return self.logits.expand(len(images), -1, *images.shape[2:])
 
 
 def test_networks_count_by_their_weights():
@@ -64,6 +64,22 @@ def test_networks_count_by_their_weights():
     probability = predict_photo(np.zeros((5, 7, 3), np.uint8), [Branch(Pad(multiple=8), None, thirds)])
     # (2 x 1/2 + 3/4) / 3 of 255 is 148.75.
     np.testing.assert_array_equal(probability, np.full((5, 7), 149, np.uint8))
+
+
+def test_several_classes_count_each_by_itself():
+    halves = [Voter(Constant(0.0, np.log(3.0)), "none", 0.5), Voter(Constant(0.0, 0.0), "hflip", 0.5)]
+    probability = predict_photo(np.zeros((5, 7, 3), np.uint8), [Branch(Tile(height=4, width=4), None, halves)])
+    # 1/2 of 255 is 127.5, and (3/4 + 1/2) / 2 is 159.375; halves go to even numbers.
+    assert [np.unique(plane).tolist() for plane in probability] == [[128], [159]]
+    assert probability.shape == (2, 5, 7)
+
+
+def test_networks_of_different_classes_have_no_mean():
+    branch = Branch(Pad(multiple=1), None, [Voter(Constant(0.0), "none")])
+    other = Branch(Pad(multiple=8), None, [Voter(Constant(0.0, 0.0, 0.0), "none")])
+    for branches in ([branch, other], [Branch(Pad(multiple=1), None, [*branch.voters, *other.voters])]):
+        with pytest.raises(MaskfoldError, match="The networks answer for 1 and for 3 classes"):
+            predict_photo(np.zeros((4, 4, 3), np.uint8), branches)
 
 
 @pytest.mark.parametrize(("precision", "dtype"), [("bf16-mixed", torch.bfloat16), ("32-true", torch.float32)])

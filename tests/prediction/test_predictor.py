@@ -53,6 +53,32 @@ def predict(network: torch.nn.Module, folder: Path, names: list[str], **changes)
     return store
 
 
+class Colours(torch.nn.Module):
+    """Logits of a class for each of some channels."""
+
+    def __init__(self, *channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return (images[:, self.channels].float() - 100) / 20
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+@pytest.mark.parametrize("geometry", [Pad(multiple=32), Resize(height=24, width=32), Tile(height=16, width=16)])
+def test_each_class_has_the_map_of_a_network_of_it_alone(photos, tmp_path, geometry, channels_last):
+    options = {"geometry": geometry, "tta": "hflip", "channels_last": channels_last}
+    (tmp_path / "both").mkdir()
+    for name in photos:
+        (tmp_path / "both" / f"{name}.png").symlink_to(tmp_path / f"{name}.png")
+    both = predict(Colours(2, 0), tmp_path / "both", list(photos), **options)
+    red = predict(Colours(0), tmp_path, list(photos), **options)
+    for name, photo in photos.items():
+        assert both.read(name).shape == (2, *photo.shape[:2])
+        np.testing.assert_array_equal(both.read(name)[1], red.read(name))
+        assert (both.read(name)[0] != red.read(name)).any()
+
+
 @pytest.mark.parametrize("tta", ["none", "hflip"])
 def test_photos_of_mixed_sizes_in_one_batch_each_get_a_map_of_their_own(photos, tmp_path, tta):
     network = Brightness()

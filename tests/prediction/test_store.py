@@ -64,6 +64,33 @@ def test_missing_keeps_the_order_and_looks_past_what_is_no_map(store):
     assert store.missing(["c", "b", "a", "store"]) == ["c", "b", "store"]
 
 
+def test_a_map_of_several_classes_has_a_plane_for_each(store):
+    planes = np.random.default_rng(0).integers(0, 256, (3, 5, 7), dtype=np.uint8)
+    store.write("a", planes)
+
+    np.testing.assert_array_equal(store.read("a", classes=["x", "y", "z"]), planes)
+    assert [*store.paths()] == ["a"]
+    assert store.class_folders() == []
+
+
+def test_pngs_in_a_folder_for_each_class_are_read_in_the_order_of_the_classes(tmp_path):
+    planes = np.random.default_rng(0).integers(0, 256, (2, 5, 7), dtype=np.uint8)
+    for name, plane in zip(("wheel", "body"), planes, strict=True):
+        (tmp_path / name).mkdir()
+        cv2.imwrite(str(tmp_path / name / "a.png"), plane)
+    cv2.imwrite(str(tmp_path / "body" / "b.png"), planes[0])
+    store = ProbabilityStore(tmp_path)
+
+    np.testing.assert_array_equal(store.read("a", classes=["wheel", "body"]), planes)
+    assert store.missing(["a", "b"]) == ["b"]  # of which there is no wheel
+    with pytest.raises(MaskfoldError, match=r"door/a\.b2nd: no such probability map"):
+        store.read("a", classes=["wheel", "door"])
+
+    cv2.imwrite(str(tmp_path / "body" / "a.png"), planes[0, :3])
+    with pytest.raises(MaskfoldError, match="the maps of a have different sizes: 7x3 and 7x5"):
+        store.read("a", classes=["wheel", "body"])
+
+
 @pytest.mark.hostile("names and paths")
 def test_two_maps_of_one_image_are_refused_by_name(store):
     store.write("a", np.zeros((2, 2), np.uint8))

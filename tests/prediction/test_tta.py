@@ -23,16 +23,16 @@ IMAGES = torch.tensor([[[[1, 2, 3]], [[9, 9, 9]], [[9, 9, 9]]]], dtype=torch.uin
 def test_without_it_the_answer_is_the_networks():
     probability = predict_probability(left_of, IMAGES, "none")
 
-    assert probability.shape == (1, 1, 3)
+    assert probability.shape == (1, 1, 1, 3)
     assert probability.dtype == torch.float32
-    assert probability[0, 0].tolist() == pytest.approx([sigmoid(0), sigmoid(1), sigmoid(2)])
+    assert probability[0, 0, 0].tolist() == pytest.approx([sigmoid(0), sigmoid(1), sigmoid(2)])
 
 
 def test_hflip_averages_the_probabilities_of_photo_and_mirror_image():
     # The mirrored row is 3 2 1; shifted, 0 3 2; mirrored back, 2 3 0: the right neighbour of each pixel.
     expected = [(sigmoid(0) + sigmoid(2)) / 2, (sigmoid(1) + sigmoid(3)) / 2, (sigmoid(2) + sigmoid(0)) / 2]
 
-    assert predict_probability(left_of, IMAGES, "hflip")[0, 0].tolist() == pytest.approx(expected)
+    assert predict_probability(left_of, IMAGES, "hflip")[0, 0, 0].tolist() == pytest.approx(expected)
 
 
 def test_hflip_of_a_mirrored_photo_is_the_mirrored_answer():
@@ -41,6 +41,13 @@ def test_hflip_of_a_mirrored_photo_is_the_mirrored_answer():
     torch.testing.assert_close(
         predict_probability(left_of, images.flip(-1), "hflip"), predict_probability(left_of, images, "hflip").flip(-1)
     )
+
+
+def test_every_class_has_its_plane():
+    probability = predict_probability(lambda images: torch.cat([left_of(images), -left_of(images)], 1), IMAGES, "hflip")
+
+    torch.testing.assert_close(probability[:, :1], predict_probability(left_of, IMAGES, "hflip"))
+    torch.testing.assert_close(probability[:, 1], 1 - probability[:, 0])
 
 
 @pytest.mark.parametrize("name", VIEWS)

@@ -11,6 +11,7 @@ import pandas as pd
 from maskfold import files
 from maskfold.data.loading import read_image, read_mask
 from maskfold.data.table import fingerprint, metadata_columns
+from maskfold.ensembling.by_class import threshold_of
 from maskfold.ensembling.fusion import leaves_of_passes
 from maskfold.ensembling.merge import OpenStep, merged_probability, open_steps, steps_for
 from maskfold.ensembling.recipe import Recipe, Step, to_mask
@@ -53,16 +54,17 @@ class OpenPass:
     """How maps become a mask: a `maskfold.ensembling.recipe.Pass` whose maps are at hand."""
 
     sources: Sequence[MemberMaps]
-    threshold: int
+    threshold: int | tuple[int, ...]
     steps: Sequence[Step | OpenStep]
+    exclusive: bool = False
 
     def probability(self, image_id: str) -> np.ndarray:
-        """Average an image's maps: `(H, W) uint8`."""
+        """Average an image's maps: `(H, W) uint8`, or `(C, H, W)` of several classes, as what follows."""
         return merged_probability(self.sources, image_id)
 
     def mask(self, image_id: str, probability: np.ndarray) -> np.ndarray:
         """Cut and post-process an image's averaged map: `(H, W) uint8`, 0 or 1."""
-        return to_mask(probability, self.threshold, steps_for(self.steps, image_id))
+        return to_mask(probability, self.threshold, steps_for(self.steps, image_id), exclusive=self.exclusive)
 
 
 def outcome(usual: OpenPass, repair: OpenPass, image_id: str, *, repaired: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -170,6 +172,8 @@ def open_split(
     *,
     experiments: Path,
     command: str,
+    classes: Sequence[str] = (),
+    exclusive: bool = False,
 ) -> Split:
     """Open an ensemble's result with the photos and the maps behind it.
 
@@ -180,6 +184,8 @@ def open_split(
         table: The checked image table of the data it was made of.
         experiments: The folder of run folders.
         command: What makes the result.
+        classes: The names of several classes.
+        exclusive: Whether these never overlap.
 
     Raises:
         MaskfoldError: If the photos are others by now, or maps are missing.
@@ -196,9 +202,10 @@ def open_split(
     networks = leaves_of_passes(recipe, split=split, experiments=experiments, fused=fused)
     usual, repair = (
         OpenPass(
-            open_members(averaged, photos, split=split),
-            one.threshold,
-            open_steps(one.steps, photos, split=split, experiments=experiments),
+            open_members(averaged, photos, split=split, classes=classes),
+            threshold_of(one.threshold, classes),
+            open_steps(one.steps, photos, split=split, experiments=experiments, classes=classes),
+            exclusive,
         )
         for averaged, one in zip(networks, recipe.passes, strict=True)
     )

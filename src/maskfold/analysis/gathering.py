@@ -74,7 +74,9 @@ def _open(
     command = f"make ensemble ENS={recipe.name}" + (" ARGS=split=oof" if split == "oof" else "")
     manifest = read_manifest(folder.result(split), ensemble=ensemble, command=command)
     source = build(vetted(manifest["source"], "data", folder.result(split).manifest))
-    return source, open_split(folder, recipe, manifest, source.load(), experiments=experiments, command=command)
+    classes = {"classes": source.classes, "exclusive": source.exclusive}
+    table = source.load()
+    return source, open_split(folder, recipe, manifest, table, experiments=experiments, command=command, **classes)
 
 
 def _members(

@@ -91,19 +91,25 @@ def _stored_mask(path: Path, size: tuple[int, int] | None) -> np.ndarray:
 def read_soft_mask(path: Path | str, *, size: tuple[int, int] | None = None) -> np.ndarray:
     """Read a soft mask: an 8-bit PNG of one channel whose values are probabilities, 255 for certain.
 
+    Of several classes it is a `.b2nd` file, a plane for each, of the same values.
+
     Args:
         path: The file.
         size: (height, width) that it must have.
 
     Returns:
-        (H, W) float32 in [0, 1].
+        (H, W) float32 in [0, 1]; (C, H, W) of several classes.
 
     Raises:
-        MaskfoldError: If the file cannot be read, is no such PNG, or has another size.
+        MaskfoldError: If the file cannot be read, is no such PNG or array, or has another size.
     """
+    is_array = Path(path).suffix == arrays.SUFFIX
     with naming(path):
-        pixels = _png_pixels(Path(path).read_bytes())
-    if pixels.dtype != np.uint8 or pixels.ndim != 2 or (size is not None and pixels.shape != tuple(size)):
+        content = Path(path).read_bytes()
+        pixels = arrays.decode(content) if is_array else _png_pixels(content)
+    dimensions = (2, 3) if is_array else (2,)
+    is_sound = pixels.dtype == np.uint8 and pixels.ndim in dimensions
+    if not is_sound or (size is not None and pixels.shape[-2:] != tuple(size)):
         kind = f"{pixels.dtype} of shape {pixels.shape}"
         raise MaskfoldError(f"{path}: {kind}; a soft mask is 8-bit grey, of its photo's size. Make it again.")
     return pixels.astype(np.float32) / 255

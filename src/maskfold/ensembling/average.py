@@ -21,14 +21,14 @@ def average_probabilities(maps: Iterable[np.ndarray], weights: Sequence[int]) ->
     floating-point sum: give the maps in an order that keeps equal weights together.
 
     Args:
-        maps: `(H, W)` uint8 each, 0..255; consumed one by one.
+        maps: `(H, W)` uint8 each, 0..255, or `(C, H, W)` of several classes; consumed one by one.
         weights: One whole number for each map, 0 or more, not all 0; see `integer_weights`.
 
     Returns:
-        `(H, W)` uint8, 0..255.
+        As the maps, uint8, 0..255.
 
     Raises:
-        MaskfoldError: Maps of different sizes or not uint8; weights that are negative, all 0 or immense.
+        MaskfoldError: Maps of different shapes or not uint8; weights that are negative, all 0 or immense.
         ValueError: There are more or fewer weights than maps.
     """
     total = sum(weights)
@@ -80,19 +80,20 @@ def _checked(maps: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
             raise MaskfoldError(f"map {number} of an average is {probability.dtype}, not uint8")
         if probability.shape != shape:
             raise MaskfoldError(
-                f"map {number} of an average is {_size(probability.shape)} pixels, but the first is {_size(shape)}; "
+                f"map {number} of an average is {spoken(probability.shape)} pixels, but the first is {spoken(shape)}; "
                 "predict the members on the same images"
             )
         yield probability
 
 
-def _size(shape: tuple[int, ...]) -> str:
-    """Format a `(H, W)` shape the way sizes are spoken: width first."""
-    return "x".join(map(str, reversed(shape)))
+def spoken(shape: tuple[int, ...]) -> str:
+    """Format a shape `(H, W)` the way sizes are spoken, width first; `(C, H, W)` as C planes of that."""
+    size = "x".join(map(str, reversed(shape[-2:])))
+    return size if len(shape) == 2 else f"{shape[0]} planes of {size}"
 
 
 def _sum(maps: Iterable[np.ndarray]) -> np.ndarray | None:
-    """Add up to 257 `(H, W)` uint8 maps into `(H, W)` uint16, or return None if there are none."""
+    """Add up to 257 uint8 maps of one shape into uint16, or return None if there are none."""
     total = None
     for probability in maps:
         total = probability.astype(np.uint16) if total is None else np.add(total, probability, out=total)

@@ -9,7 +9,7 @@ from maskfold import files
 from maskfold.ensembling.recipe import Recipe
 from maskfold.ensembling.tree import Leaf, leaves, trained_leaves
 from maskfold.errors import MaskfoldError, listing
-from maskfold.prediction.store import ORIGIN
+from maskfold.prediction.store import CLASSES, ORIGIN
 from maskfold.runs.checkpoint_hash import checkpoint_hash
 from maskfold.runs.run_folder import RunFolder, run_of
 
@@ -73,13 +73,13 @@ def networks(members: Sequence[Leaf]) -> Iterator[tuple[RunFolder, float]]:
             yield run_of(store), float(leaf.weight / len(leaf.stores))
 
 
-def fused_origin(members: Sequence[Leaf], data: str) -> dict[str, Any]:
-    """Return what a fused store's maps come from: the data's fingerprint, and of each network what it is.
+def fused_origin(members: Sequence[Leaf], data: str, classes: Sequence[str] = ()) -> dict[str, Any]:
+    """Return what a fused store's maps come from: the data's fingerprint and classes, and of each network what it is.
 
     Raises:
         MaskfoldError: If a run folder is damaged, or has no best checkpoint.
     """
-    origin: dict[str, Any] = {"data": data}
+    origin: dict[str, Any] = {"data": data} | ({CLASSES: [*classes]} if classes else {})
     for run, share in networks(members):
         if not run.best.is_file():
             raise MaskfoldError(f"{run.best}: no such checkpoint. Train this fold first.")

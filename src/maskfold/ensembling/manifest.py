@@ -8,7 +8,7 @@ from typing import Any
 from maskfold import files
 from maskfold.ensembling.tree import Leaf
 from maskfold.errors import MaskfoldError
-from maskfold.prediction.store import ORIGIN, ProbabilityStore
+from maskfold.prediction.store import CLASSES, ORIGIN, ProbabilityStore
 from maskfold.runs.run_folder import run_of
 
 
@@ -37,9 +37,9 @@ def content_of(folder: Path) -> str:
     """Return a hash of the names and bytes of a folder's maps; an empty text if there is no such folder."""
     if not folder.is_dir():
         return ""
-    lines = (
-        f"{image_id} {files.sha256(path)}\n" for image_id, path in sorted(ProbabilityStore(folder).paths().items())
-    )
+    store = ProbabilityStore(folder)
+    lines = [f"{image_id} {files.sha256(path)}\n" for image_id, path in sorted(store.paths().items())]
+    lines += [f"{part.name} {content_of(part)}\n" for part in store.class_folders()]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
@@ -67,8 +67,30 @@ def last_changes(leaves: Sequence[Leaf]) -> dict[str, int]:
 
     Half-finished work that was made of the maps of before is not gone on with, whatever they say they come from.
     """
-    folders = {folder for leaf in leaves for folder in leaf.stores}
-    return {str(folder): folder.stat().st_mtime_ns for folder in sorted(folders) if folder.is_dir()}
+    stores = {folder for leaf in leaves for folder in leaf.stores if folder.is_dir()}
+    folders = stores.union(*(ProbabilityStore(folder).class_folders() for folder in stores))
+    return {str(folder): folder.stat().st_mtime_ns for folder in sorted(folders)}
+
+
+def refuse_other_classes(leaves: Sequence[Leaf], classes: Sequence[str]) -> None:
+    """Refuse members whose maps say that they are of other classes, or of these in another order.
+
+    Raises:
+        MaskfoldError: If a store's classes are not the data's.
+    """
+    for leaf in leaves:
+        for folder in leaf.stores:
+            origin = store_origin(folder)
+            theirs = origin.get(CLASSES, [])
+            if origin and theirs != [*classes]:
+                raise MaskfoldError(
+                    f"{folder}: its maps are of {_spoken(theirs)}, the data has {_spoken(classes)}. Leave the member "
+                    "out, train it on this data, or correct data.classes."
+                )
+
+
+def _spoken(classes: Sequence[str]) -> str:
+    return f"the classes {', '.join(classes)}" if classes else "one class"
 
 
 def refuse_other_data(leaves: Sequence[Leaf], data: str) -> None:

@@ -3,28 +3,29 @@
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from maskfold.data.loading import read_mask
-from maskfold.ensembling.average import average_probabilities, integer_weights
-from maskfold.ensembling.recipe import ByMembers, Step, to_mask
+from maskfold.ensembling.by_class import ByClass, Step, on_planes
+from maskfold.ensembling.mean_map import merged_probability
+from maskfold.ensembling.recipe import ByMembers, to_mask
 from maskfold.ensembling.tree import MemberMaps, leaves, open_members
 from maskfold.errors import MaskfoldError
 from maskfold.files import atomic_path, read_table
-from maskfold.masks.rle import encode
-from maskfold.masks.scores import METRICS, mask_scores
+from maskfold.masks.metrics import METRICS_BY_NAME, Metric
+from maskfold.masks.planes import planes
+from maskfold.masks.rules import Rules
+from maskfold.masks.scoring import columns_of, of_class, scores_of
 from maskfold.masks.unconfidence import unconfidence
 from maskfold.memory import keep_freed_memory
 from maskfold.parallel import map_unordered
-from maskfold.prediction.store import ProbabilityStore
 
 CHUNK = 16  # images a task: long enough to hide the cost of starting it, short enough to lose little to a kill
-
-SCORES = ["image_id", "unconfidence", "area", *METRICS]
+RUNS = "rle"  # the column of a part file, or those of it by class, that the masks are in
 
 
 @dataclass(frozen=True)
@@ -40,22 +41,27 @@ class OpenStep:
 
 
 def open_steps(
-    steps: Sequence[Step | ByMembers], photos: pd.DataFrame, *, split: str, experiments: Path
+    steps: Sequence[Step | ByMembers | ByClass],
+    photos: pd.DataFrame,
+    *,
+    split: str,
+    experiments: Path,
+    classes: Sequence[str] = (),
 ) -> tuple[Step | OpenStep, ...]:
-    """Open the maps that steps look at, see `maskfold.ensembling.tree.open_members`.
+    """Open the maps that steps look at, see `maskfold.ensembling.tree.open_members`; run them on each of the classes.
 
     Raises:
-        MaskfoldError: If maps are missing, or may not be used.
+        MaskfoldError: If maps are missing, or may not be used, or a step is for a class that there is not.
     """
-    return tuple(
-        OpenStep(
-            tuple(open_members(leaves(step.members, split=split, experiments=experiments), photos, split=split)),
-            step.step,
-        )
-        if isinstance(step, ByMembers)
-        else step
-        for step in steps
-    )
+
+    def opened(step: Step | ByMembers | ByClass) -> Step | OpenStep:
+        if not isinstance(step, ByMembers):
+            return on_planes(step, classes)
+        members = leaves(step.members, split=split, experiments=experiments)
+        sources = tuple(open_members(members, photos, split=split, classes=classes))
+        return OpenStep(sources, on_planes(step.step, classes))
+
+    return tuple(map(opened, steps))
 
 
 def steps_for(steps: Sequence[Step | OpenStep], image_id: str) -> tuple[Step, ...]:
@@ -69,60 +75,42 @@ class MergeJob:
 
     Attributes:
         sources: The members that are averaged.
-        threshold: Of 255.
+        threshold: Of 255; of several classes one for each.
         steps: Post-processing.
         parts: Where finished chunks are kept until all are done.
+        classes: The names of several classes, none for one.
+        exclusive: Whether these never overlap.
+        metric: What masks are scored by.
+        rules: How masks are written.
     """
 
     sources: tuple[MemberMaps, ...]
-    threshold: int
+    threshold: int | tuple[int, ...]
     steps: tuple[Step | OpenStep, ...]
     parts: Path
+    classes: tuple[str, ...] = ()
+    exclusive: bool = False
+    metric: Metric = METRICS_BY_NAME["dice"]
+    rules: Rules = field(default_factory=Rules)
+
+    @property
+    def scores(self) -> list[str]:
+        """The columns of the scores of masks; NaN where there is no mask to score against."""
+        return columns_of(self.metric, self.classes)
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of what `merge` returns."""
+        return ["image_id", *self.with_classes("unconfidence"), *self.with_classes("area"), *self.scores]
+
+    def with_classes(self, column: str) -> list[str]:
+        """Return a column and, of several classes, that of each."""
+        return [column, *(of_class(column, name) for name in self.classes)]
 
 
 def sizes_of(rows: pd.DataFrame) -> list[tuple[int, int]]:
     """Return the `(height, width)` of every photo."""
     return list(zip(rows["height"], rows["width"], strict=True))
-
-
-def merged_probability(
-    sources: Sequence[MemberMaps], image_id: str, *, size: tuple[int, int] | None = None
-) -> np.ndarray:
-    """Return the weighted mean `(H, W) uint8` of an image's maps.
-
-    Args:
-        sources: Whose maps.
-        image_id: Whose mean.
-        size: The photo's `(height, width)`; None does not look at it.
-
-    Raises:
-        MaskfoldError: If a map cannot be read, or is of another size than the others or than the photo.
-    """
-    maps = [pair for source in sources for pair in source.maps(image_id)]
-    # Equal weights together, which is what the average is quick at.
-    maps.sort(key=lambda pair: pair[1])
-    weights = integer_weights([share for _, share in maps])
-    probability = average_probabilities(_read_alike([store for store, _ in maps], image_id), weights)
-    if size is not None and probability.shape != size:
-        raise MaskfoldError(
-            f"{maps[0][0].folder}: its map of {image_id} has {probability.shape[1]}x{probability.shape[0]} pixels, the "
-            f"photo has {size[1]}x{size[0]}. Predict all members on the photos as they are."
-        )
-    return probability
-
-
-def _read_alike(stores: Sequence[ProbabilityStore], image_id: str) -> Iterator[np.ndarray]:
-    """Yield an image's map from each store, one by one; name the stores whose maps differ in size."""
-    shape = None
-    for store in stores:
-        probability = store.read(image_id)
-        shape = shape or probability.shape
-        if probability.shape != shape:
-            raise MaskfoldError(
-                f"{store.folder}: its map of {image_id} has {probability.shape[1]}x{probability.shape[0]} pixels, that "
-                f"in {stores[0].folder} has {shape[1]}x{shape[0]}. Predict all members on the same photos."
-            )
-        yield probability
 
 
 def merge(job: MergeJob, table: pd.DataFrame, *, description: str, jobs: int = -1) -> pd.DataFrame:
@@ -135,8 +123,10 @@ def merge(job: MergeJob, table: pd.DataFrame, *, description: str, jobs: int = -
         jobs: Processes; -1 is one per core.
 
     Returns:
-        One row an image in the table's order: `SCORES`; `area` is the mask's share of the pixels, `METRICS` are NaN
-        where there is no mask to score against. The masks themselves stay on disk, see `read_masks`.
+        One row an image in the table's order: `image_id`; `unconfidence`; `area`, the mask's share of the pixels; and
+        the scores, which are NaN where there is no mask to score against. Of several classes `unconfidence` is of all
+        planes together, `area` the mean of them, and both stand for each class as well: `area.<class>`. The masks
+        themselves stay on disk, see `read_masks`.
 
     Raises:
         MaskfoldError: If a map or a mask cannot be read, a map has not its photo's size, or the disk is full.
@@ -145,7 +135,7 @@ def merge(job: MergeJob, table: pd.DataFrame, *, description: str, jobs: int = -
     label = f"{description} ({CHUNK} images each)"
     for _ in map_unordered(_ChunkMerger(job), todo, label, unit="chunks", jobs=jobs):
         pass
-    return pd.concat([_read_part(job, chunk, SCORES) for chunk in _chunks(table)], ignore_index=True)
+    return pd.concat([_read_part(job, chunk, job.columns) for chunk in _chunks(table)], ignore_index=True)
 
 
 def merge_with_repair(
@@ -162,13 +152,17 @@ def merge_with_repair(
     ranked = rows.sort_values(["unconfidence", "image_id"], ascending=[False, True], kind="stable")
     chosen = rows["image_id"].isin(ranked["image_id"].head(worst)).to_numpy()
     again = merge(repair, table[chosen], description="repair", jobs=jobs)
-    for column in ("area", *METRICS):
+    for column in (*usual.with_classes("area"), *usual.scores):
         rows.loc[chosen, column] = again[column].to_numpy()
     return rows.assign(repaired=chosen)
 
 
-def read_masks(usual: MergeJob, repair: MergeJob, table: pd.DataFrame, repaired: pd.Series) -> Iterator[str]:
-    """Yield the run-length string of every image of `table` in its order, a chunk of them in memory at a time.
+def read_masks(
+    usual: MergeJob, repair: MergeJob, table: pd.DataFrame, repaired: pd.Series
+) -> Iterator[tuple[str, ...]]:
+    """Yield what stands for the masks of every image of `table` in its order, a chunk of them in memory at a time.
+
+    That is one text, as `Rules.text` writes it, or one for each of several classes.
 
     Args:
         usual: A job that has merged the whole table.
@@ -177,13 +171,14 @@ def read_masks(usual: MergeJob, repair: MergeJob, table: pd.DataFrame, repaired:
         repaired: Which of the rows were repaired.
     """
     mended = _read_masks(repair, table[repaired.to_numpy()])
-    for rle, is_repaired in zip(_read_masks(usual, table), repaired, strict=True):
-        yield next(mended) if is_repaired else rle
+    for texts, is_repaired in zip(_read_masks(usual, table), repaired, strict=True):
+        yield next(mended) if is_repaired else texts
 
 
-def _read_masks(job: MergeJob, table: pd.DataFrame) -> Iterator[str]:
+def _read_masks(job: MergeJob, table: pd.DataFrame) -> Iterator[tuple[str, ...]]:
+    columns = [of_class(RUNS, name) for name in job.classes] or [RUNS]
     for chunk in _chunks(table):
-        yield from _read_part(job, chunk, ["rle"])["rle"]
+        yield from _read_part(job, chunk, columns).itertuples(index=False, name=None)
 
 
 def _chunks(table: pd.DataFrame) -> list[pd.DataFrame]:
@@ -206,15 +201,33 @@ class _ChunkMerger:
 def _merge_rows(job: MergeJob, chunk: pd.DataFrame) -> Iterator[dict]:
     for row in chunk.itertuples():
         probability = merged_probability(job.sources, row.image_id, size=(row.height, row.width))
-        mask = to_mask(probability, job.threshold, steps_for(job.steps, row.image_id))
-        unscored = pd.isna(row.mask)
-        scores = dict.fromkeys(METRICS, np.nan) if unscored else mask_scores(mask, read_mask(row.mask, size=mask.shape))
-        yield {
-            "image_id": row.image_id,
-            "unconfidence": unconfidence(probability),
-            "area": np.count_nonzero(mask) / mask.size,
-            "rle": encode(mask),
-        } | scores
+        steps = steps_for(job.steps, row.image_id)
+        mask = to_mask(probability, job.threshold, steps, exclusive=job.exclusive)
+        yield {"image_id": row.image_id, **_facts(job, probability, mask), **_scores(job, mask, row.mask)}
+
+
+def _facts(job: MergeJob, probability: np.ndarray, mask: np.ndarray) -> dict[str, float | str]:
+    """Return unconfidence and area, of the whole and of each of several classes, and the texts of the masks."""
+    whole = [("unconfidence", unconfidence, probability), ("area", _area, mask), (RUNS, job.rules.text, mask)]
+    if not job.classes:
+        return {column: measure(array) for column, measure, array in whole}
+    facts = {column: measure(array) for column, measure, array in whole[:2]}
+    for column, measure, array in whole:
+        facts |= {of_class(column, name): measure(plane) for name, plane in zip(job.classes, array, strict=True)}
+    return facts
+
+
+def _area(mask: np.ndarray) -> float:
+    return np.count_nonzero(mask) / mask.size
+
+
+def _scores(job: MergeJob, mask: np.ndarray, path: str | None) -> dict[str, float]:
+    if pd.isna(path):
+        return dict.fromkeys(job.scores, np.nan)
+    truth = read_mask(path, size=mask.shape[-2:])
+    if truth.shape != mask.shape:
+        raise MaskfoldError(f"{path}: a mask of {len(planes(truth))} classes, and the data has {len(planes(mask))}.")
+    return scores_of(mask, truth, metric=job.metric, classes=job.classes)
 
 
 def _read_part(job: MergeJob, chunk: pd.DataFrame, columns: list[str]) -> pd.DataFrame:

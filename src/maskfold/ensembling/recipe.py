@@ -1,19 +1,16 @@
 """What an ensemble does with an image: average, threshold, post-process; and which images it repairs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from maskfold.ensembling.by_class import NO_STEP, ByClass, Step, Thresholds, check_thresholds
+from maskfold.ensembling.empty import empty_steps
 from maskfold.ensembling.tree import leaf_nodes
 from maskfold.errors import MaskfoldError
 from maskfold.files import check_inside
-
-Step = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""`(probability (H, W) uint8, mask (H, W) uint8 in {0, 1}) -> mask`."""
-
-_NO_STEP = "post-processing step {}: begin it with _target_: and a class of maskfold.ensembling.postprocess."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,12 +26,12 @@ class ByMembers:
     """
 
     members: Sequence[dict[str, Any]]
-    step: Step
+    step: Step | ByClass
 
     def __post_init__(self) -> None:
         """Refuse what cannot be called."""
-        if not callable(self.step):
-            raise MaskfoldError(_NO_STEP.format(self.step))
+        if not callable(self.step) and not isinstance(self.step, ByClass):
+            raise MaskfoldError(NO_STEP.format(self.step))
 
 
 class Repair:
@@ -43,7 +40,7 @@ class Repair:
     Args:
         worst: How many: a whole number of images, or a share below 1 of all of them. 0 turns repair off.
         members: Re-average these members only, a tree as in `Recipe`; None keeps the ensemble's own average.
-        threshold: The threshold for these images, of 255; None is the ensemble's.
+        threshold: The threshold for these images, as the ensemble's; None is the ensemble's.
         steps: Post-processing steps for these images, before the ensemble's own.
 
     Raises:
@@ -55,14 +52,14 @@ class Repair:
         *,
         worst: float,
         members: Sequence[dict[str, Any]] | None = None,
-        threshold: int | None = None,
-        steps: Sequence[Step | ByMembers] = (),
+        threshold: Thresholds | None = None,
+        steps: Sequence[Step | ByMembers | ByClass] = (),
     ) -> None:
         if worst < 0 or (worst >= 1 and worst != int(worst)):
             raise MaskfoldError(f"ensemble.repair.worst={worst}: give a whole number of images, or a share below 1.")
         self.worst = worst
         self.members = members
-        self.threshold = None if threshold is None else check_threshold(threshold)
+        self.threshold = None if threshold is None else check_thresholds(threshold)
         self.steps = check_steps(steps)
 
     def count(self, images: int) -> int:
@@ -76,13 +73,13 @@ class Pass:
 
     Attributes:
         members: Whose maps are averaged, a tree as in `Recipe`.
-        threshold: Where the mean is cut, of 255.
+        threshold: Where the mean is cut, of 255; `threshold_of` has those of the data's classes.
         steps: Post-processing of what was cut, in order.
     """
 
     members: Sequence[dict[str, Any]]
-    threshold: int
-    steps: tuple[Step | ByMembers, ...]
+    threshold: Thresholds
+    steps: tuple[Step | ByMembers | ByClass, ...]
 
 
 class Passes(NamedTuple):
@@ -98,7 +95,10 @@ class Recipe:
     Args:
         name: The ensemble's name, and its folder's under `submissions/`.
         members: A tree of members; see `maskfold.ensembling.tree.leaves`.
-        threshold: Pixels whose probability is this or more, of 255, are object.
+        threshold: Pixels whose probability is this or more, of 255, are object. Of several classes it is one for all,
+            a list in their order, or one for each by name.
+        empty: When a mask is taken away: `presence` and `least_area` as of `maskfold.ensembling.empty.EmptyRule`, or
+            these for each of several classes by name; None never does. It comes before the other steps.
         postprocess: Steps for every image.
         repair: What is done with the worst images; None does nothing.
 
@@ -112,14 +112,16 @@ class Recipe:
         *,
         name: str,
         members: Sequence[dict[str, Any]],
-        threshold: int = 128,
-        postprocess: Sequence[Step | ByMembers] = (),
+        threshold: Thresholds = 128,
+        empty: Mapping[str, Any] | None = None,
+        postprocess: Sequence[Step | ByMembers | ByClass] = (),
         repair: Repair | None = None,
     ) -> None:
         self.name = check_inside(name, what="ensemble.name")
         self.members = members
-        self.threshold = check_threshold(threshold)
-        self.postprocess = check_steps(postprocess)
+        self.threshold = check_thresholds(threshold)
+        self.empty = empty
+        self.postprocess = (*empty_steps(empty), *check_steps(postprocess))
         if not isinstance(repair, Repair | None):
             raise MaskfoldError("ensemble.repair: begin it with _target_: maskfold.ensembling.recipe.Repair.")
         self.repair = repair or Repair(worst=0)
@@ -150,41 +152,58 @@ class Recipe:
                 )
 
 
-def check_steps(steps: Sequence[Step | ByMembers]) -> tuple[Step | ByMembers, ...]:
+def check_steps(steps: Sequence[Step | ByMembers | ByClass]) -> tuple[Step | ByMembers | ByClass, ...]:
     """Return post-processing steps that can be called, or hold one.
 
     Raises:
         MaskfoldError: If one cannot; a forgotten `_target_` is the usual mistake.
     """
     for step in steps:
-        if not callable(step) and not isinstance(step, ByMembers):
-            raise MaskfoldError(_NO_STEP.format(step))
+        if not callable(step) and not isinstance(step, ByMembers | ByClass):
+            raise MaskfoldError(NO_STEP.format(step))
     return tuple(steps)
 
 
-def check_threshold(threshold: int) -> int:
-    """Return a threshold that is a whole number from 1 to 255.
-
-    Raises:
-        MaskfoldError: If it is not; a share of 1 is the usual mistake.
-    """
-    if threshold != int(threshold) or not 1 <= threshold <= 255:
-        raise MaskfoldError(f"threshold={threshold}: give a whole number from 1 to 255; half is 128.")
-    return int(threshold)
-
-
-def to_mask(probability: np.ndarray, threshold: int, steps: Sequence[Step] = ()) -> np.ndarray:
+def to_mask(
+    probability: np.ndarray,
+    threshold: int | Sequence[int],
+    steps: Sequence[Step] = (),
+    *,
+    exclusive: bool = False,
+) -> np.ndarray:
     """Threshold a map and run the steps.
 
     Args:
-        probability: `(H, W) uint8`.
-        threshold: Of 255; at or above is object.
-        steps: Post-processing, in order.
+        probability: `(H, W) uint8`; of several classes `(C, H, W)`.
+        threshold: Of 255; at or above is object. Of several classes one for each.
+        steps: Post-processing, in order, as `on_planes` returns it.
+        exclusive: Whether a pixel belongs to one of several classes at most: the likeliest of those whose masks have
+            it, after the threshold and once more after the steps; of equally likely ones the first.
 
     Returns:
-        `(H, W) uint8` in {0, 1}.
+        As the map, in {0, 1}.
     """
-    mask = (probability >= threshold).astype(np.uint8)
+    mask = _cut(probability, threshold, exclusive=exclusive)
     for step in steps:
         mask = step(probability, mask)
+    return _without_overlaps(probability, mask) if exclusive and steps else mask
+
+
+def _cut(probability: np.ndarray, threshold: int | Sequence[int], *, exclusive: bool) -> np.ndarray:
+    if isinstance(threshold, int):
+        return (probability >= threshold).astype(np.uint8)
+    mask = np.empty(probability.shape, np.uint8)
+    for cut, plane, least in zip(mask, probability, threshold, strict=True):
+        np.greater_equal(plane, least, out=cut.view(np.bool_))
+    return _without_overlaps(probability, mask) if exclusive else mask
+
+
+def _without_overlaps(probability: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Leave each pixel of masks `(C, H, W)` to the likeliest of the classes that claim it."""
+    contested = mask.sum(axis=0, dtype=np.uint16) > 1
+    if not contested.any():
+        return mask
+    claims = np.where(mask[:, contested], probability[:, contested].astype(np.int16), -1)
+    winners = claims.argmax(axis=0)
+    mask[:, contested] = np.arange(len(mask))[:, None] == winners
     return mask

@@ -1,7 +1,7 @@
 """The tree of an ensemble: which maps are averaged, and how much each counts."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -179,10 +179,17 @@ def _predict_first(node: dict[str, Any], fold: int | str, split: str) -> str:
 
 @dataclass(frozen=True)
 class MemberMaps:
-    """Where the maps of a member are, image by image."""
+    """Where the maps of a member are, image by image.
+
+    Attributes:
+        leaf: The member.
+        fold_of: Which of its stores has an image's map; None where each has.
+        classes: Of the maps: the names of several classes, none for one; None where nobody looks at them.
+    """
 
     leaf: Leaf
     fold_of: dict[str, int] | None
+    classes: tuple[str, ...] | None = None
 
     def maps(self, image_id: str) -> list[tuple[ProbabilityStore, Fraction]]:
         """Return the stores that hold this image's maps, with the share of each."""
@@ -192,13 +199,16 @@ class MemberMaps:
         return [(ProbabilityStore(store), self.leaf.weight / len(stores)) for store in stores]
 
 
-def open_members(members: Iterable[Leaf], photos: pd.DataFrame, *, split: str) -> list[MemberMaps]:
+def open_members(
+    members: Iterable[Leaf], photos: pd.DataFrame, *, split: str, classes: Sequence[str] | None = None
+) -> list[MemberMaps]:
     """Check that every member has exactly one map of every image (for the test split: one in every fold), and may.
 
     Args:
         members: The ensemble's.
         photos: Rows of the image table.
         split: `oof` or `test`.
+        classes: Of the data: the names of several classes, none for one; None does not look at those of the maps.
 
     Raises:
         MaskfoldError: If maps are missing, an image was predicted out of fold twice, or `vet` refuses what is there.
@@ -206,7 +216,7 @@ def open_members(members: Iterable[Leaf], photos: pd.DataFrame, *, split: str) -
     members, ids = [*members], photos["image_id"].tolist()
     opened = [_open_oof(leaf, ids) if split == "oof" else _open_test(leaf, ids) for leaf in members]
     vet({store: leaf.named for leaf in members for store in leaf.stores}, photos, split=split)
-    return opened
+    return opened if classes is None else [replace(member, classes=tuple(classes)) for member in opened]
 
 
 def _open_test(leaf: Leaf, image_ids: Sequence[str]) -> MemberMaps:

@@ -14,16 +14,7 @@ Colour = tuple[int, int, int]
 BLUE: Colour = (0, 114, 178)
 ORANGE: Colour = (230, 110, 0)
 WHITE: Colour = (255, 255, 255)
-# Okabe and Ito's, which people of all kinds of colour vision tell apart.
-_OF_CLASSES: tuple[Colour, ...] = (
-    ORANGE,
-    (86, 180, 233),
-    (0, 158, 115),
-    (240, 228, 66),
-    BLUE,
-    (213, 94, 0),
-    (204, 121, 167),
-)
+CLASS_COLOURS: tuple[Colour, ...] = (ORANGE, BLUE, (0, 158, 115), (204, 121, 167), (86, 180, 233), (240, 228, 66))
 JPEG_QUALITY = 80
 
 
@@ -58,8 +49,8 @@ def draw_outline(image: np.ndarray, mask: np.ndarray, colour: Colour, *, thickne
 
 
 def class_colours(count: int) -> list[Colour]:
-    """Return the colour of each of several classes; after the seventh they begin anew."""
-    return [_OF_CLASSES[number % len(_OF_CLASSES)] for number in range(count)]
+    """Return the colour of each of several classes; after the sixth they begin anew."""
+    return [CLASS_COLOURS[number % len(CLASS_COLOURS)] for number in range(count)]
 
 
 def tint(image: np.ndarray, mask: np.ndarray, colour: Colour) -> np.ndarray:

@@ -120,6 +120,12 @@ def scores_of(
     return dict(_cells(columns, metric, classes))
 
 
+def columns_of(metric: Metric, classes: Sequence[str] = ()) -> list[str]:
+    """Return the columns that `scores_of` makes."""
+    nothing = {name: np.ones((max(len(classes), 1), 2)) for name in dict.fromkeys((*METRICS, metric.name))}
+    return [column for column, _ in _cells(nothing, metric, classes)]
+
+
 def _cells(columns: dict[str, np.ndarray], metric: Metric, classes: Sequence[str]) -> Iterator[tuple[str, float]]:
     """Yield column and value of the values and weights by class, `(C, 2)`, of each score."""
     for name, rows in columns.items():

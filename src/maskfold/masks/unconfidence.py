@@ -16,7 +16,7 @@ def unconfidence(probability: np.ndarray) -> float:
     Pixels above 0.9 count on neither side, so the value does not depend on how large a well-found object is.
 
     Args:
-        probability: `(H, W)` uint8, p = value / 255.
+        probability: `(H, W)` uint8, p = value / 255; of several classes `(C, H, W)`, whose pixels count together.
 
     Returns:
         0 or more, larger is worse; 0 when no pixel is unsure, infinite when some are and no pixel is compared.

@@ -72,7 +72,7 @@ def windows_of(
 
 
 def vote(branch: Branch, windows: torch.Tensor, *, batch_size: int, layout: torch.memory_format) -> torch.Tensor:
-    """Return `(K, h, w) float32`, the weighted sum of a branch's probabilities.
+    """Return `(K, C, h, w) float32`, the weighted sum of a branch's probabilities, plane behind plane in memory.
 
     Args:
         branch: The networks, on the windows' device.
@@ -81,9 +81,32 @@ def vote(branch: Branch, windows: torch.Tensor, *, batch_size: int, layout: torc
         layout: How the windows are laid out in memory.
     """
     parts = (part.contiguous(memory_format=layout) for part in windows.split(batch_size))
-    return torch.cat(
-        [sum(one.weight * predict_probability(one.network, part, one.tta) for one in branch.voters) for part in parts]
-    )
+    # Of one class it is contiguous in any layout; of several each plane is read alone.
+    return torch.cat([_mean_of(branch.voters, part) for part in parts]).contiguous()
+
+
+def _mean_of(voters: Sequence[Voter], windows: torch.Tensor) -> torch.Tensor:
+    """Return `(K, C, h, w) float32`, the weighted sum of some networks' probabilities.
+
+    Raises:
+        MaskfoldError: If they answer for different classes.
+    """
+    total = None
+    for one in voters:
+        share = one.weight * predict_probability(one.network, windows, one.tta)
+        if total is not None:
+            _refuse_other_classes([total, share])  # which torch would spread over the others' planes
+        total = share if total is None else total + share
+    return total
+
+
+def _refuse_other_classes(votes: Sequence[torch.Tensor]) -> None:
+    counts = sorted({vote.shape[1] for vote in votes})
+    if len(counts) > 1:
+        raise MaskfoldError(
+            f"The networks answer for {' and for '.join(map(str, counts))} classes. Only networks that were trained on "
+            "the same classes have a mean: leave the others out."
+        )
 
 
 def merge_votes(
@@ -94,15 +117,28 @@ def merge_votes(
     Args:
         image_id: The photo's name, for the message.
         branches: Who voted.
-        votes: For each branch `(K, h, w) float32` on the CPU.
+        votes: For each branch `(K, C, h, w) float32` on the CPU.
         placements: For each branch the way back.
 
     Returns:
-        The probability map, `(H, W) uint8`, round(255 p).
+        The probability map, `(H, W) uint8`, round(255 p), or `(C, H, W)` of several classes.
 
     Raises:
-        MaskfoldError: If the networks answered with something that is no number.
+        MaskfoldError: If the networks answered with something that is no number, or for different classes.
     """
+    _refuse_other_classes(votes)
+    # Class by class, so that of several only one is at its full size in floats.
+    planes = [
+        _merge_plane(image_id, branches, [part[:, number] for part in votes], placements)
+        for number in range(votes[0].shape[1])
+    ]
+    return planes[0] if len(planes) == 1 else np.stack(planes)
+
+
+def _merge_plane(
+    image_id: str, branches: Sequence[Branch], votes: Sequence[torch.Tensor], placements: Sequence[Placement]
+) -> np.ndarray:
+    """Bring one class's votes, `(K, h, w) float32` of each branch, to its map `(H, W) uint8`."""
     ways = zip(branches, votes, placements, strict=True)
     restored = sum(branch.geometry.restore(answer.numpy(), placement) for branch, answer, placement in ways)
     if np.isnan(restored.min()):

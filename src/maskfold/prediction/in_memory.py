@@ -36,7 +36,7 @@ def predict_photo(
         name: What messages call the photo.
 
     Returns:
-        `(H, W) uint8`, round(255 p).
+        `(H, W) uint8`, round(255 p); `(C, H, W)` of networks of several classes.
 
     Raises:
         MaskfoldError: If the photo is no such array or does not fit a geometry, a network answers with something that

@@ -1,5 +1,6 @@
 """Trained members, rebuilt from their checkpoints."""
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from hydra.errors import InstantiationException
@@ -9,6 +10,7 @@ from maskfold.engine.checkpoints import load_checkpoint
 from maskfold.engine.task import NETWORK
 from maskfold.errors import MaskfoldError
 from maskfold.models.network import Network
+from maskfold.runs.run_folder import RunFolder
 from maskfold.trust import vetted, without_pretrained
 
 
@@ -33,3 +35,19 @@ def load_network(path: Path) -> Network:
             "Use the code that it was trained with, whose commit is in run.json, or train it again."
         ) from error
     return network.eval()
+
+
+def refuse_other_classes(runs: Iterable[RunFolder], classes: Sequence[str]) -> None:
+    """Refuse networks that were trained on other classes than the photos to predict have, or in another order.
+
+    Raises:
+        MaskfoldError: If one was; the message names the run.
+    """
+    for run in runs:
+        theirs = run.read_config()["data"].get("classes") or []
+        if theirs != [*classes]:
+            trained, wanted = (f"[{', '.join(names)}]" if names else "null" for names in (theirs, classes))
+            raise MaskfoldError(
+                f"{run.path} was trained with data.classes={trained}, and is to predict with data.classes={wanted}. "
+                "Give it those that it was trained with: a map has a plane for each of them, in their order."
+            )

@@ -1,6 +1,6 @@
 """The probability store: a folder with one whole, losslessly compressed map per image, each with its checksum."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +13,16 @@ from maskfold.errors import MaskfoldError, listing
 
 PNG = ".png"
 ORIGIN = "store.json"  # what the maps come from
+CLASSES = "classes"  # a key of it: the names of several classes, in the order of a map's planes
 _KEEP_BOTH = "or keep both with store=<another name>"
 _UNREADABLE = (OSError, ValueError, cv2.error)
 
 
 class ProbabilityStore:
-    """Maps `(H, W) uint8`, round(255 p), named by `image_id`.
+    """Maps `(H, W) uint8`, round(255 p), or `(C, H, W)` of several classes, named by `image_id`.
 
-    Reads a folder of 8-bit PNGs just as well, so maps from other code join an ensemble unchanged. A file that exists
-    is whole: it was written under another name first.
+    Reads a folder of 8-bit PNGs just as well, so maps from other code join an ensemble unchanged: of several classes
+    `<class>/<image_id>.png`. A file that exists is whole: it was written under another name first.
 
     Args:
         folder: Where the maps lie, or will.
@@ -31,36 +32,64 @@ class ProbabilityStore:
         self.folder = folder
 
     def paths(self) -> dict[str, Path]:
-        """Return `image_id -> file` of every map that is there.
+        """Return `image_id -> file` of every map that is there; of maps in a folder for each class, the first one's.
 
         Raises:
             MaskfoldError: If the folder does not exist, or an image has two maps.
         """
         if not self.folder.is_dir():
             raise MaskfoldError(f"{self.folder}: no such store of probability maps. Predict this split first.")
-        maps = [path for path in self.folder.iterdir() if path.suffix in (SUFFIX, PNG) and path.name[0] != "."]
-        paths = {path.stem: path for path in sorted(maps)}
+        by_class = [_by_stem(_maps_in(folder)) for folder in self.class_folders()]
+        if by_class:
+            return {
+                image_id: path for image_id, path in by_class[0].items() if all(image_id in one for one in by_class)
+            }
+        maps = [*_maps_in(self.folder)]
+        paths = _by_stem(maps)
         if len(paths) < len(maps):
             twice = sorted(path.name for path in maps if paths[path.stem] != path)
             raise MaskfoldError(f"{self.folder}: several maps of one image; remove one of each:\n{listing(twice)}")
         return paths
+
+    def class_folders(self) -> list[Path]:
+        """Return the folders of maps by class, in the order of their names; beside maps of all classes there are none.
+
+        Only maps from other code lie so.
+        """
+        if any(_maps_in(self.folder)):
+            return []
+        return sorted(folder for folder in self.folder.iterdir() if folder.is_dir() and any(_maps_in(folder)))
 
     def missing(self, image_ids: Iterable[str]) -> list[str]:
         """Return the ids, in their order, that have no map yet."""
         there = self.paths() if self.folder.is_dir() else {}
         return [image_id for image_id in image_ids if image_id not in there]
 
-    def read(self, image_id: str) -> np.ndarray:
-        """Read a map: `(H, W) uint8`.
+    def read(self, image_id: str, *, classes: Sequence[str] = ()) -> np.ndarray:
+        """Read a map: `(H, W) uint8`, or `(C, H, W)` of several classes.
+
+        Args:
+            image_id: The image.
+            classes: Names of several classes, whose maps may lie in a folder each.
 
         Raises:
-            MaskfoldError: If it is missing, damaged, or not an 8-bit map of one channel.
+            MaskfoldError: If it is missing, damaged, or not 8-bit.
         """
         own, png = self.folder / f"{image_id}{SUFFIX}", self.folder / f"{image_id}{PNG}"
+        if classes and not own.exists() and not png.exists() and self.folder.is_dir() and self.class_folders():
+            return self._read_by_class(image_id, classes)
         return read_map(png if png.exists() and not own.exists() else own)
 
+    def _read_by_class(self, image_id: str, classes: Sequence[str]) -> np.ndarray:
+        planes = [ProbabilityStore(self.folder / name).read(image_id) for name in classes]
+        sizes = {plane.shape for plane in planes}
+        if len(sizes) > 1:
+            found = " and ".join(sorted(f"{width}x{height}" for height, width in sizes))
+            raise MaskfoldError(f"{self.folder}: the maps of {image_id} have different sizes: {found}.")
+        return np.stack(planes)
+
     def write(self, image_id: str, probability: np.ndarray) -> None:
-        """Write a map `(H, W) uint8` atomically.
+        """Write a map `(H, W)` or `(C, H, W) uint8` atomically.
 
         Raises:
             MaskfoldError: If it cannot be written (full disk, read-only folder).
@@ -94,11 +123,19 @@ class ProbabilityStore:
             raise MaskfoldError(f"{self.folder}: holds maps of something else:\n{listing(differing)}\n{ways_out}")
 
 
+def _maps_in(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.iterdir() if path.suffix in (SUFFIX, PNG) and path.name[0] != ".")
+
+
+def _by_stem(maps: Iterable[Path]) -> dict[str, Path]:
+    return {path.stem: path for path in sorted(maps)}
+
+
 def read_map(path: Path) -> np.ndarray:
-    """Read one map: `(H, W) uint8`.
+    """Read one map: `(H, W) uint8`, or `(C, H, W)` of several classes.
 
     Raises:
-        MaskfoldError: If the file is missing, damaged, or not an 8-bit map of one channel.
+        MaskfoldError: If the file is missing, damaged, or not an 8-bit map.
     """
     try:
         content = path.read_bytes()
@@ -114,9 +151,12 @@ def read_map(path: Path) -> np.ndarray:
         ) from error
     if array is None:
         raise MaskfoldError(f"{path}: truncated or damaged. Delete it and predict again, or copy it here once more.")
-    if array.dtype != np.uint8 or array.ndim != 2:
+    if array.dtype != np.uint8 or array.ndim not in ((2,) if path.suffix == PNG else (2, 3)):  # or it is a picture
         kind = f"{array.dtype} of shape {array.shape}"
-        raise MaskfoldError(f"{path}: {kind}; a probability map is 8-bit with one channel.")
+        raise MaskfoldError(
+            f"{path}: {kind}; a probability map is 8-bit with one channel: (H, W), or of several classes (C, H, W) in "
+            "a .b2nd file, or a folder of PNGs for each class."
+        )
     return array
 
 

@@ -30,13 +30,13 @@ def predict_probability(
     """Return the mean probability over the views of each image.
 
     Args:
-        network: `(N, 3, H, W) uint8 -> (N, 1, H, W)` logits.
+        network: `(N, 3, H, W) uint8 -> (N, C, H, W)` logits, a plane for each class.
         images: `(N, 3, H, W) uint8`.
         tta: A name of `VIEWS`.
 
     Returns:
-        `(N, H, W) float32` in [0, 1].
+        `(N, C, H, W) float32` in [0, 1].
     """
     views = VIEWS[tta]
     total = sum(view(torch.sigmoid(network(view(images)).float())) for view in views)
-    return total[:, 0] / len(views)
+    return total / len(views)

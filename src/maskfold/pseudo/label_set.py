@@ -57,9 +57,9 @@ class LabelSet:
             work.mkdir(parents=True)
         return work
 
-    def mask(self, fold: int, image_id: str) -> Path:
-        """Return where a label lies."""
-        return self.path / fold_name(fold) / f"{image_id}.png"
+    def mask(self, fold: int, image_id: str, *, suffix: str = ".png") -> Path:
+        """Return where a label lies: a picture, or of several classes an array."""
+        return self.path / fold_name(fold) / f"{image_id}{suffix}"
 
     def finish(self, rows: pd.DataFrame, manifest: dict[str, Any]) -> None:
         """Write the ledger, then the manifest, which makes the set whole."""

@@ -2,18 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pandas as pd
 
-from maskfold import files
-from maskfold.data.loading import read_image, read_soft_mask
-from maskfold.ensembling.merge import merged_probability
+from maskfold import arrays, files
+from maskfold.data.loading import read_image, read_mask, read_soft_mask
+from maskfold.ensembling.mean_map import merged_probability
 from maskfold.ensembling.recipe import Step, to_mask
 from maskfold.ensembling.tree import MemberMaps
-from maskfold.masks.pictures import ORANGE, draw_outline, shrink
+from maskfold.masks.pictures import CLASS_COLOURS, draw_outline, shrink
+from maskfold.masks.planes import planes
 from maskfold.parallel import map_unordered
 
 _SHEET = (6, 4)  # columns and rows
@@ -27,22 +29,33 @@ class Labeller:
     Attributes:
         sources: The teachers.
         soft: Keep the probabilities; otherwise cut and post-process as the ensemble does.
-        threshold: Of 255.
+        threshold: Of 255; of several classes one for each.
         steps: Post-processing of a mask.
         path: `image_id -> file`.
+        exclusive: Whether several classes never overlap.
     """
 
     sources: tuple[MemberMaps, ...]
     soft: bool
-    threshold: int
+    threshold: int | tuple[int, ...]
     steps: tuple[Step, ...]
     path: Callable[[str], Path]
+    exclusive: bool = False
 
     def __call__(self, image_id: str) -> None:
-        """Write an 8-bit PNG: probabilities with 255 for certain, or a mask of 0 and 255."""
-        probability = merged_probability(self.sources, image_id)
-        values = probability if self.soft else to_mask(probability, self.threshold, self.steps) * np.uint8(255)
-        files.write_bytes(self.path(image_id), cv2.imencode(".png", values)[1].tobytes())
+        """Write an 8-bit PNG: probabilities with 255 for certain, or a mask of 0 and 255.
+
+        Of several classes it is an array of planes: probabilities likewise, or masks of 0 and 1.
+        """
+        values = merged_probability(self.sources, image_id)
+        if not self.soft:
+            values = to_mask(values, self.threshold, self.steps, exclusive=self.exclusive)
+        path = self.path(image_id)
+        if path.suffix == arrays.SUFFIX:
+            content = arrays.encode(values)
+        else:
+            content = cv2.imencode(".png", values if self.soft else values * np.uint8(255))[1].tobytes()
+        files.write_bytes(path, content)
 
 
 def write_labels(labeller: Labeller, image_ids: list[str], *, description: str, jobs: int = -1) -> None:
@@ -62,17 +75,18 @@ def write_labels(labeller: Labeller, image_ids: list[str], *, description: str, 
         pass
 
 
-def draw_sheet(rows: pd.DataFrame, folder: Path) -> bytes:
-    """Draw labels as outlines on their photos, from the surest to the least sure: a JPEG.
+def draw_sheet(rows: pd.DataFrame, folder: Path, *, soft: bool = True) -> bytes:
+    """Draw labels as outlines on their photos, a colour a class, from the surest to the least sure: a JPEG.
 
     Args:
         rows: Rows of the ledger; an even sample is shown.
         folder: The set's, which the ledger's masks are in.
+        soft: Whether these are probabilities.
     """
     columns, lines = _SHEET
     ranked = rows.sort_values("unconfidence", kind="stable")
     chosen = ranked.iloc[np.unique(np.linspace(0, len(ranked) - 1, columns * lines).round().astype(int))]
-    tiles = [_tile(row.image, folder / row.mask) for row in chosen.itertuples()]
+    tiles = [_tile(row.image, folder / row.mask, soft) for row in chosen.itertuples()]
     height, width = (max(tile.shape[axis] for tile in tiles) for axis in (0, 1))
     sheet = np.full((-(-len(tiles) // columns) * height, min(columns, len(tiles)) * width, 3), 255, np.uint8)
     for number, tile in enumerate(tiles):
@@ -82,7 +96,10 @@ def draw_sheet(rows: pd.DataFrame, folder: Path) -> bytes:
     return cv2.imencode(".jpg", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR), quality)[1].tobytes()
 
 
-def _tile(image: str, mask: Path) -> np.ndarray:
+def _tile(image: str, mask: Path, soft: bool) -> np.ndarray:
     photo = shrink(read_image(image), width=_TILE[0], height=_TILE[1])
-    label = (read_soft_mask(mask) >= 0.5).astype(np.uint8)
-    return draw_outline(photo, label, ORANGE, thickness=2)
+    is_hard = mask.suffix == arrays.SUFFIX and not soft
+    label = read_mask(mask) if is_hard else (read_soft_mask(mask) >= 0.5).astype(np.uint8)
+    for plane, colour in zip(planes(label), cycle(CLASS_COLOURS), strict=False):
+        photo = draw_outline(photo, plane, colour, thickness=2)
+    return photo

@@ -4,7 +4,7 @@ import hashlib
 import json
 import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -14,7 +14,9 @@ from maskfold import files
 from maskfold.analysis.verdicts import ensemble_worth
 from maskfold.config import EXPERIMENTS, SUBMISSIONS, build, resolved
 from maskfold.credentials import censored_tree
+from maskfold.data.sources import Source
 from maskfold.data.table import fingerprint
+from maskfold.ensembling.by_class import threshold_of
 from maskfold.ensembling.fusion import (
     fused_ingredients,
     fused_origin,
@@ -22,11 +24,12 @@ from maskfold.ensembling.fusion import (
     leaves_of_passes,
     refuse_other_networks,
 )
-from maskfold.ensembling.manifest import data_of, ingredients, last_changes, refuse_other_data
+from maskfold.ensembling.manifest import data_of, ingredients, last_changes, refuse_other_classes, refuse_other_data
 from maskfold.ensembling.merge import MergeJob, merge_with_repair, open_steps, read_masks
 from maskfold.ensembling.recipe import Recipe
 from maskfold.ensembling.tree import open_members
 from maskfold.entry import entry_point
+from maskfold.masks.metrics import named
 from maskfold.masks.scoring import Judged
 from maskfold.prediction.splits import photos_of
 from maskfold.runs.contents import contents_fingerprint
@@ -45,11 +48,12 @@ def ensemble(config: DictConfig) -> pd.DataFrame:
     usual_leaves, repair_leaves = leaves_of_passes(recipe, split=config.split, experiments=EXPERIMENTS, fused=fused)
     members = fusible(recipe, split=config.split, experiments=EXPERIMENTS) if config.fused else usual_leaves
     data = data_of(members) if config.data is None else resolved(config.data)
-    source = build(data)
+    source: Source = build(data)
+    metric = named(source.metric)
     photos = photos_of(source.load(), config.split)
     made_of = ingredients(usual_leaves), ingredients(repair_leaves)
     if config.fused:
-        origin = fused_origin(members, fingerprint(photos))
+        origin = fused_origin(members, fingerprint(photos), source.classes)
         refuse_other_networks(usual_leaves[0], origin)
         made_of = (fused_ingredients(members, origin),) * 2
     manifest = {
@@ -63,27 +67,33 @@ def ensemble(config: DictConfig) -> pd.DataFrame:
         "members": made_of[0],
         "repair_members": made_of[1],
     }
+    used = [*usual_leaves, *repair_leaves]
+    refuse_other_classes(used, source.classes)
     if config.split == "test":
-        refuse_other_data([*usual_leaves, *repair_leaves], manifest["data"])
+        refuse_other_data(used, manifest["data"])
     with files.locked(result.path):
-        used = [*usual_leaves, *repair_leaves]
         state = json.dumps([manifest, last_changes(used)])  # parts of anything else: not gone on with
         key = hashlib.sha256(state.encode()).hexdigest()[:16]
-        opened = [tuple(open_members(usual_leaves, photos, split=config.split))]
+        whose = {"split": config.split, "classes": source.classes}
+        opened = [tuple(open_members(usual_leaves, photos, **whose))]
         same = repair_leaves == usual_leaves
-        opened.append(opened[0] if same else tuple(open_members(repair_leaves, photos, split=config.split)))
+        opened.append(opened[0] if same else tuple(open_members(repair_leaves, photos, **whose)))
         usual, repair = (
             MergeJob(
                 sources,
-                one.threshold,
-                open_steps(one.steps, photos, split=config.split, experiments=EXPERIMENTS),
+                threshold_of(one.threshold, source.classes),
+                open_steps(one.steps, photos, experiments=EXPERIMENTS, **whose),
                 result.parts / key / name,
+                classes=source.classes,
+                exclusive=source.exclusive,
+                metric=metric,
+                rules=source.rules,
             )
             for sources, (name, one) in zip(opened, recipe.passes._asdict().items(), strict=True)
         )
         rows = merge_with_repair(usual, repair, recipe.repair.count(len(photos)), photos, jobs=config.jobs)
         masks = read_masks(usual, repair, photos, rows["repaired"])
-        scores = _write(result, rows, masks, photos, manifest)
+        scores = _write(result, rows, masks, photos, manifest, source)
         shutil.rmtree(result.parts, ignore_errors=True)
     log.info("%s: %s, %d repaired", result.submission, counted(len(scores), "photo"), scores["repaired"].sum())
     if "dice" in scores:
@@ -93,16 +103,29 @@ def ensemble(config: DictConfig) -> pd.DataFrame:
 
 
 def _write(
-    result: ResultFolder, rows: pd.DataFrame, masks: Iterator[str], photos: pd.DataFrame, manifest: dict
+    result: ResultFolder,
+    rows: pd.DataFrame,
+    masks: Iterator[tuple[str, ...]],
+    photos: pd.DataFrame,
+    manifest: dict,
+    source: Source,
 ) -> pd.DataFrame:
-    names = [Path(image).name for image in photos["image"]]
-    write_submission(result.submission, zip(names, masks, strict=True))
+    write_submission(result.submission, _submitted(photos, masks, source.classes or ("",)), source.rules)
     about = photos[["image_id", "group", "view", "height", "width"]].reset_index(drop=True)
     scores = about.merge(rows, on="image_id").dropna(axis="columns", how="all")
     with files.atomic_path(result.scores) as part:
         scores.to_parquet(part, index=False)
     files.write_json(result.manifest, manifest | {"submission_sha256": files.sha256(result.submission)})
     return scores
+
+
+def _submitted(
+    photos: pd.DataFrame, masks: Iterator[tuple[str, ...]], classes: Sequence[str]
+) -> Iterator[tuple[str, str, str]]:
+    """Yield a photo's file name, the class and its mask as a text, class after class."""
+    for image, texts in zip(photos["image"], masks, strict=True):
+        for label, text in zip(classes, texts, strict=True):
+            yield Path(image).name, label, text
 
 
 main = entry_point(ensemble)

@@ -9,6 +9,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
 
 from maskfold.config import EXPERIMENTS, SUBMISSIONS, build, resolved
+from maskfold.data.sources import Source
 from maskfold.data.table import fingerprint
 from maskfold.ensembling.fusion import fused_origin, fusible, networks
 from maskfold.ensembling.manifest import data_of
@@ -18,7 +19,7 @@ from maskfold.entry import entry_point
 from maskfold.errors import MaskfoldError
 from maskfold.files import locked
 from maskfold.prediction.branches import Branch, Voter
-from maskfold.prediction.members import load_network
+from maskfold.prediction.members import load_network, refuse_other_classes
 from maskfold.prediction.photos import claim_photos
 from maskfold.prediction.predictor import predict_together
 from maskfold.prediction.splits import photos_of
@@ -35,14 +36,16 @@ def fuse(config: DictConfig) -> ProbabilityStore:
     trainer = resolved(config.trainer)
     members = fusible(recipe, split="test", experiments=EXPERIMENTS)
     data = _common_data(members) if config.data is None else resolved(config.data)
-    photos = photos_of(build(data).load(), "test")
+    source: Source = build(data)
+    refuse_other_classes([run for run, _ in networks(members)], source.classes)
+    photos = photos_of(source.load(), "test")
     store = ProbabilityStore(EnsembleFolder(SUBMISSIONS / recipe.name).fused)
     branches = _branches(members)
     first = rank_zero_only.rank == 0  # of several processes of one run, the one that keeps the folder
     with locked(store.folder) if first else nullcontext():
         if first:
             store.claim(
-                fused_origin(members, fingerprint(photos)),
+                fused_origin(members, fingerprint(photos), source.classes),
                 keep_both="or keep both with ensemble.name=<another name>",
             )
             claim_photos(store, photos)

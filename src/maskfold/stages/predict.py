@@ -9,15 +9,16 @@ from omegaconf import DictConfig
 
 from maskfold.config import EXPERIMENTS, build, resolved
 from maskfold.data.folds import fold_members, read_folds, split_path
+from maskfold.data.sources import Source
 from maskfold.data.table import fingerprint
 from maskfold.entry import entry_point
 from maskfold.every_fold import folds_with_a_run, for_each_fold
 from maskfold.files import locked
-from maskfold.prediction.members import load_network
+from maskfold.prediction.members import load_network, refuse_other_classes
 from maskfold.prediction.photos import claim_photos
 from maskfold.prediction.predictor import predict_photos
 from maskfold.prediction.splits import photos_of
-from maskfold.prediction.store import ProbabilityStore
+from maskfold.prediction.store import CLASSES, ProbabilityStore
 from maskfold.prediction.tta import check_tta
 from maskfold.runs.checkpoint_hash import checkpoint_hash
 from maskfold.runs.layout import MemberFolder
@@ -33,7 +34,9 @@ def predict(config: DictConfig) -> ProbabilityStore:
     folder = MemberFolder(EXPERIMENTS / config.name).run(config.fold)
     tta = check_tta(config.tta or folder.read_config()["tta"])
     trainer = resolved(config.trainer)
-    photos = _photos(config, folder)
+    source: Source = build(config.data or folder.part("data"))
+    refuse_other_classes([folder], source.classes)
+    photos = _photos(config, folder, source)
     if config.split == "oof":
         refuse_leak(folder, photos)
     if not folder.finished.exists():
@@ -44,7 +47,8 @@ def predict(config: DictConfig) -> ProbabilityStore:
     first = rank_zero_only.rank == 0  # of several processes of one run, the one that keeps the folder
     with locked(store.folder) if first else nullcontext():
         if first:
-            store.claim({"data": fingerprint(photos), "checkpoint": checkpoint_hash(checkpoint), "tta": tta})
+            origin = {"data": fingerprint(photos), "checkpoint": checkpoint_hash(checkpoint), "tta": tta}
+            store.claim(origin | ({CLASSES: [*source.classes]} if source.classes else {}))
             claim_photos(store, photos)
         predict_photos(
             network,
@@ -60,9 +64,8 @@ def predict(config: DictConfig) -> ProbabilityStore:
     return store
 
 
-def _photos(config: DictConfig, folder: RunFolder) -> pd.DataFrame:
+def _photos(config: DictConfig, folder: RunFolder, source: Source) -> pd.DataFrame:
     """Return the rows of the split: the fold's own for `oof`, all test rows for `test`."""
-    source = build(config.data or folder.part("data"))
     table = source.load()
     photos = photos_of(table, config.split)
     if config.split == "test":

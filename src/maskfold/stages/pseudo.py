@@ -10,11 +10,13 @@ from typing import Any
 import pandas as pd
 from omegaconf import DictConfig
 
-from maskfold import files
+from maskfold import arrays, files
 from maskfold.config import EXPERIMENTS, build, resolved
 from maskfold.data.loading import content_hash
+from maskfold.data.sources import Source
 from maskfold.data.table import fingerprint
-from maskfold.ensembling.manifest import data_of, ingredients, last_changes, refuse_other_data
+from maskfold.ensembling.by_class import on_planes, threshold_of
+from maskfold.ensembling.manifest import data_of, ingredients, last_changes, refuse_other_classes, refuse_other_data
 from maskfold.ensembling.merge import MergeJob, merge
 from maskfold.ensembling.recipe import Recipe
 from maskfold.ensembling.tree import leaves, open_members
@@ -41,8 +43,9 @@ def pseudo(config: DictConfig) -> LabelSet:
             "fold. Keep the probabilities with soft=true, or leave the step out with ensemble.postprocess=[]."
         )
     members = leaves(recipe.members, split="test", experiments=EXPERIMENTS)
-    source = build(config.data or data_of(members))
+    source: Source = build(config.data or data_of(members))
     photos = photos_of(source.load(), "test")
+    refuse_other_classes(members, source.classes)
     refuse_other_data(members, fingerprint(photos))
     folds = teachers_of_folds(members)
     labels = LabelSet(source.folder / "pseudo" / recipe.name)
@@ -54,6 +57,7 @@ def pseudo(config: DictConfig) -> LabelSet:
         "contents": contents_fingerprint(photos),
         "members": ingredients(members),
         **choices,
+        **({"classes": [*source.classes]} if source.classes else {}),
     }
     with files.locked(labels.path, anew=config.overwrite):
         key = _hash(manifest)
@@ -61,10 +65,10 @@ def pseudo(config: DictConfig) -> LabelSet:
         if work is None:
             log.info("%s is finished; overwrite=true makes it again.", labels.path)
             return labels
-        label = partial(_label, recipe, config, photos, labels, work)
+        label = partial(_label, recipe, config, source, photos, labels, work)
         rows = [label(teachers) for teachers in folds]
         ledger = pd.concat(rows, ignore_index=True)
-        files.write_bytes(labels.sheet, draw_sheet(rows[0], labels.path))
+        files.write_bytes(labels.sheet, draw_sheet(rows[0], labels.path, soft=config.soft))
         entries = {str(one.fold): _fold_entry(one, len(taken)) for one, taken in zip(folds, rows, strict=True)}
         labels.finish(ledger, manifest | {"key": key, "folds": entries})
     log.info("%s: %s. Look at %s.", labels.path, _summary(folds, rows, len(photos)), labels.sheet.name)
@@ -76,7 +80,13 @@ def _hash(content: object) -> str:
 
 
 def _label(
-    recipe: Recipe, config: DictConfig, photos: pd.DataFrame, labels: LabelSet, work: Path, teachers: Teachers
+    recipe: Recipe,
+    config: DictConfig,
+    source: Source,
+    photos: pd.DataFrame,
+    labels: LabelSet,
+    work: Path,
+    teachers: Teachers,
 ) -> pd.DataFrame:
     """Write a fold's labels; return its rows of the ledger."""
     fold, lineage = teachers.fold, teachers.lineage
@@ -87,13 +97,18 @@ def _label(
             f"Fold {fold} of {teachers.leaves[0].name} is validated on every photo to be labelled, or on one of "
             "its group, so there is nothing to learn from. Name other photos with data=..."
         )
-    sources = tuple(open_members(teachers.leaves, photos, split="test"))
-    job = MergeJob(sources, recipe.threshold, (), work / fold_name(fold))
+    classes = source.classes
+    sources = tuple(open_members(teachers.leaves, photos, split="test", classes=classes))
+    threshold = threshold_of(recipe.threshold, classes)
+    whole = {"classes": classes, "exclusive": source.exclusive}
+    job = MergeJob(sources, threshold, (), work / fold_name(fold), **whole)
     scores = merge(job, photos, description=f"fold {fold}: score", jobs=config.jobs)
     taken = confident(scores, quantile=config.quantile, empty=config.empty)[["image_id", "unconfidence"]]
-    labeller = Labeller(sources, config.soft, recipe.threshold, recipe.postprocess, partial(labels.mask, fold))
+    steps = () if config.soft else tuple(on_planes(step, classes) for step in recipe.postprocess)
+    path = partial(labels.mask, fold, suffix=arrays.SUFFIX if classes else ".png")
+    labeller = Labeller(sources, config.soft, threshold, steps, path, exclusive=source.exclusive)
     write_labels(labeller, taken["image_id"].tolist(), description=f"fold {fold}: label", jobs=config.jobs)
-    masks = [labels.mask(fold, image_id) for image_id in taken["image_id"]]
+    masks = [path(image_id) for image_id in taken["image_id"]]
     return taken.merge(photos[["image_id", "group", "image", "image_hash"]], on="image_id").assign(
         fold=fold,
         mask=[str(mask.relative_to(labels.path)) for mask in masks],

@@ -10,18 +10,21 @@ from pathlib import Path
 
 from maskfold.errors import MaskfoldError
 from maskfold.files import atomic_path, is_file_name
+from maskfold.masks.rules import Rules
 
 HEADER = ("img", "rle_mask")
 
 csv.field_size_limit(sys.maxsize)  # a mask's run lengths may be longer than the module expects of a field
 
 
-def write_submission(path: Path, rows: Iterable[tuple[str, str]]) -> None:
+def write_submission(path: Path, rows: Iterable[tuple[str, ...]], rules: Rules | None = None) -> None:
     """Write a gzip-compressed submission; the same rows give the same bytes.
 
     Args:
         path: Where to, usually `submission.csv.gz`; the file is either whole or absent.
-        rows: `(img, rle_mask)`, the image's file name and its mask as run-length pairs; consumed lazily.
+        rows: `(img, rle_mask)`, the image's file name and its mask as run-length pairs; with rules
+            `(file, class, text)`, the class being empty where there is only one; consumed lazily.
+        rules: How a row is written; None for the Carvana challenge's.
 
     Raises:
         MaskfoldError: The file cannot be written, two photos have one file name, or a name has a line break in it.
@@ -34,17 +37,17 @@ def write_submission(path: Path, rows: Iterable[tuple[str, str]]) -> None:
         io.TextIOWrapper(file, encoding="utf-8", newline="") as text,
     ):
         table = csv.writer(text, lineterminator="\n")
-        table.writerow(HEADER)
-        written: set[str] = set()
-        for image, rle in rows:
-            if image in written:
+        table.writerow(rules.header if rules else HEADER)
+        written: set[tuple[str, str]] = set()
+        for image, *label, rle in rows:
+            if (image, *label) in written:
                 raise MaskfoldError(
                     f"{path}: two photos are called {image}, and a submission names photos by their files. Rename one."
                 )
             if not is_file_name(image):
                 raise MaskfoldError(f"{path}: a photo is called {image!a}, which no table can hold. Rename it.")
-            written.add(image)
-            table.writerow((image, rle))
+            written.add((image, *label))
+            table.writerow(rules.row(image, rle, *label) if rules else (image, rle))
 
 
 def read_lines(path: Path) -> Iterator[list[str]]:
