@@ -13,7 +13,7 @@ from maskfold.masks.scoring import Marks
 
 _PRESENCES = 256
 _ROUNDS = 50  # of the search for a ratio; it takes a handful
-_ALIKE = 1e-9  # by which two sums of scores may differ and still be the same
+_ALIKE = 1e-9  # by which two sums of scores may differ, absolutely or relatively, and still be the same
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def _sums(candidates: Candidates, emptying: bool) -> tuple[np.ndarray, np.ndarra
 
 def _best(worth: np.ndarray, cuts: np.ndarray) -> tuple[int, int, int]:
     """Return the place of the largest of `(T, P, A)`: of equal ones the simplest, in the middle of those alike."""
-    cut, presence, area = np.nonzero(worth >= worth.max() - _ALIKE)
+    cut, presence, area = np.nonzero(worth >= worth.max() - _ALIKE * max(1.0, abs(worth.max())))
     smallest = area == area.min()
     cut, presence, area = cut[smallest], presence[smallest], area[smallest]
     nearest = cut == cut[np.abs(cuts[cut] - 128).argmin()]
@@ -120,7 +120,7 @@ class Tuned:
         rules: Of each class, chosen on all images.
         taken: Of each class: the same where it gains more than the noise, and otherwise the present one.
         present: What all masks come to by the present rules.
-        tuned: What they come to by rules chosen on other groups, of the classes whose rules are taken; what it is worth.
+        tuned: What they come to by rules chosen on other groups, for the classes whose rules are taken.
         gain: Of the rules taken over the present ones, by rules chosen on other groups, with `low` and `high`.
         by_class: `(C, 3)`, the gain of each class's rule alone, and the ends of its interval.
     """
@@ -152,6 +152,7 @@ def tune_rules(candidates: Candidates, groups: pd.Series, *, present: Sequence[R
         MaskfoldError: If there are fewer groups than folds.
     """
     classes = len(present)
+    # Only where there are pictures without an object can taking a mask away be right.
     emptying = np.bincount(candidates.label, candidates.without, classes) > 0
     before = marks_by(candidates, present)
     after = Marks(*(part.copy() for part in before))
