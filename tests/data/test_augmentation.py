@@ -11,7 +11,15 @@ import pytest
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from maskfold.data.augmentation import Albumentations, GreyObject, HueSaturationValue, add_hsv, grey_object
+from maskfold.config import build, compose
+from maskfold.data.augmentation import (
+    Albumentations,
+    GreyObject,
+    HueSaturationValue,
+    add_hsv,
+    grey_object,
+    refuse_colours,
+)
 from maskfold.errors import MaskfoldError
 
 PRESETS = Path(__file__).parents[2] / "conf/augment"
@@ -308,3 +316,54 @@ def test_colours_are_shifted_as_albumentations_shifts_them(kind):
     ours = Albumentations(transforms=[HueSaturationValue(**limits)])
     for seed in range(40):
         np.testing.assert_array_equal(ours(image, mask, seed)[0], theirs(image, mask, seed)[0])
+
+
+@pytest.mark.parametrize("name", ["light", "flip", "none"])
+@pytest.mark.parametrize("channels", [1, 2, 5, 12])
+def test_what_moves_pixels_does_so_in_every_channel_alike_in_any_units(name, channels):
+    """Each channel moves as it would alone: nothing is cut to 0..1, nothing dropped beyond the fourth channel."""
+    mask = sample(40, 50)[1]
+    bands = np.random.default_rng(0).uniform(-5000, 60000, (40, 50, channels)).astype(np.float32)
+    augment = preset(name)
+    refuse_colours(augment, bands)
+    for seed in range(4):
+        moved, moved_mask = augment(bands, mask, seed)
+        assert (moved.shape, moved.dtype) == (bands.shape, np.float32)
+        for channel in range(channels):
+            alone, same_mask = augment(np.ascontiguousarray(bands[..., channel : channel + 1]), mask, seed)
+            np.testing.assert_allclose(moved[..., channel], alone[..., 0], rtol=1e-4, atol=1)
+        assert np.array_equal(moved_mask, same_mask)
+
+
+@pytest.mark.hostile("wrong input")
+@pytest.mark.parametrize("name", sorted({path.stem for path in PRESETS.glob("*.yaml")} - {"light", "flip", "none"}))
+def test_what_changes_colours_is_refused_for_all_but_rgb_of_8_bits(name):
+    config = compose("train", ["experiment=demo_unet", f"augment={name}"]).augment
+    augment = build(config)
+    refuse_colours(augment, np.zeros((4, 4, 3), np.uint8))
+    for image in (np.zeros((4, 4, 3), np.float32), np.zeros((4, 4, 5), np.uint8), np.zeros((4, 4, 1), np.uint8)):
+        with pytest.raises(MaskfoldError, match=r"^augment: \w+.* work on RGB photos of 8 bits.*augment=light, flip"):
+            refuse_colours(augment, image)
+
+
+@pytest.mark.parametrize("classes", [1, 2, 5, 12])
+@pytest.mark.parametrize("name", ["flip", "soft", "soft_imgaug", "heavy"])
+def test_a_mask_of_several_classes_goes_the_way_of_each(name, classes):
+    augmentation = preset(name)
+    image, mask = sample()
+    stack = np.stack([np.roll(mask, 7 * plane, axis=1) for plane in range(classes)], axis=2)
+    for labels in (stack, stack * np.float32(0.6)):
+        for seed in range(4):
+            changed, together = augmentation(image, labels, seed)
+            assert (together.shape, together.dtype) == (labels.shape, labels.dtype)
+            for plane in {0, classes - 1}:
+                alone_image, alone = augmentation(image, np.ascontiguousarray(labels[..., plane]), seed)
+                np.testing.assert_array_equal(changed, alone_image)
+                np.testing.assert_allclose(together[..., plane], alone, atol=1e-6)
+
+
+def test_the_object_of_several_classes_is_where_any_of_them_is():
+    image, mask = sample()
+    stack = np.stack([mask, np.zeros_like(mask), np.flipud(mask)], axis=2)
+    changed, _ = Albumentations(transforms=[GreyObject(p=1.0)])(image, stack, 0)
+    np.testing.assert_array_equal(changed, grey_object(image, mask | np.flipud(mask)))

@@ -49,7 +49,7 @@ def decoded(monkeypatch) -> list[str]:
 def _names_given_to(function: str, monkeypatch) -> list[str]:
     names = []
     whole = getattr(checks, function)
-    monkeypatch.setattr(checks, function, lambda path: names.append(Path(path).name) or whole(path))
+    monkeypatch.setattr(checks, function, lambda path, **how: names.append(Path(path).name) or whole(path, **how))
     return names
 
 

@@ -193,3 +193,63 @@ def test_every_config_is_built(name, request):
     inputs, placement = geometry.forward(photo(1280, 1918))
     assert geometry.restore(as_probability(inputs), placement).shape == (1280, 1918)
     assert geometry.network_size(1280, 1918) == inputs.shape[1:3]
+
+
+@pytest.mark.parametrize("channels", [1, 2, 5, 12])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+@pytest.mark.parametrize(
+    "geometry",
+    [
+        Pad(multiple=16),
+        Pad(multiple=16, mode="constant"),
+        Resize(height=13, width=11),
+        Resize(height=45, width=61),
+        Tile(height=16, width=16, overlap=4),
+    ],
+    ids=["mirrored", "black", "smaller", "larger", "tile"],
+)
+def test_every_channel_goes_the_way_it_would_go_alone(geometry, dtype, channels):
+    image = np.random.default_rng(0).uniform(0, 255, (30, 40, channels)).astype(dtype)
+    shown, placement = geometry.forward(image)
+    assert (shown.shape[3], shown.dtype) == (channels, dtype)
+    for channel in range(channels):
+        alone, same = geometry.forward(np.ascontiguousarray(image[..., channel : channel + 1]))
+        np.testing.assert_allclose(shown[..., channel], alone[..., 0], rtol=1e-4, atol=1 if dtype == np.uint8 else 1e-3)
+        assert placement == same
+    sample, _ = geometry.training_pair(image, image[..., 0] % 2, np.random.default_rng(0))
+    assert sample.shape[2] == channels
+
+
+def test_a_hole_in_a_photo_does_not_eat_its_neighbours():
+    photo = np.array([[1, 3, np.nan, 5], [5, 7, np.nan, np.nan], [np.nan] * 4, [np.nan] * 4], np.float32)[..., None]
+    shown, _ = Resize(height=2, width=2).forward(photo)
+    # The means of 1, 3, 5 and 7; of 5 alone; and of nothing.
+    np.testing.assert_array_equal(shown[0, ..., 0], [[4, 5], [np.nan, np.nan]])
+
+
+@pytest.mark.parametrize("classes", [1, 2, 4, 5, 12])
+@pytest.mark.parametrize(
+    "geometry",
+    [
+        Pad(multiple=16),
+        Pad(height=48, width=64, mode="constant"),
+        Resize(height=17, width=23),
+        Resize(height=60, width=80),
+        Tile(height=16, width=24, overlap=4),
+        Tile(height=64, width=64),
+    ],
+)
+def test_a_mask_of_several_classes_goes_the_way_of_each(geometry, classes):
+    rng = np.random.default_rng(classes)
+    stack = (rng.random((40, 60, classes)) < 0.5).astype(np.uint8)
+    for mask in (stack, rng.random((40, 60, classes), dtype=np.float32)):
+        alone = [geometry.forward_mask(np.ascontiguousarray(mask[..., plane])) for plane in range(classes)]
+        together = geometry.forward_mask(mask)
+        assert together.dtype == mask.dtype
+        np.testing.assert_allclose(together, np.stack(alone, axis=-1), atol=2e-6)
+    image, one = photo(40, 60), np.ascontiguousarray(stack[..., 0])
+    shown, placed = geometry.training_pair(image, stack, np.random.default_rng(3))
+    shown_alone, placed_alone = geometry.training_pair(image, one, np.random.default_rng(3))
+    np.testing.assert_array_equal(shown, shown_alone)
+    np.testing.assert_array_equal(placed[..., 0], placed_alone)
+    assert placed.shape == (*shown.shape[:2], classes)

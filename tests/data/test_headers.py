@@ -48,7 +48,7 @@ def test_a_header_beyond_the_limit_is_refused_before_anything_is_decoded(tmp_pat
     path = tmp_path / f"large.{suffix}"
     path.write_bytes(enlarged(suffix))
     for decode in ("read_image", "read_mask"):
-        monkeypatch.setattr(checks, decode, lambda path: pytest.fail("decoded"))
+        monkeypatch.setattr(checks, decode, lambda path, **options: pytest.fail("decoded"))
 
     errors = verdicts(pd.DataFrame({"path": str(path), "kind": KINDS}), max_pixels=100_000_000, jobs=1)["error"]
 

@@ -7,6 +7,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from maskfold.data.preprocessing import ClaheLuma, Unchanged, clahe_luma
+from maskfold.errors import MaskfoldError
 
 CONF = Path(__file__).parents[2] / "conf/preprocess"
 
@@ -51,3 +52,10 @@ def test_every_config_is_built_and_leaves_its_input_alone(name, kind):
     assert result.shape == image.shape
     assert result.dtype == np.uint8
     np.testing.assert_array_equal(image, before)
+
+
+@pytest.mark.hostile("wrong input")
+@pytest.mark.parametrize("image", [np.zeros((8, 8, 3), np.float32), np.zeros((8, 8, 1), np.uint8)])
+def test_clahe_is_for_rgb_of_8_bits(image):
+    with pytest.raises(MaskfoldError, match=r"CLAHE works on RGB photos of 8 bits.*preprocess=none"):
+        ClaheLuma()(image)

@@ -7,6 +7,7 @@ from maskfold.masks.pictures import (
     BLUE,
     ORANGE,
     WHITE,
+    as_rgb,
     colour_probability,
     densest_window,
     draw_frame,
@@ -109,3 +110,27 @@ def test_a_faded_picture_is_light_and_without_colour():
 
     assert faded.min() >= 120
     assert (faded == faded[..., :1]).all()
+
+
+def test_any_photo_is_shown_as_rgb():
+    grey = np.array([[[0], [128], [255]]], np.uint8)
+    assert as_rgb(grey).tolist() == [[[0] * 3, [128] * 3, [255] * 3]]
+    colour = np.arange(18, dtype=np.uint8).reshape(2, 3, 3)
+    assert as_rgb(colour) is colour
+    bands = np.arange(30, dtype=np.uint8).reshape(2, 3, 5)
+    assert np.array_equal(as_rgb(bands), bands[..., :3])
+
+
+def test_real_numbers_are_spread_between_their_percentiles_channel_by_channel():
+    # 0, 1, ..., 100: the first percentile is 1, the 99th is 99; 50 is in the middle of both.
+    levels = np.arange(101, dtype=np.float32)
+    shown = as_rgb(np.stack([levels, 1000 * levels - 7, np.full(101, 5, np.float32), levels], axis=-1)[None])
+    assert shown[0, [0, 1, 50, 99, 100], 0].tolist() == [0, 0, 128, 255, 255]
+    assert np.array_equal(shown[..., 0], shown[..., 1])
+    assert (shown[..., 2] == 128).all()
+
+
+def test_holes_are_black():
+    photo = np.array([[[0.0], [np.nan], [10.0]]], np.float32)
+    assert as_rgb(photo)[0, :, 0].tolist() == [0, 0, 255]
+    assert not as_rgb(np.full((2, 2, 1), np.nan, np.float32)).any()

@@ -37,6 +37,20 @@ def test_logits_have_the_images_size_and_repeat(model, images):
         assert not torch.equal(logits[0], logits[1])
 
 
+def test_a_model_of_several_classes_answers_for_each_and_is_the_same_otherwise(model, images, request):
+    config = OmegaConf.load(request.node.callspec.params["model"])
+    if "weights" in config:
+        config.weights = None
+    with torch.device("meta"):  # shapes without numbers
+        several = instantiate(config, classes=4)
+    assert several(torch.zeros_like(images, device="meta")).shape == (2, 4, *images.shape[-2:])
+    shapes, others = ({name: p.shape for name, p in net.named_parameters()} for net in (model, several))
+    assert shapes.keys() == others.keys()
+    assert {name for name in shapes if shapes[name] != others[name]} == {
+        name for name in others if others[name][0] == 4
+    }
+
+
 def test_output_is_logits_not_probabilities(model, images):
     (head,) = [module for module in model.modules() if isinstance(module, nn.Conv2d) and module.out_channels == 1]
     model.eval()

@@ -118,3 +118,19 @@ def test_an_answer_that_is_no_number_is_refused():
     branch = Branch(Pad(multiple=1), None, [Voter(Constant(float("nan")), "none")])
     with pytest.raises(MaskfoldError, match="dog: the network's answer is not a number"):
         predict_photo(np.zeros((4, 4, 3), np.uint8), [branch], name="dog")
+
+
+def test_a_photo_of_other_channels_is_one_map_and_what_the_networks_do_not_know_is_refused():
+    layer = nn.Conv2d(2, 1, 1, bias=False)
+    layer.weight.data = torch.tensor([1.0, 0.0]).view(1, 2, 1, 1)
+    bands = Branch(Pad(multiple=1), None, [Voter(Network(layer, mean=[1000, 0], std=[500, 1]).eval(), "none")])
+    photo = np.array([[[1500, 3], [np.nan, 3]]], np.float32)  # logits 1 and, where nothing is known, 0
+
+    assert predict_photo(photo, [bands]).tolist() == [[round(255 / (1 + np.exp(-1))), 128]]
+
+    with pytest.raises(
+        MaskfoldError, match=r"cat: uint8 of shape \(4, 4, 3\); a photo is \(H, W, 2\) uint8 or float32"
+    ):
+        predict_photo(np.zeros((4, 4, 3), np.uint8), [bands], name="cat")
+    with pytest.raises(MaskfoldError, match=r"read in different ways \(data\.channels=2, null\)"):
+        predict_photo(photo, [bands, *branches()])

@@ -72,3 +72,27 @@ def test_a_network_that_is_not_what_it_was_is_named(tmp_path, construction):
         MaskfoldError, match=r"best\.ckpt: its (network|model) cannot be rebuilt.*run\.json, or train it again"
     ):
         load_network(tmp_path / "best.ckpt")
+
+
+def test_the_statistics_of_the_photos_come_back_with_the_weights(tmp_path):
+    network = Network(nn.Conv2d(2, 1, 1), mean=[100, 5], std=[10, 2]).eval()
+    save(tmp_path / "best.ckpt", LAYER | {"in_channels": 2}, network)
+    checkpoint = torch.load(tmp_path / "best.ckpt", weights_only=True)
+    torch.save(checkpoint | {"network": network.settings}, tmp_path / "best.ckpt")
+
+    loaded = load_network(tmp_path / "best.ckpt")
+
+    photos = torch.rand(2, 2, 4, 5) * 100
+    assert torch.equal(loaded(photos), network(photos))
+    assert loaded.channels == 2
+
+
+@pytest.mark.hostile("foreign files")
+@pytest.mark.parametrize("settings", [{"model": 1}, {"mean": "words"}, {"mean": [None]}, [1, 2]])
+def test_settings_that_are_none_are_refused_by_name(tmp_path, settings):
+    save(tmp_path / "best.ckpt", LAYER, Network(nn.Conv2d(3, 1, 1)))
+    checkpoint = torch.load(tmp_path / "best.ckpt", weights_only=True)
+    torch.save(checkpoint | {"network": settings}, tmp_path / "best.ckpt")
+
+    with pytest.raises(MaskfoldError, match=r"best\.ckpt: its network cannot be rebuilt"):
+        load_network(tmp_path / "best.ckpt")

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 from hydra.utils import instantiate
+from torch.nn import functional as F
 
 from maskfold.config import compose
-from maskfold.segmentation.losses import BCE, BoundaryBCEDice, Dice, Sum
+from maskfold.models.network import marginal_logits
+from maskfold.segmentation.losses import BCE, BoundaryBCEDice, CrossEntropy, Dice, Sum
 
 CONFIGS = [path.stem for path in (Path(__file__).parents[2] / "conf" / "loss").glob("*.yaml")]
 
@@ -34,6 +36,7 @@ def build(name):
     ("name", "expected"),
     [
         ("bce", CROSS_ENTROPY),
+        ("cross_entropy", CROSS_ENTROPY),  # of one class the same
         ("bce_dice", CROSS_ENTROPY + 1 - SOFT_DICE),
         ("bce_log_dice", CROSS_ENTROPY - log(SOFT_DICE)),
         ("focal", -sum((1 - p) ** 2 * log(p) for p in RIGHT) / 4),
@@ -152,3 +155,69 @@ def test_half_precision_logits_are_summed_in_float32(loss):
         value = loss(logits, target)
     assert value.dtype == torch.float32
     torch.testing.assert_close(value, loss(logits.float(), target), rtol=1e-6, atol=0)
+
+
+# Two classes that never overlap and a background, on four pixels: the probabilities of each, and what is true.
+SHARES = [[0.7, 0.2, 0.1], [0.25, 0.5, 0.25], [0.1, 0.1, 0.8], [0.4, 0.2, 0.4]]
+TRUE = [0, 1, 2, 2]
+EXCLUSIVE_LOGITS = torch.tensor([[log(p / (1 - p)) for p in pixel[:2]] for pixel in SHARES]).T.reshape(1, 2, 2, 2)
+EXCLUSIVE_TARGET = torch.tensor([[float(true == c) for c in range(2)] for true in TRUE]).T.reshape(1, 2, 2, 2)
+
+
+def test_several_classes_have_the_mean_of_the_losses_of_each(loss):
+    if isinstance(loss, CrossEntropy):  # whose classes compete
+        return
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(2, 3, 64, 48, generator=generator)
+    target = torch.zeros(2, 3, 64, 48)
+    target[0, 0, 10:40, 10:30] = 1
+    target[0, 2, 50:] = 1
+    target[1, 1, :20] = 1
+    alone = [loss(logits[:, c : c + 1], target[:, c : c + 1]) for c in range(3)]
+    torch.testing.assert_close(loss(logits, target), torch.stack(alone).mean(0))
+
+
+def test_dice_of_two_classes_by_hand():
+    """The second class is empty and half predicted: a Dice of 1 / (2 + 1) with one pixel of smoothing."""
+    logits, target = torch.cat([LOGITS, 0 * LOGITS], dim=1), torch.cat([TARGET, 0 * TARGET], dim=1)
+    assert Dice()(logits, target).item() == pytest.approx(1 - (SOFT_DICE + 1 / 3) / 2, rel=1e-5)
+    assert Dice(log=True)(logits, target).item() == pytest.approx(-(log(SOFT_DICE) + log(1 / 3)) / 2, rel=1e-5)
+
+
+def test_lovasz_of_two_classes_by_hand():
+    """The first class costs 1.5 / 3 + 1 / 3, see above; the second, empty and with logits -1, nothing but its hinge."""
+    logits = torch.tensor([2, -1, 0.5, 0, -3, -3, -3, -3]).reshape(1, 2, 2, 2)
+    target = torch.tensor([1.0, 0, 0, 1, 0, 0, 0, 0]).reshape(1, 2, 2, 2)
+    assert build("lovasz")(logits, target).item() == pytest.approx((1.5 / 3 + 1 / 3) / 2)
+
+
+def test_cross_entropy_with_the_background_by_hand():
+    expected = -(log(0.7) + log(0.5) + log(0.8) + log(0.4)) / 4
+    assert CrossEntropy()(EXCLUSIVE_LOGITS, EXCLUSIVE_TARGET).item() == pytest.approx(expected, rel=1e-5)
+    # A soft label: the last pixel half the first class, half background.
+    soft = EXCLUSIVE_TARGET.clone()
+    soft[0, 0, 1, 1] = 0.5
+    expected = -(log(0.7) + log(0.5) + log(0.8) + (log(0.4) + log(0.4)) / 2) / 4
+    assert CrossEntropy()(EXCLUSIVE_LOGITS, soft).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_cross_entropy_is_torchs_on_the_logits_behind_the_marginal_ones():
+    generator = torch.Generator().manual_seed(0)
+    logits = (4 * torch.randn(2, 4, 16, 16, generator=generator)).requires_grad_()
+    labels = torch.randint(0, 5, (2, 16, 16), generator=generator)  # 4 is the background
+    target = F.one_hot(labels, 5)[..., :4].movedim(-1, 1)
+    with_background = torch.cat([logits, torch.zeros(2, 1, 16, 16)], dim=1)
+    expected = F.cross_entropy(with_background, labels, reduction="none").mean((1, 2))
+    own = CrossEntropy()(marginal_logits(logits), target)
+    torch.testing.assert_close(own, expected, rtol=1e-4, atol=1e-5)
+    (wanted,) = torch.autograd.grad(expected.sum(), logits)
+    (gradient,) = torch.autograd.grad(own.sum(), logits)
+    torch.testing.assert_close(gradient, wanted, rtol=1e-3, atol=1e-5)
+
+
+def test_cross_entropy_where_two_classes_take_all_of_a_background_pixel_stays_finite():
+    logits = torch.tensor([60.0, 60.0, -60.0]).reshape(1, 3, 1, 1).requires_grad_()
+    value = CrossEntropy()(marginal_logits(logits), torch.zeros(1, 3, 1, 1))
+    value.sum().backward()
+    assert value.isfinite().all()
+    assert logits.grad.isfinite().all()

@@ -7,6 +7,7 @@ import torch
 import torch.distributed
 import torch.multiprocessing
 
+from maskfold.masks.metrics import METRICS_BY_NAME
 from maskfold.segmentation.metrics import (
     SegmentationMetrics,
     bce,
@@ -43,10 +44,13 @@ def test_a_large_image_is_summed_exactly_enough():
     assert soft_dice(logits, target).item() == pytest.approx(2 * probability / (2 * probability + 1), rel=1e-6)
 
 
-def images(count):
+CLASSES = ("cat", "dog", "cow")
+
+
+def images(count, classes=1):
     generator = torch.Generator().manual_seed(0)
-    logits = 3 * torch.randn(count, 1, 8, 8, generator=generator)
-    target = (torch.rand(count, 1, 8, 8, generator=generator) < 0.5).float()
+    logits = 3 * torch.randn(count, classes, 8, 8, generator=generator)
+    target = (torch.rand(count, classes, 8, 8, generator=generator) < 0.5).float()
     logits[0], target[0] = -1, 0  # both empty
     return logits, target
 
@@ -84,14 +88,61 @@ def test_metrics_forget_on_reset():
     assert metrics.compute()["dice"] == 1
 
 
+def two_classes():
+    """Three images of a row of four pixels, cat and dog: the first has both, the second a cat missed, the third none.
+
+    Cats: Dice 2/3, 0, 1; dogs: 1, 1, 0 (a pixel too many in the third). IoU of cats: 1/2, 0, 1.
+    """
+    truth = [[[1, 0, 0, 0], [0, 0, 1, 1]], [[1, 1, 1, 1], [0, 0, 0, 0]], [[0, 0, 0, 0], [0, 0, 0, 0]]]
+    found = [[[1, 1, 0, 0], [0, 0, 1, 1]], [[0, 0, 0, 0], [0, 0, 0, 0]], [[0, 0, 0, 0], [0, 0, 0, 1]]]
+    target, prediction = (torch.tensor(masks, dtype=torch.float32)[:, :, None] for masks in (truth, found))
+    return 4 * prediction - 2, target
+
+
+def test_several_classes_by_hand():
+    metrics = SegmentationMetrics(classes=("cat", "dog"))
+    logits, target = two_classes()
+    metrics.update(logits[:1], target[:1])
+    metrics.update(logits[1:], target[1:])
+    values = metrics.compute()
+    assert set(values) == {"dice", "iou", "soft_dice", "bce", "dice.cat", "dice.dog"}
+    assert values["dice.cat"].item() == pytest.approx((2 / 3 + 0 + 1) / 3)
+    assert values["dice.dog"].item() == pytest.approx((1 + 1 + 0) / 3)
+    assert values["dice"].item() == pytest.approx((2 / 3 + 1 + 0 + 1 + 1 + 0) / 6)
+    assert values["iou"].item() == pytest.approx((1 / 2 + 1 + 0 + 1 + 1 + 0) / 6)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("pooled_dice", 2 * (1 + 2) / ((2 + 2 + 0 + 0 + 0 + 1) + (1 + 2 + 4 + 0 + 0 + 0))),
+        ("dice_of_present", (2 / 3 + 1 + 0) / 3),  # three masks have an object
+        ("mean_precision", (0 + 1 + 0 + 1 + 1 + 0) / 6),  # an IoU of 0.5 is above none
+        ("surface_dice", (1 + 1 + 0 + 1 + 1 + 0) / 6),  # a pixel beside the outline is within its tolerance
+    ],
+)
+def test_what_the_data_is_scored_by_is_measured_over_all_masks(name, expected):
+    metrics = SegmentationMetrics(METRICS_BY_NAME[name], classes=("cat", "dog"))
+    logits, target = two_classes()
+    for image in range(3):
+        metrics.update(logits[image : image + 1], target[image : image + 1])
+    assert metrics.compute()[name].item() == pytest.approx(expected)
+
+
+def test_a_metric_of_no_mask_that_counts_is_no_number():
+    metrics = SegmentationMetrics(METRICS_BY_NAME["dice_of_present"])
+    metrics.update(torch.ones(1, 1, 2, 2), torch.zeros(1, 1, 2, 2))
+    assert metrics.compute()["dice_of_present"].isnan()
+
+
 def measure_on_rank(rank, folder):
     meeting = f"file://{folder}/meeting"
     limit = timedelta(seconds=60)
     torch.distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=2, timeout=limit)
     try:
-        logits, target = images(5)
+        logits, target = images(5, len(CLASSES))
         share = slice(0, 4) if rank == 0 else slice(4, 5)
-        metrics = SegmentationMetrics()
+        metrics = SegmentationMetrics(METRICS_BY_NAME["pooled_dice"], classes=CLASSES)
         metrics.update(logits[share], target[share])
         torch.save(metrics.compute(), f"{folder}/rank{rank}.pt")
     finally:
@@ -99,8 +150,8 @@ def measure_on_rank(rank, folder):
 
 
 def test_ranks_with_uneven_shares_agree_with_one_process(tmp_path):
-    expected = SegmentationMetrics()
-    expected.update(*images(5))
+    expected = SegmentationMetrics(METRICS_BY_NAME["pooled_dice"], classes=CLASSES)
+    expected.update(*images(5, len(CLASSES)))
     expected = expected.compute()
     # This process is rank 0, and forks the other: a new interpreter would take seconds to import torch.
     other = torch.multiprocessing.get_context("fork").Process(target=measure_on_rank, args=(1, str(tmp_path)))

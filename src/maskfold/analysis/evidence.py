@@ -11,12 +11,14 @@ import pandas as pd
 from maskfold import files
 from maskfold.data.loading import read_image, read_mask
 from maskfold.data.table import fingerprint, metadata_columns
-from maskfold.ensembling.by_class import threshold_of
+from maskfold.ensembling.by_class import Step, threshold_of
 from maskfold.ensembling.fusion import leaves_of_passes
-from maskfold.ensembling.merge import OpenStep, merged_probability, open_steps, steps_for
-from maskfold.ensembling.recipe import Recipe, Step, to_mask
+from maskfold.ensembling.mean_map import merged_probability
+from maskfold.ensembling.merge import OpenStep, open_steps, steps_for
+from maskfold.ensembling.recipe import Recipe, to_mask
 from maskfold.ensembling.tree import Leaf, MemberMaps, open_members
 from maskfold.errors import MaskfoldError
+from maskfold.masks.pictures import as_rgb
 from maskfold.masks.planes import planes
 from maskfold.masks.scoring import DICE, Judged
 from maskfold.runs.contents import refuse_other_contents
@@ -59,12 +61,13 @@ class OpenPass:
     exclusive: bool = False
 
     def probability(self, image_id: str) -> np.ndarray:
-        """Average an image's maps: `(H, W) uint8`, or `(C, H, W)` of several classes, as what follows."""
+        """Average an image's maps: `(H, W) uint8`."""
         return merged_probability(self.sources, image_id)
 
     def mask(self, image_id: str, probability: np.ndarray) -> np.ndarray:
         """Cut and post-process an image's averaged map: `(H, W) uint8`, 0 or 1."""
-        return to_mask(probability, self.threshold, steps_for(self.steps, image_id), exclusive=self.exclusive)
+        steps = steps_for(self.steps, image_id)
+        return to_mask(probability, self.threshold, steps, exclusive=self.exclusive)
 
 
 def outcome(usual: OpenPass, repair: OpenPass, image_id: str, *, repaired: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -86,6 +89,7 @@ class Split:
         metadata: The names of the metadata columns.
         usual: How most images were masked.
         repair: How those were masked that are `repaired`.
+        channels: Of the photos, see `read_image`.
     """
 
     scores: pd.DataFrame
@@ -93,11 +97,12 @@ class Split:
     metadata: Sequence[str]
     usual: OpenPass
     repair: OpenPass
+    channels: int | None = None
 
     def case(self, image_id: str) -> Case:
         """Read an image and average its maps."""
         row = self.photos.set_index("image_id").loc[image_id]
-        photo = read_image(row["image"])
+        photo = as_rgb(read_image(row["image"], channels=self.channels))
         repaired = self.scores.set_index("image_id").loc[image_id, "repaired"]
         probability, prediction = outcome(self.usual, self.repair, image_id, repaired=repaired)
         truth = None if pd.isna(row["mask"]) else read_mask(row["mask"], size=photo.shape[:2])
@@ -172,8 +177,7 @@ def open_split(
     *,
     experiments: Path,
     command: str,
-    classes: Sequence[str] = (),
-    exclusive: bool = False,
+    channels: int | None = None,
 ) -> Split:
     """Open an ensemble's result with the photos and the maps behind it.
 
@@ -184,8 +188,7 @@ def open_split(
         table: The checked image table of the data it was made of.
         experiments: The folder of run folders.
         command: What makes the result.
-        classes: The names of several classes.
-        exclusive: Whether these never overlap.
+        channels: Of the photos.
 
     Raises:
         MaskfoldError: If the photos are others by now, or maps are missing.
@@ -200,17 +203,19 @@ def open_split(
     metadata = metadata_columns(table)
     fused = folder.fused if manifest.get("fused") else None
     networks = leaves_of_passes(recipe, split=split, experiments=experiments, fused=fused)
+    source = manifest["source"]
+    classes = tuple(source.get("classes") or ())  # an older version's data had one
     usual, repair = (
         OpenPass(
             open_members(averaged, photos, split=split, classes=classes),
             threshold_of(one.threshold, classes),
             open_steps(one.steps, photos, split=split, experiments=experiments, classes=classes),
-            exclusive,
+            bool(source.get("exclusive")),
         )
         for averaged, one in zip(networks, recipe.passes, strict=True)
     )
     about = photos[["image_id", "mask_area", *metadata]]
-    return Split(scores.merge(about, on="image_id"), photos, metadata, usual, repair)
+    return Split(scores.merge(about, on="image_id"), photos, metadata, usual, repair, channels)
 
 
 def read_member(leaf: Leaf, image_ids: Sequence[str], *, experiments: Path) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -74,9 +74,8 @@ def _open(
     command = f"make ensemble ENS={recipe.name}" + (" ARGS=split=oof" if split == "oof" else "")
     manifest = read_manifest(folder.result(split), ensemble=ensemble, command=command)
     source = build(vetted(manifest["source"], "data", folder.result(split).manifest))
-    classes = {"classes": source.classes, "exclusive": source.exclusive}
-    table = source.load()
-    return source, open_split(folder, recipe, manifest, table, experiments=experiments, command=command, **classes)
+    shown = {"experiments": experiments, "command": command, "channels": source.channels}
+    return source, open_split(folder, recipe, manifest, source.load(), **shown)
 
 
 def _members(

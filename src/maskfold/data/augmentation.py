@@ -5,7 +5,7 @@ The second engine, `maskfold.data.imgaug_compat.Imgaug`, has the same interface.
 
 import os
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import cv2
@@ -31,7 +31,8 @@ class Augmentation(Protocol):
 
         Args:
             image: (H, W, 3) uint8, RGB; left as it is.
-            mask: (H, W) uint8 0 or 1, or float32 in [0, 1] where the label is soft; left as it is.
+            mask: (H, W), or (H, W, C) of several classes; uint8 0 or 1, or float32 in [0, 1] where the label is soft;
+                left as it is.
             seed: Any integer from 0 on.
 
         Returns:
@@ -60,9 +61,37 @@ class ByEpoch:
             raise MaskfoldError(f"augment.phases: no preset {', '.join(unknown)}; there are {', '.join(presets)}.")
         self.table = [presets[name] for name in names]
 
+    @property
+    def colours(self) -> list[str]:
+        """See `refuse_colours`."""
+        return [name for augment in self.table for name in _colours(augment)]
+
     def at(self, epoch: int) -> Augmentation:
         """Return the augmentation of an epoch, counted from 0."""
         return self.table[min(epoch, len(self.table) - 1)]
+
+
+def refuse_colours(augment: Augmentation | ByEpoch | None, image: np.ndarray) -> None:
+    """Refuse to change the colours of photos that are not RGB of 8 bits, of which nobody knows what colours are.
+
+    Args:
+        augment: What changes them; its `colours` names its transforms that do more than move pixels. One of the
+            user's own without such an attribute is taken for one that can.
+        image: One of the photos, `(H, W, C)`.
+
+    Raises:
+        MaskfoldError: Naming the transforms.
+    """
+    names = _colours(augment)
+    if names and (image.dtype != np.uint8 or image.shape[2] != 3):
+        raise MaskfoldError(
+            f"augment: {', '.join(dict.fromkeys(names))} work on RGB photos of 8 bits, and with data.channels these "
+            f"are {image.dtype} of {image.shape[2]}. Choose what moves pixels alone: augment=light, flip or none."
+        )
+
+
+def _colours(augment: object) -> list[str]:
+    return list(getattr(augment, "colours", []))
 
 
 class Albumentations:
@@ -81,12 +110,26 @@ class Albumentations:
         except ValueError as error:
             raise MaskfoldError(f"augment.transforms: {error}. Correct the argument's name.") from error
 
+    @property
+    def colours(self) -> list[str]:
+        """See `refuse_colours`."""
+        return [*_image_only(self.pipeline)]
+
     def __call__(self, image: np.ndarray, mask: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """See `Augmentation`."""
         # Not set_random_seed: it starts every transform from the same draw, so that flip and shift go together.
         self.pipeline.set_random_state(np.random.default_rng(seed), random.Random(seed))
         sample = self.pipeline(image=image, mask=mask)
         return sample["image"], sample["mask"]
+
+
+def _image_only(transform: A.BasicTransform | A.BaseCompose) -> Iterator[str]:
+    """Yield the names of the transforms, inside others too, that leave the mask as it is."""
+    if isinstance(transform, A.BaseCompose):
+        for part in transform.transforms:
+            yield from _image_only(part)
+    elif not isinstance(transform, A.DualTransform):
+        yield type(transform).__name__
 
 
 class HueSaturationValue(A.HueSaturationValue):
@@ -174,8 +217,9 @@ class GreyObject(A.ImageOnlyTransform):
         return ["mask"]
 
     def get_params_dependent_on_data(self, params: dict, data: dict) -> dict:
-        """Return the (H, W) mask that `apply` needs."""
-        return {"object_mask": data["mask"]}
+        """Return the (H, W) mask that `apply` needs: of several classes, where any of them is."""
+        mask = data["mask"]
+        return {"object_mask": mask if mask.ndim == 2 else mask.max(axis=2)}
 
     def apply(self, img: np.ndarray, object_mask: np.ndarray, **params: object) -> np.ndarray:
         """See `grey_object`."""

@@ -30,7 +30,12 @@ _log = logging.getLogger(__name__)
 
 
 def verdicts(
-    files: pd.DataFrame, *, max_pixels: int = MOST_PIXELS, cache: Path | None = None, jobs: int = -1
+    files: pd.DataFrame,
+    *,
+    max_pixels: int = MOST_PIXELS,
+    channels: int | None = None,
+    cache: Path | None = None,
+    jobs: int = -1,
 ) -> pd.DataFrame:
     """Look at every file, or remember what was seen if its size and its times are the same.
 
@@ -45,8 +50,9 @@ def verdicts(
 
     Args:
         files: Columns `path` and `kind`: `photo` (decoded wholly), `header` (a photo of which only the header and the
-            end are looked at) or `mask`.
+            end are looked at), `mask`, or `file` (of which only the hash is taken; its size is 0).
         max_pixels: The most that a file may have; a larger one fails by its header, and is not decoded.
+        channels: How many the photos have, see `read_image`. Each number has a cache of its own.
         cache: The Parquet file of what is known. One that is missing, damaged or of an older version is written anew.
         jobs: Processes; -1 is one per core.
 
@@ -56,7 +62,7 @@ def verdicts(
         pixels, 0 for a failure; `area`, the share of a mask's pixels that is object, NaN for a photo; `error`, the
         message, or "" where all is well.
     """
-    store = VerdictCache(cache)
+    store = VerdictCache(cache and _of_channels(cache, channels))
     files = files[["path", "kind"]].astype({"path": "str", "kind": KINDS}).drop_duplicates(ignore_index=True)
     files[STAMP] = _stamps(files["path"])
     is_known, answers = _recall(files, store.read())
@@ -64,7 +70,7 @@ def verdicts(
     is_known &= ~is_large
     answers.loc[is_large, "hash"] = None  # or its content would be known by it
     if not is_known.all():
-        look = partial(_verdict, max_pixels=max_pixels)
+        look = partial(_verdict, max_pixels=max_pixels, channels=channels)
         fresh = _look(look, files[~is_known], answers[~is_known], store, jobs)
         answers = pd.concat([answers[is_known], fresh]).sort_index()
     seen = pd.concat([files, answers], axis=1).astype({"height": np.int64, "width": np.int64})
@@ -172,20 +178,28 @@ class _Answers:
         self._rows = []
 
 
-def _verdict(file: tuple, *, max_pixels: int) -> tuple:
+def _of_channels(cache: Path, channels: int | None) -> Path:
+    """Return where is kept what was seen of photos of a number of channels: one that is sound as RGB may lack some."""
+    return cache if channels is None else cache.with_name(f"{cache.stem}_{channels}_channels{cache.suffix}")
+
+
+def _verdict(file: tuple, *, max_pixels: int, channels: int | None) -> tuple:
     """Look at one file: its index, path, kind and what was seen in it before; return its index and `ANSWERS`."""
     index, path, kind, hash_before, *answer_before = file
     try:
         content = content_hash(path)
         if content == hash_before:
             return index, content, *answer_before, ""
-        size = image_size(path, max_pixels=max_pixels)  # before anything is decoded
+        if kind == "file":
+            return index, content, 0, 0, np.nan, ""
+        of_photo = None if kind == "mask" else channels
+        size = image_size(path, max_pixels=max_pixels, channels=of_photo)  # before anything is decoded
         if kind == "mask":
             mask = read_mask(path)
             return index, content, *mask.shape, float(mask.mean()), ""
         if kind == "header" and ends_properly(path):
             return index, content, *size, np.nan, ""
-        return index, content, *read_image(path).shape[:2], np.nan, ""
+        return index, content, *read_image(path, channels=channels).shape[:2], np.nan, ""
     except MaskfoldError as error:
         return index, None, 0, 0, np.nan, str(error)
 

@@ -29,7 +29,9 @@ class Stray(NamedTuple):
         return f"{self.path if is_file_name(self.path) else ascii(self.path)}: {self.reason}"
 
 
-def list_images(folder: Path, strays: list[Stray], *, known: Collection[Path] = ()) -> pd.DataFrame:
+def list_images(
+    folder: Path, strays: list[Stray], *, known: Collection[Path] = (), suffixes: tuple[str, ...] = SUFFIXES
+) -> pd.DataFrame:
     """Return a folder's image files in the order of the names: `stem`, the name without suffix, and `path`.
 
     Hidden entries are passed over; files that are no images are passed over with a line in the log.
@@ -38,6 +40,7 @@ def list_images(folder: Path, strays: list[Stray], *, known: Collection[Path] = 
         folder: The folder, which is there.
         strays: Links to nothing, folders with images in them, and images whose names no table can hold are added.
         known: Folders that are read by themselves.
+        suffixes: Of images, in small letters.
 
     Raises:
         MaskfoldError: If several files have one name.
@@ -45,28 +48,28 @@ def list_images(folder: Path, strays: list[Stray], *, known: Collection[Path] = 
     names, passed_over = [], []
     with os.scandir(folder) as entries:
         for entry in (entry for entry in entries if not entry.name.startswith(".")):
-            reason = _why_stray(entry, known)
+            reason = _why_stray(entry, known, suffixes)
             if reason:
                 passed_over.append(Stray(entry.path, reason))
             elif entry.is_file():
                 names.append(entry.name)
     strays += sorted(passed_over)
-    _tell_of_others(folder, [name for name in names if not _is_image(name)])
-    text = pd.Series(sorted(name for name in names if _is_image(name)), dtype="str")
+    _tell_of_others(folder, [name for name in names if not _is_image(name, suffixes)])
+    text = pd.Series(sorted(name for name in names if _is_image(name, suffixes)), dtype="str")
     prefix = str(folder / "name").removesuffix("name")
     images = pd.DataFrame({"stem": text.str.replace(r"\.[^.]*$", "", regex=True), "path": prefix + text})
     refuse_doubles(images["stem"], images["path"])
     return images
 
 
-def _why_stray(entry: os.DirEntry, known: Collection[Path]) -> str:
+def _why_stray(entry: os.DirEntry, known: Collection[Path], suffixes: tuple[str, ...]) -> str:
     """Return why an entry of a folder cannot be an image that it could be meant as; "" for all others."""
     if entry.is_dir():
         inside = None if _is_known(Path(entry.path), known) else _some_image(entry.path)
         return f"a folder with images in it, such as {inside}; only files beside it are looked at" if inside else ""
     if entry.is_symlink() and not entry.is_file():
         return f"a link to {os.readlink(entry.path)}, where no file is"
-    if _is_image(entry.name) and not is_file_name(entry.name):
+    if _is_image(entry.name, suffixes) and not is_file_name(entry.name):
         return "its name is not UTF-8, or has a line break or the like, which no table can hold; rename it"
     return ""
 
@@ -82,8 +85,8 @@ def _some_image(folder: str) -> str | None:
     return next((ascii(name) for name in names if _is_image(name) and not name.startswith(".")), None)
 
 
-def _is_image(name: str) -> bool:
-    return name.lower().endswith(SUFFIXES)
+def _is_image(name: str, suffixes: tuple[str, ...] = SUFFIXES) -> bool:
+    return name.lower().endswith(suffixes)
 
 
 def _tell_of_others(folder: Path, names: list[str]) -> None:

@@ -14,6 +14,7 @@ from maskfold.errors import MaskfoldError
 
 # Mirroring does not repeat the border pixel, as numpy's "reflect" does not.
 BORDERS = {"reflect": cv2.BORDER_REFLECT_101, "constant": cv2.BORDER_CONSTANT, "replicate": cv2.BORDER_REPLICATE}
+_MOST_CHANNELS = 4  # that OpenCV shrinks at once
 
 
 @dataclass(frozen=True)
@@ -45,10 +46,13 @@ class Geometry(Protocol):
         """
 
     def forward(self, image: np.ndarray) -> tuple[np.ndarray, Placement]:
-        """Turn (H, W, C) uint8 into (K, h, w, C) uint8 network inputs and their placement."""
+        """Turn (H, W, C), uint8 or float32, into (K, h, w, C) network inputs of its type and their placement."""
 
     def forward_mask(self, mask: np.ndarray) -> np.ndarray:
-        """Place an (H, W) mask like the photo's inputs, (K, h, w): uint8 0/1 stays so, float32 in [0, 1] stays soft."""
+        """Place a mask, (H, W) or of several classes (H, W, C), like the photo's inputs, (K, h, w) or (K, h, w, C).
+
+        uint8 0/1 stays so, float32 in [0, 1] stays soft.
+        """
 
     def restore(self, probability: np.ndarray, placement: Placement) -> np.ndarray:
         """Turn (K, h, w) probabilities in [0, 1] into (H, W) float32."""
@@ -56,7 +60,7 @@ class Geometry(Protocol):
     def training_pair(
         self, image: np.ndarray, mask: np.ndarray, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Turn an (H, W, C) uint8 image and an (H, W) mask into one training sample, (h, w, C) and (h, w)."""
+        """Turn an (H, W, C) image and a mask, as `forward_mask` takes it, into one training sample."""
 
 
 class Pad:
@@ -115,7 +119,7 @@ class Pad:
 
     def forward_mask(self, mask: np.ndarray) -> np.ndarray:
         """See `Geometry`."""
-        return _pad(mask, self.network_size(*mask.shape), self.mode)[0][None]
+        return _pad(mask, self.network_size(*mask.shape[:2]), self.mode)[0][None]
 
     def restore(self, probability: np.ndarray, placement: Placement) -> np.ndarray:
         """See `Geometry`; cuts the margins off, exactly."""
@@ -156,7 +160,7 @@ class Resize:
 
     def forward(self, image: np.ndarray) -> tuple[np.ndarray, Placement]:
         """See `Geometry`; K is 1."""
-        resized = _resize(image, self.height, self.width).reshape(1, self.height, self.width, image.shape[2])
+        resized = _resize_photo(image, self.height, self.width).reshape(1, self.height, self.width, image.shape[2])
         return resized, Placement(height=image.shape[0], width=image.shape[1])
 
     def forward_mask(self, mask: np.ndarray) -> np.ndarray:
@@ -267,8 +271,23 @@ def _unpad(array: np.ndarray, placement: Placement) -> np.ndarray:
 
 def _resize(array: np.ndarray, height: int, width: int) -> np.ndarray:
     """Resize (H, W[, C]): by area when neither side grows, else linearly."""
+    if array.ndim == 3 and array.shape[2] > _MOST_CHANNELS:
+        starts = range(0, array.shape[2], _MOST_CHANNELS)
+        parts = (np.ascontiguousarray(array[..., start : start + _MOST_CHANNELS]) for start in starts)
+        return np.dstack([_resize(part, height, width) for part in parts])
     shrinks = height <= array.shape[0] and width <= array.shape[1]
-    return cv2.resize(array, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    resized = cv2.resize(array, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return resized.reshape(height, width, *array.shape[2:])
+
+
+def _resize_photo(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Resize a photo; what is no number takes no part in its neighbours, and stays where it is all there is."""
+    if image.dtype != np.float32 or np.isfinite(image).all():
+        return _resize(image, height, width)
+    is_number = np.isfinite(image)
+    share = _resize(is_number.astype(np.float32), height, width)
+    total = _resize(np.where(is_number, image, np.float32(0)), height, width)
+    return np.divide(total, share, out=np.full_like(total, np.nan), where=share > 0)
 
 
 def _starts(length: int, window: int, overlap: int) -> list[int]:

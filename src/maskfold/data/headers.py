@@ -13,6 +13,7 @@ from typing import BinaryIO
 import cv2
 from PIL import Image, UnidentifiedImageError
 
+from maskfold.data.stacks import is_stack, stack_size
 from maskfold.errors import MaskfoldError
 
 MOST_PIXELS = 2**30  # OpenCV's limit, which PNGs would meet first
@@ -31,16 +32,25 @@ _ORIENTATION = 0x0112  # EXIF tag
 _UNREADABLE = (OSError, ValueError, SyntaxError, TypeError, struct.error, cv2.error, Image.DecompressionBombError)
 
 
-def image_size(path: Path | str, *, max_pixels: int = MOST_PIXELS) -> tuple[int, int]:
+def image_size(path: Path | str, *, max_pixels: int = MOST_PIXELS, channels: int | None = None) -> tuple[int, int]:
     """Return an image's (height, width) in pixels, upright, from its header alone.
 
+    Args:
+        path: The file.
+        max_pixels: The most that it may have.
+        channels: How many a photo has that is read as stored; several pages of a TIFF may be its channels.
+
     Raises:
-        MaskfoldError: If the file is missing, its header is not an image's, it has more than `max_pixels`, or it has
-            several frames.
+        MaskfoldError: If the file is missing, its header is not an image's, it has more than `max_pixels`, it has
+            several frames, or it is a TIFF or `.npy` of another number of channels.
     """
     with naming(path), Path(path).open("rb") as file:
         start = file.read(len(PNG))
         file.seek(0)
+        if channels is not None and is_stack(start):
+            size = stack_size(path, channels)
+            _refuse_large(path, size, max_pixels)
+            return size
         if start.startswith(JPEG):  # what phones put behind a JPEG's picture is no other picture of the object
             size, orientation, _ = jpeg_header(file)
             _refuse_large(path, size, max_pixels)
@@ -123,7 +133,7 @@ def naming(path: Path | str) -> Iterator[None]:
     except _UNREADABLE as error:
         reason = " ".join(str(getattr(error, "strerror", None) or error).split())
         if isinstance(error, UnidentifiedImageError):  # whose message is an address in memory
-            reason = "not an image of a known kind"
+            reason = "not an image of a known kind (photos of more channels than RGB need data.channels=)"
         raise MaskfoldError(f"{path}: cannot be read: {reason}. Replace the file or take it away.") from error
 
 

@@ -67,6 +67,8 @@ class Imgaug:
         augmenters: imgaug augmenters, applied in this order.
     """
 
+    colours = ("imgaug's augmenters",)  # see `maskfold.data.augmentation.refuse_colours`
+
     def __init__(self, *, augmenters: Sequence[iaa.Augmenter]):
         self.pipeline = iaa.Sequential(list(augmenters))
         self.parts = list(_parts(self.pipeline))

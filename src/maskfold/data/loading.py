@@ -1,7 +1,8 @@
 """Photos and masks from files to arrays, whatever the camera or the labelling tool made of them.
 
 A file's format is read from its content, never from its suffix. JPEGs are decoded by simplejpeg, PNGs by OpenCV (which
-keeps all 16 bits), everything else by Pillow. EXIF orientation is always honoured.
+keeps all 16 bits), everything else by Pillow; TIFFs and `.npy` files whose channels are counted by `stacks`. EXIF
+orientation is always honoured.
 """
 
 import hashlib
@@ -17,25 +18,37 @@ from PIL import Image, ImageOps
 
 from maskfold import arrays
 from maskfold.data.headers import JPEG, PNG, jpeg_header, naming, open_image, orientation_of, refuse_bomb
+from maskfold.data.stacks import fit_channels, is_stack, read_stack
 from maskfold.errors import MaskfoldError
 from maskfold.masks.planes import planes
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".tif", ".tiff", ".bmp", ".webp")
+STORED_SUFFIXES = (*SUFFIXES, ".npy")  # of photos that are read as stored
+
+_GREY_AND_ALPHA = 4  # PNG's colour type
 
 
-def read_image(path: Path | str) -> np.ndarray:
-    """Read a photo, upright.
+def read_image(path: Path | str, *, channels: int | None = None) -> np.ndarray:
+    """Read a photo, upright: as RGB of 8 bits, or as it is stored where the channels are counted.
 
     Grey, palette and CMYK photos become RGB; 16 bits become 8 by round(255·v/65535), except in colour TIFFs, where
     Pillow keeps the upper byte; what is transparent is laid on white; of several frames the first counts.
 
+    Args:
+        path: The file.
+        channels: How many it must have to be read as stored; several pages of a TIFF are its channels. None for RGB.
+
     Returns:
-        (H, W, 3) uint8 RGB, contiguous.
+        (H, W, 3) uint8 RGB, contiguous. With `channels` (H, W, channels): uint8 where the file has 8 bits, otherwise
+        float32 in the file's own units, NaN where it has NaN.
 
     Raises:
-        MaskfoldError: If the file is missing, truncated, not an image, or has 32-bit pixels.
+        MaskfoldError: If the file is missing, truncated, not an image, has another number of channels, or, read as
+            RGB, has 32-bit pixels.
     """
     with naming(path):
+        if channels is not None:
+            return _as_stored(path, channels)
         data = Path(path).read_bytes()
         if data.startswith(JPEG):
             return _jpeg_rgb(data)
@@ -169,6 +182,39 @@ def _pillow_rgb(data: bytes) -> np.ndarray:
         return np.array(image.convert("RGB"))
 
 
+def _as_stored(path: Path | str, channels: int) -> np.ndarray:
+    with Path(path).open("rb") as file:
+        start = file.read(len(PNG))
+    if is_stack(start):
+        pixels, orientation = read_stack(path, channels)
+        return fit_channels(path, _upright(pixels, orientation), channels)
+    data = Path(path).read_bytes()
+    decode = _jpeg_stored if start.startswith(JPEG) else _png_stored if start == PNG else _pillow_stored
+    return fit_channels(path, decode(data), channels)
+
+
+def _jpeg_stored(data: bytes) -> np.ndarray:
+    size, orientation, components = jpeg_header(io.BytesIO(data))
+    refuse_bomb(*size)
+    if components == 4:
+        return _pillow_stored(data)
+    return _upright(simplejpeg.decode_jpeg(data, "GRAY" if components == 1 else "RGB"), orientation)
+
+
+def _png_stored(data: bytes) -> np.ndarray:
+    pixels = _png_pixels(data)
+    return pixels[..., [0, 3]] if data[25] == _GREY_AND_ALPHA else pixels  # which OpenCV makes RGBA of
+
+
+def _pillow_stored(data: bytes) -> np.ndarray:
+    with open_image(data) as image:
+        refuse_bomb(image.height, image.width)
+        upright = ImageOps.exif_transpose(image)
+        if upright.mode in ("P", "PA"):
+            upright = upright.convert("RGBA" if image.has_transparency_data else "RGB")
+        return np.array(upright)
+
+
 def _mask_channels(data: bytes) -> np.ndarray:
     """Decode a mask, upright, to (H, W), (H, W, 3) RGB or (H, W, 4) RGBA, uint8, uint16 or bool, values as stored."""
     if data.startswith(PNG):
@@ -187,7 +233,9 @@ def _pillow_image(data: bytes) -> Iterator[Image.Image]:
     with open_image(data) as image:
         refuse_bomb(image.height, image.width)
         if image.mode in ("I", "F"):
-            raise ValueError("its pixels have 32 bits, whose range is unknown; save it with 8 or 16")
+            raise ValueError(
+                "its pixels have 32 bits, whose range is unknown; save it with 8 or 16, or give data.channels="
+            )
         yield ImageOps.exif_transpose(image)
 
 

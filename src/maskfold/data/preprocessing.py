@@ -5,15 +5,17 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
+from maskfold.errors import MaskfoldError
+
 Preprocess = Callable[[np.ndarray], np.ndarray]
-"""`(H, W, 3) uint8 -> (H, W, 3) uint8`."""
+"""`(H, W, 3) uint8 -> (H, W, 3) uint8`; where `data.channels` is given, a photo as stored to one of the same kind."""
 
 
 class Unchanged:
     """Hands every photo on as it is."""
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
-        """Return the (H, W, 3) uint8 image itself."""
+        """Return the image itself, whatever it is."""
         return image
 
 
@@ -29,7 +31,16 @@ class ClaheLuma:
         self.clip_limit, self.tiles = clip_limit, tiles
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
-        """Return a new (H, W, 3) uint8 image."""
+        """Return a new (H, W, 3) uint8 image.
+
+        Raises:
+            MaskfoldError: If the image is no RGB of 8 bits.
+        """
+        if image.dtype != np.uint8 or image.shape[2] != 3:
+            raise MaskfoldError(
+                f"preprocess: CLAHE works on RGB photos of 8 bits, and with data.channels these are {image.dtype} of "
+                f"{image.shape[2]}. Choose preprocess=none."
+            )
         return clahe_luma(image, self.clip_limit, self.tiles)
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 from maskfold.data.checks import positions
 from maskfold.data.folders import NO_IMAGES, Stray, list_images, refuse_doubles
 from maskfold.data.headers import MOST_PIXELS
-from maskfold.data.loading import SUFFIXES
+from maskfold.data.loading import STORED_SUFFIXES, SUFFIXES
 from maskfold.data.table import METADATA, STRAYS, check
 from maskfold.errors import MaskfoldError, listing
 from maskfold.files import check_inside, is_file_name
@@ -84,6 +84,7 @@ class Source(ABC):
         if channels is not None and (type(channels) is not int or channels < 1):
             raise MaskfoldError(f"data.channels={channels}: give a whole number, or null for RGB of 8 bits.")
         self.channels = channels
+        self._suffixes = SUFFIXES if channels is None else STORED_SUFFIXES  # of photos
         self.metric = metric
         self.rules = rules_of(submission)
         if self.rules.by_class and not self.classes:
@@ -121,6 +122,7 @@ class Source(ABC):
             on_error=self._on_error,
             resize_masks=self._resize_masks,
             max_pixels=self._max_pixels,
+            channels=self.channels,
             needs_masks=needs_masks,
             cache=self.folder / "checked.parquet",
             jobs=jobs,
@@ -167,11 +169,10 @@ class Carvana(Source):
         train, masks, test = (self.root / folder for folder in ("train", "train_masks", "test"))
         parts, strays = [_NO_ROWS], []
         if train.is_dir():
-            parts.append(
-                _paired(list_images(train, strays), list_images(masks, strays) if masks.is_dir() else NO_IMAGES)
-            )
+            photos = list_images(train, strays, suffixes=self._suffixes)
+            parts.append(_paired(photos, list_images(masks, strays) if masks.is_dir() else NO_IMAGES))
         if test.is_dir():
-            parts.append(_bare(list_images(test, strays), "test"))
+            parts.append(_bare(list_images(test, strays, suffixes=self._suffixes), "test"))
         table = pd.concat(parts, ignore_index=True)
         if table.empty:
             raise MaskfoldError(
@@ -233,10 +234,11 @@ class Pairs(Source):
         """
         parts, strays = [], []
         known = [folder for folder in (self._images, self._masks, self._test) if folder is not None]
-        photos_of = partial(_photos, strays=strays, known=known)
+        masks_of = partial(_photos, strays=strays, known=known)
+        photos_of = partial(masks_of, suffixes=self._suffixes)
         if self._images is not None:
             photos = photos_of(self._images, "images")
-            parts.append(_paired(photos, NO_IMAGES if self._masks is None else photos_of(self._masks, "masks")))
+            parts.append(_paired(photos, NO_IMAGES if self._masks is None else masks_of(self._masks, "masks")))
         if self._test is not None:
             parts.append(_bare(photos_of(self._test, "test"), "test"))
         table = pd.concat(parts, ignore_index=True)
@@ -247,14 +249,16 @@ class Pairs(Source):
         return table
 
 
-def _photos(folder: Path, key: str, *, strays: list[Stray], known: Sequence[Path]) -> pd.DataFrame:
+def _photos(
+    folder: Path, key: str, *, strays: list[Stray], known: Sequence[Path], suffixes: tuple[str, ...] = SUFFIXES
+) -> pd.DataFrame:
     """Return the image files of a folder that has to have some, see `list_images`."""
     if not folder.is_dir():
         raise MaskfoldError(f"{folder}: no such folder. Name the right one with data.root= or data.{key}=.")
-    photos = list_images(folder, strays, known=known)
+    photos = list_images(folder, strays, known=known, suffixes=suffixes)
     if photos.empty:
         raise MaskfoldError(
-            f"{folder}: no image files ({', '.join(SUFFIXES)}). Name the right folder: data.{key}=.{_besides(strays)}"
+            f"{folder}: no image files ({', '.join(suffixes)}). Name the right folder: data.{key}=.{_besides(strays)}"
         )
     return photos
 

@@ -132,6 +132,7 @@ def check(
     on_error: str = "raise",
     resize_masks: bool = False,
     max_pixels: int = MOST_PIXELS,
+    channels: int | None = None,
     needs_masks: bool = True,
     cache: Path | None = None,
     jobs: int = -1,
@@ -147,6 +148,7 @@ def check(
         on_error: `raise`, or `skip` to leave out the images with problems and log how many.
         resize_masks: Accept a mask of another size whose aspect ratio is the photo's (within 1 %).
         max_pixels: The most pixels of a photo or mask; a larger one is refused by its header, before it is decoded.
+        channels: How many every photo has, see `maskfold.data.loading.read_image`.
         needs_masks: Whether a train photo without a mask is a problem, as it is for segmentation.
         cache: Where to remember what was seen, see `verdicts`.
         jobs: Processes; -1 is one per core.
@@ -163,7 +165,8 @@ def check(
     _refuse_other_columns(table)
     strays = table.attrs.get(STRAYS, [])
     table = table.assign(**{column: table.get(column, pd.Series(dtype="str")).astype("str") for column in _PATHS})
-    checked = _with_verdicts(table, verdicts(_files(table), max_pixels=max_pixels, cache=cache, jobs=jobs))
+    seen = verdicts(_files(table), max_pixels=max_pixels, channels=channels, cache=cache, jobs=jobs)
+    checked = _with_verdicts(table, seen)
     problems = _problems(checked, needs_masks=needs_masks)
     scaled = problems == _SCALED
     if resize_masks:

@@ -10,7 +10,7 @@ import pyarrow
 from maskfold.files import atomic_path, locked
 
 STAMP = ["bytes", "mtime_ns", "ctime_ns"]
-KINDS = pd.CategoricalDtype(["photo", "header", "mask"])
+KINDS = pd.CategoricalDtype(["photo", "header", "mask", "file"])
 _TYPES = {
     "path": "str",
     "kind": KINDS,

@@ -1,7 +1,7 @@
 """What a kind of task brings to training, besides the network: the option of the config group `task`."""
 
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -12,10 +12,16 @@ from maskfold.engine.objective import Objective
 
 
 class TaskParts(Protocol):
-    """Objective, data sets and samples of a task; `rows` are rows of the image table."""
+    """Objective, data sets and samples of a task; `rows` are rows of the image table.
 
-    def network(self, model: nn.Module) -> nn.Module:
+    What the data says of itself (`classes`, `exclusive`, `metric` of `maskfold.data.sources.Source`) a task is built
+    with where it is not the usual: one class, judged by Dice.
+    """
+
+    def network(self, model: nn.Module, **settings: Any) -> nn.Module:
         """Return the network around a model: images as they are loaded in, the model's output out.
+
+        `settings` follow from the data: the mean and the standard deviation of each channel, where it counts them.
 
         Raises:
             MaskfoldError: If the model does not accept what the data sets give.

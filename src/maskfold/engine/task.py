@@ -134,5 +134,7 @@ class Task(lightning.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": self.make_scheduler(optimizer)}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep how the network was built."""
+        """Keep how the network was built, and what it does to images beside its model if that is not the usual."""
         checkpoint["construction"] = self.construction
+        if settings := getattr(self.network, "settings", {}):
+            checkpoint["network"] = settings

@@ -14,8 +14,48 @@ Colour = tuple[int, int, int]
 BLUE: Colour = (0, 114, 178)
 ORANGE: Colour = (230, 110, 0)
 WHITE: Colour = (255, 255, 255)
-CLASS_COLOURS: tuple[Colour, ...] = (ORANGE, BLUE, (0, 158, 115), (204, 121, 167), (86, 180, 233), (240, 228, 66))
+# Okabe and Ito's, which people of all kinds of colour vision tell apart.
+_OF_CLASSES: tuple[Colour, ...] = (
+    ORANGE,
+    (86, 180, 233),
+    (0, 158, 115),
+    (240, 228, 66),
+    BLUE,
+    (213, 94, 0),
+    (204, 121, 167),
+)
 JPEG_QUALITY = 80
+
+_SHOWN = (1, 99)  # percent: a few pixels of glare or of a dead sensor would leave the rest in one shade
+_LOOKED_AT = 1_000_000  # pixels, about: enough to tell percentiles
+
+
+def as_rgb(image: np.ndarray) -> np.ndarray:
+    """Return any photo as one that can be looked at.
+
+    Of more than three channels the first three are shown, of fewer the first in grey. Values that are not bytes are
+    spread between two percentiles of their channel, what is no number in black.
+
+    Args:
+        image: `(H, W, C)`, uint8 or float32.
+
+    Returns:
+        `(H, W, 3) uint8`, RGB; the image itself where it is that already.
+    """
+    if image.dtype == np.uint8 and image.shape[2] == 3:
+        return image
+    shown = image[..., :3] if image.shape[2] >= 3 else image[..., :1]
+    if image.dtype != np.uint8:
+        shown = np.dstack([_spread(shown[..., channel]) for channel in range(shown.shape[2])])
+    return np.ascontiguousarray(np.broadcast_to(shown, (*image.shape[:2], 3)))
+
+
+def _spread(channel: np.ndarray) -> np.ndarray:
+    """Return `(H, W) float32` as uint8, the percentiles `_SHOWN` of its numbers as black and white."""
+    numbers = channel[np.isfinite(channel)]
+    low, high = np.percentile(numbers[:: 1 + numbers.size // _LOOKED_AT], _SHOWN) if numbers.size else (0, 0)
+    share = (channel - low) / (high - low) if high > low else np.where(np.isfinite(channel), 0.5, 0)
+    return (np.nan_to_num(share, nan=0, posinf=0, neginf=0).clip(0, 1) * 255).round().astype(np.uint8)
 
 
 def shrink(image: np.ndarray, *, width: int, height: int) -> np.ndarray:
@@ -49,8 +89,8 @@ def draw_outline(image: np.ndarray, mask: np.ndarray, colour: Colour, *, thickne
 
 
 def class_colours(count: int) -> list[Colour]:
-    """Return the colour of each of several classes; after the sixth they begin anew."""
-    return [CLASS_COLOURS[number % len(CLASS_COLOURS)] for number in range(count)]
+    """Return the colour of each of several classes; after the seventh they begin anew."""
+    return [_OF_CLASSES[number % len(_OF_CLASSES)] for number in range(count)]
 
 
 def tint(image: np.ndarray, mask: np.ndarray, colour: Colour) -> np.ndarray:

@@ -17,15 +17,17 @@ from maskfold.errors import MaskfoldError, listing
 # What an encoder leaves out of the network it was trained in, by the names torchvision and others give it.
 CLASSIFIER_HEADS = ("fc.", "classifier.", "last_linear.", "linear.", "head.")
 UNREADABLE = (RuntimeError, EOFError, pickle.UnpicklingError)  # what torch.load says of a damaged file
+RGB = 3  # channels that public weights are for
 SILENCE = 20.0  # seconds without an answer after which a server counts as unreachable
 
 
-def resnet_encoder(name: str, weights: str | Path | None) -> nn.Module:
+def resnet_encoder(name: str, weights: str | Path | None, *, channels: int = 3) -> nn.Module:
     """Build a torchvision ResNet (ResNeXt, Wide ResNet) without its classifier.
 
     Args:
         name: torchvision's name: `resnet18`, `resnet34`, `resnext50_32x4d`, ...
         weights: `imagenet`, None for random weights, or the path of a state dict.
+        channels: Of its images; see `load_encoder_weights` for pretrained weights of another number.
 
     Returns:
         A module with torchvision's parts: `conv1`, `bn1`, `relu`, `maxpool`, `layer1` ... `layer4`.
@@ -38,22 +40,55 @@ def resnet_encoder(name: str, weights: str | Path | None) -> nn.Module:
         raise MaskfoldError(f"model.encoder={name}: no such ResNet in torchvision. Choose one of {', '.join(names)}.")
     encoder = get_model(name, weights=None)
     del encoder.fc, encoder.avgpool
+    encoder.conv1 = _taking(channels, encoder.conv1)
     load_encoder_weights(encoder, name, weights)
     return encoder
 
 
-def vgg11_encoder(weights: str | Path | None) -> nn.Module:
+def vgg11_encoder(weights: str | Path | None, *, channels: int = 3) -> nn.Module:
     """Build the convolutional part of torchvision's VGG-11 (without batch normalisation) as `.features`.
+
+    Args:
+        weights: See `load_encoder_weights`.
+        channels: Of its images.
 
     Raises:
         MaskfoldError: If the weights cannot be had.
     """
     # torchvision builds VGG only together with its 124 million classifier parameters, half a gigabyte to throw away.
     encoder = nn.Module()
-    encoder.features = make_layers(cfgs["A"], batch_norm=False)
+    first, *others = make_layers(cfgs["A"], batch_norm=False)
+    encoder.features = nn.Sequential(_taking(channels, first), *others)
     encoder.apply(initialise)
     load_encoder_weights(encoder, "vgg11", weights)
     return encoder
+
+
+def _taking(channels: int, first: nn.Conv2d) -> nn.Conv2d:
+    """Return a first convolution for images of that many channels; the same one if it is for as many."""
+    if channels == first.in_channels:
+        return first
+    shape = {key: getattr(first, key) for key in ("out_channels", "kernel_size", "stride", "padding")}
+    other = nn.Conv2d(channels, bias=first.bias is not None, **shape)
+    initialise(other)
+    return other
+
+
+def inflate(weight: torch.Tensor, channels: int) -> torch.Tensor:
+    """Return a first convolution's weights for images of another number of channels, as timm makes them.
+
+    For one channel the filters are added up; for others they are repeated in turn, and scaled so that answers keep
+    their size.
+
+    Args:
+        weight: `(K, C, h, w)`.
+        channels: How many there are to be.
+    """
+    known = weight.shape[1]
+    if channels == 1:
+        return weight.sum(1, keepdim=True)
+    turns = [channel % known for channel in range(channels)]
+    return weight[:, turns] * (known / channels)
 
 
 def initialise(module: nn.Module) -> None:
@@ -71,7 +106,8 @@ def load_encoder_weights(encoder: nn.Module, name: str, weights: str | Path | No
         encoder: Module whose parameter names are torchvision's.
         name: torchvision's name of the network.
         weights: `imagenet` (downloaded once, then cached by torch.hub), None, or the path of a state dict. The
-            classifier's entries of a whole network's state dict are passed over.
+            classifier's entries of a whole network's state dict are passed over. Those of RGB images are inflated
+            where the encoder takes others, see `inflate`.
 
     Raises:
         MaskfoldError: If the weights cannot be downloaded or read, or belong to another network.
@@ -134,6 +170,9 @@ def fit_state_dict(encoder: nn.Module, state: dict[str, torch.Tensor], what: str
     """
     state = {key: value for key, value in state.items() if not key.startswith(CLASSIFIER_HEADS)}
     own = encoder.state_dict()
+    first = next((key for key, value in own.items() if value.ndim == 4), None)  # the first convolution's
+    if first in state and state[first].ndim == 4 and state[first].shape[1] == RGB != own[first].shape[1]:
+        state[first] = inflate(state[first], own[first].shape[1])
     counters = {key for key in own if key.endswith("num_batches_tracked")}  # files before PyTorch 0.4.1 lack them
     faults = [f"missing: {key}" for key in own if key not in state and key not in counters]
     faults += [f"foreign: {key}" for key in state if key not in own]

@@ -16,12 +16,14 @@ HEAD_CHANNELS = 32
 class LinkNet(nn.Module):
     """LinkNet (Chaurasia and Culurciello 2017), in the form that won the Carvana challenge with ResNet-34.
 
-    `(N, 3, H, W) float32 -> (N, 1, H, W)` logits, H and W multiples of `stride`.
+    `(N, 3, H, W) float32 -> (N, classes, H, W)` logits, H and W multiples of `stride`.
 
     Args:
         encoder: torchvision's name of a ResNet; `resnet34` gives the winners' 21,642,401 parameters.
         weights: Of the encoder: `imagenet`, None for random, or the path of a state dict.
         skip: How an encoder stage joins the decoder: `add`, or `concat` followed by a 1x1 convolution.
+        channels: Of the images.
+        classes: Of a mask.
 
     Raises:
         MaskfoldError: If the encoder or `skip` is unknown, the weights cannot be had, or an input has a wrong size.
@@ -29,31 +31,37 @@ class LinkNet(nn.Module):
 
     stride = 32
 
-    def __init__(self, *, encoder: str = "resnet34", weights: str | Path | None = "imagenet", skip: str = "add"):
+    def __init__(
+        self,
+        *,
+        encoder: str = "resnet34",
+        weights: str | Path | None = "imagenet",
+        skip: str = "add",
+        channels: int = 3,
+        classes: int = 1,
+    ):
         super().__init__()
         if skip not in ("add", "concat"):
             raise MaskfoldError(f"model.skip={skip}: choose add or concat.")
-        resnet = resnet_encoder(encoder, weights)
+        resnet = resnet_encoder(encoder, weights, channels=channels)
         self.stem = nn.Sequential(resnet.conv1, resnet.bn1, resnet.relu, resnet.maxpool)
         self.stages = nn.ModuleList([resnet.layer1, resnet.layer2, resnet.layer3, resnet.layer4])
-        channels = [_out_channels(stage) for stage in self.stages]
+        widths = [_out_channels(stage) for stage in self.stages]
         self.decoder = nn.ModuleList(
-            _decoder_block(above, below) for above, below in zip(channels[:0:-1], channels[-2::-1], strict=True)
+            _decoder_block(above, below) for above, below in zip(widths[:0:-1], widths[-2::-1], strict=True)
         )
-        self.joins = nn.ModuleList(
-            _Addition() if skip == "add" else _Concatenation(below) for below in channels[-2::-1]
-        )
-        self.last_decoder = _decoder_block(channels[0], STEM_CHANNELS)
+        self.joins = nn.ModuleList(_Addition() if skip == "add" else _Concatenation(below) for below in widths[-2::-1])
+        self.last_decoder = _decoder_block(widths[0], STEM_CHANNELS)
         self.head = nn.Sequential(
             nn.ConvTranspose2d(STEM_CHANNELS, HEAD_CHANNELS, 3, stride=2),  # H/2 -> H + 1
             nn.ReLU(inplace=True),
             nn.Conv2d(HEAD_CHANNELS, HEAD_CHANNELS, 3),  # -> H - 1
             nn.ReLU(inplace=True),
-            nn.Conv2d(HEAD_CHANNELS, 1, 2, padding=1),  # -> H
+            nn.Conv2d(HEAD_CHANNELS, classes, 2, padding=1),  # -> H
         )
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Return the logits (N, 1, H, W) of normalised images (N, 3, H, W)."""
+        """Return the logits (N, classes, H, W) of normalised images (N, 3, H, W)."""
         # pyrefly: ignore[bad-argument-count]
         check_size(*images.shape[-2:], self.stride)
         features = [self.stem(images)]  # H/4

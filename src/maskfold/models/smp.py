@@ -38,13 +38,15 @@ with _missing("wandb"):  # timm takes two to four seconds to import it, for summ
 class SMP(nn.Module):
     """Any architecture of segmentation_models_pytorch on any of its encoders.
 
-    `(N, 3, H, W) float32 -> (N, 1, H, W)` logits, H and W multiples of `stride`.
+    `(N, 3, H, W) float32 -> (N, classes, H, W)` logits, H and W multiples of `stride`.
 
     Args:
         architecture: `unet`, `unetplusplus`, `fpn`, `segformer`, ... in any case of letters.
         encoder: The library's name, or `tu-<name>` for an encoder of timm.
         weights: Of the encoder: `imagenet` (or another set the library offers), None for random, or the path of a
             state dict in the encoder's own naming.
+        channels: Of the images.
+        classes: Of a mask.
         options: The architecture's own, such as `decoder_channels`.
 
     Raises:
@@ -53,9 +55,17 @@ class SMP(nn.Module):
     """
 
     def __init__(
-        self, *, architecture: str, encoder: str, weights: str | Path | None = "imagenet", **options: object
+        self,
+        *,
+        architecture: str,
+        encoder: str,
+        weights: str | Path | None = "imagenet",
+        channels: int = 3,
+        classes: int = 1,
+        **options: object,
     ) -> None:
         super().__init__()
+        options = {"in_channels": channels, "classes": classes, **options}
         offered = smp.encoders.encoders.get(encoder, {}).get("pretrained_settings", {})
         if weights is None or weights == "imagenet" or weights in offered:
             self.network = _create(architecture, encoder, weights, options)
@@ -66,7 +76,7 @@ class SMP(nn.Module):
         self.stride = self.network.encoder.output_stride
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Return the logits (N, 1, H, W) of normalised images (N, 3, H, W)."""
+        """Return the logits (N, classes, H, W) of normalised images (N, 3, H, W)."""
         # pyrefly: ignore[bad-argument-count]
         check_size(*images.shape[-2:], self.stride)
         return self.network(images)
@@ -83,9 +93,7 @@ def _create(architecture: str, encoder: str, weights: str | None, options: dict[
     encoder_weights = True if weights and encoder.startswith("tu-") else weights
     try:
         with _hub(needed=weights is not None):
-            return smp.create_model(
-                architecture, encoder_name=encoder, encoder_weights=encoder_weights, in_channels=3, classes=1, **options
-            )
+            return smp.create_model(architecture, encoder_name=encoder, encoder_weights=encoder_weights, **options)
     except (KeyError, RuntimeError) as error:  # an unknown name, in the library's words and in timm's
         raise MaskfoldError(f"model: {error.args[0]}") from error
     except (OSError, HTTPException) as error:

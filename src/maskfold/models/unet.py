@@ -12,35 +12,43 @@ from maskfold.models.sizes import check_size
 class UNetScratch(nn.Module):
     """UNet (Ronneberger et al. 2015) with batch normalisation and bilinear upsampling, without a pretrained encoder.
 
-    `(N, 3, H, W) float32 -> (N, 1, H, W)` logits, H and W multiples of `stride`. Each width but the last is a level:
-    two convolutions and max-pooling on the way down; upsampling, the skip joined by concatenation and three
+    `(N, 3, H, W) float32 -> (N, classes, H, W)` logits, H and W multiples of `stride`. Each width but the last is a
+    level: two convolutions and max-pooling on the way down; upsampling, the skip joined by concatenation and three
     convolutions on the way up. The last width is that of the two convolutions between. The last pooling rounds up and
     its upsampling goes back to the skip's own size, so that half of 2^levels is a good enough `stride`.
 
     Args:
         widths: Channels of each level, then of the centre; the default is the winners' network of six levels with
             91,238,817 parameters.
+        channels: Of the images.
+        classes: Of a mask.
 
     Raises:
         MaskfoldError: If an input has a wrong size.
     """
 
-    def __init__(self, *, widths: Sequence[int] = (32, 64, 128, 256, 512, 1024, 1024)):
+    def __init__(
+        self,
+        *,
+        widths: Sequence[int] = (32, 64, 128, 256, 512, 1024, 1024),
+        channels: int = 3,
+        classes: int = 1,
+    ):
         super().__init__()
         *levels, centre = widths
         self.stride = 2 ** (len(levels) - 1)
         self.down = nn.ModuleList(
-            _convolutions(before, width, 2) for before, width in zip([3, *levels[:-1]], levels, strict=True)
+            _convolutions(before, width, 2) for before, width in zip([channels, *levels[:-1]], levels, strict=True)
         )
         self.centre = _convolutions(levels[-1], centre, 2)
         below = [*levels[1:], centre]
         self.up = nn.ModuleList(
             _convolutions(deeper + width, width, 3) for deeper, width in zip(below[::-1], levels[::-1], strict=True)
         )
-        self.head = nn.Conv2d(levels[0], 1, 1)
+        self.head = nn.Conv2d(levels[0], classes, 1)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Return the logits (N, 1, H, W) of normalised images (N, 3, H, W)."""
+        """Return the logits (N, classes, H, W) of normalised images (N, 3, H, W)."""
         # pyrefly: ignore[bad-argument-count]
         check_size(*images.shape[-2:], self.stride)
         skips, features = [], images

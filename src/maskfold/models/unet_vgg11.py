@@ -14,12 +14,14 @@ SKIP_CHANNELS = (64, 128, 256, 512, 512)  # of VGG-11 in front of each max-pooli
 class UNetVGG11(nn.Module):
     """TernausNet (Iglovikov and Shvets 2018): VGG-11 on the way down, transposed convolutions on the way up.
 
-    `(N, 3, H, W) float32 -> (N, 1, H, W)` logits, H and W multiples of `stride`.
+    `(N, 3, H, W) float32 -> (N, classes, H, W)` logits, H and W multiples of `stride`.
 
     Args:
         filters: Width of the decoder's last level. 32 is TernausNet-11 (22,927,393 parameters), 64 the wider network
             of the Carvana winners (33,554,753).
         weights: Of the encoder: `imagenet`, None for random, or the path of a state dict.
+        channels: Of the images.
+        classes: Of a mask.
 
     Raises:
         MaskfoldError: If the weights cannot be had, or an input has a wrong size.
@@ -27,9 +29,11 @@ class UNetVGG11(nn.Module):
 
     stride = 32
 
-    def __init__(self, *, filters: int = 32, weights: str | Path | None = "imagenet"):
+    def __init__(
+        self, *, filters: int = 32, weights: str | Path | None = "imagenet", channels: int = 3, classes: int = 1
+    ):
         super().__init__()
-        self.encoder = vgg11_encoder(weights).features
+        self.encoder = vgg11_encoder(weights, channels=channels).features
         outputs = [filters * factor for factor in (8, 8, 4, 2, 1)]
         self.centre = _up_block(SKIP_CHANNELS[-1], 2 * outputs[0], outputs[0])
         self.decoder = nn.ModuleList(
@@ -39,10 +43,10 @@ class UNetVGG11(nn.Module):
         self.last = nn.Sequential(nn.Conv2d(filters + SKIP_CHANNELS[0], filters, 3, padding=1), nn.ReLU(inplace=True))
         for part in (self.centre, self.decoder, self.last):
             part.apply(initialise)
-        self.head = nn.Conv2d(filters, 1, 1)
+        self.head = nn.Conv2d(filters, classes, 1)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Return the logits (N, 1, H, W) of normalised images (N, 3, H, W)."""
+        """Return the logits (N, classes, H, W) of normalised images (N, 3, H, W)."""
         # pyrefly: ignore[bad-argument-count]
         check_size(*images.shape[-2:], self.stride)
         skips, features = [], images

@@ -48,17 +48,34 @@ class Branch:
     voters: Sequence[Voter]
 
 
+def channels_of(branches: Sequence[Branch]) -> int | None:
+    """Return how photos are read for networks, see `maskfold.data.loading.read_image`.
+
+    Raises:
+        MaskfoldError: If they were trained on photos that were read in different ways.
+    """
+    networks = (voter.network for branch in branches for voter in branch.voters)
+    counts = {getattr(network, "channels", None) for network in networks}  # none says one that is not ours
+    if len(counts) > 1:
+        listed = ", ".join(sorted("null" if count is None else str(count) for count in counts))
+        raise MaskfoldError(
+            f"These networks were trained on photos that were read in different ways (data.channels={listed}), so one "
+            "reading cannot serve them all. Predict with each by itself, and average their maps with make ensemble."
+        )
+    return counts.pop()
+
+
 def windows_of(
     image: np.ndarray, ways: Sequence[tuple[Geometry, Preprocess | None]]
 ) -> tuple[list[torch.Tensor], list[Placement]]:
     """Cut a photo into what each branch's networks are shown.
 
     Args:
-        image: `(H, W, 3) uint8`, RGB.
+        image: `(H, W, 3) uint8`, RGB, or `(H, W, C)`, uint8 or float32, as its file has it.
         ways: Geometry and preprocessing of each branch.
 
     Returns:
-        For each branch its windows, `(K, 3, h, w) uint8`, and the way back.
+        For each branch its windows, `(K, C, h, w)` of the photo's type, and the way back.
 
     Raises:
         MaskfoldError: If the photo does not fit a geometry.
@@ -76,7 +93,7 @@ def vote(branch: Branch, windows: torch.Tensor, *, batch_size: int, layout: torc
 
     Args:
         branch: The networks, on the windows' device.
-        windows: `(K, 3, h, w) uint8`, of one photo or of several.
+        windows: `(K, C, h, w)`, uint8 or float32, of one photo or of several.
         batch_size: The most windows in one forward pass.
         layout: How the windows are laid out in memory.
     """
@@ -155,16 +172,17 @@ class BranchedPhotos(Dataset):
     def __init__(self, table: pd.DataFrame, branches: Sequence[Branch]) -> None:
         self.ids = table["image_id"].tolist()
         self.images = table["image"].tolist()
+        self.channels = channels_of(branches)
         self.ways = [(branch.geometry, branch.preprocess) for branch in branches]  # the networks stay in their process
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        """Return `image_id`; `windows`, for each branch `(K, 3, h, w) uint8`; and `placements`, for each the way back.
+        """Return `image_id`; `windows`, for each branch `(K, C, h, w)`; and `placements`, for each the way back.
 
         Raises:
             MaskfoldError: If the photo cannot be read, or does not fit a geometry.
         """
-        windows, placements = windows_of(read_image(self.images[index]), self.ways)
+        windows, placements = windows_of(read_image(self.images[index], channels=self.channels), self.ways)
         return {"image_id": self.ids[index], "windows": windows, "placements": placements}

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from maskfold.errors import MaskfoldError
-from maskfold.prediction.branches import Branch, merge_votes, vote, windows_of
+from maskfold.prediction.branches import Branch, channels_of, merge_votes, vote, windows_of
 
 _AUTOCAST = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 
@@ -28,7 +28,8 @@ def predict_photo(
     photos share forward passes; where a network then rounds differently, `batch_size=1` gives equal maps.
 
     Args:
-        image: `(H, W, 3) uint8`, RGB, upright.
+        image: `(H, W, 3) uint8`, RGB, upright; for networks whose photos are read as stored `(H, W, C)`, uint8 or
+            float32.
         branches: The networks, in evaluation mode and on one device, see `place`.
         batch_size: The most windows in one forward pass.
         precision: `32-true`, `bf16-mixed` or `16-mixed`, Lightning's names.
@@ -42,8 +43,7 @@ def predict_photo(
         MaskfoldError: If the photo is no such array or does not fit a geometry, a network answers with something that
             is no number, or the precision is unknown.
     """
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-        raise MaskfoldError(f"{name}: {image.dtype} of shape {image.shape}; a photo is (H, W, 3) uint8, RGB.")
+    _refuse_other_kind(image, channels_of(branches), name)
     device = next(branches[0].voters[0].network.parameters(), torch.empty(0)).device
     layout = torch.channels_last if channels_last else torch.contiguous_format
     windows, placements = windows_of(image, [(branch.geometry, branch.preprocess) for branch in branches])
@@ -53,6 +53,14 @@ def predict_photo(
             for branch, part in zip(branches, windows, strict=True)
         ]
     return merge_votes(name, branches, votes, placements)
+
+
+def _refuse_other_kind(image: np.ndarray, channels: int | None, name: str) -> None:
+    kinds = (np.uint8,) if channels is None else (np.uint8, np.float32)
+    if image.ndim == 3 and image.shape[2] == (channels or 3) and image.dtype in kinds:
+        return
+    wanted = "(H, W, 3) uint8, RGB" if channels is None else f"(H, W, {channels}) uint8 or float32"
+    raise MaskfoldError(f"{name}: {image.dtype} of shape {image.shape}; a photo is {wanted}.")
 
 
 def place(branches: Sequence[Branch], *, accelerator: str = "auto", channels_last: bool = True) -> None:

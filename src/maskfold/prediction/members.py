@@ -27,9 +27,9 @@ def load_network(path: Path) -> Network:
     construction = without_pretrained(vetted(checkpoint["construction"], "model", path))
     state = checkpoint["state_dict"]
     try:
-        network = Network(instantiate(construction, _convert_="all"))
+        network = Network(instantiate(construction, _convert_="all"), **checkpoint.get("network", {}))
         network.load_state_dict({key.removeprefix(NETWORK): state[key] for key in state if key.startswith(NETWORK)})
-    except (InstantiationException, RuntimeError) as error:
+    except (InstantiationException, RuntimeError, TypeError, ValueError) as error:
         raise MaskfoldError(
             f"{path}: its network cannot be rebuilt ({str(error).splitlines()[0]}). "
             "Use the code that it was trained with, whose commit is in run.json, or train it again."

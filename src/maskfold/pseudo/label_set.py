@@ -130,7 +130,7 @@ class LabelSet:
 
     def _refuse_changed_files(self, rows: pd.DataFrame) -> None:
         """Refuse photos and labels that are not those of then; labels of an older version are taken as they are."""
-        photos = rows[["image"]].set_axis(["path"], axis=1).assign(kind="header")
+        photos = rows[["image"]].set_axis(["path"], axis=1).assign(kind="file")
         known = verdicts(photos, cache=self.checked).set_index("path")["hash"]  # read again only where it has changed
         changed = [row.image for row in rows.itertuples() if known[row.image] != row.image_hash]
         if "mask_hash" in rows:

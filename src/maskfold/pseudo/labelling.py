@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import cycle
 from pathlib import Path
 
 import cv2
@@ -14,7 +13,7 @@ from maskfold.data.loading import read_image, read_mask, read_soft_mask
 from maskfold.ensembling.mean_map import merged_probability
 from maskfold.ensembling.recipe import Step, to_mask
 from maskfold.ensembling.tree import MemberMaps
-from maskfold.masks.pictures import CLASS_COLOURS, draw_outline, shrink
+from maskfold.masks.pictures import as_rgb, class_colours, draw_outline, shrink
 from maskfold.masks.planes import planes
 from maskfold.parallel import map_unordered
 
@@ -75,18 +74,19 @@ def write_labels(labeller: Labeller, image_ids: list[str], *, description: str, 
         pass
 
 
-def draw_sheet(rows: pd.DataFrame, folder: Path, *, soft: bool = True) -> bytes:
+def draw_sheet(rows: pd.DataFrame, folder: Path, *, soft: bool = True, channels: int | None = None) -> bytes:
     """Draw labels as outlines on their photos, a colour a class, from the surest to the least sure: a JPEG.
 
     Args:
         rows: Rows of the ledger; an even sample is shown.
         folder: The set's, which the ledger's masks are in.
         soft: Whether these are probabilities.
+        channels: Of the photos, see `read_image`.
     """
     columns, lines = _SHEET
     ranked = rows.sort_values("unconfidence", kind="stable")
     chosen = ranked.iloc[np.unique(np.linspace(0, len(ranked) - 1, columns * lines).round().astype(int))]
-    tiles = [_tile(row.image, folder / row.mask, soft) for row in chosen.itertuples()]
+    tiles = [_tile(row.image, folder / row.mask, soft, channels) for row in chosen.itertuples()]
     height, width = (max(tile.shape[axis] for tile in tiles) for axis in (0, 1))
     sheet = np.full((-(-len(tiles) // columns) * height, min(columns, len(tiles)) * width, 3), 255, np.uint8)
     for number, tile in enumerate(tiles):
@@ -96,10 +96,10 @@ def draw_sheet(rows: pd.DataFrame, folder: Path, *, soft: bool = True) -> bytes:
     return cv2.imencode(".jpg", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR), quality)[1].tobytes()
 
 
-def _tile(image: str, mask: Path, soft: bool) -> np.ndarray:
-    photo = shrink(read_image(image), width=_TILE[0], height=_TILE[1])
+def _tile(image: str, mask: Path, soft: bool, channels: int | None) -> np.ndarray:
+    photo = shrink(as_rgb(read_image(image, channels=channels)), width=_TILE[0], height=_TILE[1])
     is_hard = mask.suffix == arrays.SUFFIX and not soft
     label = read_mask(mask) if is_hard else (read_soft_mask(mask) >= 0.5).astype(np.uint8)
-    for plane, colour in zip(planes(label), cycle(CLASS_COLOURS), strict=False):
+    for plane, colour in zip(planes(label), class_colours(len(planes(label))), strict=True):
         photo = draw_outline(photo, plane, colour, thickness=2)
     return photo

@@ -10,19 +10,32 @@ from maskfold.data.augmentation import Augmentation, ByEpoch
 from maskfold.data.geometry import Geometry
 from maskfold.data.loading import read_image, read_mask, read_soft_mask
 from maskfold.data.preprocessing import Preprocess
+from maskfold.errors import MaskfoldError
+from maskfold.masks.planes import planes
+from maskfold.terminal import counted
 
 
 def to_tensor(image: np.ndarray) -> torch.Tensor:
-    """Turn an `(H, W, C) uint8` array into a `(C, H, W) uint8` tensor of its own memory."""
-    planes = np.empty((image.shape[2], *image.shape[:2]), np.uint8)
-    cv2.split(image, list(planes))  # a tenth of the time of NumPy's transposed copy
-    return torch.from_numpy(planes)
+    """Turn an `(H, W, C)` array, uint8 or float32, into a `(C, H, W)` tensor of its type and of its own memory."""
+    separate = np.empty((image.shape[2], *image.shape[:2]), image.dtype)
+    cv2.split(image, list(separate))  # a tenth of the time of NumPy's transposed copy
+    return torch.from_numpy(separate)
 
 
 def to_target(mask: np.ndarray) -> torch.Tensor:
-    """Turn an `(H, W)` mask, uint8 0/1 or float32 in [0, 1], into a `(1, H, W) uint8` tensor with 255 for certain."""
+    """Turn a mask, uint8 0/1 or float32 in [0, 1], into a `(C, H, W) uint8` tensor with 255 for certain.
+
+    Args:
+        mask: `(H, W)`; of several classes `(H, W, C)`.
+    """
     soft = mask.dtype == np.float32
-    return to_tensor((np.rint(mask * 255).astype(np.uint8) if soft else mask * np.uint8(255))[..., None])
+    values = np.rint(mask * 255).astype(np.uint8) if soft else mask * np.uint8(255)
+    return to_tensor(np.atleast_3d(values))
+
+
+def to_stack(mask: np.ndarray) -> np.ndarray:
+    """Turn a mask of several classes, `(C, H, W)`, into `(H, W, C)`; that of one, `(H, W)`, stays as it is."""
+    return mask if mask.ndim == 2 else cv2.merge([*mask]).reshape(*mask.shape[1:], len(mask))
 
 
 class LabelledDataset(Dataset):
@@ -38,6 +51,8 @@ class LabelledDataset(Dataset):
         seed: The run's seed.
         preprocess: `(H, W, 3) uint8 -> (H, W, 3) uint8`, applied here and at prediction alike.
         augment: `(image, mask, seed) -> (image, mask)`, one for each epoch, or None for validation.
+        channels: Of the photos, see `read_image`.
+        classes: Of a mask.
     """
 
     def __init__(
@@ -48,6 +63,8 @@ class LabelledDataset(Dataset):
         seed: int = 0,
         preprocess: Preprocess | None = None,
         augment: Augmentation | ByEpoch | None = None,
+        channels: int | None = None,
+        classes: int = 1,
     ) -> None:
         self.images = table["image"].tolist()
         self.masks = table["mask"].tolist()
@@ -57,17 +74,24 @@ class LabelledDataset(Dataset):
         self.seed = seed
         self.preprocess = preprocess
         self.augment = augment
+        self.channels = channels
+        self.classes = classes
 
     def __len__(self) -> int:
         return len(self.images)
 
     def __getitem__(self, key: tuple[int, int]) -> dict[str, torch.Tensor]:
-        """Return `image (3, H, W) uint8`, `mask (1, H, W) uint8`, 255 for certain, and `weight () float32`."""
+        """Return `image (3, H, W) uint8`, `mask (C, H, W) uint8`, 255 for certain, and `weight () float32`.
+
+        With `channels`, the image has that many, uint8 or float32 as its file has them.
+
+        Raises:
+            MaskfoldError: If photo or mask cannot be read, or the mask is of another number of classes.
+        """
         epoch, index = key
         rng = np.random.default_rng((self.seed, epoch, index))
-        image = read_image(self.images[index])
-        read = read_soft_mask if self.soft[index] else read_mask
-        mask = read(self.masks[index], size=image.shape[:2])
+        image = read_image(self.images[index], channels=self.channels)
+        mask = self._mask(index, image.shape[:2])
         if self.preprocess is not None:
             image = self.preprocess(image)
         image, mask = self.geometry.training_pair(image, mask, rng)
@@ -76,3 +100,14 @@ class LabelledDataset(Dataset):
             image, mask = augment(image, mask, int(rng.integers(2**31)))
         weight = torch.tensor(self.weights[index], dtype=torch.float32)
         return {"image": to_tensor(image), "mask": to_target(mask), "weight": weight}
+
+    def _mask(self, index: int, size: tuple[int, int]) -> np.ndarray:
+        """Return a mask of a photo's size, `(H, W)` or `(H, W, C)`."""
+        read = read_soft_mask if self.soft[index] else read_mask
+        mask = read(self.masks[index], size=size)
+        if len(planes(mask)) != self.classes:
+            raise MaskfoldError(
+                f"{self.masks[index]}: a mask of {counted(len(planes(mask)), 'plane')}, and the data has "
+                f"{counted(self.classes, 'class', 'classes')}: correct data.classes, or the masks."
+            )
+        return to_stack(mask)

@@ -1,19 +1,25 @@
 """The parts of a segmentation: what `conf/task/segmentation.yaml` builds."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from torch import nn
 
-from maskfold.data.augmentation import Augmentation, ByEpoch
+from maskfold.data.augmentation import Augmentation, ByEpoch, refuse_colours
 from maskfold.data.geometry import Geometry
+from maskfold.data.loading import read_image
 from maskfold.data.preprocessing import Preprocess
+from maskfold.errors import MaskfoldError
+from maskfold.masks.metrics import named
 from maskfold.models.network import Network
 from maskfold.prediction.branches import Branch, Voter
 from maskfold.prediction.members import load_network
 from maskfold.prediction.tta import check_tta
 from maskfold.segmentation.dataset import LabelledDataset
+from maskfold.segmentation.losses import CrossEntropy
 from maskfold.segmentation.objective import MaskObjective
 from maskfold.segmentation.samples import predict_samples
 
@@ -27,39 +33,68 @@ class SegmentationParts:
         augment: What training does to samples.
         loss: `(logits, target) -> (N,)`.
         tta: Test-time augmentation, a name of `maskfold.prediction.tta.VIEWS`.
+        channels: Of the photos, see `maskfold.data.loading.read_image`.
+        classes: The names of several classes; none for one.
+        exclusive: Whether these never overlap.
+        metric: What the data is scored by, a name.
 
     Raises:
-        MaskfoldError: If there is no such test-time augmentation.
+        MaskfoldError: If there is no such test-time augmentation or metric, or the loss is for classes that never
+            overlap, and these may.
     """
 
     def __init__(
-        self, *, geometry: Geometry, preprocess: Preprocess, augment: Augmentation | ByEpoch, loss: nn.Module, tta: str
+        self,
+        *,
+        geometry: Geometry,
+        preprocess: Preprocess,
+        augment: Augmentation | ByEpoch,
+        loss: nn.Module,
+        tta: str,
+        channels: int | None = None,
+        classes: Sequence[str] = (),
+        exclusive: bool = False,
+        metric: str = "dice",
     ) -> None:
         self.geometry = geometry
         self.preprocess = preprocess
         self.augment = augment
         self.loss = loss
         self.tta = check_tta(tta)
+        self.channels = channels
+        self.classes = tuple(classes)
+        self.exclusive = exclusive and bool(self.classes)
+        self.metric = named(metric)
+        if self.classes and not self.exclusive and any(isinstance(part, CrossEntropy) for part in self.loss.modules()):
+            raise MaskfoldError(
+                "loss: CrossEntropy is for classes that never overlap. If these do not, set data.exclusive=true; "
+                "otherwise choose loss=bce_dice or another."
+            )
 
-    def network(self, model: nn.Module) -> Network:
-        """See `TaskParts`; the geometry must give sizes that the model accepts."""
-        network = Network(model)
+    def network(self, model: nn.Module, **settings: Any) -> Network:
+        """See `TaskParts`; the geometry must give sizes that the model accepts. `settings` are those of `Network`."""
+        network = Network(model, exclusive=self.exclusive, **settings)
         self.geometry.check_stride(network.stride)
         return network
 
     def objective(self) -> MaskObjective:
         """See `TaskParts`."""
-        return MaskObjective(self.loss)
+        return MaskObjective(self.loss, metric=self.metric, classes=self.classes)
 
     def training_set(self, rows: pd.DataFrame, *, seed: int) -> LabelledDataset:
-        """See `TaskParts`."""
-        return LabelledDataset(
-            rows, geometry=self.geometry, preprocess=self.preprocess, seed=seed, augment=self.augment
-        )
+        """See `TaskParts`; colours are changed in RGB photos of 8 bits alone."""
+        if self.channels is not None and len(rows):
+            image = read_image(rows["image"].iloc[0], channels=self.channels)
+            refuse_colours(self.augment, self.preprocess(image))
+        return self._samples(rows, seed=seed, augment=self.augment)
 
     def validation_set(self, rows: pd.DataFrame, *, seed: int) -> LabelledDataset:
         """See `TaskParts`."""
-        return LabelledDataset(rows, geometry=self.geometry, preprocess=self.preprocess, seed=seed)
+        return self._samples(rows, seed=seed, augment=None)
+
+    def _samples(self, rows: pd.DataFrame, *, seed: int, augment: Augmentation | ByEpoch | None) -> LabelledDataset:
+        shown = {"geometry": self.geometry, "preprocess": self.preprocess, "channels": self.channels}
+        return LabelledDataset(rows, **shown, seed=seed, augment=augment, classes=max(len(self.classes), 1))
 
     def draw_samples(
         self, checkpoint: Path, rows: pd.DataFrame, *, batch_size: int, precision: str, accelerator: str

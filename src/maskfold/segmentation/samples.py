@@ -7,8 +7,8 @@ import pandas as pd
 from maskfold.data.loading import read_image, read_mask
 from maskfold.engine.engine import choose_precision
 from maskfold.masks.disagreement import signed_difference
-from maskfold.masks.pictures import BLUE, ORANGE, colour_probability, draw_outline, fade, shrink, tint
-from maskfold.prediction.branches import Branch
+from maskfold.masks.pictures import BLUE, ORANGE, as_rgb, colour_probability, draw_outline, fade, shrink, tint
+from maskfold.prediction.branches import Branch, channels_of
 from maskfold.prediction.in_memory import place, predict_photo
 
 SAMPLES = 4
@@ -43,9 +43,9 @@ def predict_samples(
     precision = choose_precision(precision, accelerator)
     pictures = {}
     for row in choose_samples(rows).itertuples():
-        image = read_image(row.image)
+        image = read_image(row.image, channels=channels_of([branch]))
         probability = predict_photo(image, [branch], batch_size=batch_size, precision=precision, name=row.image_id)
-        pictures[row.image_id] = draw_sample(image, read_mask(row.mask, size=image.shape[:2]), probability)
+        pictures[row.image_id] = draw_sample(as_rgb(image), read_mask(row.mask, size=image.shape[:2]), probability)
     return pictures
 
 

@@ -68,7 +68,8 @@ def pseudo(config: DictConfig) -> LabelSet:
         label = partial(_label, recipe, config, source, photos, labels, work)
         rows = [label(teachers) for teachers in folds]
         ledger = pd.concat(rows, ignore_index=True)
-        files.write_bytes(labels.sheet, draw_sheet(rows[0], labels.path, soft=config.soft))
+        sheet = draw_sheet(rows[0], labels.path, soft=config.soft, channels=source.channels)
+        files.write_bytes(labels.sheet, sheet)
         entries = {str(one.fold): _fold_entry(one, len(taken)) for one, taken in zip(folds, rows, strict=True)}
         labels.finish(ledger, manifest | {"key": key, "folds": entries})
     log.info("%s: %s. Look at %s.", labels.path, _summary(folds, rows, len(photos)), labels.sheet.name)

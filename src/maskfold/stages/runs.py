@@ -15,6 +15,7 @@ from maskfold.ensembling.evaluation import HALF
 from maskfold.ensembling.manifest import content_of
 from maskfold.entry import entry_point
 from maskfold.errors import MaskfoldError
+from maskfold.masks.pictures import as_rgb
 from maskfold.masks.scoring import Judged
 from maskfold.prediction.store import ProbabilityStore
 from maskfold.runs.layout import MemberFolder, fold_of
@@ -63,7 +64,7 @@ def _compare(chosen: dict[str, dict[str, RunFolder]], page: str | None, *, image
     comparison = Comparison(*sides, Judged(source.metric))
     photos = source.load().set_index("image_id")
     path = Path(page or second[0].path.parent / f"against_{sides[0].name.replace('/', '_')}.html")
-    files.write_text(path, compose(comparison, partial(_cases, first, second, photos), images=images))
+    files.write_text(path, compose(comparison, partial(_cases, first, second, photos, source.channels), images=images))
     log.info("%s: %s otherwise", path, counted(len(comparison.differing()), "setting"))
     log.info("%s", comparison.verdict(), extra=RESULT)
 
@@ -94,10 +95,12 @@ def _evidence(name: str, runs: list[RunFolder]) -> tuple:
     return settings, scores[scores["fold"].isin([fold_of(run) for run in runs])], epochs, runs[0].monitor()
 
 
-def _cases(first: list[RunFolder], second: list[RunFolder], photos: pd.DataFrame, image_id: str) -> tuple[Case, ...]:
+def _cases(
+    first: list[RunFolder], second: list[RunFolder], photos: pd.DataFrame, channels: int | None, image_id: str
+) -> tuple[Case, ...]:
     """Read a photo, its mask and the map of either side, cut at one half as in scoring."""
     row = photos.loc[image_id]
-    photo = read_image(row["image"])
+    photo = as_rgb(read_image(row["image"], channels=channels))
     truth = read_mask(row["mask"], size=photo.shape[:2])
     maps = (_map(runs, image_id) for runs in (first, second))
     return tuple(Case(photo, one, (one >= HALF).astype("uint8"), truth) for one in maps)

@@ -3,13 +3,17 @@
 import logging
 from functools import partial
 from statistics import mean
+from typing import Any
 
 import lightning
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
 
 from maskfold.config import EXPERIMENTS, build, recorded, resolved
+from maskfold.data.sources import Source
+from maskfold.data.statistics import channel_statistics
 from maskfold.engine.batch_size import settle_batch_size
+from maskfold.engine.checkpoints import load_checkpoint
 from maskfold.engine.engine import Engine
 from maskfold.engine.loaders import EpochLoader
 from maskfold.engine.parts import TaskParts
@@ -18,6 +22,7 @@ from maskfold.engine.task import Task
 from maskfold.entry import entry_point
 from maskfold.every_fold import folds_of_split, for_each_fold
 from maskfold.files import locked
+from maskfold.models.counts import with_counts
 from maskfold.pseudo.rows import FoldRows, read_fold
 from maskfold.runs.layout import MemberFolder
 from maskfold.runs.lineage import keep_lineage, refuse_replaced
@@ -32,13 +37,14 @@ log = logging.getLogger(__name__)
 
 def train(config: DictConfig) -> dict[str, float]:
     """Train a fold into its run folder; return the metrics of its best epoch."""
-    parts: TaskParts = build(config.task)
-    rows = read_fold(build(config.data), split_file=config.split_file, fold=config.fold, pseudo=config.pseudo)
+    source: Source = build(config.data)
+    parts: TaskParts = build(config.task, **_unusual(source))
+    rows = read_fold(source, split_file=config.split_file, fold=config.fold, pseudo=config.pseudo)
     start = find_start(config.start_from, fold=config.fold)
     rows = rows.begun_with(start)
     folder = MemberFolder(EXPERIMENTS / config.name).run(config.fold)
     if rank_zero_only.rank != 0:  # one of several processes of one run, whose first one keeps the folder
-        return _fit(config, parts, rows, folder, start)
+        return _fit(config, parts, rows, folder, start, source)
     with locked(folder.path, anew=config.overwrite):
         refuse_replaced(folder, rows.lineage)
         if folder.lengthen(recorded(config), identity=rows.identity, epochs=_epochs(config)):
@@ -52,13 +58,20 @@ def train(config: DictConfig) -> dict[str, float]:
             best = folder.summary()
             _tell(folder, best)
             return best
-        best = _fit(config, parts, rows, folder, start)
+        best = _fit(config, parts, rows, folder, start, source)
         monitor = parts.objective().monitor
         folder.finish(best, monitor=monitor)
         if not config.keep_last:
             folder.last.unlink(missing_ok=True)
     _tell(folder, best)
     return best
+
+
+def _unusual(source: Source) -> dict[str, Any]:
+    """Return what the data says of itself that a task does not take for granted: no other task is asked for it."""
+    usual = {"channels": None, "classes": (), "exclusive": False, "metric": "dice"}
+    said = {name: getattr(source, name) for name in usual}
+    return {name: value for name, value in said.items() if value != usual[name]}
 
 
 def _tell(folder: RunFolder, best: dict[str, float]) -> None:
@@ -79,12 +92,13 @@ def _epochs(config: DictConfig) -> int | None:
 
 
 def _fit(
-    config: DictConfig, parts: TaskParts, rows: FoldRows, folder: RunFolder, start: Start | None
+    config: DictConfig, parts: TaskParts, rows: FoldRows, folder: RunFolder, start: Start | None, source: Source
 ) -> dict[str, float]:
     schedule = build(config.schedule)
     trainer = resolved(config.trainer)
     layout = {"channels_last": trainer.pop("channels_last"), "compile_network": trainer.pop("compile")}
-    task = _task(config, parts, schedule, start, **layout)
+    statistics = _statistics(source, rows, folder)
+    task = _task(config, parts, schedule, start, source, statistics, **layout)
     batch_size, effective = trainer.pop("batch_size"), trainer.pop("effective_batch")
     averaging = build(config.averaging) if config.averaging else None
     load = partial(EpochLoader, num_workers=trainer.pop("num_workers"), timeout=trainer.pop("load_timeout"))
@@ -115,19 +129,35 @@ def _fit(
     return best
 
 
+def _statistics(source: Source, rows: FoldRows, folder: RunFolder) -> dict[str, list[float]]:
+    """Return mean and standard deviation of each channel where the data count them: those that a run was begun with."""
+    if source.channels is None:
+        return {}
+    if folder.last.exists():
+        return load_checkpoint(folder.last)["network"]
+    return channel_statistics(rows.training, channels=source.channels, folder=source.folder)
+
+
 def _task(
-    config: DictConfig, parts: TaskParts, schedule: Schedule | object, start: Start | None, **layout: bool | str
+    config: DictConfig,
+    parts: TaskParts,
+    schedule: Schedule | object,
+    start: Start | None,
+    source: Source,
+    statistics: dict[str, list[float]],
+    **layout: bool | str,
 ) -> Task:
     lightning.seed_everything(config.seed, verbose=False)  # the first weights
-    model = resolved(config.model)
+    counts = {"classes": max(len(source.classes), 1)} | ({"channels": len(statistics["mean"])} if statistics else {})
+    construction = model = with_counts(resolved(config.model), **counts)
     if start is not None:  # nothing is fetched that the start replaces
         model = without_pretrained(model)
     task = Task(
-        parts.network(build(model)),
+        parts.network(build(model), **statistics),
         optimizer=build(config.optimizer),
         objective=parts.objective(),
         scheduler=None if isinstance(schedule, Schedule) else schedule,
-        construction=resolved(config.model),
+        construction=construction,
         freeze=config.freeze,
         **layout,
     )
