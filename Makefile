@@ -76,6 +76,9 @@ fuse: $(STAMP) ## predict the test photos with all networks of ENS in one pass; 
 blend: $(STAMP) ## fit the weights of ENS out of fold, and say whether that is worth it
 	$(STAGE) blend ensemble=$(ENS) $(ARGS)
 
+tune: $(STAMP) ## choose thresholds and when a photo is empty, for ENS out of fold, and say whether that is worth it
+	$(STAGE) tune ensemble=$(ENS) $(ARGS)
+
 pseudo: $(STAMP) ## label the test photos that ENS is sure of, for training
 	$(STAGE) pseudo ensemble=$(ENS) $(ARGS)
 

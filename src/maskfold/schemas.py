@@ -190,6 +190,17 @@ class BlendStage:
 
 
 @dataclass
+class TuneStage:
+    """Keys of `stages/tune.py`."""
+
+    ensemble: Group = MISSING
+    data: Group | None = MISSING
+    k: int = values.number(2)
+    seed: int = values.number(0, most=SEEDS)
+    jobs: int = values.number(1, words=(-1,))
+
+
+@dataclass
 class PseudoStage:
     """Keys of `stages/pseudo.py`."""
 

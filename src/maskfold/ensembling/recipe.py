@@ -1,12 +1,13 @@
 """What an ensemble does with an image: average, threshold, post-process; and which images it repairs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from maskfold.ensembling.by_class import NO_STEP, ByClass, Step, Thresholds, check_thresholds
+from maskfold.ensembling.empty import empty_steps
 from maskfold.ensembling.tree import leaf_nodes
 from maskfold.errors import MaskfoldError
 from maskfold.files import check_inside
@@ -96,6 +97,8 @@ class Recipe:
         members: A tree of members; see `maskfold.ensembling.tree.leaves`.
         threshold: Pixels whose probability is this or more, of 255, are object. Of several classes it is one for all,
             a list in their order, or one for each by name.
+        empty: When a mask is taken away: `presence` and `least_area` as of `maskfold.ensembling.empty.EmptyRule`, or
+            these for each of several classes by name; None never does. It comes before the other steps.
         postprocess: Steps for every image.
         repair: What is done with the worst images; None does nothing.
 
@@ -110,13 +113,15 @@ class Recipe:
         name: str,
         members: Sequence[dict[str, Any]],
         threshold: Thresholds = 128,
+        empty: Mapping[str, Any] | None = None,
         postprocess: Sequence[Step | ByMembers | ByClass] = (),
         repair: Repair | None = None,
     ) -> None:
         self.name = check_inside(name, what="ensemble.name")
         self.members = members
         self.threshold = check_thresholds(threshold)
-        self.postprocess = check_steps(postprocess)
+        self.empty = empty
+        self.postprocess = (*empty_steps(empty), *check_steps(postprocess))
         if not isinstance(repair, Repair | None):
             raise MaskfoldError("ensemble.repair: begin it with _target_: maskfold.ensembling.recipe.Repair.")
         self.repair = repair or Repair(worst=0)

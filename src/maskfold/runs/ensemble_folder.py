@@ -33,6 +33,7 @@ class EnsembleFolder:
         oof: The result out of fold.
         fused: The store of maps that were predicted in one pass.
         blend: The fitted weights.
+        tune: The chosen thresholds, and rules for empty pictures.
         report: The page to look at.
         logs: Those of the campaign that made it.
     """
@@ -43,6 +44,7 @@ class EnsembleFolder:
         self.oof = ResultFolder(path / "oof")
         self.fused = path / "fused"
         self.blend = path / "blend.json"
+        self.tune = path / "tune.json"
         self.report = path / "report.html"
         self.logs = path / "campaign"
 

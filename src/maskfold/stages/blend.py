@@ -12,6 +12,7 @@ from maskfold import files
 from maskfold.config import EXPERIMENTS, SUBMISSIONS, build
 from maskfold.ensembling.average import integer_weights
 from maskfold.ensembling.blend import Blend, fit_blend
+from maskfold.ensembling.by_class import threshold_of
 from maskfold.ensembling.contested import by_counts, contested_pixels, groups_of_masks
 from maskfold.ensembling.manifest import data_of, ingredients
 from maskfold.ensembling.recipe import Recipe
@@ -30,12 +31,13 @@ def blend(config: DictConfig) -> Blend:
     members = leaves(recipe.members, split="oof", experiments=EXPERIMENTS)
     source = build(config.data or data_of(members))
     photos = photos_of(source.load(), "oof")
-    sources = open_members(members, photos, split="oof")
+    sources = open_members(members, photos, split="oof", classes=source.classes)
     wanted = named(source.metric)
     metric = by_counts(wanted)
     if metric is not wanted:
         log.info("%s does not follow from counts of pixels: the weights are fitted and judged by Dice.", wanted.title)
-    contested = contested_pixels(sources, photos, threshold=recipe.threshold, metric=metric, jobs=config.jobs)
+    threshold = threshold_of(recipe.threshold, source.classes)
+    contested = contested_pixels(sources, photos, threshold=threshold, metric=metric, jobs=config.jobs)
     groups = groups_of_masks(contested, photos["group"])
     present = np.array([float(leaf.weight) for leaf in members])
     result = fit_blend(contested, groups, present=present, method=config.method, k=config.k, seed=config.seed)

@@ -49,6 +49,7 @@ def ensemble(config: DictConfig) -> pd.DataFrame:
     members = fusible(recipe, split=config.split, experiments=EXPERIMENTS) if config.fused else usual_leaves
     data = data_of(members) if config.data is None else resolved(config.data)
     source: Source = build(data)
+    metric = named(source.metric)
     photos = photos_of(source.load(), config.split)
     made_of = ingredients(usual_leaves), ingredients(repair_leaves)
     if config.fused:
@@ -85,7 +86,7 @@ def ensemble(config: DictConfig) -> pd.DataFrame:
                 result.parts / key / name,
                 classes=source.classes,
                 exclusive=source.exclusive,
-                metric=named(source.metric),
+                metric=metric,
                 rules=source.rules,
             )
             for sources, (name, one) in zip(opened, recipe.passes._asdict().items(), strict=True)

@@ -34,7 +34,7 @@ def evaluate(config: DictConfig) -> pd.DataFrame:
     wanted = [image_id for number in numbers for image_id in fold_members(folds, number)]
     rows = table.merge(folds[folds["image_id"].isin(wanted)][["image_id", "fold"]], on="image_id")
     (leaf,) = leaves([{"experiment": config.name, "folds": numbers}], split="oof", experiments=EXPERIMENTS)
-    (oof,) = open_members([replace(leaf, named=config.fold is not None)], rows, split="oof")
+    (oof,) = open_members([replace(leaf, named=config.fold is not None)], rows, split="oof", classes=source.classes)
     refuse_other_folds(oof, rows, folds.attrs["path"])
     metric, classes = named(source.metric), source.classes
     scores, at_cuts = score_images(oof, rows, metric=metric, classes=classes, jobs=config.jobs)

@@ -1,0 +1,152 @@
+"""What masks come to at every cut, kept and taken away: one look at the maps, then choosing rules is arithmetic."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from maskfold.data.loading import read_mask
+from maskfold.ensembling.empty import presence_of
+from maskfold.ensembling.evaluation import refuse_other_classes
+from maskfold.ensembling.mean_map import merged_probability
+from maskfold.ensembling.merge import sizes_of
+from maskfold.ensembling.tree import MemberMaps
+from maskfold.masks.cuts import COARSE, marks_at
+from maskfold.masks.metrics import Metric
+from maskfold.masks.planes import planes
+from maskfold.masks.scores import threshold_counts
+from maskfold.masks.scoring import Marks
+from maskfold.parallel import map_unordered
+
+CUTS = np.arange(4, 256, 4)  # of 255; 128 among them
+# Shares of the photo: a tenth of a per mille is one pixel of the smallest photos that competitions have.
+AREAS = np.array([0, *(digit * 10.0**power for power in range(-5, -1) for digit in (1, 1.5, 2, 3, 5, 7)), 0.1])
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What is tried.
+
+    Attributes:
+        cuts: `(T,) int64`, thresholds of 255, ascending.
+        areas: `(A,) float64`, least shares of the photo, ascending; the first is 0.
+    """
+
+    cuts: np.ndarray
+    areas: np.ndarray
+
+
+def grid_for(metric: Metric, *, thresholds: Sequence[int] = (), areas: Sequence[float] = ()) -> Grid:
+    """Return what is tried for a metric: fewer cuts where masks must be looked at anew, and what is in use already."""
+    cuts = COARSE if metric.of_counts is None else CUTS
+    return Grid(np.union1d(cuts, np.array([*thresholds], np.int64)), np.union1d(AREAS, np.array([*areas], np.float64)))
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """What N masks come to: one for each image and class, image by image.
+
+    Attributes:
+        values: `(N, T) float64`, cut at each threshold.
+        weights: `(N, T) float64`.
+        emptied: Values and weights `(N,)` of an empty mask instead.
+        presence: `(N,) uint8`, the presence score.
+        area: `(N, T) uint8`, how many of the grid's areas but the first a mask reaches.
+        without: `(N,) bool`, whether there is no object in truth.
+        label: `(N,) int64`, the number of the class.
+        grid: What was tried.
+    """
+
+    values: np.ndarray
+    weights: np.ndarray
+    emptied: Marks
+    presence: np.ndarray
+    area: np.ndarray
+    without: np.ndarray
+    label: np.ndarray
+    grid: Grid
+
+    def of_masks(self, chosen: np.ndarray) -> "Candidates":
+        """Return some of the masks, `(N,) bool`."""
+        return Candidates(
+            self.values[chosen],
+            self.weights[chosen],
+            Marks(self.emptied.values[chosen], self.emptied.weights[chosen]),
+            self.presence[chosen],
+            self.area[chosen],
+            self.without[chosen],
+            self.label[chosen],
+            self.grid,
+        )
+
+
+def look(probability: np.ndarray, truth: np.ndarray, metric: Metric, grid: Grid) -> tuple[np.ndarray, ...]:
+    """Return one mask's part of each array of `Candidates`, but for its label.
+
+    Args:
+        probability: `(H, W) uint8`, 0..255.
+        truth: `(H, W) uint8`, 0 or 1.
+        metric: What masks are scored by.
+        grid: What is tried.
+    """
+    values, weights = marks_at(metric, probability, truth, grid.cuts)
+    _, predicted, actual = threshold_counts(probability, truth)
+    # As `EmptyRule` asks: a mask is kept that has at least this many pixels.
+    area = np.searchsorted(grid.areas * truth.size, predicted[grid.cuts], side="right") - 1
+    emptied = metric.of_masks(np.zeros_like(truth), truth)
+    return values, weights, *emptied, presence_of(probability), area.astype(np.uint8), actual[0] == 0
+
+
+def candidates_of(
+    sources: Sequence[MemberMaps],
+    rows: pd.DataFrame,
+    *,
+    metric: Metric,
+    grid: Grid,
+    exclusive: bool = False,
+    jobs: int = -1,
+) -> Candidates:
+    """Look at every image's averaged out-of-fold map once.
+
+    What is kept of a mask are a few numbers a cut, about a kilobyte in all, whatever its size.
+
+    Args:
+        sources: The members.
+        rows: Rows of the image table that have masks.
+        metric: What masks are scored by.
+        grid: What is tried.
+        exclusive: Whether several classes never overlap: each pixel is then the likeliest class's alone, before a cut.
+        jobs: Processes; -1 is one per core.
+
+    Raises:
+        MaskfoldError: If a map or a mask cannot be read, or a map has not its photo's size and classes.
+    """
+    images = list(enumerate(zip(rows["image_id"], rows["mask"], sizes_of(rows), strict=True)))
+    looked = dict(
+        map_unordered(partial(_look_at, sources, metric, grid, exclusive), images, "look at the maps", jobs=jobs)
+    )
+    parts = [part for number in range(len(images)) for part in looked[number]]
+    columns = [np.array(column) for column in zip(*parts, strict=True)]
+    values, weights, value, weight, presence, area, without = columns
+    label = np.tile(np.arange(len(looked[0])), len(images))
+    emptied = Marks(value.astype(np.float64), weight.astype(np.float64))
+    return Candidates(values, weights, emptied, presence.astype(np.uint8), area, without, label, grid)
+
+
+def _look_at(
+    sources: Sequence[MemberMaps],
+    metric: Metric,
+    grid: Grid,
+    exclusive: bool,
+    image: tuple[int, tuple[str, str, tuple[int, int]]],
+) -> tuple[int, list[tuple[np.ndarray, ...]]]:
+    number, (image_id, path, size) = image
+    probability = merged_probability(sources, image_id, size=size)
+    mask = read_mask(path, size=size)
+    refuse_other_classes(probability, mask, image_id)
+    maps = planes(probability)
+    if exclusive and len(maps) > 1:
+        maps = maps * (np.arange(len(maps))[:, None, None] == maps.argmax(axis=0))
+    return number, [look(one, truth, metric, grid) for one, truth in zip(maps, planes(mask), strict=True)]

@@ -1,0 +1,147 @@
+"""Thresholds and rules for empty pictures against brute force, and whether they are believed."""
+
+from itertools import product
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from maskfold.ensembling.by_class import on_planes
+from maskfold.ensembling.candidates import CUTS, Candidates, Grid, grid_for, look
+from maskfold.ensembling.empty import EmptyRule, presence_of
+from maskfold.ensembling.recipe import to_mask
+from maskfold.ensembling.tuning import Rule, marks_by, search, tune_rules
+from maskfold.masks.metrics import METRICS_BY_NAME, Metric, total
+from maskfold.masks.scoring import Marks
+
+SIDE = 24
+SMALL = Grid(np.array([64, 96, 128, 160, 192]), np.array([0, 0.005, 0.02, 0.05]))
+Pair = tuple[np.ndarray, np.ndarray]
+
+
+def photos(number: int, *, seed: int = 0, noise: float = 30) -> list[Pair]:
+    """Return maps and masks; every second mask is empty, and its map has a faint false alarm."""
+    rng = np.random.default_rng(seed)
+    pairs = []
+    for at in range(number):
+        truth, shape = np.zeros((2, SIDE, SIDE), np.uint8)
+        row, column = rng.integers(6, SIDE - 6, 2)
+        radius = int(rng.integers(3, 6)) if at % 2 == 0 else int(rng.integers(1, 4))
+        cv2.circle(shape, (int(column), int(row)), radius, 1, -1)
+        truth = shape if at % 2 == 0 else truth
+        strength = rng.uniform(120, 230) if at % 2 == 0 else rng.uniform(60, 190)
+        blurred = cv2.GaussianBlur(shape.astype(np.float32), (0, 0), 1)
+        probability = blurred * strength + rng.normal(20, noise / 3, truth.shape)
+        pairs.append((probability.clip(0, 255).astype(np.uint8), truth))
+    return pairs
+
+
+def candidates(pairs: list[Pair], metric: Metric, grid: Grid = SMALL, classes: int = 1) -> Candidates:
+    """Return the table of masks, whose classes take turns."""
+    columns = [np.array(column) for column in zip(*(look(*pair, metric, grid) for pair in pairs), strict=True)]
+    values, weights, value, weight, presence, area, without = columns
+    label = np.arange(len(pairs)) % classes
+    return Candidates(values, weights, Marks(value, weight), presence, area, without, label, grid)
+
+
+def by_hand(pairs: list[Pair], metric: Metric, rules: list[Rule]) -> float:
+    """Return what masks come to, drawn one by one as an ensemble draws them."""
+    marks = []
+    for number, (probability, truth) in enumerate(pairs):
+        rule = rules[number % len(rules)]
+        step = EmptyRule(presence=rule.presence, least_area=rule.least_area)
+        marks.append(metric.of_masks(to_mask(probability, rule.threshold, (step,)), truth))
+    return total(*np.array(marks).T)
+
+
+@pytest.mark.parametrize("name", ["dice", "pooled_dice", "mean_precision", "dice_of_present", "surface_dice"])
+def test_the_optimum_is_that_of_brute_force(name):
+    metric, pairs = METRICS_BY_NAME[name], photos(40)
+    scores = {presence_of(probability) for probability, _ in pairs}
+    # Presence scores matter only where one of the maps has them.
+    every = [Rule(*rule) for rule in product(SMALL.cuts.tolist(), (0, *(one + 1 for one in scores)), SMALL.areas)]
+
+    (rule,) = search(candidates(pairs, metric), 1, np.array([True]))
+
+    best = max(by_hand(pairs, metric, [one]) for one in every if one.presence <= 255)
+    assert by_hand(pairs, metric, [rule]) == pytest.approx(best, abs=1e-12)
+    assert marks_by(candidates(pairs, metric), [rule]).total == pytest.approx(best, abs=1e-12)
+
+
+def test_classes_that_share_a_ratio_are_chosen_together():
+    # The pooled Dice of two classes is no mean of theirs; all pairs of rules are tried.
+    metric, grid = METRICS_BY_NAME["pooled_dice"], Grid(np.array([64, 128, 192]), np.array([0, 0.02]))
+    pairs = photos(24, seed=1)
+    table = candidates(pairs, metric, grid, classes=2)
+    every = [Rule(*rule) for rule in product(grid.cuts.tolist(), range(0, 256, 15), grid.areas)]
+
+    rules = search(table, 2, np.array([True, True]))
+
+    best = max(marks_by(table, list(pair)).total for pair in product(every, every))
+    assert marks_by(table, rules).total >= best - 1e-12
+    assert by_hand(pairs, metric, rules) == pytest.approx(marks_by(table, rules).total, abs=1e-12)
+
+
+def test_where_half_the_photos_are_empty_the_rule_is_worth_more_than_the_noise():
+    # Mean Dice with an empty photo scoring 0 or 1: a false alarm of a few pixels costs as much as a lost object.
+    metric, pairs = METRICS_BY_NAME["dice"], photos(120)
+    groups = pd.Series(np.arange(120) // 2)
+
+    result = tune_rules(candidates(pairs, metric, grid_for(metric)), groups, present=[Rule()], k=5, seed=0)
+
+    assert result.accepted
+    (rule,) = result.taken
+    assert result.present == pytest.approx(by_hand(pairs, metric, [Rule()]))
+    gain, low, _ = result.gain
+    assert low > 0
+    assert gain == pytest.approx(result.tuned - result.present)
+    assert gain > 0.1
+    # What it is worth was found on other groups, so it is not more than what the best rule has on all.
+    assert by_hand(pairs, metric, [rule]) >= result.tuned
+
+
+def test_what_is_within_the_noise_is_not_taken():
+    rng = np.random.default_rng(0)
+    pairs = [(rng.integers(0, 256, (8, 8)).astype(np.uint8), np.eye(8, dtype=np.uint8)) for _ in range(12)]
+    metric = METRICS_BY_NAME["pooled_dice"]
+    present = Rule(threshold=int(CUTS[0]))  # everything, which is the best of a map that says nothing
+
+    table = candidates(pairs, metric, grid_for(metric, thresholds=[1]))
+    result = tune_rules(table, pd.Series(range(12)), present=[present], k=3, seed=0)
+
+    assert not result.accepted
+    assert result.taken == [present]
+
+
+def test_without_empty_photos_no_mask_is_taken_away():
+    pairs = photos(20)[::2]
+
+    result = tune_rules(candidates(pairs, METRICS_BY_NAME["dice"]), pd.Series(range(10)), present=[Rule()], k=3, seed=0)
+
+    assert (result.rules[0].presence, result.rules[0].least_area) == (0, 0)
+
+
+def test_a_class_keeps_its_rule_where_another_gains():
+    metric = METRICS_BY_NAME["dice"]
+    with_alarms, perfect = photos(80), [(truth * np.uint8(255), truth) for _, truth in photos(80, seed=2)]
+    pairs = [pair for both in zip(with_alarms, perfect, strict=True) for pair in both]
+    groups = pd.Series(np.arange(160) // 2)
+
+    result = tune_rules(candidates(pairs, metric, classes=2), groups, present=[Rule(), Rule()], k=4, seed=0)
+
+    assert result.accepted
+    assert result.taken[0] == result.rules[0] != Rule()
+    assert result.taken[1] == Rule()
+    assert result.by_class[1].tolist() == [0, 0, 0]
+
+
+def test_rules_of_a_table_are_those_of_an_ensembles_steps():
+    probability, _ = photos(1)[0]
+    stack = np.stack([probability, probability // 4])
+    step = on_planes(EmptyRule(presence=60), ["cat", "dog"])
+
+    mask = to_mask(stack, (50, 50), (step,))
+
+    assert mask[0].any()
+    assert not mask[1].any()
