@@ -2,18 +2,22 @@
 
 import json
 import logging
+import re
 import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
+from maskfold.config import build
 from maskfold.data import conversion
 from maskfold.data.competition import Competition
 from maskfold.data.loading import read_mask
 from maskfold.errors import MaskfoldError
 
+CONF = Path(__file__).parents[2] / "conf"
 ONE = {"id": "{image_id}", "rle": "{runs}"}
 TWO = {"ImageId": "{file}", "ClassId": "{class}", "EncodedPixels": "{runs}"}
 CLASSES = {"classes": ["cat", "dog"]}
@@ -438,6 +442,18 @@ def test_an_absolute_path_is_where_the_user_says(root, tmp_path):
     (root / "train/d.png").unlink()
     masks = {"kind": "labels", "folder": str(labels), "values": {1: "cat", 2: "dog"}, "background": [255]}
     assert load(root, masks, test=str(root / "test"), **CLASSES) == {"a": [CAT, DOG]}
+
+
+def test_the_examples_of_the_documents_are_taken():
+    text = (CONF.parent / "docs/how-to/own-photos.md").read_text()
+    examples = [yaml.safe_load(block) for block in re.findall(r"(?s)```yaml\n(.*?)```", text)]
+    assert len(examples) == 6
+    template = yaml.safe_load((CONF / "data/competition.yaml").read_text())
+    for example in examples:
+        assert example.pop("defaults") == ["competition"]
+        keys = template | example
+        assert keys.keys() == template.keys()
+        assert isinstance(build(keys), Competition)
 
 
 # What was made is made once, and again when what it was made of has changed.
