@@ -39,6 +39,21 @@ def decode(content: bytes) -> np.ndarray:
         raise ValueError(str(error)) from error
 
 
+def shape(content: bytes) -> tuple[int, ...]:
+    """Return the shape of a file's array, two sides or more, without decoding it.
+
+    Raises:
+        ValueError: If it is none, or damaged.
+    """
+    try:
+        sides = tuple(blosc2.ndarray_from_cframe(checked(content)).shape)
+    except _UNREADABLE as error:
+        raise ValueError(str(error)) from error
+    if len(sides) < 2:
+        raise ValueError(f"an array of {len(sides)} dimensions, where a picture has two or more")
+    return sides
+
+
 def with_checksum(frame: bytes) -> bytes:
     """Return a Blosc2 frame with the footer behind it."""
     return frame + FOOTER + zlib.crc32(frame).to_bytes(4)

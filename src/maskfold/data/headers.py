@@ -13,6 +13,7 @@ from typing import BinaryIO
 import cv2
 from PIL import Image, UnidentifiedImageError
 
+from maskfold import arrays
 from maskfold.data.stacks import is_stack, stack_size
 from maskfold.errors import MaskfoldError
 
@@ -44,6 +45,11 @@ def image_size(path: Path | str, *, max_pixels: int = MOST_PIXELS, channels: int
         MaskfoldError: If the file is missing, its header is not an image's, it has more than `max_pixels`, it has
             several frames, or it is a TIFF or `.npy` of another number of channels.
     """
+    if Path(path).suffix == arrays.SUFFIX:  # a mask
+        with naming(path):
+            size = arrays.shape(Path(path).read_bytes())[-2:]
+        _refuse_large(path, size, max_pixels)
+        return size
     with naming(path), Path(path).open("rb") as file:
         start = file.read(len(PNG))
         file.seek(0)

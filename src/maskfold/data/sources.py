@@ -106,6 +106,14 @@ class Source(ABC):
         `attrs[STRAYS]` may list what lies there and cannot be one of its images, for the check to report.
         """
 
+    def prepared(self, *, jobs: int = -1) -> pd.DataFrame:
+        """Return the table for the check, with whatever it names made: a source whose masks are no pictures makes them.
+
+        Args:
+            jobs: Processes; -1 is one per core.
+        """
+        return self.table()
+
     def load(self, *, needs_masks: bool = True, jobs: int = -1) -> pd.DataFrame:
         """Return the checked image table; `maskfold.data.table.validate` names its columns.
 
@@ -117,7 +125,7 @@ class Source(ABC):
             MaskfoldError: If folders or files are missing, or photos have problems and `on_error` is `raise`.
         """
         return check(
-            self.table(),
+            self.prepared(jobs=jobs),
             name=f"data {self.name} ({self.root})",
             on_error=self._on_error,
             resize_masks=self._resize_masks,
