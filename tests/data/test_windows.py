@@ -1,13 +1,19 @@
 """Windows of pictures on disk hold what the whole picture has there, whatever the file's layout."""
 
+import tracemalloc
+from pathlib import Path
+
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 import tifffile
 
 from maskfold import arrays
-from maskfold.data import segments
-from maskfold.data.loading import read_image, read_mask
+from maskfold.data import checks, segments
+from maskfold.data.checks import verdicts
+from maskfold.data.headers import image_size
+from maskfold.data.loading import content_hash, read_image, read_mask
 from maskfold.data.windows import bands, open_mask, open_photo
 from maskfold.errors import MaskfoldError
 
@@ -92,11 +98,13 @@ def test_the_pages_of_a_stack_are_channels(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 60_000, (5, HEIGHT, WIDTH)).astype(np.uint16)
     tifffile.imwrite(tmp_path / "a.tif", pixels, **TILES)
     np.save(tmp_path / "a.npy", pixels.transpose(1, 2, 0))
+    np.save(tmp_path / "b.npy", pixels)
 
-    for name in ("a.tif", "a.npy"):
+    for name in ("a.tif", "a.npy", "b.npy"):
         window = open_photo(tmp_path / name, channels=5)[3:50, 7:77]
         assert window.dtype == np.float32
         np.testing.assert_array_equal(window, pixels.transpose(1, 2, 0)[3:50, 7:77])
+        np.testing.assert_array_equal(window, read_image(tmp_path / name, channels=5)[3:50, 7:77])
 
 
 def test_what_has_no_parts_is_decoded_whole_and_says_so(tmp_path, caplog, monkeypatch):
@@ -164,3 +172,68 @@ def test_bands_cover_a_picture_once(monkeypatch):
     monkeypatch.setattr("maskfold.data.windows.BAND", 8)
 
     assert [*bands(20, 5)] == [(slice(top, end), slice(0, 5)) for top, end in [(0, 8), (8, 16), (16, 20)]]
+
+
+@pytest.fixture
+def large_files(tmp_path, monkeypatch) -> pd.DataFrame:
+    """A photo, a test photo and a mask that count as very large."""
+    monkeypatch.setattr("maskfold.data.windows.LARGE", 1000)
+    monkeypatch.setattr("maskfold.data.windows.BAND", 16)
+    mask = np.zeros((HEIGHT, WIDTH), np.uint8)
+    mask[10:45, 20:80] = 255
+    for name, pixels in (("photo.tif", picture(3)), ("test.tif", picture(3)), ("mask.tif", mask)):
+        save(tmp_path / name, pixels, TILES | {"compression": "deflate"})
+    paths = [str(tmp_path / name) for name in ("photo.tif", "test.tif", "mask.tif")]
+    return pd.DataFrame({"path": paths, "kind": ["photo", "header", "mask"]})
+
+
+def test_large_files_are_looked_at_by_parts(large_files, monkeypatch):
+    monkeypatch.setattr(checks, "read_image", None)
+    monkeypatch.setattr(checks, "read_mask", None)
+
+    found = verdicts(large_files, jobs=1)
+
+    assert found["error"].tolist() == ["", "", ""]
+    assert found[["height", "width"]].drop_duplicates().to_numpy().tolist() == [[HEIGHT, WIDTH]]
+    assert found["area"].tolist()[2] == pytest.approx(35 * 60 / (70 * 90))
+    assert found["area"].isna().tolist() == [True, True, False]
+
+
+@pytest.mark.hostile("damaged files")
+def test_large_files_that_were_cut_or_have_other_values_are_told(large_files, tmp_path):
+    for path in large_files["path"][:2]:
+        Path(path).write_bytes(Path(path).read_bytes()[:-300])
+    mask = np.zeros((HEIGHT, WIDTH), np.uint8)
+    mask[2:9], mask[60:] = 255, 7  # each in a band of its own
+    save(tmp_path / "mask.tif", mask, TILES)
+
+    errors = verdicts(large_files, jobs=1)["error"].tolist()
+
+    assert "photo.tif: cannot be read: tile or strip" in errors[0]
+    assert "test.tif: cannot be read: tile or strip" in errors[1]
+    assert "mask.tif: it has the values 255 and 7; a mask has two" in errors[2]
+
+
+@pytest.mark.hostile("memory")
+def test_a_tiff_is_hashed_and_its_size_read_without_its_pixels_in_memory(tmp_path):
+    path = tmp_path / "a.tif"
+    tifffile.memmap(path, shape=(4000, 4000, 3), dtype=np.uint8, photometric="rgb").flush()
+
+    tracemalloc.start()
+    assert image_size(path) == (4000, 4000)
+    assert len(content_hash(path)) == 32
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert most < 4_000_000  # of 48,000,000 bytes
+
+
+def test_a_pyramid_is_one_picture_and_two_pages_are_not(tmp_path):
+    for name, kind in (("pyramid.tif", 1), ("pages.tif", 0)):
+        with tifffile.TiffWriter(tmp_path / name) as tiff:
+            tiff.write(picture(3), photometric="rgb")
+            tiff.write(picture(3)[::2, ::2], photometric="rgb", subfiletype=kind)
+
+    assert image_size(tmp_path / "pyramid.tif") == (HEIGHT, WIDTH)
+    with pytest.raises(MaskfoldError, match=r"pages\.tif: several frames or pages"):
+        image_size(tmp_path / "pages.tif")

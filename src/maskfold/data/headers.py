@@ -13,13 +13,12 @@ from typing import BinaryIO
 import cv2
 from PIL import Image, UnidentifiedImageError
 
-from maskfold.data.stacks import is_stack, stack_size
+from maskfold.data.stacks import TIFF, is_stack, stack_size
 from maskfold.errors import MaskfoldError
 
 MOST_PIXELS = 2**30  # OpenCV's limit, which PNGs would meet first
 JPEG = b"\xff\xd8\xff"
 PNG = b"\x89PNG\r\n\x1a\n"
-TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the last two are BigTIFF's
 
 _FORMATS = ("JPEG", "PNG", "GIF", "TIFF", "BMP", "WEBP", "AVIF", "JPEG2000")  # none that runs another program
 _LONGEST = 1_000_000  # pixels of a side: libpng's limit

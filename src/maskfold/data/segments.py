@@ -11,9 +11,9 @@ from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 
-from maskfold.data.headers import TIFF, naming
+from maskfold.data.headers import naming
+from maskfold.data.stacks import NPY, TIFF
 
-_NPY = b"\x93NUMPY"
 _LARGEST = 2**25  # pixels of a tile or strip: files of larger ones are not read by parts
 _UPRIGHT = 1
 _PLANAR = 2
@@ -39,18 +39,25 @@ class Stored(Protocol):
         """Read a window, given as two slices without steps."""
 
 
-def open_stored(path: Path) -> Stored | None:
+def open_stored(path: Path, channels: int | None = None) -> Stored | None:
     """Open a file of which parts can be read; None where they cannot, or it is of another format.
+
+    Args:
+        path: The file.
+        channels: How many it should have, which tells an array `(C, H, W)` from one `(H, W, C)`.
 
     Raises:
         OSError: If it cannot be opened.
         ValueError: If it is damaged.
     """
     with path.open("rb") as file:
-        start = file.read(len(_NPY))
-    if start == _NPY:
+        start = file.read(len(NPY))
+    if start == NPY:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-        return _Mapped(path, array.dtype, array.offset, array.shape, "") if array.ndim in (2, 3) else None
+        if array.ndim not in (2, 3):
+            return None
+        planar = array.ndim == 3 and array.shape[2] != channels and array.shape[0] == channels
+        return _Mapped(path, array.dtype, array.offset, array.shape, "", planar)
     return _tiff(path) if start.startswith(TIFF) else None
 
 

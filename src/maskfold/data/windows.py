@@ -15,7 +15,8 @@ import numpy as np
 from maskfold import arrays
 from maskfold.data.headers import naming
 from maskfold.data.loading import on_white, read_image, read_mask, to_uint8
-from maskfold.data.segments import Stored, open_stored
+from maskfold.data.segments import Stored, is_whole, open_stored
+from maskfold.data.stacks import fit_channels
 from maskfold.errors import MaskfoldError
 
 LARGE = 100_000_000  # pixels: a photo of more is read, predicted and merged by parts
@@ -52,14 +53,14 @@ def open_photo(path: Path | str, *, channels: int | None = None) -> Picture:
     Raises:
         MaskfoldError: As `read_image`.
     """
-    stored = _open(path)
+    stored = _open(path, channels)
     if stored is not None:
         if channels is not None and stored.shape[2] == channels:
-            return _AsStored(stored)
+            return _AsStored(path, stored)
         if channels is None and _is_rgb(stored):
             return _AsRgb(stored)
     _warn(path)
-    return read_image(path) if channels is None else read_image(path, channels=channels)
+    return read_image(path, channels=channels)
 
 
 def open_mask(path: Path | str, size: tuple[int, int]) -> Picture:
@@ -76,9 +77,9 @@ def open_mask(path: Path | str, size: tuple[int, int]) -> Picture:
     stored = None
     if path.suffix == arrays.SUFFIX:
         with naming(path):
-            mask: Picture = _Planes(arrays.opened(path))
+            mask: Picture = _Planes(path, arrays.opened(path))
     elif (stored := _open(path)) is not None and stored.shape[2] == 1 and stored.colours == "grey":
-        mask = _TwoValued(stored)
+        mask = _TwoValued(path, stored)
     else:
         _warn(path)
         mask = read_mask(path)
@@ -96,9 +97,35 @@ def bands(height: int, width: int) -> Iterator[Window]:
         yield slice(top, min(top + BAND, height)), slice(0, width)
 
 
-def _open(path: Path | str) -> Stored | None:
+def look_through(path: Path | str, kind: str, size: tuple[int, int], *, channels: int | None = None) -> float:
+    """Decode every part of a very large file, or look at its end, to see that all is well.
+
+    Args:
+        path: The file.
+        kind: `photo`, `header` (a photo of which only the end is looked at) or `mask`.
+        size: Its (height, width).
+        channels: Of a photo, see `open_photo`.
+
+    Returns:
+        The share of a mask's pixels that is object, NaN for a photo.
+
+    Raises:
+        MaskfoldError: If a part cannot be decoded, or a mask has other values than two.
+    """
     with naming(path):
-        return open_stored(Path(path))
+        if kind == "header" and is_whole(Path(path)):
+            return float("nan")
+    picture = open_mask(path, size) if kind == "mask" else open_photo(path, channels=channels)
+    pixels = 0
+    for window in bands(*size):
+        part = picture[window]
+        pixels += np.count_nonzero(part) if kind == "mask" else 0
+    return pixels / np.prod(picture.shape) if kind == "mask" else float("nan")
+
+
+def _open(path: Path | str, channels: int | None = None) -> Stored | None:
+    with naming(path):
+        return open_stored(Path(path), channels)
 
 
 def _warn(path: Path | str) -> None:
@@ -137,35 +164,47 @@ class _AsRgb:
 class _AsStored:
     """A photo as it is stored: uint8, or float32 of everything else."""
 
-    def __init__(self, stored: Stored):
+    def __init__(self, path: Path | str, stored: Stored):
+        self._path = path
         self._stored = stored
         self.shape = stored.shape
 
     def __getitem__(self, window: Window) -> np.ndarray:
-        pixels = self._stored[window]
-        if pixels.dtype == bool:
-            pixels = pixels * np.uint8(255)
-        return np.ascontiguousarray(pixels, np.uint8 if pixels.dtype == np.uint8 else np.float32)
+        return fit_channels(self._path, self._stored[window], self.shape[2])
 
 
 class _TwoValued:
-    """A mask of one channel: black is background."""
+    """A mask of one channel: black is background, the one other value that its windows have is the object."""
 
-    def __init__(self, stored: Stored):
+    def __init__(self, path: Path, stored: Stored):
+        self._path = path
         self._stored = stored
+        self._object = 0
         self.shape = stored.shape[:2]
 
     def __getitem__(self, window: Window) -> np.ndarray:
-        return (self._stored[window][..., 0] != 0).view(np.uint8)
+        values = self._stored[window][..., 0]
+        is_object = values != 0
+        self._object = self._object or values.max(initial=0)
+        if np.count_nonzero(is_object) != np.count_nonzero(values == (self._object or 1)):
+            others = [int(value) for value in np.unique(values) if value not in (0, self._object)]
+            raise MaskfoldError(
+                f"{self._path}: it has the values {self._object} and {others[0]}; a mask has two, black (0) and one "
+                "other. Threshold it first."
+            )
+        return is_object.view(np.uint8)
 
 
 class _Planes:
     """A mask that is kept as an array, `(H, W)` or `(C, H, W)`."""
 
-    def __init__(self, array: Any):
+    def __init__(self, path: Path, array: Any):
+        self._path = path
         self._array = array
         self.shape = (*array.shape[-2:], *array.shape[:-2])
 
     def __getitem__(self, window: Window) -> np.ndarray:
         planes = self._array[(..., *window)]
+        if planes.max(initial=0) > 1:
+            raise MaskfoldError(f"{self._path}: it has the value {planes.max()}; a mask that is an array has 0 and 1.")
         return planes if planes.ndim == 2 else np.ascontiguousarray(np.moveaxis(planes, 0, 2))
