@@ -16,7 +16,7 @@ from maskfold.data.geometry import Tile
 from maskfold.data.windows import LARGE, Picture, is_large, open_photo
 from maskfold.engine.engine import interruptible
 from maskfold.errors import MaskfoldError
-from maskfold.prediction.branches import Branch, refuse_no_numbers, vote
+from maskfold.prediction.branches import Branch, channels_of, refuse_no_numbers, vote
 from maskfold.prediction.store import ProbabilityStore, to_bytes
 from maskfold.terminal import bar
 
@@ -85,7 +85,7 @@ class LargePredictor(lightning.LightningModule):
             MaskfoldError: If it cannot be read, its map cannot be written, or the networks answer with something that
                 is no number; there is no map then.
         """
-        image_id, photo = row["image_id"], open_photo(row["image"])
+        image_id, photo = row["image_id"], open_photo(row["image"], channels=channels_of(self.branches))
         height, width = photo.shape[:2]
         sizes = [branch.geometry.starts(height, width) for branch in self.branches]
         with bar(
