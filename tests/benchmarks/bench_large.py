@@ -25,7 +25,8 @@ from measure import peak_memory, publish, start_up
 
 from maskfold.data.geometry import Tile
 from maskfold.data.sources import Pairs
-from maskfold.ensembling.large import merge_bands, open_mean
+from maskfold.ensembling.large import merge_bands
+from maskfold.ensembling.mean_map import open_mean
 from maskfold.ensembling.recipe import to_mask
 from maskfold.ensembling.tree import Leaf, MemberMaps
 from maskfold.masks.rules import Rules
@@ -92,7 +93,7 @@ def encode(folder: Path, table: pd.DataFrame, order: str) -> str:
     """Return the mask's runs."""
     maps = (MemberMaps(Leaf("maps", Fraction(1), (folder / "maps",)), None),)
     row = table.iloc[0]
-    mean = open_mean(maps, row["image_id"], (int(row["height"]), int(row["width"])))
+    mean = open_mean(maps, row["image_id"], size=(int(row["height"]), int(row["width"])))
     return merge_bands(mean, partial(to_mask, threshold=128), None, Rules(order=order)).runs[0]
 
 

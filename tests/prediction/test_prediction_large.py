@@ -99,6 +99,22 @@ def test_several_networks_through_windows_of_several_sizes_make_one_map(photo, t
     np.testing.assert_allclose(predict(photo, branches(), tmp_path / "parts").astype(int), whole, atol=1)
 
 
+def test_several_classes_have_a_plane_each(photo, tmp_path, small_parts):
+    several = branch(TILES[0], classes=3)
+    by_parts = predict(photo, [several], tmp_path / "parts")
+
+    assert by_parts.shape == (3, HEIGHT, WIDTH)
+    for number in range(3):
+        single = branch(TILES[0])
+        layer, network = single.voters[0].network.layer, several.voters[0].network
+        layer.weight.data, layer.bias.data = (
+            network.layer.weight[number : number + 1],
+            network.layer.bias[number : number + 1],
+        )
+        alone = predict(photo, [single], tmp_path / f"{number}")
+        np.testing.assert_allclose(by_parts[number].astype(int), alone, atol=1)
+
+
 def test_preprocessing_works_on_each_window_as_in_training(photo, tmp_path, small_parts):
     tile = Tile(height=75, width=70)  # windows side by side
     by_parts = predict(photo, [branch(tile, preprocess=ClaheLuma())], tmp_path / "parts")
