@@ -15,8 +15,8 @@ PACKAGE = Path(maskfold.__file__).parent
 LAYERS = (
     {"credentials", "errors", "places"},
     {"terminal"},
-    {"arrays", "files", "memory", "parallel", "phases"},
-    {"values"},
+    {"files", "memory", "parallel", "phases"},
+    {"arrays", "values"},
     {"schemas", "trust"},
     {"masks"},
     {"data", "models", "runs", "studio"},

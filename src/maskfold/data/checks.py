@@ -17,6 +17,7 @@ import pyarrow.compute
 from maskfold.data.headers import MOST_PIXELS, ends_properly, image_size
 from maskfold.data.loading import content_hash, read_image, read_mask
 from maskfold.data.verdict_cache import KINDS, STAMP, VerdictCache
+from maskfold.data.windows import is_large, look_through
 from maskfold.errors import MaskfoldError
 from maskfold.parallel import map_unordered
 
@@ -194,6 +195,8 @@ def _verdict(file: tuple, *, max_pixels: int, channels: int | None) -> tuple:
             return index, content, 0, 0, np.nan, ""
         of_photo = None if kind == "mask" else channels
         size = image_size(path, max_pixels=max_pixels, channels=of_photo)  # before anything is decoded
+        if is_large(*size):
+            return index, content, *size, look_through(path, kind, size, channels=of_photo), ""
         if kind == "mask":
             mask = read_mask(path)
             return index, content, *mask.shape[-2:], float(mask.mean()), ""

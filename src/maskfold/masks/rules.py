@@ -125,6 +125,32 @@ class Rules:
         return rle.decode(runs, height, width, order=self.order, start=self.start)
 
 
+class TextByBands:
+    """What stands in a table for a mask that comes by bands: as `Rules.text` writes the whole of it.
+
+    No more is in memory than a band and the text.
+    """
+
+    def __init__(self, rules: Rules):
+        self._rules = rules
+        self._joiner = rle.RunJoiner()
+        self._texts: list[str] = []
+
+    def add(self, band: np.ndarray) -> None:
+        """Take the next band, bool or uint8: `(h, W)` from the top, or where columns are numbered `(H, w)`."""
+        pairs = rle.runs(band if self._rules.order == "rows" else band.T)
+        self._write(self._joiner.add(pairs, band.size))
+
+    def finish(self) -> str:
+        """Return the text; there must be no other band."""
+        self._write(self._joiner.last)
+        return " ".join(self._texts) or self._rules.empty
+
+    def _write(self, pairs: np.ndarray) -> None:
+        if len(pairs):
+            self._texts.append(rle.to_text(pairs + np.array([self._rules.start - 1, 0])))
+
+
 @cache
 def _pattern(template: str, classes: tuple[str, ...]) -> re.Pattern[str]:
     """Return what cells of a column look like, with a group for each field."""
