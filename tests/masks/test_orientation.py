@@ -1,14 +1,18 @@
 """The order of run lengths, judged on generated photos: square ones, where nothing but the photo tells, and others."""
 
 from collections import Counter
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from maskfold.masks import rle
-from maskfold.masks.orientation import judge_order, torn_ratio
+from maskfold.masks.orientation import TORN, judge_order, torn_ratio
 
+DATA = Path(__file__).parents[2].parent / "shared/data"
 SIDE = 64
 
 
@@ -125,3 +129,44 @@ def test_no_more_photos_are_read_than_are_needed():
 
     assert judge_order(pairs).certain
     assert len(list(pairs)) > 10
+
+
+def car(height: int = 128, width: int = 192) -> np.ndarray:
+    """Draw a body, a cabin and two wheels, one of them with a gap."""
+    mask = np.zeros((height, width), np.uint8)
+    cv2.ellipse(mask, (width // 2, height * 3 // 5), (width // 3, height // 6), 0, 0, 360, 1, -1)
+    cv2.rectangle(mask, (width // 3, height // 4), (width * 3 // 5, height * 3 // 5), 1, -1)
+    for x in (width // 3, width * 2 // 3):
+        cv2.circle(mask, (x, height * 3 // 4), height // 10, 1, -1)
+    cv2.circle(mask, (width // 3, height * 3 // 4), height // 20, 0, -1)
+    return mask
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [
+        np.ones((30, 90), np.uint8),
+        np.pad(np.ones((10, 90), np.uint8), ((10, 10), (0, 0))),  # a band
+        np.pad(np.ones((30, 10), np.uint8), ((0, 0), (40, 40))),
+        np.pad(np.ones((1, 1), np.uint8), ((10, 19), (40, 49))),
+        np.indices((30, 90)).sum(axis=0).astype(np.uint8) % 2,  # a chessboard
+    ],
+)
+def test_extreme_masks_are_not_taken_for_transposed(mask):
+    assert torn_ratio(rle.runs(mask), *mask.shape) <= TORN
+
+
+@given(st.integers(20, 200), st.integers(20, 200))
+@settings(max_examples=60, deadline=None)
+def test_a_car_of_any_proportions_is_never_taken_for_transposed(height, width):
+    assert torn_ratio(rle.runs(car(height, width)), height, width) <= TORN
+
+
+@pytest.mark.skipif(not (DATA / "human/masks").is_dir(), reason="needs the photos in shared/data/human")
+def test_real_masks_are_told_from_transposed_ones():
+    masks = [cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) > 0 for path in sorted((DATA / "human/masks").iterdir())[:40]]
+    oblong = [mask for mask in masks if mask.shape[0] != mask.shape[1]]
+
+    assert len(oblong) > 20
+    assert all(torn_ratio(rle.runs(mask), *mask.shape) <= TORN for mask in oblong)
+    assert sum(torn_ratio(rle.runs(mask.T), *mask.shape) > TORN for mask in oblong) >= 0.95 * len(oblong)

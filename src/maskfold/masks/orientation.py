@@ -17,7 +17,7 @@ from maskfold.masks.rle import ORDERS, draw, faults
 LIKELY, CERTAIN = 0.01, 0.001  # how often chance alone may say as much where nothing can be told
 _ENOUGH = 1e-6  # no further photo is looked at
 # Times as torn as in the other order. Of 536 real masks, each in both orders, 1,068 of 1,072 were, none the wrong way.
-_TORN = 3
+TORN = 3
 _MISTAKEN = 0.01  # how often one mask is that torn in the right order, at most
 _SIDE = 512  # pixels to which larger photos are reduced: outlines of objects stay, grain goes
 _SMOOTH = 1.5  # pixels: standard deviation of the blur
@@ -50,7 +50,7 @@ def judge_order(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> OrderVerdict:
             NaN where there is no value; consumed only as far as needed, some 64 photos chosen at random will do. It
             does not matter where a photo's mask is empty or its runs are faulty.
     """
-    torn, photos, objects = _Tally(), _Tally(), _Tally()
+    torn, photos, objects = Tally(), Tally(), Tally()
     unfit = 0
     for runs, photo in pairs:
         height, width = photo.shape[:2]
@@ -69,7 +69,7 @@ def judge_order(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> OrderVerdict:
     return _verdict(torn, photos if photos.count >= _FEW else objects, photos.count, unfit)
 
 
-class _Tally:
+class Tally:
     """What single photos or objects say: above 0 for rows, below 0 for columns."""
 
     def __init__(self) -> None:
@@ -104,7 +104,7 @@ class _Tally:
         return _MISTAKEN ** abs(sum(self._leanings))
 
 
-def _verdict(torn: _Tally, edges: _Tally, photos: int, unfit: int) -> OrderVerdict:
+def _verdict(torn: Tally, edges: Tally, photos: int, unfit: int) -> OrderVerdict:
     """Put the two kinds of evidence together: where they disagree nothing is said."""
     said, parts = {}, []
     for tally, chance, text in (
@@ -159,7 +159,7 @@ def torn_ratio(runs: np.ndarray, height: int, width: int) -> float:
 def _torn_leaning(runs: np.ndarray, height: int, width: int) -> float:
     """Return 1 for a mask that hangs together by rows only, -1 by columns only, 0 where either may be."""
     ratio = torn_ratio(runs, height, width)
-    return float(ratio < 1 / _TORN) - float(ratio > _TORN)
+    return float(ratio < 1 / TORN) - float(ratio > TORN)
 
 
 def edge_leanings(runs: np.ndarray, photo: np.ndarray) -> tuple[float, list[float]]:
