@@ -44,8 +44,8 @@ demo: $(STAMP) ## the whole pipeline on a generated studio set: CPU, minutes
 	$(PY) -m maskfold.demo $(ARGS)
 
 ##@ Data
-data: $(STAMP) ## download and unpack DATA=carvana with the Kaggle CLI
-	$(STAGE) data data=$(DATA) $(ARGS)
+data: $(STAMP) ## download and unpack DATA=carvana, or any COMPETITION=<its name at Kaggle>, with the Kaggle CLI
+	$(STAGE) data $(if $(COMPETITION),competition=$(COMPETITION) $(if $(call given,DATA),folder=$(DATA)),data=$(DATA)) $(ARGS)
 
 studio: $(STAMP) ## generate a labelled studio set: ARGS="cars=24 height=640 width=960"
 	$(STAGE) studio $(ARGS)

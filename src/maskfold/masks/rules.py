@@ -64,12 +64,19 @@ class Rules:
     @property
     def by_class(self) -> bool:
         """Whether there is a row for each photo and class."""
-        return any("{class}" in template for template in self.columns.values())
+        return bool(self.column_of("class"))
 
     def name_of(self, file: str) -> str:
         """Return what the table calls a photo of a file name."""
-        named_by_file = any("{file}" in template for template in self.columns.values())
-        return file if named_by_file else PurePath(file).stem
+        return file if self.column_of("file") else PurePath(file).stem
+
+    def image_id_of(self, photo: str) -> str:
+        """Return the image_id of what the table calls a photo: the way back from `name_of`."""
+        return PurePath(photo).stem if self.column_of("file") else photo
+
+    def column_of(self, content: str) -> str:
+        """Return the name of the column with a field, such as `runs`; "" if there is none."""
+        return next((name for name, template in self.columns.items() if f"{{{content}}}" in template), "")
 
     def row(self, file: str, runs: str, label: str = "") -> tuple[str, ...]:
         """Return a row's cells.
