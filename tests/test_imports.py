@@ -20,7 +20,7 @@ LAYERS = (
     {"schemas", "trust"},
     {"masks"},
     {"data", "models", "runs", "studio"},
-    {"command"},
+    {"command", "joining"},
     {"config", "engine"},
     {"prediction"},
     {"segmentation"},

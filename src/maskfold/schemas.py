@@ -67,6 +67,28 @@ class DataStage:
 
 
 @dataclass
+class JoinStage:
+    """Keys of `stages/join.py`."""
+
+    sample: str = MISSING
+    train: str | None = MISSING
+    images: str | None = MISSING
+    masks: str | None = MISSING
+    test: str | None = MISSING
+    name: str | None = MISSING
+    order: str | None = MISSING
+    start: int | None = MISSING
+    empty: str | None = MISSING
+    classes: list[str] | None = MISSING
+    exclusive: bool | None = MISSING
+    channels: int | None = values.number(1)
+    columns: dict[str, str] | None = MISSING
+    metric: str | None = MISSING
+    competition: str | None = MISSING
+    overwrite: bool = MISSING
+
+
+@dataclass
 class StudioStage:
     """Keys of `stages/studio.py`; the generator's own documentation explains them."""
 
