@@ -132,12 +132,11 @@ def _convert_one(job: tuple[Item, str, str], *, kind: MaskKind, folder: Path) ->
     path = mask_path(folder, item.image_id)
     try:
         origin = kind.origin(item)
-        if origin != origin_before:
-            content = arrays.encode(joined(kind.draw(item)))
+        content = None if origin == origin_before else arrays.encode(joined(kind.draw(item)))
     except MaskfoldError as error:
         path.unlink(missing_ok=True)
         return _Done(item.image_id, seen, "", (0, 0, 0), str(error))
-    if origin != origin_before:
+    if content is not None:
         write_bytes(path, content)
     return _Done(item.image_id, seen, origin, _stamp(path), "")
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from maskfold.data.folders import Stray
 from maskfold.data.headers import image_size
-from maskfold.data.loading import SUFFIXES
+from maskfold.data.loading import STORED_SUFFIXES
 from maskfold.errors import MaskfoldError
 from maskfold.files import check_inside
 
@@ -133,7 +133,7 @@ class PhotoNames:
         """
         first, second = (self._files, self._ids) if by_file else (self._ids, self._files)
         stem, dot, suffix = name.rpartition(".")
-        bare = self._ids.get(stem) if f"{dot}{suffix}".lower() in SUFFIXES else None
+        bare = self._ids.get(stem) if f"{dot}{suffix}".lower() in STORED_SUFFIXES else None
         return first.get(name) or second.get(name) or bare
 
 
