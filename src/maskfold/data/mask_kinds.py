@@ -17,6 +17,8 @@ from maskfold.data.loading import STORED_SUFFIXES
 from maskfold.errors import MaskfoldError
 from maskfold.files import check_inside
 
+_VERSION = 1  # of how masks are drawn: what another has drawn is drawn again
+
 
 class Item(NamedTuple):
     """A photo whose mask is to be drawn.
@@ -99,7 +101,7 @@ class MaskKind(ABC):
 
     def origin(self, item: Item) -> str:
         """Return the digest of `content`, and of what this kind is."""
-        return digest([type(self).__name__, self.classes, *self.content(item)])
+        return digest([_VERSION, type(self).__name__, self.classes, *self.content(item)])
 
     def size_of(self, photo: str) -> tuple[int, int]:
         """Return the (height, width) of a photo, by its header."""
