@@ -38,14 +38,14 @@ def config(stage: str, *overrides: str, **recipe):
 
 def test_rules_that_gain_are_shown_as_yaml_and_give_what_was_said(half_empty, caplog):
     before = ensemble(config("ensemble", "split=oof"))
-    with caplog.at_level(logging.INFO):
-        result = tune(config("tune", "k=3"))
+    caplog.set_level(logging.INFO)
+    result = tune(config("tune", "k=3"))
 
     assert result.accepted
     assert (before["dice"].mean(), result.present) == pytest.approx((0.5, 0.5))
     kept = json.loads(Path("submissions/half/tune.json").read_text())
     assert kept["metric"] == "dice"
-    pasted = yaml.safe_load(caplog.text.split("conf/ensemble/half.yaml:\n")[1])
+    pasted = yaml.safe_load(caplog.messages[-1].split("conf/ensemble/half.yaml:\n")[1])
     assert pasted == kept["ensemble"]
     assert ensemble(config("ensemble", "split=oof", **pasted))["dice"].tolist() == [1.0] * 12
     assert kept["tuned"] == result.tuned == 1
