@@ -22,6 +22,9 @@ STAMP := .venv/.installed
 # What a campaign tells its stages, such as TRAIN="data=pairs data.root=/photos" PREDICT="trainer.batch_size=16".
 told = $(if $(TRAIN),"train='$(TRAIN)'") $(if $(PREDICT),"predict='$(PREDICT)'") $(if $(MERGE),"merge='$(MERGE)'")
 
+# What `make join` is told of: each of these variables that is given, as key=value.
+keyed = $(foreach variable,$(1),$(if $($(variable)),$(shell echo $(variable) | tr A-Z a-z)=$($(variable))))
+
 # A plan is of the ensemble when it is given, of the experiment when it is or nothing is; without EXP, cards are all.
 given = $(if $(filter file,$(origin $(1))),,$($(1)))
 planned = $(if $(or $(call given,EXP),$(if $(call given,ENS),,yes)),experiments=[$(EXP)]) $(if $(call given,ENS),ensemble=$(ENS))
@@ -44,11 +47,14 @@ demo: $(STAMP) ## the whole pipeline on a generated studio set: CPU, minutes
 	$(PY) -m maskfold.demo $(ARGS)
 
 ##@ Data
-data: $(STAMP) ## download and unpack DATA=carvana with the Kaggle CLI
-	$(STAGE) data data=$(DATA) $(ARGS)
+data: $(STAMP) ## download and unpack DATA=carvana, or any COMPETITION=<its name at Kaggle>, with the Kaggle CLI
+	$(STAGE) data $(if $(COMPETITION),competition=$(COMPETITION) $(if $(call given,DATA),folder=$(DATA)),data=$(DATA)) $(ARGS)
 
 studio: $(STAMP) ## generate a labelled studio set: ARGS="cars=24 height=640 width=960"
 	$(STAGE) studio $(ARGS)
+
+join: $(STAMP) ## understand a competition: SAMPLE=... TRAIN=... IMAGES=... MASKS=... TEST=... [NAME= METRIC= COMPETITION=]
+	$(STAGE) join sample=$(SAMPLE) $(call keyed,TRAIN IMAGES MASKS TEST NAME METRIC COMPETITION) $(ARGS)
 
 folds: $(STAMP) ## write the split of DATA
 	$(STAGE) folds data=$(DATA) $(ARGS)

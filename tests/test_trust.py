@@ -41,6 +41,7 @@ OWN = {"_target_": f"{Own.__module__}.Own"}
         ("model", "torchvision.models.ResNet"),
         ("model", "torch.nn.Sequential"),
         ("data", "maskfold.data.sources.Pairs"),
+        ("data", "maskfold.data.competition.Competition"),
         ("geometry", "maskfold.data.geometry.Tile"),
         ("preprocess", "maskfold.data.preprocessing.ClaheLuma"),
         ("schedule", "maskfold.engine.schedules.Schedule"),
@@ -119,6 +120,7 @@ def test_no_nesting_leads_around_it(node):
     [
         ("data", "maskfold.campaign.clusters.slurm"),  # which would run a script
         ("data", "maskfold.data.sources.re.compile"),
+        ("data", "maskfold.data.competition.convert"),
         ("data", "maskfold.models.linknet.LinkNet"),
         ("geometry", "pathlib.Path.write_text"),
         ("preprocess", "maskfold.data.preprocessing.cv2.imread"),

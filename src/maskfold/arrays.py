@@ -4,10 +4,17 @@ A file is a Blosc2 frame and a footer: eight letters, and the CRC-32 of the fram
 end, so it opens such a file as any other; an older version's files have no footer.
 """
 
+import os
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
 
 import blosc2
 import numpy as np
+
+from maskfold.files import atomic_path
 
 SUFFIX = ".b2nd"  # Blosc2's own file type: it carries the shape and the type
 # Written once and read by every ensemble: reading takes a third of Zstandard's time and a fortieth of PNG's, at about
@@ -17,7 +24,11 @@ COMPRESSION = blosc2.CParams(
     codec=blosc2.Codec.LZ4HC, clevel=5, typesize=1, filters=[blosc2.Filter.NOFILTER], filters_meta=[0], nthreads=1
 )
 FOOTER = b"mf-crc32"
+CHUNK = 1024  # rows and columns of a chunk of what is written by bands: few are decoded for a band of either kind
 _FOOTER_BYTES = len(FOOTER) + 4
+_BLOCK_ROWS = 128  # of a chunk's columns: what is decoded at once
+_PIECE = 2**20  # bytes of a file that are in memory at once
+_CHANGED = "its bytes are not those that were written: the checksum differs"
 # The last two are what blosc2 makes of a damaged header.
 _UNREADABLE = (OSError, RuntimeError, ValueError, SyntaxError, MemoryError)
 
@@ -39,6 +50,21 @@ def decode(content: bytes) -> np.ndarray:
         raise ValueError(str(error)) from error
 
 
+def shape(content: bytes) -> tuple[int, ...]:
+    """Return the shape of a file's array, two sides or more, without decoding it.
+
+    Raises:
+        ValueError: If it is none, or damaged.
+    """
+    try:
+        sides = tuple(blosc2.ndarray_from_cframe(checked(content)).shape)
+    except _UNREADABLE as error:
+        raise ValueError(str(error)) from error
+    if len(sides) < 2:
+        raise ValueError(f"an array of {len(sides)} dimensions, where a picture has two or more")
+    return sides
+
+
 def with_checksum(frame: bytes) -> bytes:
     """Return a Blosc2 frame with the footer behind it."""
     return frame + FOOTER + zlib.crc32(frame).to_bytes(4)
@@ -57,5 +83,67 @@ def checked(content: bytes) -> bytes:
     if not footer.startswith(FOOTER):
         return content
     if zlib.crc32(frame) != int.from_bytes(footer[len(FOOTER) :]):
-        raise ValueError("its bytes are not those that were written: the checksum differs")
+        raise ValueError(_CHANGED)
     return frame
+
+
+@contextmanager
+def written_by_bands(path: Path, shape: tuple[int, ...]) -> Iterator[blosc2.NDArray]:
+    """Yield a uint8 array on disk, to be filled band by band, of which no more than a chunk is in memory.
+
+    Bands of `CHUNK` rows are written once; of others the chunks on their seams are written again. The file appears,
+    whole and with its checksum, at the end of the block.
+
+    Args:
+        path: The file.
+        shape: `(..., H, W)`.
+
+    Raises:
+        MaskfoldError: If it cannot be written.
+    """
+    chunks = (*[1] * (len(shape) - 2), *(min(CHUNK, side) for side in shape[-2:]))
+    blocks = (*chunks[:-2], min(_BLOCK_ROWS, chunks[-2]), chunks[-1])
+    with atomic_path(path) as part:
+        part.unlink(missing_ok=True)  # what a killed run has left
+        try:
+            place = {"urlpath": str(part), "mode": "w", "contiguous": True}
+            yield blosc2.empty(shape, np.uint8, chunks=chunks, blocks=blocks, cparams=COMPRESSION, **place)
+        except RuntimeError as error:  # Blosc2's, of a full disk among others
+            raise OSError(f"Blosc2 could not write it ({error})") from error
+        with part.open("r+b") as file:
+            checksum = _crc32(file, part.stat().st_size)
+            file.write(FOOTER + checksum.to_bytes(4))
+
+
+def opened(path: Path) -> blosc2.NDArray:
+    """Return a file's array as one that reads what is sliced out of it; its checksum is compared first, in pieces.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is none, or damaged.
+    """
+    try:
+        with path.open("rb") as file:
+            length = file.seek(0, os.SEEK_END) - _FOOTER_BYTES
+            file.seek(max(length, 0))
+            footer = file.read()
+            file.seek(0)
+            if footer.startswith(FOOTER) and _crc32(file, length) != int.from_bytes(footer[len(FOOTER) :]):
+                raise ValueError(_CHANGED)
+        array = blosc2.open(str(path), mode="r")
+    except FileNotFoundError:
+        raise
+    except _UNREADABLE as error:
+        raise ValueError(str(error)) from error
+    if not isinstance(array, blosc2.NDArray):
+        raise ValueError("it holds no array")
+    return array
+
+
+def _crc32(file: BinaryIO, length: int) -> int:
+    """Return the CRC-32 of the next `length` bytes of a file."""
+    checksum = 0
+    while length > 0 and (piece := file.read(min(length, _PIECE))):
+        checksum = zlib.crc32(piece, checksum)
+        length -= len(piece)
+    return checksum

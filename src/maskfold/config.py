@@ -13,13 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import hydra
+from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.plugins import Plugins
 from hydra.errors import InstantiationException
+from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from maskfold.errors import MaskfoldError
-from maskfold.places import CONF
+from maskfold.places import CONF, OWN, OWN_CONF, has_own_conf
 from maskfold.runs.layout import EXPERIMENTS as EXPERIMENTS
 from maskfold.runs.layout import SUBMISSIONS as SUBMISSIONS
 from maskfold.schemas import STAGES as STAGES
@@ -29,6 +32,21 @@ from maskfold.values import refuse_values
 log = logging.getLogger(__name__)
 
 OVERLAY = "experiment"  # the group whose options set keys of other groups
+
+
+class OwnOptions(SearchPathPlugin):
+    """Has Hydra look for options in the current folder too, where the package has none of that name.
+
+    Processes that a stage starts run in the same folder, and find what the stage did.
+    """
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Append the user's own folder."""
+        if has_own_conf():
+            search_path.append(OWN, f"file://{OWN_CONF.absolute()}")
+
+
+Plugins.instance().register(OwnOptions)
 
 
 def compose(stage: str, overrides: list[str], *, choices: bool = False) -> DictConfig:

@@ -143,18 +143,19 @@ def clear(folder: Path) -> None:
 
 
 @contextmanager
-def locked(folder: Path, *, anew: bool = False) -> Iterator[None]:
+def locked(folder: Path, *, anew: bool = False, wait: float = 0) -> Iterator[None]:
     """Hold `folder` for this process; the kernel lets go of it when the process ends, however it ends.
 
     Args:
         folder: Made if it is not there.
         anew: Begin with an empty folder. What is in it is moved away whole, in one rename, and removed then: a kill
             leaves all of it or nothing of it here. What a killed removal left beside the folder goes at the next start.
+        wait: Seconds to wait for another process that holds it, where the environment (`LOCK_WAIT`) gives none.
 
     Raises:
         MaskfoldError: If another process holds the folder, or it cannot be written to or moved away.
     """
-    with _held_here(folder):
+    with _held_here(folder, wait):
         removed = _beside(folder)
         shutil.rmtree(removed, ignore_errors=True)
         if not anew:
@@ -198,10 +199,10 @@ def is_held(folder: Path) -> bool:
 
 
 @contextmanager
-def _held_here(folder: Path) -> Iterator[None]:
+def _held_here(folder: Path, wait: float = 0) -> Iterator[None]:
     """Hold a folder as `locked` does, as it is."""
     try:
-        lock = _take(folder / LOCK, float(os.environ.get(LOCK_WAIT, 0)))
+        lock = _take(folder / LOCK, float(os.environ.get(LOCK_WAIT, wait)))
     except BlockingIOError as error:
         raise MaskfoldError(f"{folder}: another run is writing here. Wait for it, or stop it, first.") from error
     except OSError as error:

@@ -9,8 +9,19 @@ _HOME = _PACKAGE if (_PACKAGE / "conf").is_dir() else _CHECKOUT
 CONF = str(_HOME / "conf")
 """The folder of the configuration."""
 
+OWN_CONF = Path("conf")
+"""Where a user's own options lie, in the current folder: behind those of `CONF`, and in a checkout the same folder."""
+
+OWN = "own"
+"""What Hydra calls that folder."""
+
 NOTEBOOK = _HOME / "notebooks" / "error_analysis.ipynb"
 """The error analysis, with an example of what it shows."""
+
+
+def has_own_conf() -> bool:
+    """Return whether there are options of the user's own in the current folder, beside those of the package."""
+    return OWN_CONF.is_dir() and not OWN_CONF.samefile(CONF)
 
 
 def brought_along(path: str) -> Path:

@@ -61,8 +61,31 @@ class DataStage:
     """Keys of `stages/data.py`."""
 
     data: Group = MISSING
-    competition: str = MISSING
-    pieces: list[str] = MISSING
+    competition: str | None = values.name_inside()
+    folder: str | None = values.name_inside()
+    pieces: list[str] | None = values.name_inside()  # noqa: RUF009, a field as the others
+
+
+@dataclass
+class JoinStage:
+    """Keys of `stages/join.py`."""
+
+    sample: str = MISSING
+    train: str | None = MISSING
+    images: str | None = MISSING
+    masks: str | None = MISSING
+    test: str | None = MISSING
+    name: str | None = MISSING
+    order: str | None = MISSING
+    start: int | None = MISSING
+    empty: str | None = MISSING
+    classes: list[str] | None = MISSING
+    exclusive: bool | None = MISSING
+    channels: int | None = values.number(1)
+    columns: dict[str, str] | None = MISSING
+    metric: str | None = MISSING
+    competition: str | None = MISSING
+    overwrite: bool = MISSING
 
 
 @dataclass
@@ -251,6 +274,8 @@ class DoctorStage:
     sample: str | None = MISSING
     height: int | None = values.number(1)
     width: int | None = values.number(1)
+    rules: Group | None = MISSING
+    classes: list[str] | None = MISSING
 
 
 @dataclass
@@ -258,7 +283,6 @@ class SubmitStage(DoctorStage):
     """Keys of `stages/submit.py`: the doctor's, and its own."""
 
     competition: str | None = MISSING
-    competitions: dict[str, str] = MISSING
     message: str = MISSING
     wait: float = values.number(above=0)
     poll: float = values.number(above=0)
@@ -300,6 +324,7 @@ class ScoreStage:
 
     submission: str = MISSING
     truth: str = MISSING
+    data: Group | None = MISSING
     jobs: int = values.number(1, words=(-1,))
 
 

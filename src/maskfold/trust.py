@@ -15,7 +15,7 @@ import yaml
 
 from maskfold.credentials import HIDDEN, hidden_keys
 from maskfold.errors import MaskfoldError
-from maskfold.places import CONF
+from maskfold.places import CONF, OWN
 
 TRUST = "MASKFOLD_TRUST"  # environment: classes that files may have built besides, with commas between them
 
@@ -69,7 +69,7 @@ KINDS = {
         base="torch.nn.Module",
         makers=("segmentation_models_pytorch.create_model", "timm.create_model"),
     ),
-    "data": Kind(("maskfold.data.sources",), "maskfold.data.sources.Source"),
+    "data": Kind(("maskfold.data.sources", "maskfold.data.competition"), "maskfold.data.sources.Source"),
     "geometry": Kind(("maskfold.data.geometry",)),
     "preprocess": Kind(("maskfold.data.preprocessing",)),
     "schedule": Kind(("maskfold.engine.schedules", "torch.optim.lr_scheduler")),
@@ -210,7 +210,9 @@ def _own_files(kind: str) -> Iterator[Any]:
 
     folders = {CONF}
     if HydraConfig.initialized():
-        folders |= {source.path for source in HydraConfig.get().runtime.config_sources if source.schema == "file"}
+        sources = HydraConfig.get().runtime.config_sources
+        # What lies in the current folder may have come with the very files that are judged here.
+        folders |= {source.path for source in sources if source.schema == "file" and source.provider != OWN}
     for folder in sorted(folders):
         for path in Path(folder, kind).rglob("*.yaml"):
             yield yaml.safe_load(path.read_text())

@@ -85,6 +85,6 @@ def test_without_the_cli_it_says_how_to_get_it(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("option", ["studio", "pairs"])
-def test_other_data_cannot_be_downloaded(option):
-    with pytest.raises(MaskfoldError, match="only carvana can be downloaded"):
-        data(compose("data", [f"data={option}"]))
+def test_data_of_no_competition_cannot_be_downloaded(option):
+    with pytest.raises(MaskfoldError, match=r"names no competition, so there is nothing to download\. Name one with"):
+        data(compose("data", [f"data={option}", "data.root=photos"]))

@@ -10,6 +10,7 @@ import pytest
 from maskfold.data import statistics
 from maskfold.data.loading import content_hash
 from maskfold.data.statistics import FILE, channel_statistics, moments
+from maskfold.errors import MaskfoldError
 
 
 def table(folder, photos) -> pd.DataFrame:
@@ -97,3 +98,11 @@ def test_8_bits_of_a_png_are_counted_in_levels(tmp_path):
     cv2.imwrite(str(tmp_path / "a.png"), np.array([[[30, 20, 10], [60, 50, 40]]], np.uint8))  # blue, green, red
     rows = pd.DataFrame({"image": [str(tmp_path / "a.png")], "image_hash": ["0"]})
     assert channel_statistics(rows, channels=3, folder=tmp_path, jobs=1) == {"mean": [25, 35, 45], "std": [15] * 3}
+
+
+@pytest.mark.hostile("wrong input")
+def test_photos_of_8_and_of_16_bits_are_not_one_data_set(tmp_path):
+    rows = table(tmp_path, {"a": np.full((2, 3, 1), 10, np.uint8), "b": np.full((2, 3, 1), 2570, np.uint16)})
+    with pytest.raises(MaskfoldError, match=r"a\.npy has 8 bits and \S+b\.npy has more.*in one way"):
+        channel_statistics(rows, channels=1, folder=tmp_path, jobs=1)
+    assert not (tmp_path / FILE).exists()

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from maskfold.ensembling.by_class import check_threshold
 from maskfold.ensembling.recipe import Pass, Recipe, Repair, to_mask
 from maskfold.errors import MaskfoldError
 
@@ -34,9 +33,29 @@ def test_steps_run_in_order_with_the_map():
     assert seen == [(True, [[0, 1]]), (True, [[1, 0]])]
 
 
-@pytest.mark.parametrize(("threshold", "accepted"), [(1, 1), (128, 128), (55.0, 55), (255, 255)])
-def test_whole_numbers_of_255_are_thresholds(threshold, accepted):
-    assert check_threshold(threshold) == accepted
+def test_classes_have_thresholds_of_their_own_and_may_overlap():
+    probability = np.array([[[127, 128, 200]], [[99, 100, 101]]], np.uint8)
+
+    assert to_mask(probability, (128, 100)).tolist() == [[[0, 1, 1]], [[0, 1, 1]]]
+
+
+def test_of_classes_that_never_overlap_the_likeliest_above_its_threshold_has_the_pixel():
+    probability = np.array([[[150, 140, 120, 0]], [[160, 135, 120, 10]]], np.uint8)
+
+    # The second class; the first; both alike, so the first; neither.
+    assert to_mask(probability, (100, 100), exclusive=True).tolist() == [[[0, 1, 1, 0]], [[1, 0, 0, 0]]]
+    # Only the second class is above its threshold, likelier or not.
+    assert to_mask(probability, (151, 100), exclusive=True).tolist() == [[[0, 0, 0, 0]], [[1, 1, 1, 0]]]
+
+
+def test_what_steps_add_to_classes_that_never_overlap_is_the_likeliers_too():
+    probability = np.array([[[200, 0, 30]], [[10, 150, 20]]], np.uint8)
+
+    def everything(probability, mask):
+        return np.ones_like(mask)
+
+    assert to_mask(probability, (128, 128), (everything,), exclusive=True).tolist() == [[[1, 0, 1]], [[0, 1, 0]]]
+    assert to_mask(probability, (128, 128), (everything,)).tolist() == [[[1, 1, 1]], [[1, 1, 1]]]
 
 
 @pytest.mark.parametrize("threshold", [0, 0.5, 256, -1])

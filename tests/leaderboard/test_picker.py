@@ -108,7 +108,7 @@ def test_runs_that_touch_are_one():
 
 def write(name: str, *masks: tuple[str, str]) -> Path:
     path = Path(name) / "submission.csv.gz"
-    write_submission(path, masks)
+    write_submission(path, [(name, "", runs) for name, runs in masks])
     return path
 
 

@@ -1,5 +1,7 @@
 """The run-length codec against a pixel-by-pixel reference and strings written by hand."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from maskfold.errors import MaskfoldError
-from maskfold.masks.rle import decode, encode, runs
+from maskfold.masks.rle import RunJoiner, decode, encode, runs
 
 MASKS = hnp.arrays(
     st.sampled_from([np.bool_, np.uint8]),
@@ -111,3 +113,30 @@ def test_decode_names_the_pair_at_fault(rle, reason):
 def test_decode_accepts_touching_runs_the_last_pixel_and_spare_white_space():
     np.testing.assert_array_equal(decode(" 1 2  3 1\n12 1 ", 3, 4), [[1, 1, 1, 0], [0, 0, 0, 0], [0, 0, 0, 1]])
     assert not decode("  ", 3, 4).any()
+
+
+def joined(parts: list[np.ndarray]) -> np.ndarray:
+    joiner = RunJoiner()
+    return np.concatenate([*(joiner.add(runs(part), part.size) for part in parts), joiner.last])
+
+
+@given(MASKS, st.lists(st.integers(1, 4), min_size=1, max_size=9), st.sampled_from(["rows", "columns"]))
+@settings(max_examples=200, deadline=None)
+def test_the_runs_of_parts_are_joined_to_those_of_the_whole(mask, heights, order):
+    whole = mask if order == "rows" else mask.T
+    edges = [0, *np.minimum(np.cumsum(heights), len(whole)).tolist(), len(whole)]
+    parts = [whole[top:bottom] for top, bottom in pairwise(edges) if top < bottom]
+
+    np.testing.assert_array_equal(joined(parts), runs(whole))
+
+
+def test_a_run_through_several_parts_is_one():
+    parts = [
+        np.ones((2, 3), bool),
+        np.ones((1, 3), bool),
+        np.array([[1, 1, 0], [0, 0, 1]], bool),
+        np.zeros((1, 3), bool),
+    ]
+
+    # 6 + 3 + 2 pixels from the first on, and the last one of the third part, which is number 6 + 3 + 6.
+    assert joined(parts).tolist() == [[1, 11], [15, 1]]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from maskfold.errors import MaskfoldError
-from maskfold.masks.rules import Cells, Rules
+from maskfold.masks.rules import Cells, Rules, TextByBands
 
 MASK = np.array([[0, 1, 1], [0, 1, 0]], np.uint8)
 TGS = Rules(columns={"id": "{image_id}", "rle_mask": "{runs}"}, order="columns")
@@ -85,3 +85,16 @@ def test_a_cell_of_another_form_is_named():
         MaskfoldError, match=r"column ImageId_ClassId: 'a\.jpg_9' is not of the form \{file\}_\{class\}, .*1, 2"
     ):
         OLD_STEEL.read(["a.jpg_9", ""], ["1", "2"])
+
+
+@pytest.mark.parametrize("rules", [Rules(), Rules(order="columns", start=0, empty="-")])
+def test_a_mask_that_comes_by_bands_reads_like_the_whole(rules):
+    mask = np.zeros((7, 9), bool)
+    mask[1:6, 2:8] = mask[:, 4] = mask[3, :] = True
+    bands = [mask[:2], mask[2:3], mask[3:]] if rules.order == "rows" else [mask[:, :4], mask[:, 4:5], mask[:, 5:]]
+
+    for shown in (1, 0):
+        text = TextByBands(rules)
+        for band in bands:
+            text.add(band & bool(shown))
+        assert text.finish() == (rules.text(mask) if shown else rules.empty)

@@ -27,6 +27,22 @@ def test_a_network_answers_as_it_did(tmp_path):
     assert not loaded.training
 
 
+def test_exclusive_classes_stay_so(tmp_path):
+    network = Network(nn.Conv2d(3, 2, 1), exclusive=True).eval()
+    save(tmp_path / "best.ckpt", LAYER | {"out_channels": 2}, network)
+    checkpoint = torch.load(tmp_path / "best.ckpt", weights_only=True)
+    torch.save(checkpoint | {"network": network.settings}, tmp_path / "best.ckpt")
+
+    photos = torch.randint(0, 256, (2, 3, 4, 5), dtype=torch.uint8)
+    answer = load_network(tmp_path / "best.ckpt")(photos)
+    assert torch.equal(answer, network(photos))
+    assert (answer.sigmoid().sum(1) < 1).all()
+
+    torch.save(checkpoint | {"network": {"depth": 3}}, tmp_path / "best.ckpt")
+    with pytest.raises(MaskfoldError, match=r"best\.ckpt: its network cannot be rebuilt \(.*depth"):
+        load_network(tmp_path / "best.ckpt")
+
+
 def test_pretrained_weights_are_not_fetched_to_be_replaced(tmp_path, monkeypatch):
     class Tiny(nn.Conv2d):
         def __init__(self, weights=None):

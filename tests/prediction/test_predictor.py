@@ -58,10 +58,10 @@ class Colours(torch.nn.Module):
 
     def __init__(self, *channels: int) -> None:
         super().__init__()
-        self.channels = channels
+        self.seen = channels
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return (images[:, self.channels].float() - 100) / 20
+        return (images[:, self.seen].float() - 100) / 20
 
 
 @pytest.mark.parametrize("channels_last", [False, True])

@@ -279,3 +279,17 @@ def test_the_checksum_is_the_crc_32_of_what_blosc2_reads(store):
     assert with_checksum(b"123456789")[9:] == b"mf-crc32" + bytes.fromhex("cbf43926")  # the CRC's usual test value
     assert content[-12:-4] == b"mf-crc32"
     assert blosc2.open(str(store.folder / "a.b2nd"))[...].tolist() == [[7, 7, 7], [7, 7, 7]]
+
+
+def test_a_part_of_a_map_is_read_from_either_kind_of_file(store):
+    probability = np.random.default_rng(0).integers(0, 256, (30, 50), dtype=np.uint8)
+    with store.write_by_bands("a", (30, 50)) as band:
+        band[:20] = probability[:20]
+        band[20:] = probability[20:]
+    cv2.imwrite(str(store.folder / "b.png"), probability)
+
+    for image_id in "ab":
+        np.testing.assert_array_equal(store.open(image_id)[7:23, 4:40], probability[7:23, 4:40])
+    np.testing.assert_array_equal(store.read("a"), probability)
+    with pytest.raises(MaskfoldError, match="Predict this image first"):
+        store.open("c")

@@ -113,8 +113,9 @@ def test_what_has_moved_is_where_it_is_said_to_be(before, now):
     assert before not in MOVED.values()
 
 
-def test_what_was_added_means_what_the_default_does():
-    config = recorded(compose("train", ["experiment=demo_unet", "data.root=data/demo", "fold=0"]))
+@pytest.mark.parametrize("data", ["data=studio", "data=competition"])
+def test_what_was_added_means_what_the_default_does(data):
+    config = recorded(compose("train", ["experiment=demo_unet", data, "data.root=data/demo", "fold=0"]))
     assert config.keys() > ADDED.keys()
     assert config["data"].keys() > ADDED_TO_SOURCES.keys()
     earlier = {key: value for key, value in config.items() if key not in ADDED}

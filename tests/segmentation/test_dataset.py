@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 import torch
 
+from maskfold.arrays import encode
 from maskfold.data.augmentation import ByEpoch
 from maskfold.data.geometry import Pad, Resize
 from maskfold.errors import MaskfoldError
@@ -122,3 +123,48 @@ def test_to_tensor_owns_its_memory():
     tensor = to_tensor(image[:, ::-1])
     image[:] = 7
     assert (tensor.shape, int(tensor.max())) == ((3, 2, 3), 0)
+
+
+@pytest.fixture
+def stacked(table, tmp_path):
+    """The same photos with masks of three classes: the left half, the right half, the top row."""
+    masks = np.zeros((3, 6, 8), np.uint8)
+    masks[0, :, :4] = masks[1, :, 4:] = masks[2, 0] = 1
+    paths = [tmp_path / f"{number}.b2nd" for number in range(2)]
+    paths[0].write_bytes(encode(masks))
+    paths[1].write_bytes(encode(masks * np.uint8(51)))  # soft: a fifth
+    return table.assign(mask=[str(path) for path in paths], soft=[False, True])
+
+
+def test_a_mask_of_several_classes_has_a_plane_for_each(stacked):
+    dataset = LabelledDataset(stacked, geometry=Pad(multiple=4, mode="constant"), classes=3)
+    for index, value in ((0, 255), (1, 51)):
+        target = dataset[0, index]["mask"]
+        assert (target.shape, target.dtype) == ((3, 8, 8), torch.uint8)
+        assert target[:, 1].tolist() == [[value] * 4 + [0] * 4, [0] * 4 + [value] * 4, [value] * 8]
+        assert target[2, 2:].max() == 0
+    # By area: of each 2x2 the share, cut at one half.
+    small = LabelledDataset(stacked, geometry=Resize(height=3, width=4), classes=3)
+    assert small[0, 0]["mask"][2, 0].tolist() == [255] * 4
+    assert small[0, 1]["mask"][2, 0].tolist() == [26] * 4  # 25.5, rounded to the even neighbour of float32's
+
+
+@pytest.mark.parametrize("classes", [1, 2])
+def test_a_mask_of_other_classes_than_the_datas_is_named(stacked, classes):
+    with pytest.raises(MaskfoldError, match=rf"0\.b2nd: a mask of 3 planes, and the data has {classes} class.*correct"):
+        LabelledDataset(stacked, geometry=Resize(height=6, width=8), classes=classes)[0, 0]
+
+
+def test_a_soft_mask_of_several_classes_has_its_photos_size(stacked, tmp_path):
+    (tmp_path / "1.b2nd").write_bytes(encode(np.zeros((3, 6, 9), np.uint8)))
+    with pytest.raises(MaskfoldError, match=r"1\.b2nd: uint8 of shape \(3, 6, 9\); a soft mask"):
+        LabelledDataset(stacked, geometry=Resize(height=6, width=8), classes=3)[0, 1]
+
+
+@pytest.mark.hostile("damaged files")
+def test_a_damaged_soft_mask_of_several_classes_is_named(stacked, tmp_path):
+    content = bytearray((tmp_path / "1.b2nd").read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / "1.b2nd").write_bytes(content)
+    with pytest.raises(MaskfoldError, match=r"1\.b2nd: cannot be read: .*checksum"):
+        LabelledDataset(stacked, geometry=Resize(height=6, width=8), classes=3)[0, 1]

@@ -7,8 +7,12 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
+from maskfold.engine.deep_supervision import DeepSupervision
 from maskfold.engine.task import Task
+from maskfold.errors import MaskfoldError
+from maskfold.masks.metrics import METRICS_BY_NAME
 from maskfold.models.network import IMAGENET_MEAN, Network
+from maskfold.runs.monitor import Monitor
 from maskfold.segmentation.losses import BCE
 from maskfold.segmentation.objective import MaskObjective
 
@@ -99,3 +103,21 @@ def test_a_torch_scheduler_comes_with_the_optimizer(make):
     both["optimizer"].step()
     both["lr_scheduler"]["scheduler"].step()
     assert both["optimizer"].param_groups[0]["lr"] == pytest.approx(0.05)
+
+
+def test_what_the_data_is_scored_by_is_monitored():
+    assert MaskObjective(BCE()).monitor == Monitor("val/dice", "max", "validation Dice")
+    objective = MaskObjective(BCE(), metric=METRICS_BY_NAME["mean_precision"], classes=("cat", "dog"))
+    assert objective.monitor == Monitor("val/mean_precision", "max", "validation mean precision over IoU 0.5 to 0.95")
+    logits = torch.full((1, 2, 2, 2), -1.0)
+    objective.measure(logits, {"mask": torch.zeros(1, 2, 2, 2, dtype=torch.uint8)})
+    assert {"mean_precision", "dice", "dice.cat", "dice.dog"} <= set(objective.metric.compute())
+
+
+@pytest.mark.parametrize("auxiliary", [False, True])
+def test_a_network_of_other_classes_than_the_datas_is_refused_with_what_to_set(auxiliary):
+    logits, mask = torch.zeros(2, 1, 2, 2), torch.zeros(2, 4, 2, 2, dtype=torch.uint8)
+    output = (torch.zeros(2, 4, 2, 2), logits) if auxiliary else logits
+    loss = DeepSupervision(loss=BCE(), weights=[1, 1]) if auxiliary else BCE()
+    with pytest.raises(MaskfoldError, match=r"answers with 1 channel, .*the data has 4 classes: set .*=4"):
+        MaskObjective(loss).losses(output, {"mask": mask})

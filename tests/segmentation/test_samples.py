@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from maskfold.masks.pictures import BLUE, ORANGE
-from maskfold.segmentation.samples import choose_samples, draw_sample
+from maskfold.segmentation.samples import choose_samples, draw_classes, draw_sample
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,17 @@ def test_a_sample_shows_outlines_errors_and_probability_side_by_side():
 def test_a_sample_of_a_large_photo_is_small():
     picture = draw_sample(np.zeros((1280, 1918, 3), np.uint8), *np.zeros((2, 1280, 1918), np.uint8))
     assert picture.shape == (427, 1920, 3)
+
+
+def test_several_classes_have_a_row_each_under_its_name():
+    image = np.full((200, 300, 3), 200, np.uint8)
+    mask, probability = np.zeros((2, 2, 200, 300), np.uint8)
+    mask[0, 100:150, 50:200] = 1
+    probability[1, 100:150, 100:250] = 255
+    picture = draw_classes(image, mask, probability, ["cat", "dog"])
+    assert picture.shape == (400, 900, 3)
+    first, second = (draw_sample(image, *one) for one in zip(mask, probability, strict=True))
+    np.testing.assert_array_equal(picture[50:200], first[50:])  # below the names
+    np.testing.assert_array_equal(picture[250:], second[50:])
+    assert not np.array_equal(picture[:50, :100], first[:50, :100])
+    np.testing.assert_array_equal(draw_classes(image, mask[0], probability[0]), first)

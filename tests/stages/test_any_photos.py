@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
+import torch
 
 from maskfold import files
-from maskfold.config import compose
+from maskfold.config import build, compose
 from maskfold.engine.checkpoints import load_checkpoint
 from maskfold.errors import MaskfoldError
 from maskfold.masks.scores import mask_scores
@@ -91,6 +92,8 @@ def test_a_run_goes_on_with_the_numbers_that_it_was_begun_with(bands):
     kept = Path("data/photos/statistics.json")
     files.write_json(kept, {key: {"mean": [0] * 5, "std": [1] * 5} for key in files.read_json(kept)})
     before = load_checkpoint(bands.best)["network"]
+    last = load_checkpoint(bands.last)
+    torch.save(last | {"network": before | {"exclusive": True}}, bands.last)  # which the data says, and not the photos
     train(compose("train", [*MEMBER, *PHOTOS, "trainer.max_epochs=9"]))
     assert len(pd.read_csv(bands.metrics)) == 9
     assert load_checkpoint(bands.last)["network"] == before
@@ -112,3 +115,14 @@ def test_a_run_of_photos_as_stored_is_not_one_of_rgb(bands):
         train(compose("train", [*MEMBER, *PHOTOS, "data.channels=null", "data.test=null"]))
     with pytest.raises(MaskfoldError, match=r"p0\.tif: an array of 5x24x32, and data\.channels=4"):
         train(compose("train", [*MEMBER, *PHOTOS, "data.channels=4"]))
+
+
+def test_samples_are_drawn_in_colours(bands):
+    config = compose("train", [*MEMBER, *PHOTOS])
+    rows = build(config.data).load(jobs=1).query("split == 'train'")
+    how = {"batch_size": 2, "precision": "32-true", "accelerator": "cpu"}
+    drawn = build(config.task, channels=5).draw_samples(bands.best, rows, **how)
+    assert len(drawn) == 4
+    for picture in drawn.values():  # photo with outlines, errors and map side by side
+        assert (picture.shape, picture.dtype) == ((24, 3 * 32, 3), np.uint8)
+        assert np.ptp(picture[:, :32]) > 200

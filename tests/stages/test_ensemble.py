@@ -42,9 +42,9 @@ def test_a_submission_is_the_thresholded_mean_in_the_order_of_the_sample(trained
     scores = ensemble(config(threshold=100))
 
     rows = list(read_submission(Path("submissions/both/submission.csv.gz")))
-    sample = [image for image, _ in read_submission(Path("photos/sample_submission.csv"))]
-    assert [image for image, _ in rows] == sample
-    for (image, rle), area in zip(rows, scores["area"], strict=True):
+    sample = [image for image, _, _ in read_submission(Path("photos/sample_submission.csv"))]
+    assert [image for image, _, _ in rows] == sample
+    for (image, _, rle), area in zip(rows, scores["area"], strict=True):
         expected = average(image.removesuffix(".jpg")) >= 100
         np.testing.assert_array_equal(decode(rle, 40, 60), expected)
         assert area == expected.mean()
@@ -97,7 +97,7 @@ def test_the_worst_are_repaired_as_the_recipe_says(trained):
 
     assert scores["repaired"].sum() == 2
     assert scores.loc[scores["repaired"], "unconfidence"].min() >= scores.loc[~scores["repaired"], "unconfidence"].max()
-    rows = dict(read_submission(Path("submissions/both/submission.csv.gz")))
+    rows = {image: rle for image, _, rle in read_submission(Path("submissions/both/submission.csv.gz"))}
     for row in scores.itertuples():
         if row.repaired:
             expected = ProbabilityStore(Path("experiments/tiny/fold1/predictions/test")).read(row.image_id) >= 1
@@ -169,7 +169,7 @@ def test_a_step_looks_at_the_members_it_names(trained):
 
     ensemble(config(members=members, postprocess=[by_members]))
 
-    for image, rle in read_submission(Path("submissions/both/submission.csv.gz")):
+    for image, _, rle in read_submission(Path("submissions/both/submission.csv.gz")):
         expected = largest_hull((average(image.removesuffix(".jpg")) > cut).astype(np.uint8))
         assert 0 < expected.mean() < 1  # the mean with `mate` is object everywhere
         np.testing.assert_array_equal(decode(rle, 40, 60), expected)

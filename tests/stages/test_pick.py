@@ -70,7 +70,7 @@ def config(*overrides: str):
 
 def masks(name: str) -> np.ndarray:
     rows = read_submission(Path(f"submissions/{name}/submission.csv.gz"))
-    return np.array([decode(rle, 40, 60) for _, rle in rows]) > 0
+    return np.array([decode(rle, 40, 60) for _, _, rle in rows]) > 0
 
 
 def oof_dice(name: str) -> pd.Series:

@@ -13,7 +13,7 @@ def test_the_mean_over_the_images_is_printed(tmp_path, capsys):
     (tmp_path / "truth").mkdir()
     for name in ("a_01", "a_02"):
         Image.fromarray(np.eye(2, dtype=np.uint8) * 255).save(tmp_path / "truth" / f"{name}_mask.gif")
-    write_submission(tmp_path / "submission.csv.gz", [("a_01.jpg", "1 1 4 1"), ("a_02.jpg", "1 2")])
+    write_submission(tmp_path / "submission.csv.gz", [("a_01.jpg", "", "1 1 4 1"), ("a_02.jpg", "", "1 2")])
 
     scores = score(compose("score", [f"submission={tmp_path}/submission.csv.gz", f"truth={tmp_path}/truth"]))
 

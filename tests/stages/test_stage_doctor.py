@@ -21,29 +21,29 @@ def config(*overrides: str):
     return compose("doctor", [f"submission={SUBMISSION}", *overrides])
 
 
-def write(rows: list[tuple[str, str]]) -> None:
+def write(rows: list[tuple[str, str, str]]) -> None:
     write_submission(SUBMISSION, rows)
     source = {"_target_": "maskfold.data.sources.Carvana", "root": "photos", "name": "tiny"}
     files.write_json(SUBMISSION.with_name("manifest.json"), {"source": source})
 
 
 def test_a_good_submission_is_checked_against_the_data_of_its_manifest(trained, capsys):
-    write([(name, "1 3") for name in NAMES])
+    write([(name, "", "1 3") for name in NAMES])
 
     assert doctor(config()).ok
     assert f"{SUBMISSION}: 8 images, 0 empty masks" in capsys.readouterr().out
 
 
 def test_ids_come_from_the_sample_and_sizes_from_the_photos(trained):
-    write([(name, "2399 2") for name in NAMES[1:]])  # 40x60 has 2400 pixels
+    write([(name, "", "2399 2") for name in NAMES[1:]])  # 40x60 has 2400 pixels
 
     assert [error.split(":")[0] for error in doctor(config()).errors] == ["missing images"]
-    write([(name, "2399 3") for name in NAMES])
+    write([(name, "", "2399 3") for name in NAMES])
     assert len(doctor(config()).errors) == 8
 
 
 def test_a_size_and_a_sample_can_be_named_instead(trained):
-    write_submission(SUBMISSION, [("a.jpg", "1 100")])
+    write_submission(SUBMISSION, [("a.jpg", "", "1 100")])
 
     assert not doctor(config("height=9", "width=11")).ok
     assert doctor(config("height=10", "width=10")).ok
@@ -51,7 +51,7 @@ def test_a_size_and_a_sample_can_be_named_instead(trained):
 
 
 def test_data_can_be_named_instead(trained):
-    write_submission(SUBMISSION, [(name, "1 3") for name in NAMES])
+    write_submission(SUBMISSION, [(name, "", "1 3") for name in NAMES])
 
     assert doctor(config("data=carvana", "data.root=photos", "data.name=tiny")).ok
 
@@ -65,14 +65,14 @@ def test_data_can_be_named_instead(trained):
     ],
 )
 def test_what_is_missing_is_named(trained, overrides, message):
-    write_submission(SUBMISSION, [("a.jpg", "1 100")])
+    write_submission(SUBMISSION, [("a.jpg", "", "1 100")])
 
     with pytest.raises(MaskfoldError, match=message):
         doctor(config(*overrides))
 
 
 def test_a_manifest_that_names_no_data(trained):
-    write_submission(SUBMISSION, [("a.jpg", "1 100")])
+    write_submission(SUBMISSION, [("a.jpg", "", "1 100")])
     files.write_json(SUBMISSION.with_name("manifest.json"), {"made": "by hand"})
 
     with pytest.raises(MaskfoldError, match=r"manifest\.json: does not name its data"):

@@ -86,9 +86,9 @@ def uploads(state: Path) -> list[list[str]]:
 
 
 def config(*overrides: str):
-    """Compose the stage; `tiny` is the data of a competition here."""
+    """Compose the stage."""
     usual = [f"submission={SUBMISSION}", "message=first try", "poll=0.01", "wait=0.05"]
-    return compose("submit", [*usual, "+competitions.tiny=carvana-image-masking-challenge", *overrides])
+    return compose("submit", [*usual, *overrides])
 
 
 def table() -> list[dict]:
@@ -148,7 +148,6 @@ def test_scores_of_other_rows_are_filled_in_as_well(kaggle):
 def test_killed_while_it_waits_it_goes_on_waiting_for_the_same_upload(kaggle):
     answer(kaggle, PENDING)
     command = [sys.executable, "-m", "maskfold.stages.submit", f"submission={SUBMISSION}", "poll=0.05", "wait=300"]
-    command.append("+competitions.tiny=carvana-image-masking-challenge")
     environment = os.environ | {"MESSAGE": "it's 5 folds, (soft): 100 %"}
     with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as run:
         while not TABLE.exists():
@@ -272,19 +271,19 @@ def test_a_file_without_a_manifest_can_be_submitted_when_its_data_is_named(kaggl
 
 
 def test_photos_of_one_s_own_are_offered_to_no_competition_that_was_not_named(kaggle):
-    own = ["submit", [f"submission={SUBMISSION}", "message=", "poll=0.01", "wait=0.05"]]
-    with pytest.raises(MaskfoldError, match=r"is of the data tiny, .*only for carvana\. Name it with competition=<"):
-        submit(compose(*own))
+    manifest = files.read_json(SUBMISSION.with_name("manifest.json"))
+    manifest["source"]["competition"] = None
+    files.write_json(SUBMISSION.with_name("manifest.json"), manifest)
+    with pytest.raises(MaskfoldError, match=r"is of the data tiny, which names no competition\. Name it with comp"):
+        submit(config())
     assert uploads(kaggle) == []
 
-    submit(compose(own[0], [*own[1], "competition=cars-of-our-own"]))
+    submit(config("competition=cars-of-our-own"))
 
     assert [row["competition"] for row in table()] == ["cars-of-our-own"]
 
 
 def test_carvana_s_photos_belong_to_its_competition(kaggle):
-    assert compose("submit", ["submission=any"]).competitions == {"carvana": "carvana-image-masking-challenge"}
-
     submit(
         compose("submit", [f"submission={SUBMISSION}", "poll=0.01", "wait=0.05", "data=carvana", "data.root=photos"])
     )

@@ -8,7 +8,7 @@ from maskfold.submission.writer import write_submission
 @pytest.fixture
 def submission(tmp_path):
     path = tmp_path / "submission.csv.gz"
-    write_submission(path, [("a.jpg", "1 3"), ("b.jpg", "")])
+    write_submission(path, [("a.jpg", "", "1 3"), ("b.jpg", "", "")])
     return path
 
 

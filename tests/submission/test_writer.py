@@ -9,7 +9,7 @@ import pytest
 from maskfold.errors import MaskfoldError
 from maskfold.submission.writer import read_submission, write_submission
 
-ROWS = [("a_01.jpg", "1 2 5 1"), ("a_02.jpg", "")]
+ROWS = [("a_01.jpg", "", "1 2 5 1"), ("a_02.jpg", "", "")]
 
 
 def test_the_text_is_what_kaggle_asks_for(tmp_path):
@@ -22,7 +22,7 @@ def test_the_text_is_what_kaggle_asks_for(tmp_path):
 
 def test_two_photos_of_one_name_are_refused_and_nothing_is_left(tmp_path):
     with pytest.raises(MaskfoldError, match=r"two photos are called a_01\.jpg"):
-        write_submission(tmp_path / "one.csv.gz", [*ROWS, ("a_01.jpg", "9 1")])
+        write_submission(tmp_path / "one.csv.gz", [*ROWS, ("a_01.jpg", "", "9 1")])
     assert not [*tmp_path.iterdir()]
 
 
@@ -73,7 +73,7 @@ def test_what_is_no_submission_is_refused_with_the_line(tmp_path, text, message)
 
 def test_a_file_cut_short_or_missing_or_not_gzip_is_refused_by_name(tmp_path):
     whole = tmp_path / "whole.csv.gz"
-    write_submission(whole, [(f"{i}.jpg", f"{i + 1} {i + 1}") for i in range(1000)])
+    write_submission(whole, [(f"{i}.jpg", "", f"{i + 1} {i + 1}") for i in range(1000)])
     (tmp_path / "cut.csv.gz").write_bytes(whole.read_bytes()[:-500])
     (tmp_path / "text.csv.gz").write_text("img,rle_mask\n")
     (tmp_path / "binary.csv").write_bytes(whole.read_bytes())
@@ -86,13 +86,13 @@ def test_a_file_cut_short_or_missing_or_not_gzip_is_refused_by_name(tmp_path):
 @pytest.mark.hostile("names and paths")
 def test_names_with_commas_and_quotes_are_rows_that_pandas_reads(tmp_path):
     path = tmp_path / "submission.csv.gz"
-    rows = [("a, b.jpg", "1 2"), ('the "best".jpg', ""), (" ü'.jpg", "1 " * 100_000)]
+    rows = [("a, b.jpg", "", "1 2"), ('the "best".jpg', "", ""), (" ü'.jpg", "", "1 " * 100_000)]
 
     write_submission(path, rows)
 
     assert list(read_submission(path)) == rows
     table = pd.read_csv(path, keep_default_na=False)
-    assert list(table.itertuples(index=False, name=None)) == rows
+    assert list(table.itertuples(index=False, name=None)) == [(name, runs) for name, _, runs in rows]
     text = gzip.decompress(path.read_bytes()).decode()
     assert text.startswith('img,rle_mask\n"a, b.jpg",1 2\n"the ""best"".jpg",\n')
 
@@ -101,5 +101,5 @@ def test_names_with_commas_and_quotes_are_rows_that_pandas_reads(tmp_path):
 @pytest.mark.parametrize("name", ["a\nb.jpg", "a\rb.jpg", "\udce4.jpg"])
 def test_a_name_that_no_table_can_hold_is_refused_and_nothing_is_left(tmp_path, name):
     with pytest.raises(MaskfoldError, match=r"a photo is called '.*\.jpg', which no table can hold"):
-        write_submission(tmp_path / "one.csv.gz", [(name, "1 2")])
+        write_submission(tmp_path / "one.csv.gz", [(name, "", "1 2")])
     assert not [*tmp_path.iterdir()]

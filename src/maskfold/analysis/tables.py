@@ -76,12 +76,12 @@ def gain_over(scores: pd.DataFrame, other: pd.DataFrame, name: str, judged: Judg
         judged: By what.
     """
     ids = scores["image_id"][scores["image_id"].isin(other["image_id"])]
-    both = [judged.marks(part.set_index("image_id").loc[ids]) for part in (scores, other)]
+    new, old = (judged.marks(part.set_index("image_id").loc[ids]) for part in (scores, other))
     groups = scores.set_index("image_id").loc[ids, "group"]
-    if not np.array_equal(both[0].weights, both[1].weights):
-        gain, *ends = gain_interval(*both, groups, seed=0)
+    if not np.array_equal(new.weights, old.weights):
+        gain, *ends = gain_interval(new, old, groups, seed=0)
         return Gain(name, gain, *(ends if groups.nunique() > 1 else (np.nan, np.nan)))
-    difference = Marks(both[0].values - both[1].values, both[0].weights)
+    difference = Marks(new.values - old.values, new.weights)
     return Gain(name, difference.total, *interval_over_groups(difference, groups))
 
 

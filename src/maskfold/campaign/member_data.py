@@ -10,8 +10,9 @@ import yaml
 from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import MissingConfigException
 
-from maskfold.config import CONF, EXPERIMENTS, compose, resolved
+from maskfold.config import EXPERIMENTS, compose, resolved
 from maskfold.errors import MaskfoldError
+from maskfold.places import CONF, OWN_CONF, has_own_conf
 from maskfold.runs.layout import MemberFolder
 
 
@@ -56,7 +57,8 @@ def as_overrides(data: dict[str, Any]) -> list[str]:
     Raises:
         MaskfoldError: If no option in `conf/data/` is such a source: what a run folder names is not built on its word.
     """
-    files = sorted(Path(CONF, "data").glob("*.yaml"))
+    folders = [OWN_CONF, Path(CONF)] if has_own_conf() else [Path(CONF)]
+    files = [path for folder in folders for path in sorted((folder / "data").glob("*.yaml"))]
     options = {path.stem: yaml.safe_load(path.read_text()) for path in files}
     near = {name: option for name, option in options.items() if option["_target_"] == data.get("_target_")}
     if not near:

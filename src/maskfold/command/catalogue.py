@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from maskfold.command.documents import Choice, Document, Key, read_document
-from maskfold.places import CONF
+from maskfold.places import CONF, OWN_CONF, has_own_conf
 
 JOBS = ("data", "members", "ensembles", "submissions")
 _SENTENCE = re.compile(r"(?<!et al)[.](?= |$)")
@@ -75,9 +75,14 @@ def _stage(path: Path) -> Stage:
     return Stage(path.stem, job, example, about, document)
 
 
-@cache
 def options(group: str) -> dict[str, Document]:
-    """Return a group's options by name; none if there is no such group."""
+    """Return a group's options by name, with those in the current folder; none if there is no such group."""
+    own = (path for path in sorted((OWN_CONF / group).glob("*.yaml")) if has_own_conf())
+    return {path.stem: read_document(path.absolute()) for path in own} | _of_package(group)
+
+
+@cache
+def _of_package(group: str) -> dict[str, Document]:
     return {path.stem: read_document(path) for path in sorted(Path(CONF, group).glob("*.yaml"))}
 
 

@@ -17,6 +17,7 @@ import pyarrow.compute
 from maskfold.data.headers import MOST_PIXELS, ends_properly, image_size
 from maskfold.data.loading import content_hash, read_image, read_mask
 from maskfold.data.verdict_cache import KINDS, STAMP, VerdictCache
+from maskfold.data.windows import is_large, look_through
 from maskfold.errors import MaskfoldError
 from maskfold.parallel import map_unordered
 
@@ -64,7 +65,7 @@ def verdicts(
     """
     store = VerdictCache(cache and _of_channels(cache, channels))
     files = files[["path", "kind"]].astype({"path": "str", "kind": KINDS}).drop_duplicates(ignore_index=True)
-    files[STAMP] = _stamps(files["path"])
+    files[STAMP] = stamps(files["path"])
     is_known, answers = _recall(files, store.read())
     is_large = (answers["height"] * answers["width"] > max_pixels).to_numpy()
     is_known &= ~is_large
@@ -105,7 +106,7 @@ def _rows_of(files: pd.DataFrame, cached: pd.DataFrame) -> np.ndarray:
     return rows
 
 
-def _stamps(paths: pd.Series) -> np.ndarray:
+def stamps(paths: pd.Series) -> np.ndarray:
     """Return each file's size and times as `STAMP` names them, `(N, 3) int64`, -1 where there is no such file."""
     chunks = (paths.iloc[start : start + _STAT_CHUNK] for start in range(0, len(paths), _STAT_CHUNK))
     with ThreadPoolExecutor(_STAT_THREADS) as threads:
@@ -194,9 +195,11 @@ def _verdict(file: tuple, *, max_pixels: int, channels: int | None) -> tuple:
             return index, content, 0, 0, np.nan, ""
         of_photo = None if kind == "mask" else channels
         size = image_size(path, max_pixels=max_pixels, channels=of_photo)  # before anything is decoded
+        if is_large(*size):
+            return index, content, *size, look_through(path, kind, size, channels=of_photo), ""
         if kind == "mask":
             mask = read_mask(path)
-            return index, content, *mask.shape, float(mask.mean()), ""
+            return index, content, *mask.shape[-2:], float(mask.mean()), ""
         if kind == "header" and ends_properly(path):
             return index, content, *size, np.nan, ""
         return index, content, *read_image(path, channels=channels).shape[:2], np.nan, ""

@@ -212,9 +212,8 @@ class Tile:
 
     def forward(self, image: np.ndarray) -> tuple[np.ndarray, Placement]:
         """See `Geometry`; windows run row by row from the top left."""
-        padded, top, left = self._padded(image)
-        rows = _starts(padded.shape[0], self.height, self.overlap)
-        columns = _starts(padded.shape[1], self.width, self.overlap)
+        padded, top, left = self.padded(image)
+        rows, columns = self.starts(*image.shape[:2])
         corners = tuple((row, column) for row in rows for column in columns)
         placement = Placement(height=image.shape[0], width=image.shape[1], top=top, left=left, corners=corners)
         return np.stack([self._window(padded, corner) for corner in corners]), placement
@@ -225,7 +224,7 @@ class Tile:
 
     def restore(self, probability: np.ndarray, placement: Placement) -> np.ndarray:
         """See `Geometry`; the mean of the windows over each pixel, weighted down towards their borders."""
-        weight = np.outer(_triangle(self.height), _triangle(self.width))
+        weight = self.weight()
         size = (max(placement.height, self.height), max(placement.width, self.width))
         total, weights = np.zeros(size, np.float32), np.zeros(size, np.float32)
         for window, corner in zip(probability, placement.corners, strict=True):
@@ -240,10 +239,19 @@ class Tile:
         """See `Geometry`; one window, each place as likely as any other."""
         row = int(rng.integers(max(image.shape[0] - self.height, 0) + 1))
         column = int(rng.integers(max(image.shape[1] - self.width, 0) + 1))
-        return self._padded(self._window(image, (row, column)))[0], self._padded(self._window(mask, (row, column)))[0]
+        return self.padded(self._window(image, (row, column)))[0], self.padded(self._window(mask, (row, column)))[0]
 
-    def _padded(self, image: np.ndarray) -> tuple[np.ndarray, int, int]:
-        """Pad up to the size of one window where a photo is smaller; see `_pad`."""
+    def starts(self, height: int, width: int) -> tuple[list[int], list[int]]:
+        """Return the first rows, and the first columns, of the windows over an (H, W) photo that has been padded."""
+        rows = _starts(max(height, self.height), self.height, self.overlap)
+        return rows, _starts(max(width, self.width), self.width, self.overlap)
+
+    def weight(self) -> np.ndarray:
+        """Return how much each pixel of a window counts where windows overlap, (h, w) float32."""
+        return np.outer(_triangle(self.height), _triangle(self.width))
+
+    def padded(self, image: np.ndarray) -> tuple[np.ndarray, int, int]:
+        """Pad up to the size of one window where a photo is smaller; return it with its top and left margins."""
         size = (max(image.shape[0], self.height), max(image.shape[1], self.width))
         return _pad(image, size, "reflect")
 

@@ -13,7 +13,8 @@ from typing import BinaryIO
 import cv2
 from PIL import Image, UnidentifiedImageError
 
-from maskfold.data.stacks import is_stack, stack_size
+from maskfold import arrays
+from maskfold.data.stacks import TIFF, is_stack, stack_size
 from maskfold.errors import MaskfoldError
 
 MOST_PIXELS = 2**30  # OpenCV's limit, which PNGs would meet first
@@ -28,6 +29,7 @@ _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # the markers 
 _JPEG_PIXELS = (0xD9, 0xDA)  # the end, or the first scan
 _JPEG_EXIF = 0xE1
 _ORIENTATION = 0x0112  # EXIF tag
+_SEVERAL = "several frames or pages, of which only one could count. Save the one that is meant as a file of its own."
 # SyntaxError and TypeError are Pillow's, of damaged headers and damaged EXIF.
 _UNREADABLE = (OSError, ValueError, SyntaxError, TypeError, struct.error, cv2.error, Image.DecompressionBombError)
 
@@ -44,6 +46,11 @@ def image_size(path: Path | str, *, max_pixels: int = MOST_PIXELS, channels: int
         MaskfoldError: If the file is missing, its header is not an image's, it has more than `max_pixels`, it has
             several frames, or it is a TIFF or `.npy` of another number of channels.
     """
+    if Path(path).suffix == arrays.SUFFIX:  # a mask
+        with naming(path):
+            size = arrays.shape(Path(path).read_bytes())[-2:]
+        _refuse_large(path, size, max_pixels)
+        return size
     with naming(path), Path(path).open("rb") as file:
         start = file.read(len(PNG))
         file.seek(0)
@@ -54,25 +61,28 @@ def image_size(path: Path | str, *, max_pixels: int = MOST_PIXELS, channels: int
         if start.startswith(JPEG):  # what phones put behind a JPEG's picture is no other picture of the object
             size, orientation, _ = jpeg_header(file)
             _refuse_large(path, size, max_pixels)
+        elif start.startswith(TIFF):
+            size, is_series = _pillow_header(file)
+            _refuse_large(path, size, max_pixels)
+            if is_series and not _is_pyramid(path):
+                raise MaskfoldError(f"{path}: {_SEVERAL}")
+            orientation = 1  # Pillow turns TIFFs, and their size, by itself
         else:
             data = file.read()
             size, is_series = _png_header(data) if start == PNG else _pillow_header(data)
             _refuse_large(path, size, max_pixels)
             if is_series:
-                raise MaskfoldError(
-                    f"{path}: several frames or pages, of which only one could count. Save the one that is meant as a "
-                    "file of its own."
-                )
+                raise MaskfoldError(f"{path}: {_SEVERAL}")
             orientation = orientation_of(data)
     return size[::-1] if orientation >= 5 else size
 
 
 @contextmanager
-def open_image(data: bytes) -> Iterator[Image.Image]:
+def open_image(data: bytes | BinaryIO) -> Iterator[Image.Image]:
     """Open an image with Pillow without its own limit of pixels, which differs from other decoders' and from ours."""
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+        with Image.open(io.BytesIO(data) if isinstance(data, bytes) else data, formats=_FORMATS) as image:
             yield image
     finally:
         Image.MAX_IMAGE_PIXELS = limit
@@ -106,10 +116,18 @@ def _png_header(data: bytes) -> tuple[tuple[int, int], bool]:
     return (height, width), b"acTL" in data[: data.find(b"IDAT")]
 
 
-def _pillow_header(data: bytes) -> tuple[tuple[int, int], bool]:
+def _pillow_header(data: bytes | BinaryIO) -> tuple[tuple[int, int], bool]:
     """Return the (height, width), of a TIFF upright, and whether there are several frames or pages."""
     with open_image(data) as image:
         return (image.height, image.width), getattr(image, "is_animated", False)
+
+
+def _is_pyramid(path: Path | str) -> bool:
+    """Tell whether a TIFF's further pages are its first one at lower resolutions."""
+    import tifffile  # a tenth of a second, which only those pay who have such photos
+
+    with tifffile.TiffFile(path) as tiff:
+        return all(page.aspage().is_reduced for page in tiff.pages[1:])
 
 
 def ends_properly(path: Path | str) -> bool:
@@ -173,6 +191,5 @@ def orientation_of(data: bytes) -> int:
     if data.startswith(PNG) and b"eXIf" not in data:
         return 1
     with open_image(data) as image:
-        # Pillow turns TIFFs, and their size, by itself.
-        orientation = 1 if image.format == "TIFF" else image.getexif().get(_ORIENTATION)
+        orientation = 1 if image.format == "TIFF" else image.getexif().get(_ORIENTATION)  # as in `image_size`
     return orientation if orientation in range(1, 9) else 1

@@ -5,7 +5,6 @@ keeps all 16 bits), everything else by Pillow; TIFFs and `.npy` files whose chan
 orientation is always honoured.
 """
 
-import hashlib
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ import numpy as np
 import simplejpeg
 from PIL import Image, ImageOps
 
-from maskfold import arrays
+from maskfold import arrays, files
 from maskfold.data.headers import JPEG, PNG, jpeg_header, naming, open_image, orientation_of, refuse_bomb
 from maskfold.data.stacks import fit_channels, is_stack, read_stack
 from maskfold.errors import MaskfoldError
@@ -135,7 +134,7 @@ def content_hash(path: Path | str) -> str:
         MaskfoldError: If the file cannot be read.
     """
     with naming(path):
-        return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:32]
+        return files.sha256(Path(path))[:32]
 
 
 def _upright(image: np.ndarray, orientation: int) -> np.ndarray:
@@ -167,18 +166,18 @@ def _png_pixels(data: bytes) -> np.ndarray:
 
 
 def _png_rgb(data: bytes) -> np.ndarray:
-    pixels = _to_uint8(_png_pixels(data))
+    pixels = to_uint8(_png_pixels(data))
     if pixels.ndim == 2:
         return cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB)
-    return _on_white(pixels) if pixels.shape[2] == 4 else pixels
+    return on_white(pixels) if pixels.shape[2] == 4 else pixels
 
 
 def _pillow_rgb(data: bytes) -> np.ndarray:
     with _pillow_image(data) as image:
         if image.mode.startswith("I;16"):
-            return cv2.cvtColor(_to_uint8(np.asarray(image)), cv2.COLOR_GRAY2RGB)
+            return cv2.cvtColor(to_uint8(np.asarray(image)), cv2.COLOR_GRAY2RGB)
         if image.has_transparency_data:
-            return _on_white(np.asarray(image.convert("RGBA")))
+            return on_white(np.asarray(image.convert("RGBA")))
         return np.array(image.convert("RGB"))
 
 
@@ -270,14 +269,14 @@ def _not_two_valued(values: np.ndarray, data: bytes) -> str:
     return f"{counted}; a mask has two, black (0) and one other.{cause} Threshold it first."
 
 
-def _to_uint8(pixels: np.ndarray) -> np.ndarray:
+def to_uint8(pixels: np.ndarray) -> np.ndarray:
     """Bring uint16 to uint8 by round(255·v/65535), which is round(v/257)."""
     if pixels.dtype == np.uint8:
         return pixels
     return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
-def _on_white(rgba: np.ndarray) -> np.ndarray:
+def on_white(rgba: np.ndarray) -> np.ndarray:
     """Lay (H, W, 4) uint8 RGBA on white, rounding to the nearest."""
     rgb, alpha = rgba[..., :3], rgba[..., 3:].astype(np.uint16)
     if alpha.min() == 255:

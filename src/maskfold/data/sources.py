@@ -20,6 +20,8 @@ from maskfold.errors import MaskfoldError, listing
 from maskfold.files import check_inside, is_file_name
 from maskfold.masks.rules import Rules
 
+# How a submission of several classes is written where the data does not say it.
+ROW_BY_CLASS = {"img": "{file}", "class": "{class}", "rle_mask": "{runs}"}
 _NO_ROWS = pd.DataFrame(columns=["image_id", "image", "mask", "split"], dtype="str")
 
 
@@ -35,7 +37,10 @@ class Source(ABC):
         metric: What scores are by: a name of `maskfold.masks.metrics.METRICS_BY_NAME`, or that of a function.
         rules: How a submission is written.
         competition: Its name in Kaggle's addresses, if there is one.
+        pieces: Folders and files of it that are needed, each a zip at Kaggle; none for all it has.
     """
+
+    pieces: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -61,7 +66,8 @@ class Source(ABC):
             exclusive: As the attribute.
             channels: As the attribute.
             metric: As the attribute.
-            submission: Arguments of `maskfold.masks.rules.Rules`; None for the Carvana challenge's.
+            submission: Arguments of `maskfold.masks.rules.Rules`; None for the Carvana challenge's, with a row and a
+                column more for each of several classes.
             competition: As the attribute.
             on_error: See `maskfold.data.table.check`, as the next two.
             resize_masks: Whether to accept masks of another size.
@@ -86,9 +92,14 @@ class Source(ABC):
         self.channels = channels
         self._suffixes = SUFFIXES if channels is None else STORED_SUFFIXES  # of photos
         self.metric = metric
-        self.rules = rules_of(submission)
+        self.rules = rules_of(submission if submission or not self.classes else {"columns": ROW_BY_CLASS})
         if self.rules.by_class and not self.classes:
             raise MaskfoldError("data.submission has {class} in a column, and data.classes names no classes.")
+        if self.classes and not self.rules.by_class:
+            raise MaskfoldError(
+                "data.classes names several classes, and no column of data.submission has {class} in it, as in "
+                '{id: "{image_id}_{class}", rle: "{runs}"}.'
+            )
         self.competition = competition
         self._on_error = on_error
         self._resize_masks = resize_masks
@@ -106,6 +117,14 @@ class Source(ABC):
         `attrs[STRAYS]` may list what lies there and cannot be one of its images, for the check to report.
         """
 
+    def prepared(self, *, jobs: int = -1) -> pd.DataFrame:
+        """Return the table for the check, with whatever it names made: a source whose masks are no pictures makes them.
+
+        Args:
+            jobs: Processes; -1 is one per core.
+        """
+        return self.table()
+
     def load(self, *, needs_masks: bool = True, jobs: int = -1) -> pd.DataFrame:
         """Return the checked image table; `maskfold.data.table.validate` names its columns.
 
@@ -117,7 +136,7 @@ class Source(ABC):
             MaskfoldError: If folders or files are missing, or photos have problems and `on_error` is `raise`.
         """
         return check(
-            self.table(),
+            self.prepared(jobs=jobs),
             name=f"data {self.name} ({self.root})",
             on_error=self._on_error,
             resize_masks=self._resize_masks,
@@ -159,6 +178,8 @@ class Carvana(Source):
     rows are joined to the photos by its column `id`, as columns `meta.<name>`. Either split may be absent, and so may
     the metadata.
     """
+
+    pieces = ("train", "train_masks", "test", "metadata.csv", "sample_submission.csv")
 
     def table(self) -> pd.DataFrame:
         """Return the image table, train before test, each in the order of the names.

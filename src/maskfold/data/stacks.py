@@ -9,15 +9,15 @@ import numpy as np
 
 from maskfold.errors import MaskfoldError
 
-_NPY = b"\x93NUMPY"
-_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the last two are BigTIFF's
+NPY = b"\x93NUMPY"
+TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the last two are BigTIFF's
 _ORIENTATION = 274  # TIFF tag
 _CHANNEL_AXES = "SC"  # in tifffile's words: samples of a pixel, or a channel by the file's own metadata
 
 
 def is_stack(start: bytes) -> bool:
     """Tell by the first bytes of a file whether the functions below read it."""
-    return start.startswith((_NPY, *_TIFF))
+    return start.startswith((NPY, *TIFF))
 
 
 def stack_size(path: Path | str, channels: int) -> tuple[int, int]:
@@ -73,7 +73,7 @@ def fit_channels(path: Path | str, pixels: np.ndarray, channels: int) -> np.ndar
 def _opened(path: Path | str) -> Iterator[tuple[Any, str | None, int]]:
     """Open a file: what has its shape, tifffile's letters for the axes (None for a `.npy`), and the orientation."""
     with Path(path).open("rb") as file:
-        is_array = file.read(len(_NPY)) == _NPY
+        is_array = file.read(len(NPY)) == NPY
     if is_array:
         yield np.load(path, mmap_mode="r", allow_pickle=False), None, 1
         return

@@ -53,7 +53,7 @@ def channel_statistics(photos: pd.DataFrame, *, channels: int, folder: Path, job
         jobs: Processes; -1 is one per core.
 
     Raises:
-        MaskfoldError: If a photo cannot be read.
+        MaskfoldError: If a photo cannot be read, or some have 8 bits and others have not.
     """
     sample = photos.drop_duplicates("image_hash").sort_values("image_hash", ignore_index=True)
     if len(sample) > SAMPLE:
@@ -81,17 +81,25 @@ def moments(image: np.ndarray) -> Moments:
 
 def _statistics(paths: list[str], channels: int, jobs: int) -> dict[str, list[float]]:
     look = partial(_look, channels=channels)
-    found = dict(map_unordered(look, enumerate(paths), "measure channels", total=len(paths), jobs=jobs))
-    total = found[0]
-    for number in range(1, len(paths)):  # in one order, whichever was done first
-        total = total.and_of(found[number])
+    found = sorted(map_unordered(look, enumerate(paths), "measure channels", total=len(paths), jobs=jobs))
+    examples = {is_bytes: paths[number] for number, is_bytes, _ in found}
+    if len(examples) > 1:
+        raise MaskfoldError(
+            f"{examples[True]} has 8 bits and {examples[False]} has more: their values are in other units, and no mean "
+            "is one of both. Save all photos of the data in one way."
+        )
+    total = found[0][2]
+    for _, _, one in found[1:]:  # in one order, whichever was done first
+        total = total.and_of(one)
     std = np.sqrt(total.squares / np.maximum(total.count, 1))
     return {"mean": [*_rounded(total.mean)], "std": [*_rounded(np.where(std > 0, std, 1.0))]}
 
 
-def _look(photo: tuple[int, str], *, channels: int) -> tuple[int, Moments]:
+def _look(photo: tuple[int, str], *, channels: int) -> tuple[int, bool, Moments]:
+    """Return a photo's number, whether it has 8 bits, and its moments."""
     number, path = photo
-    return number, moments(read_image(path, channels=channels))
+    image = read_image(path, channels=channels)
+    return number, image.dtype == np.uint8, moments(image)
 
 
 def _rounded(values: np.ndarray) -> Iterator[float]:

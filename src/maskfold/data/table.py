@@ -22,7 +22,7 @@ _BARE = "train photos without a mask"
 _UNUSABLE = "masks that cannot be used"
 _SCALED = "masks of another size than their photo, in its aspect ratio"
 _STRETCHED = "masks of another size than their photo, in another aspect ratio"
-_STRAY = "links, folders and names among them that no image can have"
+_STRAY = "links, folders, rows and names among them that no image can have"
 _REASONS = ["", _ORPHAN, _UNREADABLE, _BARE, _UNUSABLE, _SCALED, _STRETCHED]
 _FINGERPRINT_ROWS = 2**16  # written at a time, so that the text of millions is never whole in memory
 
@@ -62,6 +62,7 @@ SCHEMA = pa.DataFrameSchema(
 COLUMNS = list(SCHEMA.columns)
 METADATA = "meta."  # what the names of metadata columns begin with, so that none is taken for one of a stage's own
 STRAYS = "strays"  # in a source's table's attrs: what lies in its folders and cannot be an image of it
+FAULTS = "faults"  # likewise: by the path that a mask would have, why there is none
 _PATHS = ["image", "mask"]
 
 _log = logging.getLogger(__name__)
@@ -143,7 +144,8 @@ def check(
 
     Args:
         table: The columns of `validate` but for those added here. `image` is missing for a mask without a photo; there
-            may be no column `mask`. What `attrs[STRAYS]` lists is reported as well.
+            may be no column `mask`. What `attrs[STRAYS]` lists is reported as well, and `attrs[FAULTS]` says why masks
+            cannot be used that a source could not make.
         name: What messages call the data.
         on_error: `raise`, or `skip` to leave out the images with problems and log how many.
         resize_masks: Accept a mask of another size whose aspect ratio is the photo's (within 1 %).
@@ -163,10 +165,14 @@ def check(
     if on_error not in ("raise", "skip"):
         raise MaskfoldError(f"data.on_error={on_error}: there are two ways, raise and skip.")
     _refuse_other_columns(table)
-    strays = table.attrs.get(STRAYS, [])
+    strays, faults = table.attrs.get(STRAYS, []), table.attrs.get(FAULTS, {})
+    table = table.copy(deep=False)
+    table.attrs = {}  # pandas would copy them at every step
     table = table.assign(**{column: table.get(column, pd.Series(dtype="str")).astype("str") for column in _PATHS})
     seen = verdicts(_files(table), max_pixels=max_pixels, channels=channels, cache=cache, jobs=jobs)
     checked = _with_verdicts(table, seen)
+    if faults:
+        checked["mask_error"] = checked["mask"].map(faults).fillna(checked["mask_error"])
     problems = _problems(checked, needs_masks=needs_masks)
     scaled = problems == _SCALED
     if resize_masks:

@@ -15,7 +15,7 @@ class TaskParts(Protocol):
     """Objective, data sets and samples of a task; `rows` are rows of the image table.
 
     What the data says of itself (`classes`, `exclusive`, `metric` of `maskfold.data.sources.Source`) a task is built
-    with where it is not the usual: one class, judged by Dice.
+    with where it is not the usual.
     """
 
     def network(self, model: nn.Module, **settings: Any) -> nn.Module:

@@ -99,8 +99,7 @@ def threshold_of(threshold: Thresholds, classes: Sequence[str]) -> int | tuple[i
         return (threshold,) * len(classes) if classes else threshold
     if not classes:
         raise MaskfoldError(f"threshold={threshold}: the data has one class; give one whole number.")
-    named = threshold if isinstance(threshold, Mapping) else dict(enumerate(threshold))
-    keys = [*classes] if isinstance(threshold, Mapping) else [*range(len(classes))]
-    if named.keys() != {*keys}:
+    named = threshold if isinstance(threshold, Mapping) else dict(zip(classes, threshold, strict=False))
+    if named.keys() != {*classes} or len(threshold) != len(classes):
         raise MaskfoldError(f"threshold={threshold}: give one for all classes, or one for each: {', '.join(classes)}.")
-    return tuple(named[key] for key in keys)
+    return tuple(named[name] for name in classes)

@@ -4,14 +4,18 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from maskfold.data.loading import read_mask
+from maskfold.data.windows import is_large, open_mask
 from maskfold.ensembling.by_class import ByClass, Step, on_planes
-from maskfold.ensembling.mean_map import merged_probability
+from maskfold.ensembling.large import Counted, merge_bands, refuse_steps
+from maskfold.ensembling.mean_map import merged_probability, open_mean
 from maskfold.ensembling.recipe import ByMembers, to_mask
 from maskfold.ensembling.tree import MemberMaps, leaves, open_members
 from maskfold.errors import MaskfoldError
@@ -19,7 +23,7 @@ from maskfold.files import atomic_path, read_table
 from maskfold.masks.metrics import METRICS_BY_NAME, Metric
 from maskfold.masks.planes import planes
 from maskfold.masks.rules import Rules
-from maskfold.masks.scoring import columns_of, of_class, scores_of
+from maskfold.masks.scoring import columns_of, of_class, scores_of, scores_of_counts
 from maskfold.masks.unconfidence import unconfidence
 from maskfold.memory import keep_freed_memory
 from maskfold.parallel import map_unordered
@@ -200,6 +204,9 @@ class _ChunkMerger:
 
 def _merge_rows(job: MergeJob, chunk: pd.DataFrame) -> Iterator[dict]:
     for row in chunk.itertuples():
+        if is_large(row.height, row.width):
+            yield _merge_by_bands(job, row)
+            continue
         probability = merged_probability(job.sources, row.image_id, size=(row.height, row.width))
         steps = steps_for(job.steps, row.image_id)
         mask = to_mask(probability, job.threshold, steps, exclusive=job.exclusive)
@@ -228,6 +235,32 @@ def _scores(job: MergeJob, mask: np.ndarray, path: str | None) -> dict[str, floa
     if truth.shape != mask.shape:
         raise MaskfoldError(f"{path}: a mask of {len(planes(truth))} classes, and the data has {len(planes(mask))}.")
     return scores_of(mask, truth, metric=job.metric, classes=job.classes)
+
+
+def _merge_by_bands(job: MergeJob, row: Any) -> dict:
+    """Return the row of a very large picture."""
+    refuse_steps(row.image_id, job.steps)
+    size = row.height, row.width
+    truth = None if pd.isna(row.mask) else open_mask(row.mask, size)
+    mean = open_mean(job.sources, row.image_id, size=size)
+    if truth is not None and truth.shape[2:] != (() if mean.classes == 1 else (mean.classes,)):
+        raise MaskfoldError(f"{row.mask}: a mask of {truth.shape[2:] or 1} classes, and the data has {mean.classes}.")
+    counted = merge_bands(mean, partial(to_mask, threshold=job.threshold, exclusive=job.exclusive), truth, job.rules)
+    scores = dict.fromkeys(job.scores, np.nan)
+    if truth is not None:
+        scores = scores_of_counts(counted.overlap, metric=job.metric, classes=job.classes)
+    return {"image_id": row.image_id, **_counted_facts(job, counted), **scores}
+
+
+def _counted_facts(job: MergeJob, counted: Counted) -> dict[str, float | str]:
+    """Return what `_facts` does, of a very large picture."""
+    together, *each = counted.unsureness
+    facts: dict[str, float | str] = {"unconfidence": together, "area": float(counted.areas.mean())}
+    if not job.classes:
+        return facts | {RUNS: counted.runs[0]}
+    for column, values in (("unconfidence", each), ("area", counted.areas.tolist()), (RUNS, counted.runs)):
+        facts |= {of_class(column, name): value for name, value in zip(job.classes, values, strict=True)}
+    return facts
 
 
 def _read_part(job: MergeJob, chunk: pd.DataFrame, columns: list[str]) -> pd.DataFrame:

@@ -12,11 +12,11 @@ import pandas as pd
 
 from maskfold.ensembling.blend import gain_interval
 from maskfold.errors import MaskfoldError
-from maskfold.masks.rle import parse
 from maskfold.masks.scores import iou_score
 from maskfold.masks.scoring import DICE, Judged
 from maskfold.parallel import progress
 from maskfold.runs.ensemble_folder import ensemble_of
+from maskfold.submission.shape import shape_written
 from maskfold.submission.writer import read_submission
 
 
@@ -36,9 +36,9 @@ def compare(scores: Mapping[str, pd.DataFrame], judged: Judged = DICE, *, seed: 
     by_image = {name: scores[name].set_index("image_id") for name in sorted(scores)}
     group = next(iter(by_image.values()))["group"]
     marks = {name: judged.marks(part.loc[group.index]) for name, part in by_image.items()}
-    ranked = pd.Series({name: one.total for name, one in marks.items()}).sort_values(ascending=False, kind="stable")
-    best = ranked.index[0]
-    rows = [(name, cv, *gain_interval(marks[best], marks[name], group, seed=seed)) for name, cv in ranked.items()]
+    ranked = sorted(marks, key=lambda name: -marks[name].total)  # equals stay in the order of their names
+    best = marks[ranked[0]]
+    rows = [(name, marks[name].total, *gain_interval(best, marks[name], group, seed=seed)) for name in ranked]
     table = pd.DataFrame(rows, columns=["name", "cv", "behind", "low", "high"])
     return table.assign(level=table["low"] <= 0)
 
@@ -56,12 +56,17 @@ def difference(best: Path, other: Path) -> float:
 
 
 def _both(best: Path, other: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield the run-length pairs of each image in both submissions."""
+    """Yield the run-length pairs of each image and class in both submissions."""
+    shapes = [shape_written(path) for path in (best, other)]
+    rules, same_rules = (shape.rules for shape in shapes)
     try:
-        for (name, one), (same, two) in zip(read_submission(best), read_submission(other), strict=True):
-            if name != same:
-                raise ValueError(f"{name} in one, {same} in the other")
-            yield parse(one), parse(two)
+        if rules.order != same_rules.order:
+            raise ValueError(f"pixels numbered by {rules.order} in one, by {same_rules.order} in the other")
+        rows = (read_submission(path, shape) for path, shape in zip((best, other), shapes, strict=True))
+        for one, two in zip(*rows, strict=True):
+            if one[:2] != two[:2]:
+                raise ValueError(f"{' '.join(one[:2]).strip()} in one, {' '.join(two[:2]).strip()} in the other")
+            yield rules.pairs(one.runs), same_rules.pairs(two.runs)
     except ValueError as error:  # zip's own, too
         raise MaskfoldError(f"{best} and {other} are not of the same images: {error}.") from error
 

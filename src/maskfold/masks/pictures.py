@@ -8,6 +8,7 @@ import functools
 import cv2
 import numpy as np
 import simplejpeg
+from PIL import Image, ImageDraw, ImageFont
 
 Colour = tuple[int, int, int]
 
@@ -25,6 +26,7 @@ _OF_CLASSES: tuple[Colour, ...] = (
     (204, 121, 167),
 )
 JPEG_QUALITY = 80
+_LETTERS = 16  # pixels high
 
 _SHOWN = (1, 99)  # percent: a few pixels of glare or of a dead sensor would leave the rest in one shade
 _LOOKED_AT = 1_000_000  # pixels, about: enough to tell percentiles
@@ -146,6 +148,16 @@ def draw_frame(image: np.ndarray, window: tuple[slice, slice], *, shape: tuple[i
     opposite = round(columns.stop * horizontal) - 1, round(rows.stop * vertical) - 1
     framed = cv2.rectangle(image.copy(), corner, opposite, (40, 40, 40), 3)
     return cv2.rectangle(framed, corner, opposite, WHITE, 1)
+
+
+def write_name(image: np.ndarray, name: str) -> np.ndarray:
+    """Write a name in the top left corner of a copy of a picture `(H, W, 3) uint8`, white on dark."""
+    picture = Image.fromarray(image)
+    draw = ImageDraw.Draw(picture)
+    font = ImageFont.load_default(_LETTERS)
+    draw.rectangle(draw.textbbox((6, 4), name, font=font, stroke_width=4), fill=(40, 40, 40))
+    draw.text((6, 4), name, fill=WHITE, font=font)
+    return np.asarray(picture)
 
 
 def as_jpeg(image: np.ndarray) -> bytes:

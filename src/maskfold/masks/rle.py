@@ -74,6 +74,36 @@ def encode(mask: np.ndarray, *, order: str = "rows", start: int = 1) -> str:
     return to_text(pairs)
 
 
+class RunJoiner:
+    """Joins the runs of a mask's parts, bands of rows from the top (or of columns from the left), to those of the mask.
+
+    Attributes:
+        last: The run that may go on in the next part, `(1, 2)` int64, or `(0, 2)` where there is none yet.
+    """
+
+    def __init__(self) -> None:
+        self.last = np.empty((0, 2), np.int64)
+        self._passed = 0
+
+    def add(self, pairs: np.ndarray, pixels: int) -> np.ndarray:
+        """Take the next part; return the runs of the whole mask that end before its last one.
+
+        Args:
+            pairs: The part's runs, `(N, 2)` as `runs` returns them.
+            pixels: The part's.
+
+        Returns:
+            `(M, 2)` int64, in ascending order, none of which was returned before.
+        """
+        pairs = np.concatenate([self.last, pairs + np.array([self._passed, 0])])
+        if len(self.last) and len(pairs) > 1 and pairs[0].sum() == pairs[1, 0]:
+            pairs[1] = pairs[0, 0], pairs[:2, 1].sum()
+            pairs = pairs[1:]
+        self._passed += pixels
+        self.last = pairs[-1:]
+        return pairs[:-1]
+
+
 def to_text(pairs: np.ndarray) -> str:
     """Write `(N, 2)` runs as numbers separated by single spaces."""
     return str(pairs.ravel().tolist())[1:-1].replace(",", "")

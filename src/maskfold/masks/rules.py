@@ -64,12 +64,19 @@ class Rules:
     @property
     def by_class(self) -> bool:
         """Whether there is a row for each photo and class."""
-        return any("{class}" in template for template in self.columns.values())
+        return bool(self.column_of("class"))
 
     def name_of(self, file: str) -> str:
         """Return what the table calls a photo of a file name."""
-        named_by_file = any("{file}" in template for template in self.columns.values())
-        return file if named_by_file else PurePath(file).stem
+        return file if self.column_of("file") else PurePath(file).stem
+
+    def image_id_of(self, photo: str) -> str:
+        """Return the image_id of what the table calls a photo: the way back from `name_of`."""
+        return PurePath(photo).stem if self.column_of("file") else photo
+
+    def column_of(self, content: str) -> str:
+        """Return the name of the column with a field, such as `runs`; "" if there is none."""
+        return next((name for name, template in self.columns.items() if f"{{{content}}}" in template), "")
 
     def row(self, file: str, runs: str, label: str = "") -> tuple[str, ...]:
         """Return a row's cells.
@@ -123,6 +130,32 @@ class Rules:
         """
         runs = "" if runs.strip() == self.empty else runs
         return rle.decode(runs, height, width, order=self.order, start=self.start)
+
+
+class TextByBands:
+    """What stands in a table for a mask that comes by bands: as `Rules.text` writes the whole of it.
+
+    No more is in memory than a band and the text.
+    """
+
+    def __init__(self, rules: Rules):
+        self._rules = rules
+        self._joiner = rle.RunJoiner()
+        self._texts: list[str] = []
+
+    def add(self, band: np.ndarray) -> None:
+        """Take the next band, bool or uint8: `(h, W)` from the top, or where columns are numbered `(H, w)`."""
+        pairs = rle.runs(band if self._rules.order == "rows" else band.T)
+        self._write(self._joiner.add(pairs, band.size))
+
+    def finish(self) -> str:
+        """Return the text; there must be no other band."""
+        self._write(self._joiner.last)
+        return " ".join(self._texts) or self._rules.empty
+
+    def _write(self, pairs: np.ndarray) -> None:
+        if len(pairs):
+            self._texts.append(rle.to_text(pairs + np.array([self._rules.start - 1, 0])))
 
 
 @cache

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from maskfold.errors import MaskfoldError
-from maskfold.masks.metrics import METRICS_BY_NAME, Metric, total
+from maskfold.masks.metrics import METRICS_BY_NAME, Metric, mean_dice, mean_iou, total
 from maskfold.masks.planes import planes
 from maskfold.masks.scores import METRICS, TITLES, mask_scores
 
@@ -124,6 +124,24 @@ def columns_of(metric: Metric, classes: Sequence[str] = ()) -> list[str]:
     """Return the columns that `scores_of` makes."""
     nothing = {name: np.ones((max(len(classes), 1), 2)) for name in dict.fromkeys((*METRICS, metric.name))}
     return [column for column, _ in _cells(nothing, metric, classes)]
+
+
+def scores_of_counts(overlap: np.ndarray, *, metric: Metric, classes: Sequence[str] = ()) -> dict[str, float]:
+    """Return the scores of a photo whose pixels have been counted, by the columns of `scores_of`.
+
+    What counts do not tell is NaN: the scores near the boundary, and metrics that look at masks.
+
+    Args:
+        overlap: `(C, 3)` pixels in both masks, in the predicted one and in the true one.
+        metric: As for `scores_of`.
+        classes: Likewise.
+    """
+    counts = overlap.T.astype(np.float64)
+    nothing = np.zeros(len(overlap)), np.zeros(len(overlap))
+    columns = dict.fromkeys(METRICS, nothing) | {"dice": mean_dice(*counts), "iou": mean_iou(*counts)}
+    if metric.name not in METRICS:
+        columns[metric.name] = nothing if metric.of_counts is None else metric.of_counts(*counts)
+    return dict(_cells({name: np.stack(pair, axis=1) for name, pair in columns.items()}, metric, classes))
 
 
 def _cells(columns: dict[str, np.ndarray], metric: Metric, classes: Sequence[str]) -> Iterator[tuple[str, float]]:

@@ -28,8 +28,17 @@ def unconfidence(probability: np.ndarray) -> float:
         raise MaskfoldError(
             f"a probability map must be uint8 with 255 for certain, but this one is {probability.dtype}"
         )
+    return unconfidence_of(*unsure_and_compared(probability))
+
+
+def unsure_and_compared(probability: np.ndarray) -> tuple[int, int]:
+    """Count the two kinds of pixels that `unconfidence` divides, of a map or of a part of one."""
     unsure = np.count_nonzero(in_grey_zone(probability))
-    compared = np.count_nonzero(probability <= _COMPARED_TO) - unsure
+    return unsure, np.count_nonzero(probability <= _COMPARED_TO) - unsure
+
+
+def unconfidence_of(unsure: int, compared: int) -> float:
+    """Return the `unconfidence` of a map whose pixels have been counted."""
     if unsure == 0:
         return 0.0
     return unsure / compared if compared else float("inf")

@@ -158,12 +158,21 @@ def _merge_plane(
     """Bring one class's votes, `(K, h, w) float32` of each branch, to its map `(H, W) uint8`."""
     ways = zip(branches, votes, placements, strict=True)
     restored = sum(branch.geometry.restore(answer.numpy(), placement) for branch, answer, placement in ways)
-    if np.isnan(restored.min()):
+    refuse_no_numbers(image_id, restored)
+    return to_bytes(restored)
+
+
+def refuse_no_numbers(image_id: str, probability: np.ndarray) -> None:
+    """Refuse a network's answers, float32, where one of them is no number.
+
+    Raises:
+        MaskfoldError: If there is one; the message names the photo.
+    """
+    if np.isnan(probability.min()):
         raise MaskfoldError(
             f"{image_id}: the network's answer is not a number. Its training diverged (train again with "
             "a smaller rate or trainer.gradient_clip), or the precision is too low (trainer.precision=32-true)."
         )
-    return to_bytes(restored)
 
 
 class BranchedPhotos(Dataset):

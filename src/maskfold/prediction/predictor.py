@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence, Set
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from maskfold.engine.trainer import make_trainer
 from maskfold.memory import keep_freed_memory
 from maskfold.models.network import Network
 from maskfold.prediction.branches import Branch, BranchedPhotos, Voter, merge_votes, vote
+from maskfold.prediction.large import large_photos, predict_large, refuse_whole_photos
 from maskfold.prediction.store import ProbabilityStore
 
 
@@ -192,6 +194,22 @@ def predict_together(
     """
     keep_freed_memory()
     wanted = set(store.missing(table["image_id"]))
+    layout = {"batch_size": batch_size, "channels_last": channels_last, "compile_networks": compile}
+    make = partial(
+        make_trainer,
+        default_root_dir=Path(store.folder),
+        precision=choose_precision(precision, accelerator),
+        accelerator=accelerator,
+        devices=devices,
+        logger=False,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        enable_progress_bar=False,
+    )
+    large = large_photos(table)
+    refuse_whole_photos(table[large], branches)
+    predict_large(branches, table[large & table["image_id"].isin(wanted)], store=store, make_trainer=make, **layout)
+    table = table[~large]
     batches = [range(len(table))[start : start + batch_size] for start in range(0, len(table), batch_size)]
     # pyrefly: ignore[bad-index]
     todo = [batch for batch in batches if not wanted.isdisjoint(table["image_id"].iloc[batch])]
@@ -206,25 +224,8 @@ def predict_together(
         worker_init_fn=one_thread,
         pin_memory=torch.cuda.is_available(),
     )
-    predictor = Predictor(
-        branches,
-        store=store,
-        wanted=wanted,
-        batch_size=batch_size,
-        channels_last=channels_last,
-        compile_networks=compile,
-    )
-    trainer = make_trainer(
-        default_root_dir=Path(store.folder),
-        precision=choose_precision(precision, accelerator),
-        accelerator=accelerator,
-        devices=devices,
-        logger=False,
-        enable_checkpointing=False,
-        enable_model_summary=False,
-        enable_progress_bar=False,
-        callbacks=[PredictionBar()],
-    )
+    predictor = Predictor(branches, store=store, wanted=wanted, **layout)
+    trainer = make(callbacks=[PredictionBar()])
     try:
         with interruptible():
             trainer.predict(predictor, loader, return_predictions=False)

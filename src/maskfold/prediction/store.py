@@ -1,9 +1,11 @@
 """The probability store: a folder with one whole, losslessly compressed map per image, each with its checksum."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+import blosc2
 import cv2
 import numpy as np
 
@@ -75,10 +77,26 @@ class ProbabilityStore:
         Raises:
             MaskfoldError: If it is missing, damaged, or not 8-bit.
         """
-        own, png = self.folder / f"{image_id}{SUFFIX}", self.folder / f"{image_id}{PNG}"
-        if classes and not own.exists() and not png.exists() and self.folder.is_dir() and self.class_folders():
+        if classes and self._is_by_class(image_id):
             return self._read_by_class(image_id, classes)
-        return read_map(png if png.exists() and not own.exists() else own)
+        return read_map(self._path(image_id))
+
+    def open(self, image_id: str, *, classes: Sequence[str] = ()) -> "np.ndarray | blosc2.NDArray":
+        """Return a map from whose file a part is read when it is sliced; PNGs are read whole.
+
+        Args:
+            image_id: The image.
+            classes: As for `read`.
+
+        Raises:
+            MaskfoldError: As `read`.
+        """
+        if classes and self._is_by_class(image_id):
+            return self._read_by_class(image_id, classes)
+        return open_map(self._path(image_id))
+
+    def _is_by_class(self, image_id: str) -> bool:
+        return not self._path(image_id).exists() and self.folder.is_dir() and bool(self.class_folders())
 
     def _read_by_class(self, image_id: str, classes: Sequence[str]) -> np.ndarray:
         planes = [ProbabilityStore(self.folder / name).read(image_id) for name in classes]
@@ -95,6 +113,14 @@ class ProbabilityStore:
             MaskfoldError: If it cannot be written (full disk, read-only folder).
         """
         files.write_bytes(self.folder / f"{image_id}{SUFFIX}", arrays.encode(probability))
+
+    def write_by_bands(self, image_id: str, shape: tuple[int, ...]) -> "AbstractContextManager[blosc2.NDArray]":
+        """Return the block in which a map of a shape is filled, see `maskfold.arrays.written_by_bands`."""
+        return arrays.written_by_bands(self.folder / f"{image_id}{SUFFIX}", shape)
+
+    def _path(self, image_id: str) -> Path:
+        own, png = self.folder / f"{image_id}{SUFFIX}", self.folder / f"{image_id}{PNG}"
+        return png if png.exists() and not own.exists() else own
 
     def claim(self, origin: dict[str, Any], *, keep_both: str = _KEEP_BOTH) -> None:
         """Record what the maps come from, or refuse when the store holds maps from something else.
@@ -137,12 +163,30 @@ def read_map(path: Path) -> np.ndarray:
     Raises:
         MaskfoldError: If the file is missing, damaged, or not an 8-bit map.
     """
+    # pyrefly: ignore[bad-return]
+    return _map(path, whole=True)
+
+
+def open_map(path: Path) -> "np.ndarray | blosc2.NDArray":
+    """Return one map from whose file a part is read when it is sliced; a PNG is read whole.
+
+    Raises:
+        MaskfoldError: As `read_map`.
+    """
+    return _map(path, whole=False)
+
+
+def _map(path: Path, *, whole: bool) -> "np.ndarray | blosc2.NDArray":
+    """Read or open a map.
+
+    Raises:
+        MaskfoldError: If the file is missing, damaged, or not an 8-bit map of one channel.
+    """
     try:
-        content = path.read_bytes()
-        if path.suffix == PNG:
-            array = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)  # which checks PNG's own CRC
+        if path.suffix == PNG:  # which checks its own CRC
+            array = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
         else:
-            array = arrays.decode(content)
+            array = arrays.decode(path.read_bytes()) if whole else arrays.opened(path)
     except FileNotFoundError as error:
         raise MaskfoldError(f"{path}: no such probability map. Predict this image first.") from error
     except _UNREADABLE as error:

@@ -51,7 +51,7 @@ ADDED: dict[str, Any] = {
 }
 
 # Likewise of the data, where it is one of the package's own sources; the user's know nothing of these keys.
-SOURCES = "maskfold.data.sources."
+SOURCES = ("maskfold.data.sources.", "maskfold.data.competition.")
 ADDED_TO_SOURCES: dict[str, Any] = {"classes": None, "exclusive": False, "channels": None, "metric": "dice"}
 
 MONITOR = {"name": "val/dice", "mode": "max", "label": "validation Dice"}  # of a run that does not say

@@ -101,4 +101,5 @@ class SegmentationParts:
     ) -> dict[str, np.ndarray]:
         """See `TaskParts`."""
         branch = Branch(self.geometry, self.preprocess, [Voter(load_network(checkpoint), self.tta)])
-        return predict_samples(branch, rows, batch_size=batch_size, precision=precision, accelerator=accelerator)
+        how = {"batch_size": batch_size, "precision": precision, "accelerator": accelerator}
+        return predict_samples(branch, rows, **how, classes=self.classes)

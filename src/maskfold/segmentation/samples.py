@@ -1,5 +1,7 @@
 """A few validation photos with what the best weights make of them, always the same photos."""
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 import pandas as pd
@@ -7,12 +9,24 @@ import pandas as pd
 from maskfold.data.loading import read_image, read_mask
 from maskfold.engine.engine import choose_precision
 from maskfold.masks.disagreement import signed_difference
-from maskfold.masks.pictures import BLUE, ORANGE, as_rgb, colour_probability, draw_outline, fade, shrink, tint
+from maskfold.masks.pictures import (
+    BLUE,
+    ORANGE,
+    as_rgb,
+    colour_probability,
+    draw_outline,
+    fade,
+    shrink,
+    tint,
+    write_name,
+)
+from maskfold.masks.planes import planes
 from maskfold.prediction.branches import Branch, channels_of
 from maskfold.prediction.in_memory import place, predict_photo
 
 SAMPLES = 4
-_WIDTH, _HEIGHT = 640, 640  # of one panel, pixels at most
+SIDE = 640  # of one panel, pixels at most
+SIDE_OF_SEVERAL = 320  # where there is a row for each class
 
 
 def choose_samples(rows: pd.DataFrame) -> pd.DataFrame:
@@ -22,7 +36,13 @@ def choose_samples(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def predict_samples(
-    branch: Branch, rows: pd.DataFrame, *, batch_size: int, precision: str, accelerator: str
+    branch: Branch,
+    rows: pd.DataFrame,
+    *,
+    batch_size: int,
+    precision: str,
+    accelerator: str,
+    classes: Sequence[str] = (),
 ) -> dict[str, np.ndarray]:
     """Predict the samples among `rows` and draw them.
 
@@ -32,9 +52,10 @@ def predict_samples(
         batch_size: The most windows in one forward pass.
         precision: Lightning's name, or `auto` as in training.
         accelerator: Lightning's name.
+        classes: The names of several classes; none for one.
 
     Returns:
-        `image_id -> (h, 3 w, 3) uint8` RGB, see `draw_sample`.
+        `image_id -> (h, 3 w, 3) uint8` RGB, see `draw_sample`; of several classes one below the other.
 
     Raises:
         MaskfoldError: If a photo cannot be read, or the network answers with something that is no number.
@@ -45,11 +66,31 @@ def predict_samples(
     for row in choose_samples(rows).itertuples():
         image = read_image(row.image, channels=channels_of([branch]))
         probability = predict_photo(image, [branch], batch_size=batch_size, precision=precision, name=row.image_id)
-        pictures[row.image_id] = draw_sample(as_rgb(image), read_mask(row.mask, size=image.shape[:2]), probability)
+        mask = read_mask(row.mask, size=image.shape[:2])
+        pictures[row.image_id] = draw_classes(as_rgb(image), mask, probability, classes)
     return pictures
 
 
-def draw_sample(image: np.ndarray, mask: np.ndarray, probability: np.ndarray) -> np.ndarray:
+def draw_classes(
+    image: np.ndarray, mask: np.ndarray, probability: np.ndarray, classes: Sequence[str] = ()
+) -> np.ndarray:
+    """Draw one photo as `draw_sample` does; of several classes a row for each, with its name.
+
+    Args:
+        image: `(H, W, 3) uint8`, RGB.
+        mask: `(H, W)` or `(C, H, W) uint8`, 0 or 1.
+        probability: `(H, W)` or `(C, H, W) uint8`, 0..255.
+        classes: C names; none for one class.
+    """
+    if not classes:
+        return draw_sample(image, mask, probability)
+    rows = zip(classes, planes(mask), planes(probability), strict=True)
+    return np.concatenate(
+        [write_name(draw_sample(image, *one, side=SIDE_OF_SEVERAL), name) for name, *one in rows], axis=0
+    )
+
+
+def draw_sample(image: np.ndarray, mask: np.ndarray, probability: np.ndarray, *, side: int = SIDE) -> np.ndarray:
     """Draw one photo three times, side by side.
 
     With the outlines of truth (blue) and prediction (orange); pale, with what the prediction misses (blue) and what is
@@ -59,10 +100,11 @@ def draw_sample(image: np.ndarray, mask: np.ndarray, probability: np.ndarray) ->
         image: `(H, W, 3) uint8`, RGB.
         mask: `(H, W) uint8`, 0 or 1.
         probability: `(H, W) uint8`, 0..255.
+        side: Of each picture, pixels at most.
     """
     prediction = (probability >= 128).astype(np.uint8)
     difference = signed_difference(prediction, mask)
-    small = shrink(image, width=_WIDTH, height=_HEIGHT)
+    small = shrink(image, width=side, height=side)
     outlined = draw_outline(draw_outline(small, mask, BLUE, thickness=2), prediction, ORANGE, thickness=2)
     errors = tint(tint(fade(small), difference < 0, BLUE), difference > 0, ORANGE)
     shown = colour_probability(cv2.resize(probability, small.shape[1::-1], interpolation=cv2.INTER_AREA))

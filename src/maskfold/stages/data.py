@@ -1,4 +1,4 @@
-"""Download and unpack a competition's data: `maskfold data data=carvana`."""
+"""Download and unpack a competition's data: `maskfold data data=carvana`, `maskfold data competition=<name>`."""
 
 import logging
 from pathlib import Path
@@ -7,23 +7,39 @@ from omegaconf import DictConfig
 
 from maskfold.config import build
 from maskfold.data.download import download
+from maskfold.data.sources import Source
 from maskfold.entry import entry_point
 from maskfold.errors import MaskfoldError
+from maskfold.terminal import RESULT
 
 log = logging.getLogger(__name__)
 
-DOWNLOADABLE = "carvana"
-
 
 def data(config: DictConfig) -> Path:
-    """Download what is missing of the challenge's data; return its folder."""
-    name = config.data.name
-    if name != DOWNLOADABLE:
-        raise MaskfoldError(f"data.name={name or 'null'}: only {DOWNLOADABLE} can be downloaded")
-    source = build(config.data)
-    new = download(config.competition, config.pieces, source.root)
-    log.info("%s: %s", source.root, ", ".join(path.name for path in new) or "everything is there")
-    return source.root
+    """Download what is missing of a competition's data; return its folder."""
+    if config.competition:
+        root = Path("data") / (config.folder or config.competition)
+        new = download(config.competition, config.pieces or (), root)
+    else:
+        source: Source = build(config.data)
+        if not source.competition:
+            raise MaskfoldError(
+                f"data.name={source.name}: names no competition, so there is nothing to download. Name one with "
+                "competition=<its name in Kaggle's addresses>."
+            )
+        root = source.root
+        new = download(source.competition, config.pieces or source.pieces, root)
+    log.info("%s: %s", root, ", ".join(path.name for path in new) or "everything is there")
+    if config.competition:
+        log.info("%s", _next(root), extra=RESULT)
+    return root
+
+
+def _next(root: Path) -> str:
+    """Say how to go on with what has been unpacked."""
+    sample = next((path for path in sorted(root.glob("*sample*.csv*"))), "...")
+    train = next((path for path in sorted(root.glob("train*.csv*"))), "...")
+    return f"next: make join SAMPLE={sample} TRAIN={train} IMAGES=... MASKS=..."
 
 
 main = entry_point(data)

@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 from maskfold.config import resolved
 from maskfold.entry import entry_point
 from maskfold.submission.checkup import check_up
-from maskfold.submission.doctor import Report
+from maskfold.submission.findings import Report
 
 
 def doctor(config: DictConfig) -> Report:
@@ -20,6 +20,8 @@ def doctor(config: DictConfig) -> Report:
         sample=config.sample,
         height=config.height,
         width=config.width,
+        rules=None if config.rules is None else resolved(config.rules),
+        classes=config.classes,
     )
     print(f"{submission}: {report}")
     return report

@@ -4,7 +4,7 @@ import hashlib
 import json
 import logging
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -34,7 +34,9 @@ from maskfold.masks.scoring import Judged
 from maskfold.prediction.splits import photos_of
 from maskfold.runs.contents import contents_fingerprint
 from maskfold.runs.ensemble_folder import EnsembleFolder, ResultFolder
-from maskfold.submission.writer import write_submission
+from maskfold.submission.sample import Sample
+from maskfold.submission.shape import sample_of, shape_of
+from maskfold.submission.writer import rows_of, write_submission
 from maskfold.terminal import RESULT, counted
 
 log = logging.getLogger(__name__)
@@ -60,6 +62,7 @@ def ensemble(config: DictConfig) -> pd.DataFrame:
         "ensemble": resolved(config.ensemble),
         "split": config.split,
         "source": censored_tree(data),
+        **shape_of(source).facts,
         "images": len(photos),
         "data": fingerprint(photos),
         "contents": contents_fingerprint(photos),
@@ -69,8 +72,10 @@ def ensemble(config: DictConfig) -> pd.DataFrame:
     }
     used = [*usual_leaves, *repair_leaves]
     refuse_other_classes(used, source.classes)
+    order: Sequence[str] = ()
     if config.split == "test":
         refuse_other_data(used, manifest["data"])
+        photos, order = _as_in_sample(photos, source)
     with files.locked(result.path):
         state = json.dumps([manifest, last_changes(used)])  # parts of anything else: not gone on with
         key = hashlib.sha256(state.encode()).hexdigest()[:16]
@@ -93,7 +98,8 @@ def ensemble(config: DictConfig) -> pd.DataFrame:
         )
         rows = merge_with_repair(usual, repair, recipe.repair.count(len(photos)), photos, jobs=config.jobs)
         masks = read_masks(usual, repair, photos, rows["repaired"])
-        scores = _write(result, rows, masks, photos, manifest, source)
+        written = rows_of(_names(photos), masks, source.classes, order=order)
+        scores = _write(result, rows, written, photos, manifest, source)
         shutil.rmtree(result.parts, ignore_errors=True)
     log.info("%s: %s, %d repaired", result.submission, counted(len(scores), "photo"), scores["repaired"].sum())
     if "dice" in scores:
@@ -102,30 +108,35 @@ def ensemble(config: DictConfig) -> pd.DataFrame:
     return scores
 
 
+def _names(photos: pd.DataFrame) -> list[str]:
+    return [Path(image).name for image in photos["image"]]
+
+
+def _as_in_sample(photos: pd.DataFrame, source: Source) -> tuple[pd.DataFrame, Sequence[str]]:
+    """Return the photos in the order of the sample submission, and the classes in its order, if there is one."""
+    path = sample_of(source.root)
+    if path is None:
+        return photos, ()
+    sample = Sample(path, shape_of(source))
+    order = sample.labels if {*sample.labels} == {*source.classes} else ()
+    return sample.in_order(photos, source.rules), order
+
+
 def _write(
     result: ResultFolder,
     rows: pd.DataFrame,
-    masks: Iterator[tuple[str, ...]],
+    written: Iterable[tuple[str, str, str]],
     photos: pd.DataFrame,
     manifest: dict,
     source: Source,
 ) -> pd.DataFrame:
-    write_submission(result.submission, _submitted(photos, masks, source.classes or ("",)), source.rules)
+    write_submission(result.submission, written, source.rules)
     about = photos[["image_id", "group", "view", "height", "width"]].reset_index(drop=True)
     scores = about.merge(rows, on="image_id").dropna(axis="columns", how="all")
     with files.atomic_path(result.scores) as part:
         scores.to_parquet(part, index=False)
     files.write_json(result.manifest, manifest | {"submission_sha256": files.sha256(result.submission)})
     return scores
-
-
-def _submitted(
-    photos: pd.DataFrame, masks: Iterator[tuple[str, ...]], classes: Sequence[str]
-) -> Iterator[tuple[str, str, str]]:
-    """Yield a photo's file name, the class and its mask as a text, class after class."""
-    for image, texts in zip(photos["image"], masks, strict=True):
-        for label, text in zip(classes, texts, strict=True):
-            yield Path(image).name, label, text
 
 
 main = entry_point(ensemble)

@@ -58,12 +58,12 @@ def _compare(chosen: dict[str, dict[str, RunFolder]], page: str | None, *, image
 
     if len(chosen) != 2:
         raise MaskfoldError("compare: a run cannot be compared with itself; name two.")
-    sides = [Side(name, *_evidence(name, [*runs.values()])) for name, runs in chosen.items()]
+    one, other = (Side(name, *_evidence(name, [*runs.values()])) for name, runs in chosen.items())
     first, second = ([*runs.values()] for runs in chosen.values())
     source = build(second[0].part("data"))
-    comparison = Comparison(*sides, Judged(source.metric))
+    comparison = Comparison(one, other, Judged(source.metric))
     photos = source.load().set_index("image_id")
-    path = Path(page or second[0].path.parent / f"against_{sides[0].name.replace('/', '_')}.html")
+    path = Path(page or second[0].path.parent / f"against_{one.name.replace('/', '_')}.html")
     files.write_text(path, compose(comparison, partial(_cases, first, second, photos, source.channels), images=images))
     log.info("%s: %s otherwise", path, counted(len(comparison.differing()), "setting"))
     log.info("%s", comparison.verdict(), extra=RESULT)

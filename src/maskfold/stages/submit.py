@@ -1,7 +1,6 @@
 """Check a submission, upload it and record its score: `maskfold submit submission=... message=...`."""
 
 import logging
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from omegaconf import DictConfig
 from maskfold import files
 from maskfold.analysis.charts import as_png
 from maskfold.config import SUBMISSIONS, build, resolved
+from maskfold.data.sources import Source
 from maskfold.entry import entry_point
 from maskfold.errors import MaskfoldError
 from maskfold.leaderboard.chart import comparable, leaderboard_chart
@@ -27,13 +27,15 @@ def submit(config: DictConfig) -> pd.DataFrame:
     """Upload a submission once, append it to `experiments/leaderboard.csv` with its scores, and draw the chart."""
     submission = Path(config.submission)
     data = None if config.data is None else resolved(config.data)
-    competition = config.competition or _competition_of(submission, data, config.competitions)
+    competition = config.competition or _competition_of(submission, data)
     report = check_up(
         submission,
         data=data,
         sample=config.sample,
         height=config.height,
         width=config.width,
+        rules=None if config.rules is None else resolved(config.rules),
+        classes=config.classes,
     )
     print(f"{submission}: {report}")
     if not report.ok:  # nothing may be uploaded that was not checked in the same breath
@@ -57,15 +59,15 @@ def submit(config: DictConfig) -> pd.DataFrame:
     return table
 
 
-def _competition_of(submission: Path, data: dict[str, Any] | None, competitions: Mapping[str, str]) -> str:
+def _competition_of(submission: Path, data: dict[str, Any] | None) -> str:
     """Return the competition that a submission's data belongs to: nobody's own photos are offered to another's."""
-    name = build(data or data_of_submission(submission)).name
-    if name not in competitions:
+    source: Source = build(data or data_of_submission(submission))
+    if not source.competition:
         raise MaskfoldError(
-            f"{submission}: is of the data {name}, and no competition is known for that, only for "
-            f"{', '.join(competitions)}. Name it with competition=<its name in Kaggle's addresses>."
+            f"{submission}: is of the data {source.name}, which names no competition. Name it with competition=<its "
+            "name in Kaggle's addresses>, or as data.competition in the data's own file."
         )
-    return competitions[name]
+    return source.competition
 
 
 def _about(submission: Path, competition: str) -> dict[str, object]:

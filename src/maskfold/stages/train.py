@@ -134,7 +134,8 @@ def _statistics(source: Source, rows: FoldRows, folder: RunFolder) -> dict[str, 
     if source.channels is None:
         return {}
     if folder.last.exists():
-        return load_checkpoint(folder.last)["network"]
+        begun = load_checkpoint(folder.last)["network"]
+        return {name: begun[name] for name in ("mean", "std")}
     return channel_statistics(rows.training, channels=source.channels, folder=source.folder)
 
 

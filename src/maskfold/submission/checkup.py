@@ -1,17 +1,27 @@
 """Which submission is expected: the ids and sizes of its own data, unless they are said; and what is wrong with it."""
 
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from maskfold import files
 from maskfold.config import build
+from maskfold.data.loading import read_image
+from maskfold.data.sources import Source
 from maskfold.errors import MaskfoldError
+from maskfold.masks.metrics import named
 from maskfold.prediction.splits import photos_of
 from maskfold.runs.contents import refuse_other_contents
-from maskfold.runs.ensemble_folder import result_of
-from maskfold.submission.doctor import Report, examine
+from maskfold.runs.ensemble_folder import ensemble_of, result_of
+from maskfold.submission.doctor import examine
+from maskfold.submission.findings import Report
+from maskfold.submission.orientation import PHOTOS, Chosen, judge_submission, look_at_truth, order_by_place, with_order
+from maskfold.submission.shape import Shape, sample_of, shape_from, shape_of, shape_written
+from maskfold.submission.writer import read_submission
 from maskfold.trust import vetted
 
 
@@ -22,6 +32,8 @@ def check_up(
     sample: str | Path | None = None,
     height: int | None = None,
     width: int | None = None,
+    rules: Mapping[str, Any] | None = None,
+    classes: Sequence[str] | None = None,
 ) -> Report:
     """Return what is wrong with a submission.
 
@@ -31,6 +43,9 @@ def check_up(
         sample: A submission with the names that are expected; None for that of the data, if there is one.
         height: Of all photos, pixels; with `width` the data is not looked at.
         width: Likewise.
+        rules: Arguments of `maskfold.masks.rules.Rules`, by which it has to be written; None for what the data says,
+            or without data the manifest.
+        classes: The names of several classes, with `rules`.
 
     Raises:
         MaskfoldError: If nobody says what it is of, only one of `height` and `width` is given, or photos have been
@@ -39,15 +54,53 @@ def check_up(
     if bool(height) != bool(width):
         raise MaskfoldError("Give both height= and width=, or neither to look the sizes up in the data.")
     own_sample = None if sample is None else Path(sample)
+    said = shape_from(rules, classes, origin="rules= and classes=") if rules or classes else None
     if height and width:
-        return examine(submission, own_sample, sizes=(height, width))
-    source = build(data_of_submission(submission) if data is None else data)
+        return examine(submission, own_sample, sizes=(height, width), shape=said or shape_written(submission))
+    source: Source = build(data_of_submission(submission) if data is None else data)
     table = source.load()
     if data is None:
         _refuse_replaced(submission, table)
-    default = source.root / "sample_submission.csv"
     sizes = {row.image_id: (row.height, row.width) for row in table.itertuples()}
-    return examine(submission, own_sample or (default if default.exists() else None), sizes=sizes)
+    shape, chosen = said or shape_of(source), Chosen()
+    report = examine(submission, own_sample or sample_of(source.root), sizes=sizes, shape=shape, watch=chosen)
+    return _with_order(report, submission, chosen, source, table, shape, sizes)
+
+
+def _with_order(
+    report: Report,
+    submission: Path,
+    chosen: Chosen,
+    source: Source,
+    table: pd.DataFrame,
+    shape: Shape,
+    sizes: Mapping[str, tuple[int, int]],
+) -> Report:
+    """Return the report with what photos and training masks say of the order."""
+    metric, wanted = named(source.metric), shape.rules.order
+    predicted = _out_of_fold(submission, table)
+    truth = look_at_truth(table, classes=shape.classes, metric=metric, order=wanted, predicted=predicted)
+    edges = judge_submission(chosen, table, partial(read_image, channels=source.channels))
+    place = order_by_place([(label, runs, sizes[image_id]) for image_id, label, runs in chosen], truth.cells)
+    return with_order(report, wanted, edges=edges, place=place, truth=truth, metric=metric)
+
+
+def _out_of_fold(submission: Path, table: pd.DataFrame) -> dict[tuple[str, str], np.ndarray]:
+    """Return the runs of some masks that the same ensemble predicted out of fold; none if it did not."""
+    path = ensemble_of(submission).oof.submission
+    if not path.exists():
+        return {}
+    known = {*table.loc[table["split"] == "train", "image_id"]}
+    try:
+        shape = shape_written(path)
+        chosen = Chosen(most=PHOTOS * max(len(shape.classes), 1))
+        for photo, label, text in read_submission(path, shape):
+            image_id = shape.rules.image_id_of(photo)
+            if image_id in known:
+                chosen(image_id, label, shape.rules.pairs(text))
+    except MaskfoldError:  # it is not what is examined
+        return {}
+    return {(image_id, label): runs for image_id, label, runs in chosen}
 
 
 def _refuse_replaced(submission: Path, table: pd.DataFrame) -> None:
@@ -68,7 +121,8 @@ def data_of_submission(submission: Path) -> dict[str, Any]:
     manifest = result_of(submission).manifest
     if not manifest.exists():
         raise MaskfoldError(
-            f"{manifest}: missing, so say what {submission} is of: data=carvana, or height= and width=."
+            f"{manifest}: missing, so say what {submission} is of: data=carvana, or height= and width="
+            " (with rules= and classes= where they are not the Carvana challenge's)."
         )
     source = files.read_json(manifest).get("source")
     if source is None:

@@ -1,200 +1,183 @@
 """The check of a submission before its upload: what would be refused, what would score badly, and where it is."""
 
-from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path, PurePath
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
-from maskfold.errors import MaskfoldError, listing
-from maskfold.masks.rle import faults, parse
-from maskfold.submission.writer import HEADER, read_lines, read_submission
+from maskfold.errors import MaskfoldError
+from maskfold.masks.orientation import TORN, torn_ratio
+from maskfold.masks.rle import ORDERS, faults
+from maskfold.masks.rules import Cells
+from maskfold.submission.findings import Findings, Report
+from maskfold.submission.sample import Sample
+from maskfold.submission.shape import Shape
+from maskfold.submission.writer import read_lines
 
-_SHOWN = 20  # messages of one kind; the others are counted
-# A mask read the wrong way round is torn into stripes. Over 536 real masks the ratio that `looks_transposed` forms was
-# at most 0.6 read rightly and at least 5 (but for 3 tiny or striped ones) read wrongly.
-_TORN = 3
+# What tables write for a mask without a pixel, in any case of letters.
+_EMPTY = {"", "-", "-1", "nan", "none", "null"}
 
 Sizes = tuple[int, int] | Mapping[str, tuple[int, int]]
+Watch = Callable[[str, str, np.ndarray], None]
 
 
-@dataclass
-class _Findings:
-    """Messages by kind, of which only the first few are kept and the others counted."""
-
-    shown: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    counts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-
-    def add(self, kind: str, message: str) -> None:
-        """Keep `message`, or only count it when there are many of its kind."""
-        self.counts[kind] += 1
-        if self.counts[kind] <= _SHOWN:
-            self.shown[kind].append(message)
-
-    def messages(self) -> list[str]:
-        """Return what was kept, each message with its kind in front, and a line for each kind that was cut."""
-        lines = []
-        for kind, messages in self.shown.items():
-            lines += [f"{kind}: {message}" for message in messages]
-            if self.counts[kind] > _SHOWN:
-                lines.append(f"{kind}: and {self.counts[kind] - _SHOWN} more")
-        return lines
-
-
-@dataclass(frozen=True)
-class Report:
-    """What the examination of a submission found.
-
-    Attributes:
-        images: Rows below the header.
-        empty_masks: Rows whose mask has no pixel.
-        errors: For each of them a row would be refused or scored as nonsense; names line, image and column.
-        warnings: Odd, but it would be accepted.
-    """
-
-    images: int
-    empty_masks: int
-    errors: list[str]
-    warnings: list[str]
-
-    @property
-    def ok(self) -> bool:
-        """Whether the submission may be uploaded."""
-        return not self.errors
-
-    def __str__(self) -> str:
-        parts = [f"{self.images} images, {self.empty_masks} empty masks"]
-        for title, messages in (("errors", self.errors), ("warnings", self.warnings)):
-            parts.append(f"{title}:\n{listing(messages, limit=len(messages))}" if messages else f"no {title}")
-        return "\n".join(parts)
-
-
-def examine(submission: Path, sample: Path | None, *, sizes: Sizes) -> Report:
+def examine(
+    submission: Path, sample: Path | None, *, sizes: Sizes, shape: Shape | None = None, watch: Watch | None = None
+) -> Report:
     """Check a submission row by row; only the names of its images are kept in memory.
 
     Args:
-        submission: `.csv` or `.csv.gz` with the columns `img,rle_mask`.
+        submission: `.csv` or `.csv.gz`.
         sample: The competition's sample submission, whose images are wanted in its order; None to skip that check.
-        sizes: `(height, width)` of every image in pixels, or that of each by `image_id`, which is `img` without its
-            suffix.
+        sizes: `(height, width)` of every image in pixels, or that of each by `image_id`.
+        shape: How it has to be written; None for the Carvana challenge's.
+        watch: Called with image_id, class and `(N, 2)` int64 runs, counted from 1, of every mask without faults.
 
     Raises:
         MaskfoldError: One of the files cannot be read at all, or the sample is no submission.
     """
-    errors, warnings = _Findings(), _Findings()
-    names = _Names(sample, errors)
-    masks = _Masks(sizes, errors, warnings)
+    shape = shape or Shape()
+    errors, warnings = Findings(), Findings()
+    names = _Names(Sample(sample, shape) if sample else None, shape, errors)
+    masks = _Masks(sizes, shape, errors, warnings, watch)
+    header = shape.rules.header
     lines = read_lines(submission)
-    header = next(lines, [])
-    if tuple(header) != HEADER:
-        errors.add("header", f"line 1 is {','.join(header)[:60]!r}, not {','.join(HEADER)!r}")
+    first = next(lines, [])
+    if tuple(first) != header:
+        errors.add("header", f"line 1 is {','.join(first)[:60]!r}, not {','.join(header)!r}")
     number = 1
     for number, fields in enumerate(lines, start=2):
-        if len(fields) != len(HEADER):
-            errors.add("columns", f"line {number} has {len(fields)} columns, not {len(HEADER)}")
+        if len(fields) != len(header):
+            errors.add("columns", f"line {number} has {len(fields)} columns, not {len(header)}")
             continue
-        image, rle = fields
-        names.check(number, image)
-        masks.check(number, image, rle)
+        cells = _cells(number, fields, shape, errors)
+        if cells is not None:
+            names.check(number, cells)
+            masks.check(number, cells)
     if number == 1:
         errors.add("rows", "there is none below the header")
     names.finish()
     masks.finish()
-    return Report(number - 1, masks.empty, errors.messages(), warnings.messages())
+    images = len({photo for photo, _ in names.seen}) if shape.classes else number - 1
+    return Report(images, masks.empty, errors.messages(), warnings.messages())
 
 
-def looks_transposed(pairs: np.ndarray, height: int, width: int) -> bool:
-    """Tell whether a mask was numbered column by column, by how torn it is in either reading.
+def _cells(line: int, fields: Sequence[str], shape: Shape, errors: Findings) -> Cells | None:
+    """Read a row, or say what it has instead of a photo or a class."""
+    try:
+        return shape.rules.read(fields, shape.classes)
+    except MaskfoldError as error:
+        kind, said = "malformed rows", str(error)
+    try:
+        label = shape.rules.read(fields).label
+        kind, said = "unknown classes", f"{said}; {label!r} is none of them"
+    except MaskfoldError:
+        pass
+    errors.add(kind, f"line {line}, {said}")
+    return None
 
-    Row by row, the pixel below is `width` numbers further on; column by column, the one to the right is `height`
-    further on. In the right reading nearly every foreground pixel has such a neighbour in the foreground too.
 
-    Args:
-        pairs: `(N, 2)` int64 run-length pairs without faults.
-        height: Pixels; of a square image the two readings look alike.
-        width: Pixels.
-    """
-    starts = pairs[:, 0] - 1
-    stops = starts + pairs[:, 1]
-    area = np.cumsum(pairs[:, 1])
-    bounds, area_at_bounds = np.stack((starts, stops), 1).ravel(), np.stack((area - pairs[:, 1], area), 1).ravel()
-
-    def torn(lag: int) -> float:
-        """Count, per row or column, the foreground pixels whose neighbour `lag` further on is background."""
-        until, stop, start = (
-            np.interp(at, bounds, area_at_bounds, left=0) for at in (height * width - lag, stops + lag, starts + lag)
-        )
-        return (until - (stop - start).sum()) / lag
-
-    return torn(width) > _TORN * torn(height)
+def _called(photo: str, label: str) -> str:
+    return f"{photo!r} of class {label!r}" if label else f"{photo!r}"
 
 
 class _Names:
-    """The column `img` against the sample submission: unknown, double, missing and misplaced images."""
+    """Photos and classes against the sample submission: unknown, double, missing and misplaced rows."""
 
-    def __init__(self, sample: Path | None, errors: _Findings) -> None:
-        self.errors = errors
-        rows = read_submission(sample) if sample else ()
-        self.expected = {image: line for line, (image, _) in enumerate(rows, start=2)} if sample else None
-        self.seen: dict[str, int] = {}
-        self.previous = 0
+    def __init__(self, sample: Sample | None, shape: Shape, errors: Findings) -> None:
+        self.sample, self.shape, self.errors = sample, shape, errors
+        self.column = shape.rules.column_of("file") or shape.rules.column_of("image_id")
+        self.seen: dict[tuple[str, str], int] = {}
+        self.last = (-1, -1)
 
-    def check(self, line: int, image: str) -> None:
-        """Look at one row's name."""
-        where = f"line {line}, column img: {image!r}"
-        if image in self.seen:
-            self.errors.add("double images", f"{where} is already in line {self.seen[image]}")
+    def check(self, line: int, cells: Cells) -> None:
+        """Look at one row's photo and class."""
+        row = cells.photo, cells.label
+        where = f"line {line}, column {self.column}: {_called(*row)}"
+        if row in self.seen:
+            self.errors.add("double images", f"{where} is already in line {self.seen[row]}")
             return
-        self.seen[image] = line
-        if self.expected is None:
+        self.seen[row] = line
+        if self.sample is None:
             return
-        position = self.expected.get(image)
-        if position is None:
-            self.errors.add("unknown images", f"{where} is not in the sample submission")
+        wanted = self.sample.lines.get(row)
+        if wanted is None:
+            self.errors.add("unknown images", f"{where} is not in the sample submission{self._suffix(*row)}")
             return
-        if position < self.previous:
-            self.errors.add(
-                "order", f"{where} is in line {position} of the sample, before the image in front of it here"
-            )
-        self.previous = position
+        place = self.sample.place(*row)
+        if place < self.last:
+            self.errors.add("order", f"{where} is in line {wanted} of the sample, before the image in front of it here")
+        self.last = place
+
+    def _suffix(self, photo: str, label: str) -> str:
+        """Say whether the name is known with or without a suffix."""
+        lines = self.sample.lines if self.sample else {}
+        stem = Path(photo).stem
+        if stem != photo and (stem, label) in lines:
+            return f", which has {stem!r}: leave out the suffix"
+        longer = next((known for known, of in lines if of == label and Path(known).stem == photo), None)
+        return f", which has {longer!r}: write the suffix" if longer else ""
 
     def finish(self) -> None:
-        """Say which images of the sample have no row."""
-        for image, line in (self.expected or {}).items():
-            if image not in self.seen:
-                self.errors.add("missing images", f"column img: {image!r}, line {line} of the sample, has no row")
+        """Say which rows there should be."""
+        for row, line in (self.sample.lines if self.sample else {}).items():
+            if row not in self.seen:
+                self.errors.add(
+                    "missing images", f"column {self.column}: {_called(*row)}, line {line} of the sample, has no row"
+                )
+        if self.sample is None and self.shape.classes:
+            for photo in dict.fromkeys(photo for photo, _ in self.seen):
+                for label in self.shape.classes:
+                    if (photo, label) not in self.seen:
+                        self.errors.add("missing classes", f"column {self.column}: {_called(photo, label)} has no row")
 
 
 class _Masks:
-    """The column `rle_mask`: numbers, runs, bounds, orientation."""
+    """The runs: numbers, bounds, what stands for an empty mask, and whether most of them are torn."""
 
-    def __init__(self, sizes: Sizes, errors: _Findings, warnings: _Findings) -> None:
-        self.sizes = sizes
+    def __init__(
+        self, sizes: Sizes, shape: Shape, errors: Findings, warnings: Findings, watch: Watch | None = None
+    ) -> None:
+        self.sizes, self.shape, self.watch = sizes, shape, watch
         self.errors, self.warnings = errors, warnings
-        self.empty = self.judged = 0
+        self.column = shape.rules.column_of("runs")
+        self.empty = self.judged = self.before = self.behind = 0
         self.transposed: list[str] = []
 
-    def check(self, line: int, image: str, rle: str) -> None:
+    def check(self, line: int, cells: Cells) -> None:
         """Look at one row's mask."""
-        where = f"line {line}, {image}, column rle_mask"
+        where = f"line {line}, {cells.photo}{f' of class {cells.label}' if cells.label else ''}, column {self.column}"
+        runs = cells.runs.strip()
+        if runs != self.shape.rules.empty and runs.lower() in _EMPTY:
+            self.empty += 1
+            self.errors.add("empty masks", f"{where}: {runs!r}, and a mask without a pixel is written {self._empty}")
+            return
         try:
-            pairs = parse(rle)
+            pairs = self.shape.rules.pairs(runs)
         except MaskfoldError as error:
             self.errors.add("malformed masks", f"{where}: {error}")
             return
         if not len(pairs):
             self.empty += 1
             return
-        size = self.sizes.get(PurePath(image).stem) if isinstance(self.sizes, Mapping) else self.sizes
+        image_id = self.shape.rules.image_id_of(cells.photo)
+        size = self.sizes.get(image_id) if isinstance(self.sizes, Mapping) else self.sizes
         if size is None:
             self.warnings.add("masks not checked", f"{where}: the size of this image is not known")
             return
-        impossible = faults(pairs, *size)
+        impossible = faults(pairs, *size, start=self.shape.rules.start)
         for fault in impossible:
             self.errors.add(fault.kind, f"{where}: {fault.text}")
+        self.before += bool(pairs[:, 0].min() == 0)
+        self.behind += bool(pairs.sum(axis=1).max() == size[0] * size[1] + 2)
         if not impossible:
             self._check_shape(where, pairs, *size)
+            if self.watch is not None:
+                self.watch(image_id, cells.label, pairs)
+
+    @property
+    def _empty(self) -> str:
+        return repr(self.shape.rules.empty) if self.shape.rules.empty else "as an empty cell"
 
     def _check_shape(self, where: str, pairs: np.ndarray, height: int, width: int) -> None:
         touching = np.flatnonzero(pairs[1:, 0] == pairs[:-1].sum(axis=1))
@@ -203,17 +186,27 @@ class _Masks:
             self.warnings.add("touching runs", f"{where}: pair {first} goes on where the pair in front of it ends")
         if height != width:
             self.judged += 1
-            if looks_transposed(pairs, height, width):
+            ratio = torn_ratio(pairs, height, width)
+            if (ratio if self.shape.rules.order == "rows" else 1 / ratio) > TORN:
                 self.transposed.append(where)
 
     def finish(self) -> None:
-        """Say whether most masks are transposed, or name the few that seem to be."""
+        """Say whether pixels seem counted from another number, and whether most masks, or a few, are transposed."""
+        start = self.shape.rules.start
+        for count, other in ((self.before, start - 1), (self.behind, start + 1)):
+            if count > 1 and other in (0, 1):
+                self.errors.add(
+                    "base",
+                    f"{count} masks fit their images if the first pixel is number {other}, and here it is {start}",
+                )
+        order = self.shape.rules.order
         if len(self.transposed) > self.judged / 2:
             self.errors.add(
                 "orientation",
                 f"{len(self.transposed)} of {self.judged} masks seem transposed, the first in {self.transposed[0]}; "
-                "number the pixels row by row from the top left, and see that height and width are not exchanged",
+                f"number the pixels by {order} from the top left, and see that height and width are not exchanged",
             )
             return
+        (other,) = {*ORDERS} - {order}
         for where in self.transposed:
-            self.warnings.add("orientation", f"{where}: the pixels seem numbered column by column")
+            self.warnings.add("orientation", f"{where}: the pixels seem numbered by {other}")

@@ -1,34 +1,52 @@
-"""Submission files: `img,rle_mask`, one row for each image, written reproducibly and read row by row."""
+"""Submission files: a row for each mask as the rules have it, written reproducibly and read row by row."""
 
 import csv
 import gzip
 import io
 import sys
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from maskfold.errors import MaskfoldError
 from maskfold.files import atomic_path, is_file_name
-from maskfold.masks.rules import Rules
-
-HEADER = ("img", "rle_mask")
+from maskfold.masks.rules import Cells, Rules
+from maskfold.submission.shape import Shape
 
 csv.field_size_limit(sys.maxsize)  # a mask's run lengths may be longer than the module expects of a field
 
 
-def write_submission(path: Path, rows: Iterable[tuple[str, ...]], rules: Rules | None = None) -> None:
+def rows_of(
+    photos: Iterable[str], masks: Iterable[Sequence[str]], classes: Sequence[str], *, order: Sequence[str] = ()
+) -> Iterator[tuple[str, str, str]]:
+    """Yield the rows `(file, label, text)` that `write_submission` takes.
+
+    Args:
+        photos: Their file names.
+        masks: For each of them a text, or one for each of several classes.
+        classes: The names of several classes, none for one.
+        order: That in which a photo's classes are written; their own unless given.
+    """
+    labels = classes or ("",)
+    for file, texts in zip(photos, masks, strict=True):
+        by_label = dict(zip(labels, texts, strict=True))
+        for label in order or labels:
+            yield file, label, by_label[label]
+
+
+def write_submission(path: Path, rows: Iterable[tuple[str, str, str]], rules: Rules | None = None) -> None:
     """Write a gzip-compressed submission; the same rows give the same bytes.
 
     Args:
         path: Where to, usually `submission.csv.gz`; the file is either whole or absent.
-        rows: `(img, rle_mask)`, the image's file name and its mask as run-length pairs; with rules
-            `(file, class, text)`, the class being empty where there is only one; consumed lazily.
-        rules: How a row is written; None for the Carvana challenge's.
+        rows: `(file, label, text)`: the photo's file name, the class ("" where there is only one) and its mask as
+            `rules` write it; consumed lazily.
+        rules: How rows are written; None for the Carvana challenge's.
 
     Raises:
-        MaskfoldError: The file cannot be written, two photos have one file name, or a name has a line break in it.
+        MaskfoldError: The file cannot be written, two photos have one name, or a name has a line break in it.
     """
+    rules = rules or Rules()
     # No name and no time in the gzip header: both would change bytes that say nothing of the masks.
     with (
         atomic_path(path) as part,
@@ -37,17 +55,18 @@ def write_submission(path: Path, rows: Iterable[tuple[str, ...]], rules: Rules |
         io.TextIOWrapper(file, encoding="utf-8", newline="") as text,
     ):
         table = csv.writer(text, lineterminator="\n")
-        table.writerow(rules.header if rules else HEADER)
+        table.writerow(rules.header)
         written: set[tuple[str, str]] = set()
-        for image, *label, rle in rows:
-            if (image, *label) in written:
+        for image, label, runs in rows:
+            name = rules.name_of(image)
+            if (name, label) in written:
                 raise MaskfoldError(
-                    f"{path}: two photos are called {image}, and a submission names photos by their files. Rename one."
+                    f"{path}: two photos are called {name}, and a submission names photos by their files. Rename one."
                 )
             if not is_file_name(image):
                 raise MaskfoldError(f"{path}: a photo is called {image!a}, which no table can hold. Rename it.")
-            written.add((image, *label))
-            table.writerow(rules.row(image, rle, *label) if rules else (image, rle))
+            written.add((name, label))
+            table.writerow(rules.row(image, runs, label))
 
 
 def read_lines(path: Path) -> Iterator[list[str]]:
@@ -64,17 +83,25 @@ def read_lines(path: Path) -> Iterator[list[str]]:
         raise MaskfoldError(f"{path}: cannot be read ({error}). Is it a whole .csv or .csv.gz file?") from error
 
 
-def read_submission(path: Path) -> Iterator[tuple[str, str]]:
-    """Read `(img, rle_mask)` row by row from a `.csv` or `.csv.gz`.
+def read_submission(path: Path, shape: Shape | None = None) -> Iterator[Cells]:
+    """Read photo, class and runs row by row from a `.csv` or `.csv.gz`.
+
+    Args:
+        path: The file.
+        shape: How it is written; None for the Carvana challenge's.
 
     Raises:
-        MaskfoldError: The file cannot be read, has another header, or a row does not have two columns.
+        MaskfoldError: The file cannot be read, has another header, or a row is not of its form.
     """
+    rules, classes = (shape.rules, shape.classes) if shape else (Rules(), ())
     lines = read_lines(path)
     header = next(lines, [])
-    if tuple(header) != HEADER:
-        raise MaskfoldError(f"{path}, line 1: the header is {','.join(header)[:60]!r}, not {','.join(HEADER)!r}")
+    if tuple(header) != rules.header:
+        raise MaskfoldError(f"{path}, line 1: the header is {','.join(header)[:60]!r}, not {','.join(rules.header)!r}")
     for number, fields in enumerate(lines, start=2):
-        if len(fields) != len(HEADER):
-            raise MaskfoldError(f"{path}, line {number}: {len(fields)} columns instead of {len(HEADER)}")
-        yield fields[0], fields[1]
+        if len(fields) != len(rules.header):
+            raise MaskfoldError(f"{path}, line {number}: {len(fields)} columns instead of {len(rules.header)}")
+        try:
+            yield rules.read(fields, classes)
+        except MaskfoldError as error:
+            raise MaskfoldError(f"{path}, line {number}: {error}") from error

@@ -1,0 +1,108 @@
+"""Very large pictures in an ensemble: the mean of their maps, masks, runs and scores, a band of rows at a time."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from maskfold.data.windows import LARGE, Picture, Window, bands
+from maskfold.ensembling.mean_map import MeanOnDisk
+from maskfold.errors import MaskfoldError
+from maskfold.masks.planes import planes
+from maskfold.masks.rules import Rules, TextByBands
+from maskfold.masks.unconfidence import unconfidence_of, unsure_and_compared
+
+
+def refuse_steps(image_id: str, steps: Sequence[object]) -> None:
+    """Refuse post-processing of a very large picture: a step needs its whole mask, and several times its memory.
+
+    Raises:
+        MaskfoldError: If there is a step; the message names the first one.
+    """
+    if steps:
+        plain = steps[0]
+        while hasattr(plain, "step"):  # for some classes, or with maps of its own
+            plain = plain.step
+        name = getattr(plain, "__name__", type(plain).__name__)
+        raise MaskfoldError(
+            f"{image_id} has more than {LARGE:,} pixels and is merged by parts, and the step {name} of "
+            "ensemble.postprocess, or of ensemble.repair, needs the whole mask. Leave steps out with "
+            "ensemble.postprocess=[] (and ensemble.repair=null), or put the very large photos into a data set of "
+            "their own."
+        )
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What a very large picture's mask comes to, class by class.
+
+    Attributes:
+        unconfidence: `(C, 2)` pixels that are unsure, and that these are compared with.
+        overlap: `(C, 3)` pixels in both masks, in the predicted one and in the true one; without truth the first and
+            last are 0.
+        pixels: Of the picture.
+        runs: A text for each class, as it stands in a table.
+    """
+
+    unconfidence: np.ndarray
+    overlap: np.ndarray
+    pixels: int
+    runs: tuple[str, ...]
+
+    @property
+    def areas(self) -> np.ndarray:
+        """The share of the pixels that is mask, `(C,)`."""
+        return self.overlap[:, 1] / self.pixels
+
+    @property
+    def unsureness(self) -> list[float]:
+        """The unconfidence of all classes together, and of each."""
+        together = self.unconfidence.sum(axis=0)
+        return [unconfidence_of(*map(int, pair)) for pair in (together, *self.unconfidence)]
+
+
+def merge_bands(
+    mean: MeanOnDisk, cut: Callable[[np.ndarray], np.ndarray], truth: Picture | None, rules: Rules
+) -> Counted:
+    """Walk over a picture once, from the top, and once more from the left where columns are numbered.
+
+    Args:
+        mean: Its map.
+        cut: What makes a mask of a part of the map, pixel by pixel.
+        truth: The mask to count against, if there is one.
+        rules: How runs are written.
+    """
+    texts = [TextByBands(rules) for _ in range(mean.classes)]
+    unsure, overlap = np.zeros((mean.classes, 2), np.int64), np.zeros((mean.classes, 3), np.int64)
+    height, width = mean.shape[-2:]
+    for window in bands(height, width):
+        band = mean[window]
+        mask = planes(cut(band))
+        unsure += [unsure_and_compared(plane) for plane in planes(band)]
+        overlap[:, 1] += [np.count_nonzero(plane) for plane in mask]
+        if truth is not None:
+            overlap[:, ::2] += overlap_with(mask, planes_of(truth, window))
+        if rules.order == "rows":
+            _add(texts, mask)
+    if rules.order == "columns":
+        for columns, rows in bands(width, height):
+            _add(texts, planes(cut(mean[rows, columns])))
+    runs = tuple(text.finish() for text in texts)
+    return Counted(unsure, overlap, height * width, runs)
+
+
+def planes_of(truth: Picture, window: Window) -> np.ndarray:
+    """Return a window of a mask on disk, `(C, h, w)`."""
+    mask = truth[window]
+    return mask[None] if mask.ndim == 2 else np.ascontiguousarray(np.moveaxis(mask, 2, 0))
+
+
+def overlap_with(mask: np.ndarray, truth: np.ndarray) -> list[tuple[int, int]]:
+    """Count the pixels in both of two masks `(C, h, w)`, and in the second, class by class."""
+    pairs = zip(mask, truth, strict=True)
+    return [(np.count_nonzero(one & other), np.count_nonzero(other)) for one, other in pairs]
+
+
+def _add(texts: Sequence[TextByBands], mask: np.ndarray) -> None:
+    for text, plane in zip(texts, mask, strict=True):
+        text.add(plane)

@@ -1,0 +1,74 @@
+"""Arrays on disk that are written and read by bands: the same files as those written in one go."""
+
+import numpy as np
+import pytest
+
+from maskfold import arrays
+from maskfold.errors import MaskfoldError
+
+
+@pytest.fixture
+def small_chunks(monkeypatch) -> None:
+    monkeypatch.setattr(arrays, "CHUNK", 16)
+    monkeypatch.setattr(arrays, "_BLOCK_ROWS", 8)
+    monkeypatch.setattr(arrays, "_PIECE", 100)
+
+
+@pytest.mark.parametrize("shape", [(50, 70), (3, 50, 70), (5, 7)])
+def test_what_is_written_by_bands_is_read_whole_and_in_parts(tmp_path, small_chunks, shape):
+    array = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    path = tmp_path / "a.b2nd"
+
+    with arrays.written_by_bands(path, shape) as file:
+        assert not path.exists()
+        for top in range(0, shape[-2], 16):
+            file[..., top : top + 16, :] = np.ascontiguousarray(array[..., top : top + 16, :])
+
+    np.testing.assert_array_equal(arrays.decode(path.read_bytes()), array)
+    read = arrays.opened(path)
+    assert read.shape == shape
+    np.testing.assert_array_equal(read[..., 3:21, :], array[..., 3:21, :])
+    np.testing.assert_array_equal(read[..., :, 2:5], array[..., :, 2:5])
+    assert [file.name for file in tmp_path.iterdir()] == ["a.b2nd"]
+
+
+def test_what_is_written_in_one_go_is_read_in_parts(tmp_path):
+    array = np.arange(600, dtype=np.uint8).reshape(20, 30)
+    (tmp_path / "a.b2nd").write_bytes(arrays.encode(array))
+
+    np.testing.assert_array_equal(arrays.opened(tmp_path / "a.b2nd")[4:9, 1:30], array[4:9, 1:30])
+
+
+@pytest.mark.hostile("damaged files")
+@pytest.mark.parametrize(("damage", "words"), [("flipped", "checksum"), ("cut", "."), ("text", "."), ("empty", ".")])
+def test_a_damaged_file_is_not_opened(tmp_path, small_chunks, damage, words):
+    path = tmp_path / "a.b2nd"
+    path.write_bytes(arrays.encode(np.random.default_rng(0).integers(0, 256, (50, 70), dtype=np.uint8)))
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes({"flipped": bytes(content), "cut": bytes(content[:200]), "text": b"no" * 99, "empty": b""}[damage])
+
+    with pytest.raises(ValueError, match=words):
+        arrays.opened(path)
+
+
+@pytest.mark.hostile("killed")
+def test_a_write_that_fails_leaves_nothing(tmp_path, small_chunks):
+    def fail() -> None:
+        with arrays.written_by_bands(tmp_path / "a.b2nd", (50, 70)) as file:
+            file[:16] = np.zeros((16, 70), np.uint8)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.hostile("full or read-only disk")
+def test_a_folder_that_cannot_be_written_to_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(MaskfoldError, match="cannot be written"),
+        arrays.written_by_bands(tmp_path / "file" / "a.b2nd", (5, 7)),
+    ):
+        pass
