@@ -186,6 +186,7 @@ class EvaluateStage:
 
     name: str = values.name_inside()
     fold: int | None = values.number(0)
+    metric: str | None = MISSING
     jobs: int = values.number(1, words=(-1,))
 
 

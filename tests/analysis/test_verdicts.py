@@ -1,10 +1,13 @@
 """The sentences that stages end with."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from maskfold.analysis.tables import gain_over, gain_over_best
-from maskfold.analysis.verdicts import costs_sentence, gained, results_table, worth
+from maskfold.analysis.verdicts import costs_sentence, gained, heading, results_table, worth
+from maskfold.errors import MaskfoldError
+from maskfold.masks.scoring import Judged
 
 
 def scores(dice: list[float], groups: str = "aabb") -> pd.DataFrame:
@@ -14,6 +17,33 @@ def scores(dice: list[float], groups: str = "aabb") -> pd.DataFrame:
 def test_worth_is_the_mean_with_the_interval_that_whole_groups_give():
     # Two groups of two: a draw has one of them twice or both, so 0.6, 0.7 and 0.8 are all the means there are.
     assert worth(scores([0.5, 0.7, 0.7, 0.9])) == "Dice 0.70000, 95 % interval 0.60000 to 0.80000 over 2 groups"
+
+
+def test_worth_by_a_weighted_metric_is_a_ratio_and_photos_that_do_not_count_are_left_out():
+    table = pd.DataFrame(
+        {"group": list("aabb"), "pooled_dice": [0.5, np.nan, 1.0, 1.0], "pooled_dice.weight": [30.0, 0.0, 5.0, 5.0]}
+    )
+
+    # (0.5 x 30 + 1 x 10) / 40; a draw has group a alone, b alone, or both.
+    assert worth(table, Judged("pooled_dice")) == (
+        "pooled Dice 0.62500, 95 % interval 0.50000 to 1.00000 over 2 groups"
+    )
+
+
+def test_scores_of_another_metric_are_refused_by_name():
+    with pytest.raises(MaskfoldError, match=r"no column iou: they were made for another metric.*make evaluate"):
+        worth(scores([0.5, 0.7]), Judged("iou"))
+
+
+def test_columns_of_results_are_called_as_people_do():
+    columns = ["mean_precision", "dice.cat", "best_threshold", "best_dice", "best_threshold.cat", "best_dice.cat"]
+    titles = [heading(column, ["cat"]) for column in columns]
+
+    assert titles == [
+        "mean precision over IoU 0.5 to 0.95", "Dice of cat", "best cut", "Dice there", "best cut, cat",
+        "Dice of cat there",
+    ]  # fmt: skip
+    assert heading("own.covered") == "covered"
 
 
 def test_one_group_has_no_interval_and_says_so():

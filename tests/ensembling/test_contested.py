@@ -8,9 +8,10 @@ import pytest
 
 from maskfold.ensembling import contested as contesting
 from maskfold.ensembling.average import average_probabilities
-from maskfold.ensembling.contested import contest, contested_pixels, joined
+from maskfold.ensembling.contested import by_counts, contest, contested_pixels, groups_of_masks, joined
 from maskfold.ensembling.tree import Leaf, MemberMaps
 from maskfold.errors import MaskfoldError
+from maskfold.masks.metrics import METRICS_BY_NAME
 from maskfold.prediction.store import ProbabilityStore
 
 SIZE = (9, 11)
@@ -88,3 +89,23 @@ def test_members_whose_maps_differ_in_size_are_named(tmp_path):
 
     with pytest.raises(MaskfoldError, match="m1: its map of a has 4x2 pixels, the photo has 3x2"):
         contested_pixels(sources, rows, threshold=128, jobs=1)
+
+
+def test_masks_of_two_classes_have_thresholds_of_their_own_and_the_datas_metric():
+    rng = np.random.default_rng(3)
+    maps, mask = rng.integers(0, 256, (2, 6, 7)).astype(np.uint8), rng.integers(0, 2, (6, 7)).astype(np.uint8)
+    metric, cuts, weights = METRICS_BY_NAME["pooled_dice"], (100, 160), np.array([0.25, 0.75])
+
+    contested = joined([contest(maps, mask, threshold=cut, metric=metric) for cut in cuts])
+
+    mean = np.floor(weights @ maps.reshape(2, -1) + 0.5).reshape(mask.shape)
+    expected = [metric.of_masks((mean >= cut).astype(np.uint8), mask) for cut in cuts]
+    assert list(zip(*contested.marks(weights), strict=True)) == pytest.approx(expected)
+    second = contested.of_images(np.array([False, True])).marks(weights)
+    assert (second.values[0], second.weights[0]) == pytest.approx(expected[1])
+    assert groups_of_masks(contested, pd.Series(["car"])).tolist() == ["car", "car"]
+
+
+def test_blends_are_tried_by_metrics_that_follow_from_counts():
+    assert by_counts(METRICS_BY_NAME["iou"]).name == "iou"
+    assert by_counts(METRICS_BY_NAME["surface_dice"]).name == by_counts(None).name == "dice"

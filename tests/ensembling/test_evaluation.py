@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from maskfold import arrays, files
+from maskfold.data.loading import read_mask
 from maskfold.ensembling.evaluation import CutScores, score_images, summarise
 from maskfold.ensembling.tree import Leaf, open_members
 from maskfold.errors import MaskfoldError
@@ -99,3 +101,65 @@ def test_a_map_and_a_mask_that_cannot_belong_together(rows, tmp_path):
 
     with pytest.raises(MaskfoldError, match=r"i0\.png"):
         scored(tmp_path, rows)
+
+
+def write_second_class(tmp_path, rows: pd.DataFrame) -> pd.DataFrame:
+    """Make each mask a stack of itself and its left columns, and each map one of itself and its contrary."""
+    for row in rows.itertuples():
+        mask = (cv2.imread(row.mask, cv2.IMREAD_GRAYSCALE) > 0).astype(np.uint8)
+        left = mask * (np.arange(mask.shape[1]) < 4).astype(np.uint8)
+        files.write_bytes(tmp_path / f"{row.image_id}.b2nd", arrays.encode(np.stack([mask, left])))
+        store = ProbabilityStore(tmp_path / f"fold{row.fold}")
+        probability = store.read(row.image_id)
+        store.path(row.image_id).unlink()
+        store.write(row.image_id, np.stack([probability, 255 - probability]))
+    return rows.assign(mask=[str(tmp_path / f"{image_id}.b2nd") for image_id in rows["image_id"]])
+
+
+def marks_by_hand(tmp_path, rows: pd.DataFrame, metric, threshold: int) -> np.ndarray:
+    """Return value and weight of each image and class, `(N, C, 2)`."""
+    return np.array(
+        [
+            [
+                metric.of_masks((plane >= threshold).astype(np.uint8), truth)
+                for plane, truth in zip(
+                    ProbabilityStore(tmp_path / f"fold{row.fold}").read(row.image_id), read_mask(row.mask), strict=True
+                )
+            ]
+            for row in rows.itertuples()
+        ]
+    )
+
+
+@pytest.mark.parametrize("name", ["dice", "pooled_dice", "mean_precision", "surface_dice"])
+def test_two_classes_by_the_datas_metric(name, rows, tmp_path):
+    metric, rows = METRICS_BY_NAME[name], write_second_class(tmp_path, rows)
+    scores, at_cuts = scored(tmp_path, rows, metric=name, classes=("whole", "left"))
+
+    summary = summarise(scores, at_cuts).set_index("fold")
+
+    assert list(summary)[2] == name  # what sums a member up stands first
+    half = marks_by_hand(tmp_path, rows, metric, 128)
+    for label, of in (("", slice(None)), (".whole", slice(0, 1)), (".left", slice(1, 2))):
+        values, weights = half[:, of].reshape(-1, 2).T
+        assert summary.loc["all", name + label] == round((values * weights).sum() / weights.sum(), 6)
+        totals = []
+        for cut in at_cuts.cuts:
+            values, weights = marks_by_hand(tmp_path, rows, metric, cut)[:, of].reshape(-1, 2).T
+            totals.append((values * weights).sum() / weights.sum())
+        assert summary.loc["all", f"best_{name}{label}"] == round(max(totals), 6)
+        best = summary.loc["all", f"best_threshold{label}"]
+        assert totals[np.flatnonzero(at_cuts.cuts == best)[0]] == pytest.approx(max(totals))
+    values, weights = half[3].T
+    expected = (values * weights).sum() / weights.sum()
+    assert scores[name][3] == pytest.approx(expected)
+    assert scores[f"{name}.left"][3] == pytest.approx(half[3, 1, 0])
+
+
+def test_a_map_of_one_class_is_not_scored_against_a_mask_of_two(rows, tmp_path):
+    mask = np.zeros((2, 6, 9), np.uint8)
+    files.write_bytes(tmp_path / "i0.b2nd", arrays.encode(mask))
+    rows.loc[0, "mask"] = str(tmp_path / "i0.b2nd")
+
+    with pytest.raises(MaskfoldError, match="i0: its map has 1 classes, its mask 2"):
+        scored(tmp_path, rows, classes=("whole", "left"))

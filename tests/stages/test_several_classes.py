@@ -18,10 +18,14 @@ from maskfold.data.sources import Carvana
 from maskfold.errors import MaskfoldError
 from maskfold.masks.rules import Rules
 from maskfold.prediction.store import ProbabilityStore
+from maskfold.stages.blend import blend
 from maskfold.stages.ensemble import ensemble
+from maskfold.stages.evaluate import evaluate
 from maskfold.stages.fuse import fuse
 from maskfold.stages.predict import predict
 from maskfold.stages.pseudo import pseudo
+from maskfold.stages.report import report
+from maskfold.stages.tune import tune
 from maskfold.submission.writer import read_lines
 
 CLASSES = ["car", "road", "left", "door"]
@@ -264,3 +268,38 @@ def test_a_folder_of_pngs_for_each_class_joins(four):
 
 def png(plane: np.ndarray) -> bytes:
     return cv2.imencode(".png", plane)[1].tobytes()
+
+
+def test_results_report_tune_and_blend_go_by_class_and_by_the_datas_metric(four, caplog):
+    for fold in (0, 1):
+        tell_data(Path(f"experiments/tiny/fold{fold}"), metric="pooled_dice")
+    caplog.set_level("INFO")
+    results = evaluate(compose("evaluate", ["name=tiny", "jobs=1"])).set_index("fold")
+    scores = ensemble(config("split=oof"))
+
+    assert list(results)[2] == "pooled_dice"
+    pooled = (scores["pooled_dice"] * scores["pooled_dice.weight"]).sum() / scores["pooled_dice.weight"].sum()
+    assert results.loc["all", "pooled_dice"] == pytest.approx(pooled, abs=1e-6)  # the ensemble is this member alone
+    assert f"four out of fold: pooled Dice {pooled:.5f}" in caplog.text
+    assert {"pooled_dice.door", "best_threshold.car", "dice.road"} <= {*results}
+
+    composed = compose("report", ["ensemble=linknet34", "images=1", "jobs=1"])
+    composed.ensemble = RECIPE
+    page = report(composed).read_text()
+    assert f"{pooled:.5f}" in page
+    for text in ("out-of-fold pooled Dice", "pooled Dice of car", "<td>road</td>", "pooled Dice by view"):
+        assert text in page
+
+    (rule_car, *_) = tune(tuned("tune", "k=3")).rules
+    kept = files.read_json(Path("submissions/four/tune.json"))
+    assert [row["class"] for row in kept["table"]] == CLASSES
+    assert kept["metric"] == "pooled_dice"
+    assert kept["table"][0]["threshold"] == rule_car.threshold
+    twice = [{"experiment": "tiny"}, {"experiment": "tiny", "folds": [0, 1]}]
+    assert blend(tuned("blend", "k=3", members=twice)).gain.tolist() == [0, 0, 0]
+
+
+def tuned(stage: str, *overrides: str, **recipe):
+    composed = compose(stage, ["ensemble=linknet34", "jobs=1", *overrides])
+    composed.ensemble = RECIPE | recipe
+    return composed

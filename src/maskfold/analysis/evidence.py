@@ -121,7 +121,7 @@ class Evidence:
         members: `scores.parquet` of each experiment in the ensemble that was evaluated.
         results: `results.csv` of each.
         planted: `planted.csv` of a generated set.
-        truth: The submission's scores against a hidden truth: `image_id`, `dice`, `iou`.
+        truth: The submission's scores against a hidden truth: `image_id`, `dice`, `iou`, and what is judged.
         missing: What could not be had, and the command that would add it.
         judged: What the data is scored by.
         classes: The names of several classes.
@@ -218,11 +218,13 @@ def open_split(
     return Split(scores.merge(about, on="image_id"), photos, metadata, usual, repair, channels)
 
 
-def read_member(leaf: Leaf, image_ids: Sequence[str], *, experiments: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+def read_member(
+    leaf: Leaf, image_ids: Sequence[str], *, experiments: Path, judged: Judged = DICE
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Read the out-of-fold `scores.parquet` and `results.csv` of a member.
 
     Raises:
-        MaskfoldError: If it was not evaluated on these images, or is not an experiment.
+        MaskfoldError: If it was not evaluated on these images or by this metric, or is not an experiment.
     """
     member = MemberFolder(experiments / leaf.name)
     if not member.holds(run_of(leaf.stores[0])):
@@ -234,4 +236,9 @@ def read_member(leaf: Leaf, image_ids: Sequence[str], *, experiments: Path) -> t
     scores = files.read_table(member.scores, again=again)
     if set(scores["image_id"]) != set(image_ids):
         raise MaskfoldError(f"{member.scores} is of other images than the ensemble; {again}")
+    if judged.column not in scores:
+        raise MaskfoldError(
+            f"{member.scores} has no scores by {judged.metric}; `make evaluate EXP={leaf.name} "
+            f"ARGS=metric={judged.metric}` adds them."
+        )
     return scores, files.read_table(member.results, again=again, dtype={"fold": str})

@@ -43,12 +43,13 @@ class Exhibit:
 
 def unconfident(evidence: Evidence, test: Split, *, images: int) -> Iterator[Exhibit]:
     """Yield the test images with the largest unconfidence."""
-    truth = None if evidence.truth is None else evidence.truth.set_index("image_id")["dice"]
+    judged = evidence.judged
+    truth = None if evidence.truth is None else evidence.truth.set_index("image_id")[judged.column]
     for row in ranked(test.scores, "unconfidence", descending=True).head(images).to_dict("records"):
         image_id = row["image_id"]
         facts = [f"unconfidence {doubt(row['unconfidence'])}"]
         if truth is not None:
-            facts.append(f"Dice {score(truth[image_id])} against the hidden truth")
+            facts.append(f"{judged.title} {score(truth[image_id])} against the hidden truth")
         facts += _about(row, test.metadata)
         yield Exhibit(image_id, facts, _planted(evidence.planted, image_id), doubt_panels(test.case(image_id)))
 

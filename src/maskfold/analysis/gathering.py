@@ -12,9 +12,11 @@ from maskfold.data.sources import Source
 from maskfold.ensembling.recipe import Recipe
 from maskfold.ensembling.tree import leaves
 from maskfold.errors import MaskfoldError
+from maskfold.masks.metrics import named
 from maskfold.masks.scoring import Judged
 from maskfold.runs.ensemble_folder import EnsembleFolder
 from maskfold.runs.layout import EXPERIMENTS, SUBMISSIONS
+from maskfold.submission.shape import shape_of
 from maskfold.trust import vetted
 
 
@@ -38,7 +40,8 @@ def gather(ensemble: dict[str, Any], *, experiments: Path = EXPERIMENTS, submiss
         raise MaskfoldError("\n".join(["There is nothing to report on yet.", *missing]))
     source = sources[0]
     test, oof = (pair and pair[1] for pair in opened)
-    members = {} if oof is None else _members(recipe, oof, missing, experiments)
+    judged = Judged(source.metric)
+    members = {} if oof is None else _members(recipe, oof, missing, experiments, judged)
     planted, hidden = source.root / "planted.csv", source.root / "test_truth"
     scored = test is not None and hidden.is_dir()
     return Evidence(
@@ -49,11 +52,15 @@ def gather(ensemble: dict[str, Any], *, experiments: Path = EXPERIMENTS, submiss
         members={name: scores for name, (scores, _) in members.items()},
         results={name: results for name, (_, results) in members.items()},
         planted=pd.read_csv(planted) if planted.exists() else None,
-        truth=attempt(missing, score_submission, folder.test.submission, hidden) if scored else None,
+        truth=attempt(missing, _against_truth, folder.test.submission, hidden, source) if scored else None,
         missing=missing,
-        judged=Judged(source.metric),
+        judged=judged,
         classes=source.classes,
     )
+
+
+def _against_truth(submission: Path, hidden: Path, source: Source) -> pd.DataFrame:
+    return score_submission(submission, hidden, shape=shape_of(source), metric=named(source.metric))
 
 
 def need_oof(evidence: Evidence) -> Split:
@@ -79,10 +86,11 @@ def _open(
 
 
 def _members(
-    recipe: Recipe, oof: Split, missing: list[str], experiments: Path
+    recipe: Recipe, oof: Split, missing: list[str], experiments: Path, judged: Judged
 ) -> dict[str, tuple[pd.DataFrame, pd.DataFrame]]:
     """Read the scores of every member that was evaluated."""
     by_name = {leaf.name: leaf for leaf in leaves(recipe.members, split="oof", experiments=experiments)}
     ids = oof.scores["image_id"]
-    read = {name: attempt(missing, read_member, leaf, ids, experiments=experiments) for name, leaf in by_name.items()}
+    wanted = {"experiments": experiments, "judged": judged}
+    read = {name: attempt(missing, read_member, leaf, ids, **wanted) for name, leaf in by_name.items()}
     return {name: scores for name, scores in read.items() if scores is not None}

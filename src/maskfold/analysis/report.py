@@ -79,7 +79,8 @@ def _facts(evidence: Evidence) -> Iterator[tuple[str, str]]:
         if len(evidence.members) > 1:
             yield _gain(scores, evidence.members, evidence.judged)
     if evidence.truth is not None:
-        yield score(evidence.truth["dice"].mean()), "Dice of the submission against the hidden truth"
+        title = evidence.judged.title
+        yield score(evidence.judged.total(evidence.truth)), f"{title} of the submission against the hidden truth"
     if evidence.test is not None:
         repaired = int(evidence.test.scores["repaired"].sum())
         yield f"{len(evidence.test.scores):,}", f"test images in the submission, {repaired:,} of them repaired"

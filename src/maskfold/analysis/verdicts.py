@@ -43,7 +43,7 @@ def ensemble_worth(recipe: Recipe, scores: pd.DataFrame, *, experiments: Path, j
     """
     start = f"{recipe.name} out of fold: {worth(scores, judged)}"
     try:
-        members = member_scores(recipe, scores["image_id"], experiments=experiments)
+        members = member_scores(recipe, scores["image_id"], experiments=experiments, judged=judged)
         return f"{start}; {gained(gain_over_best(scores, members, judged))}" if len(members) > 1 else start
     except MaskfoldError as error:
         return f"{start}; the gain over its best member is not known: {error}"
@@ -55,19 +55,24 @@ def gained(over: Gain) -> str:
     return f"{gain(over.mean)}{ends} over its best member, {over.member}"
 
 
-def member_scores(recipe: Recipe, image_ids: Sequence[str], *, experiments: Path) -> dict[str, pd.DataFrame]:
+def member_scores(
+    recipe: Recipe, image_ids: Sequence[str], *, experiments: Path, judged: Judged = DICE
+) -> dict[str, pd.DataFrame]:
     """Return the out-of-fold scores of every member of an ensemble, by its name.
 
     Args:
         recipe: The ensemble.
         image_ids: Of its images.
         experiments: The folder of all members.
+        judged: By what.
 
     Raises:
-        MaskfoldError: If a member has no scores, or they are of other images or of other maps.
+        MaskfoldError: If a member has no scores, or they are of other images or maps, or by another metric.
     """
     by_name = {leaf.name: leaf for leaf in leaves(recipe.members, split="oof", experiments=experiments)}
-    scores = {name: read_member(leaf, image_ids, experiments=experiments)[0] for name, leaf in by_name.items()}
+    scores = {
+        name: read_member(leaf, image_ids, experiments=experiments, judged=judged)[0] for name, leaf in by_name.items()
+    }
     for name, leaf in by_name.items():
         if scores[name].attrs.get("maps") != [content_of(store) for store in leaf.stores]:
             raise MaskfoldError(f"the scores of {name} are of other maps; `make evaluate EXP={name}` scores these.")
@@ -90,11 +95,11 @@ def heading(column: str, classes: Sequence[str] = ()) -> str:
     words = {"images": "photos", "fold": "fold", "groups": "groups"}
     if column in words:
         return words[column]
-    label = next((f", {name}" for name in classes if column.endswith(f".{name}")), "")
-    if column.startswith("best_threshold"):
-        return f"best cut{label}"
-    if column.startswith("best_"):
-        return f"{title_of(column.removeprefix('best_').removesuffix(label.replace(', ', '.')))} there{label}"
+    name, _, label = column.partition(".")
+    if name == "best_threshold":
+        return f"best cut, {label}" if label else "best cut"
+    if name.startswith("best_"):
+        return f"{title_of(column.removeprefix('best_'), classes)} there"
     return title_of(column, classes)
 
 

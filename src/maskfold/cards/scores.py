@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 import pandas as pd
 
 from maskfold.analysis import formats
+from maskfold.analysis.verdicts import heading
 from maskfold.cards import markdown
 from maskfold.masks.scores import TITLES
 from maskfold.runs.results import of_folds, pooled, score_columns
@@ -46,7 +47,9 @@ _SIDE_BY_SIDE = 2  # scores of a member beside others
 
 def _about(column: str) -> tuple[str, Callable[..., str]]:
     """Return a column's title and how its cells are written; what is not known is a score of another task."""
-    return KNOWN.get(column, (column.replace("_", " "), formats.score))
+    if column.startswith("best_threshold."):
+        return f"best threshold of {column.partition('.')[2]}", whole
+    return KNOWN.get(column, (heading(column), formats.score))
 
 
 def score_table(results: pd.DataFrame) -> str:

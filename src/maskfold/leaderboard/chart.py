@@ -1,4 +1,4 @@
-"""Does cross-validation predict the leaderboard? Each submission's out-of-fold Dice against its scores."""
+"""Does cross-validation predict the leaderboard? Each submission's out-of-fold score against those there."""
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -15,15 +15,16 @@ _CORRELATED = 3  # submissions from which a rank correlation says something
 
 
 def comparable(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows that have both an out-of-fold Dice and a public score."""
+    """Return the rows that have both an out-of-fold and a public score."""
     return table.dropna(subset=["cv", "public"])
 
 
-def leaderboard_chart(table: pd.DataFrame) -> Figure:
-    """Draw the public and the private score over the out-of-fold Dice.
+def leaderboard_chart(table: pd.DataFrame, score: str = "Dice") -> Figure:
+    """Draw the public and the private score over that out of fold.
 
     Args:
         table: Rows of one competition, at least one, as `comparable` returns them.
+        score: What the score is called.
     """
     with drawing(height=4.2) as axes:
         axes.vlines(table["cv"], table["public"], table["private"], color=PALE, zorder=1)
@@ -38,7 +39,7 @@ def leaderboard_chart(table: pd.DataFrame) -> Figure:
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_locator(MaxNLocator(5))
             axis.set_major_formatter("{x:.6g}")
-        axes.set_xlabel(f"out-of-fold Dice ({_about(table)})")
+        axes.set_xlabel(f"out-of-fold {score} ({_about(table)})")
         axes.set_ylabel("leaderboard")
         axes.legend(loc="lower right", fontsize=9)
         axes.set_title("CV and leaderboard")

@@ -89,11 +89,19 @@ DICE = Judged()
 
 
 def title_of(column: str, classes: Sequence[str] = ()) -> str:
-    """Return what readers call a column of scores, such as `Dice of cat`."""
+    """Return what readers call a column of scores, such as `Dice of cat`.
+
+    Args:
+        column: Of a metric, or of one class.
+        classes: Names that may stand behind a dot; those behind the names that are known here are seen without.
+    """
+    known = {name: metric.title for name, metric in METRICS_BY_NAME.items()} | TITLES
     label = next((name for name in classes if name and column.endswith(f".{name}")), "")
+    name, _, rest = column.partition(".")
+    if not label and name in known:
+        label = rest
     name = column.removesuffix(f".{label}") if label else column
-    known = METRICS_BY_NAME.get(name)
-    title = known.title if known else TITLES.get(name, name.rpartition(".")[2])
+    title = known.get(name, name.rpartition(".")[2].replace("_", " "))
     return f"{title} of {label}" if label else title
 
 

@@ -36,7 +36,7 @@ def evaluate(config: DictConfig) -> pd.DataFrame:
     (leaf,) = leaves([{"experiment": config.name, "folds": numbers}], split="oof", experiments=EXPERIMENTS)
     (oof,) = open_members([replace(leaf, named=config.fold is not None)], rows, split="oof", classes=source.classes)
     refuse_other_folds(oof, rows, folds.attrs["path"])
-    metric, classes = named(source.metric), source.classes
+    metric, classes = named(config.metric or source.metric), source.classes
     scores, at_cuts = score_images(oof, rows, metric=metric, classes=classes, jobs=config.jobs)
     results = summarise(scores, at_cuts).join(_costs(member, numbers), on="fold")
     files.write_text(member.results, results.to_csv(index=False))
@@ -45,7 +45,7 @@ def evaluate(config: DictConfig) -> pd.DataFrame:
         scores.to_parquet(part, index=False)
     show_table(*results_table(results, classes), strong=len(results) - 1)
     log.info("%s, %s%s", member.results, member.scores.name, costs_sentence(results))
-    log.info("%s out of fold: %s", config.name, worth(scores, Judged(source.metric)), extra=RESULT)
+    log.info("%s out of fold: %s", config.name, worth(scores, Judged(metric.name)), extra=RESULT)
     return results
 
 

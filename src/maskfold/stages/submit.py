@@ -16,6 +16,7 @@ from maskfold.errors import MaskfoldError
 from maskfold.leaderboard.chart import comparable, leaderboard_chart
 from maskfold.leaderboard.results import judged_by, member_names, read_out_of_fold, read_result, short_hash
 from maskfold.leaderboard.submitting import submit_once
+from maskfold.masks.scoring import DICE, Judged
 from maskfold.runs.ensemble_folder import ensemble_of
 from maskfold.runs.layout import LEADERBOARD, LEADERBOARD_CHART
 from maskfold.submission.checkup import check_up, data_of_submission
@@ -53,7 +54,7 @@ def submit(config: DictConfig) -> pd.DataFrame:
         table = table[table["competition"] == competition]
         compared = comparable(table)
         if len(compared):
-            files.write_bytes(LEADERBOARD_CHART, as_png(leaderboard_chart(compared)))
+            files.write_bytes(LEADERBOARD_CHART, as_png(leaderboard_chart(compared, _title(submission, data))))
     own = table[table["submission"] == about["submission"]]
     log.info("%s\n%s", LEADERBOARD, own.T.to_string(header=False))
     return table
@@ -68,6 +69,14 @@ def _competition_of(submission: Path, data: dict[str, Any] | None) -> str:
             "name in Kaggle's addresses>, or as data.competition in the data's own file."
         )
     return source.competition
+
+
+def _title(submission: Path, data: dict[str, Any] | None) -> str:
+    """Return what the submission's data is scored by; Dice where nobody says what data it is of."""
+    try:
+        return Judged((data or data_of_submission(submission)).get("metric", DICE.metric)).title
+    except MaskfoldError:
+        return DICE.title
 
 
 def _about(submission: Path, competition: str) -> dict[str, object]:
