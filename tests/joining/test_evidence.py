@@ -38,12 +38,14 @@ def test_the_first_pixel_by_the_ends_of_a_photo():
 
 @pytest.mark.parametrize("start", [0, 1])
 def test_the_first_pixel_by_the_borders_of_lines(start):
-    """Rows of 4: pixels 5 to 6 touch the left border, 7 to 8 the right one, counted from 1."""
-    touching = [runs((5 + start - 1, 2)), runs((7 + start - 1, 2))] * 3
+    """Rows of 4, of which pixels 5, 9 and 13 are the left ends and 8, 12 and 16 the right ones, counted from 1."""
+    left = runs(*((first + start - 1, 2) for first in (5, 9, 13)), height=6)
+    right = runs(*((first + start - 1, 2) for first in (7, 11, 15)), height=6)
 
-    assert first_pixel(touching, ["rows"]).value == start
-    assert first_pixel(touching[:4], ["rows"]) is None  # two photos of each are too few
-    assert first_pixel(touching[::2], ["rows"]) is None  # one border alone may be a margin that was cut off
+    assert first_pixel([left, right] * 3, ["rows"]).value == start
+    assert first_pixel([left, right] * 2, ["rows"]) is None  # two masks at each border are too few
+    assert first_pixel([left] * 6, ["rows"]) is None  # one border alone may be a margin that was cut off
+    assert first_pixel([left, right] * 3, ["columns"]) is None
 
 
 def test_masks_tell_order_and_first_pixel():

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from competitions import generate, outcomes
 
+from competitions import generate, outcomes
 from maskfold.errors import MaskfoldError
 from maskfold.joining.guesses import Guess
 from maskfold.joining.inference import Files, Findings, Given
@@ -43,7 +43,11 @@ def test_what_is_asked_is_answered_by_the_flags_it_names(tmp_path):
         "start": truth.start,
         "empty": truth.empty,
     }
-    assert [findings.guesses[key].value for key in ("metric", "competition", "images")] == ["iou", "some-address", "images"]
+    assert [findings.guesses[key].value for key in ("metric", "competition", "images")] == [
+        "iou",
+        "some-address",
+        "images",
+    ]
 
 
 def test_the_file_gives_the_rules_back_and_is_not_overwritten(tmp_path, monkeypatch):
@@ -74,7 +78,9 @@ def test_what_others_wrote_is_never_overwritten(tmp_path, monkeypatch):
     path.write_text("_target_: mine.Source\n")
 
     with pytest.raises(MaskfoldError, match="not of a competition"):
-        write("mine", Findings(rules=dict.fromkeys(("order", "start", "empty"), Guess(1, ""))), command="", overwrite=True)
+        write(
+            "mine", Findings(rules=dict.fromkeys(("order", "start", "empty"), Guess(1, ""))), command="", overwrite=True
+        )
     assert path.read_text() == "_target_: mine.Source\n"
 
 

@@ -9,8 +9,8 @@ from PIL import Image
 
 from maskfold.errors import MaskfoldError
 from maskfold.joining.guesses import Unclear
-from maskfold.joining.naming import Photos
 from maskfold.joining.mask_forms import masks_in
+from maskfold.joining.naming import Photos
 
 PHOTOS = Photos(["p1.jpg", "p2.jpg"])
 

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from competitions import generate
 
+from competitions import generate
 from maskfold.command.catalogue import options
 from maskfold.config import compose
 from maskfold.errors import MaskfoldError
