@@ -6,8 +6,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from maskfold import arrays
 from maskfold.analysis.truth import score_submission
 from maskfold.errors import MaskfoldError
+from maskfold.masks.metrics import METRICS_BY_NAME
+from maskfold.masks.rules import Rules
+from maskfold.submission.shape import Shape
+from maskfold.submission.writer import write_submission
 
 
 @pytest.fixture
@@ -58,3 +63,29 @@ def test_what_does_not_fit_is_refused_by_name(tmp_path, truth, rows, message):
 def test_a_missing_folder_is_named(tmp_path):
     with pytest.raises(MaskfoldError, match="nowhere: no such folder"):
         score_submission(submit(tmp_path), tmp_path / "nowhere")
+
+
+def test_several_classes_are_scored_by_the_metric_of_their_data(tmp_path):
+    shape = Shape(Rules(columns={"id": "{image_id}_{class}", "rle": "{runs}"}, order="columns", empty="-"), ("1", "2"))
+    truth = np.zeros((2, 2, 4), np.uint8)
+    truth[0, :, :2] = 1  # of class 1 the first four pixels by columns
+    (tmp_path / "truth").mkdir()
+    (tmp_path / "truth/a.b2nd").write_bytes(arrays.encode(truth))
+    path = tmp_path / "submission.csv.gz"
+    write_submission(path, [("a.png", "1", "1 3"), ("a.png", "2", "-")], shape.rules)
+
+    metric = METRICS_BY_NAME["pooled_dice"]
+    scores = score_submission(path, tmp_path / "truth", shape=shape, metric=metric)
+
+    # 2 * 3 / (3 + 4) and, both empty, 1; pooled the second weighs nothing.
+    (row,) = scores.to_dict("records")
+    assert row == {
+        "image_id": "a",
+        "dice": pytest.approx((6 / 7 + 1) / 2),
+        "iou": pytest.approx((3 / 4 + 1) / 2),
+        "pooled_dice": pytest.approx(6 / 7),
+        "pooled_dice.weight": 7,
+    }
+    write_submission(path, [("a.png", "1", "1 3")], shape.rules)
+    with pytest.raises(MaskfoldError, match="1 images are without a row for each class:\n  a"):
+        score_submission(path, tmp_path / "truth", shape=shape)

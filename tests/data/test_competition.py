@@ -2,8 +2,11 @@
 
 import json
 import logging
+import os
 import re
+import time
 import tracemalloc
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +19,7 @@ from maskfold.data import conversion
 from maskfold.data.competition import Competition
 from maskfold.data.loading import read_mask
 from maskfold.errors import MaskfoldError
+from maskfold.files import locked
 
 CONF = Path(__file__).parents[2] / "conf"
 ONE = {"id": "{image_id}", "rle": "{runs}"}
@@ -74,8 +78,8 @@ def drawn(monkeypatch) -> list[str]:
     ids, draw = [], conversion._convert_one
 
     def noted(job, **options):
-        done = draw(job, **options)
-        if done.origin != job[2]:
+        done, before = draw(job, **options), job[2]
+        if done.made is None or before is None or done.made.stamp != before.stamp:
             ids.append(job[0].image_id)
         return done
 
@@ -114,6 +118,9 @@ def test_runs_of_several_classes_and_of_several_instances(root):
         "x,b.c.png,dog,2 2\n"  # which overlaps the instance above
     )
     masks = {"kind": "runs", "file": "train.csv", "columns": TWO, "order": "columns"}
+    table = competition(root, masks, **CLASSES).load(jobs=1)
+    assert table["meta.classes"].fillna("-").tolist() == ["cat, dog", "dog", "", "-"]
+    assert competition(root, masks, **CLASSES).load(jobs=1).equals(table)
     drawn = load(root, masks, **CLASSES)
     assert drawn["a"] == [rows(".#..", ".#..", ".#.."), rows("#...", "#...", "#...")]
     assert drawn["b.c"] == [EMPTY, rows("#...", "#...", "#...")]
@@ -540,6 +547,32 @@ def test_a_mask_that_was_removed_replaced_or_damaged_is_made_again(root, drawn):
     made["d"].write_bytes(b"")
     assert load(root, masks) == first
     assert sorted(drawn) == ["a", "b.c", "d"]
+
+
+@pytest.mark.hostile("killed")
+def test_two_processes_make_each_mask_once(root, drawn):
+    masks = write_runs(root, "id,rle\na,2 1\nb.c,3 1\nd,4 1\n")
+    first = load(root, masks)
+    for path in Path("data/photos").rglob("*.*"):
+        path.unlink()
+    drawn.clear()
+    ready = os.pipe()
+    child = os.fork()
+    if child == 0:  # another run, which holds the folder while it makes them
+        try:
+            with locked(Path("data/photos/masks")):
+                os.write(ready[1], b".")
+                time.sleep(0.3)
+                with pytest.MonkeyPatch.context() as patched:
+                    patched.setattr(conversion, "locked", lambda *_, **__: nullcontext())
+                    load(root, masks)
+                os._exit(0)
+        finally:
+            os._exit(1)
+    os.read(ready[0], 1)
+    assert load(root, masks) == first
+    assert drawn == []
+    assert os.waitpid(child, 0)[1] == 0
 
 
 @pytest.mark.hostile("killed")

@@ -1,6 +1,9 @@
 """Downloading, against a stand-in for Kaggle's CLI that packs what lies in a folder."""
 
+import os
+import shutil
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -14,14 +17,17 @@ import pathlib, shutil, sys
 _, area, verb, *rest = sys.argv
 options = dict(zip(rest[::2], rest[1::2]))
 with open("asked", "a") as asked:
-    print(area, verb, options["-c"], options["-f"], file=asked)
-piece = options["-f"].removesuffix(".zip")
+    print(area, verb, options["-c"], options.get("-f", "all"), file=asked)
+file = options.get("-f", options["-c"] + ".zip")
+piece = file.removesuffix(".zip")
 target = pathlib.Path(options["-p"])
 target.mkdir(parents=True, exist_ok=True)
 if pathlib.Path("offline").exists():
     sys.exit("403 - Forbidden")
 if pathlib.Path("broken").exists():
-    (target / options["-f"]).write_text("half")
+    (target / file).write_text("half")
+elif "-f" not in options:
+    shutil.make_archive(target / piece, "zip", "kaggle")
 else:
     shutil.make_archive(target / piece, "zip", "kaggle", piece)
 """
@@ -88,3 +94,82 @@ def test_without_the_cli_it_says_how_to_get_it(tmp_path, monkeypatch):
 def test_data_of_no_competition_cannot_be_downloaded(option):
     with pytest.raises(MaskfoldError, match=r"names no competition, so there is nothing to download\. Name one with"):
         data(compose("data", [f"data={option}", "data.root=photos"]))
+
+
+@pytest.fixture
+def salt(kaggle):
+    """What the CLI has of a competition: a table, a zip of a folder, a zip of loose files, and one of a table."""
+    root = Path("kaggle")
+    for piece in PIECES:
+        path = root / piece
+        path.unlink() if path.is_file() else shutil.rmtree(path)
+    (root / "sample_submission.csv").write_text("id,rle_mask\n")
+    for name, members in (
+        ("images.zip", ["images/a.png", "images/deep/b.png"]),
+        ("depths.zip", ["x.csv", "y.csv"]),
+        ("train.csv.zip", ["train.csv"]),
+    ):
+        with zipfile.ZipFile(root / name, "w") as archive:
+            for member in members:
+                archive.writestr(member, member)
+
+
+def contents(root: Path) -> set[str]:
+    return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
+
+
+SALT = {
+    "sample_submission.csv",
+    "images/a.png",
+    "images/deep/b.png",
+    "depths/x.csv",
+    "depths/y.csv",
+    "train.csv",
+}
+
+
+def test_all_of_any_competition_is_unpacked_with_the_zips_in_it_and_the_next_step_said(salt, caplog):
+    with caplog.at_level("INFO"):
+        for _ in range(2):
+            assert data(compose("data", ["competition=tgs-salt"])) == Path("data/tgs-salt")
+
+    assert contents(Path("data/tgs-salt")) == SALT
+    assert Path("asked").read_text().splitlines() == ["competitions download tgs-salt all"]
+    assert caplog.messages[-1] == (
+        "next: make join SAMPLE=data/tgs-salt/sample_submission.csv TRAIN=data/tgs-salt/train.csv IMAGES=... MASKS=..."
+    )
+
+
+@pytest.mark.hostile("killed")
+def test_killed_while_it_unpacks_it_goes_on_and_leaves_nothing_half(salt, monkeypatch):
+    moved = []
+
+    def killed(path, place):
+        moved.append(place)
+        if len(moved) == 2:
+            raise KeyboardInterrupt
+        os.rename(path, place)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", killed)
+        with pytest.raises(KeyboardInterrupt):
+            data(compose("data", ["competition=tgs-salt", "folder=salt"]))
+
+    data(compose("data", ["competition=tgs-salt", "folder=salt"]))
+
+    assert contents(Path("data/salt")) == SALT
+
+
+@pytest.mark.hostile("damaged files")
+def test_a_zip_that_is_cut_short_is_named_and_nothing_is_moved(salt):
+    Path("broken").touch()
+    with pytest.raises(MaskfoldError, match=r"\.download/tgs-salt\.zip: cannot be unpacked .* Remove the file and run"):
+        data(compose("data", ["competition=tgs-salt"]))
+    assert [path.name for path in Path("data/tgs-salt").iterdir()] == [".download"]
+
+
+@pytest.mark.hostile("names and paths")
+@pytest.mark.parametrize("keys", [["competition=../elsewhere"], ["competition=c", "folder=/tmp/x"]])
+def test_a_name_that_leads_elsewhere_is_refused(kaggle, keys):
+    with pytest.raises(MaskfoldError, match=r"(competition|folder)="):
+        data(compose("data", keys))

@@ -258,3 +258,26 @@ def test_one_group_and_one_fold_are_refused_with_what_to_do(tmp_path):
     (tmp_path / "folds.csv").write_text("image_id,group,fold\na_1,a,0\nb_1,b,0\n")
     with pytest.raises(MaskfoldError, match=r"folds\.csv: it has one fold, so nothing would be left to learn from"):
         read_folds(tmp_path / "folds.csv", make_table({"a": [0.1], "b": [0.2]}))
+
+
+@given(st.integers(0, 30), st.integers(1, 40), st.integers(2, 5), st.integers(1, 12), st.integers(0, 3))
+def test_every_fold_has_its_share_of_empty_masks(empty, others, k, bins, seed):
+    areas = pd.Series({f"e{n}": 0.0 for n in range(empty)} | {f"o{n}": n + 1.0 for n in range(others)})
+    if len(areas) < k:
+        return
+    folds = group_stratified_folds(areas, k=k, seed=seed, bins=bins)
+    for part in (folds, folds[areas[folds.index] == 0], folds[areas[folds.index] > 0]):
+        sizes = part.value_counts().reindex(range(k), fill_value=0)
+        assert sizes.max() - sizes.min() <= 1
+
+
+def test_every_fold_has_its_share_of_a_rare_class():
+    # Of 60 photos four have the second class, and every fold gets one of them, whatever the seed.
+    table = make_table({f"g{number:02}": [0.01 * (number % 7 + 1)] for number in range(60)})
+    table["meta.classes"] = ["1, 2" if number % 15 == 0 else "1" for number in range(60)]
+    for seed in range(20):
+        folds = GroupStratifiedFolds(k=4, seed=seed, by="classes")(table).set_index("image_id")["fold"]
+        assert sorted(folds[[f"g{number:02}_1" for number in (0, 15, 30, 45)]]) == [0, 1, 2, 3]
+        assert folds.value_counts().tolist() == [15] * 4
+    with pytest.raises(MaskfoldError, match=r"folds\.by=site: no such metadata of these photos; there is classes\."):
+        GroupStratifiedFolds(k=4, by="site")(table)

@@ -106,3 +106,18 @@ def test_photos_of_8_and_of_16_bits_are_not_one_data_set(tmp_path):
     with pytest.raises(MaskfoldError, match=r"a\.npy has 8 bits and \S+b\.npy has more.*in one way"):
         channel_statistics(rows, channels=1, folder=tmp_path, jobs=1)
     assert not (tmp_path / FILE).exists()
+
+
+def test_a_very_large_photo_is_measured_by_bands(tmp_path, monkeypatch):
+    pixels = np.random.default_rng(0).normal(5, 2, (40, 50, 4)).astype(np.float32)
+    np.save(tmp_path / "a.npy", pixels)
+    table = pd.DataFrame([{"image": str(tmp_path / "a.npy"), "image_hash": "a", "height": 40, "width": 50}])
+    whole = channel_statistics(table, channels=4, folder=tmp_path / "whole", jobs=1)
+    monkeypatch.setattr("maskfold.data.windows.LARGE", 1000)
+    monkeypatch.setattr("maskfold.data.windows.BAND", 7)
+    monkeypatch.setattr("maskfold.data.statistics.read_image", None)
+
+    by_bands = channel_statistics(table, channels=4, folder=tmp_path / "bands", jobs=1)
+
+    assert by_bands["mean"] == pytest.approx(whole["mean"], rel=1e-5)
+    assert by_bands["std"] == pytest.approx(whole["std"], rel=1e-5)

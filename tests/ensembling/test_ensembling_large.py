@@ -12,6 +12,7 @@ import pytest
 from maskfold import arrays
 from maskfold.data import windows
 from maskfold.data.windows import open_mask
+from maskfold.ensembling.evaluation import score_images
 from maskfold.ensembling.large import merge_bands
 from maskfold.ensembling.mean_map import MeanOnDisk, open_mean
 from maskfold.ensembling.merge import MergeJob, merge, read_masks
@@ -126,7 +127,7 @@ def test_several_classes_are_merged_by_bands_as_in_one_piece(tmp_path, request, 
 
 
 def test_a_step_that_needs_the_whole_mask_is_refused_by_name(table, tmp_path, small_bands):
-    with pytest.raises(MaskfoldError, match=r"a has more than .* the step FillHoles .* ensemble\.postprocess=\[\]"):
+    with pytest.raises(MaskfoldError, match=r"a has more than .* step FillHoles .* ensemble\.postprocess=\[\]"):
         merged(tmp_path, table, "bands", steps=(FillHoles(),))
 
 
@@ -135,3 +136,25 @@ def test_a_map_that_has_not_its_photos_size_is_named(table, tmp_path):
 
     with pytest.raises(MaskfoldError, match=r"m1: its map of a has 51x40 pixels, that in .*m0 has 50x40"):
         open_mean(sources(tmp_path), "a", size=(HEIGHT, WIDTH))
+
+
+@pytest.mark.parametrize("metric", ["dice", "pooled_dice", "surface_dice"])
+def test_out_of_fold_scores_at_every_threshold_are_those_of_one_piece(table, tmp_path, request, metric):
+    source = sources(tmp_path)[0]
+    rows = table[:1].assign(group="g", view="", fold=0)
+    known = METRICS_BY_NAME[metric]
+    whole, at_cuts = score_images(source, rows, metric=known, jobs=1)
+    request.getfixturevalue("small_bands")
+
+    scores, by_bands = score_images(source, rows, metric=known, jobs=1)
+
+    assert by_bands.values.shape == at_cuts.values.shape
+    told = ["unconfidence", "dice", "iou"] + [metric] * (metric == "pooled_dice")
+    pd.testing.assert_frame_equal(scores[told], whole[told])
+    if metric == "surface_dice":  # of which counts tell nothing
+        assert scores[metric].isna().all()
+        assert not by_bands.weights.any()
+    else:
+        np.testing.assert_allclose(by_bands.values, at_cuts.values)
+        np.testing.assert_allclose(by_bands.weights, at_cuts.weights)
+    assert scores.columns.tolist() == whole.columns.tolist()

@@ -6,9 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from maskfold import files
 from maskfold.errors import MaskfoldError
 from maskfold.leaderboard.picker import choose, compare, difference, mask_iou
 from maskfold.masks.rle import encode, runs
+from maskfold.masks.rules import Rules
+from maskfold.submission.shape import Shape
 from maskfold.submission.writer import write_submission
 
 GROUPS = 20
@@ -131,3 +134,19 @@ def test_other_images_are_refused(tmp_path, monkeypatch):
         difference(one, write("two", ("a.jpg", "1 4"), ("c.jpg", "1 4")))
     with pytest.raises(MaskfoldError, match=r"not of the same images"):
         difference(one, write("three", ("a.jpg", "1 4")))
+
+
+def test_submissions_by_the_rules_of_their_data_are_compared_by_image_and_class(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shape = Shape(Rules(columns={"id": "{image_id}_{class}", "rle": "{runs}"}, start=0, empty="-"), ("1", "2"))
+    for name, text in (("one", "0 2"), ("other", "0 4")):
+        path = Path(name) / "submission.csv.gz"
+        write_submission(path, [("a.png", "1", text), ("a.png", "2", "-")], shape.rules)
+        files.write_json(path.with_name("manifest.json"), shape.facts)
+
+    assert difference(Path("one/submission.csv.gz"), Path("other/submission.csv.gz")) == 0.25
+
+    other = Shape(Rules(columns=shape.rules.columns, start=0, empty="-", order="columns"), shape.classes)
+    files.write_json(Path("other/manifest.json"), other.facts)
+    with pytest.raises(MaskfoldError, match="pixels numbered by rows in one, by columns in the other"):
+        difference(Path("one/submission.csv.gz"), Path("other/submission.csv.gz"))

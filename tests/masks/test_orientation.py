@@ -11,22 +11,9 @@ from hypothesis import strategies as st
 
 from maskfold.masks import rle
 from maskfold.masks.orientation import TORN, judge_order, torn_ratio
+from textures import textured_photo as pair
 
 DATA = Path(__file__).parents[2].parent / "shared/data"
-SIDE = 64
-
-
-def pair(rng: np.random.Generator, height: int = SIDE, width: int = SIDE, contrast: float = 30):
-    """Return a textured photo and the mask of one to three ellipses on it, lighter or darker than the ground."""
-    grain = [
-        rng.normal(0, strength, (height // step, width // step)) for step, strength in ((1, 10), (4, 15), (16, 20))
-    ]
-    ground = 128 + sum(cv2.resize(part, (width, height), interpolation=cv2.INTER_CUBIC) for part in grain)
-    mask = np.zeros((height, width), np.uint8)
-    for _ in range(rng.integers(1, 4)):
-        centre = rng.integers(0, (width, height)).tolist()
-        cv2.ellipse(mask, centre, rng.integers(5, 18, 2).tolist(), int(rng.integers(180)), 0, 360, 1, -1)
-    return np.clip(ground + rng.choice([-1, 1]) * contrast * 2 * mask, 0, 255).astype(np.uint8), mask
 
 
 def numbered(pairs, order):

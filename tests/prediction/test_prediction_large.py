@@ -136,7 +136,7 @@ def test_no_forward_pass_has_more_windows_than_the_batch_size(photo, tmp_path, s
 
 
 def test_a_network_that_is_shown_photos_whole_is_refused(photo, tmp_path, small_parts):
-    with pytest.raises(MaskfoldError, match=r"photo\.tif: 210x150 .* trained with Pad\. Train with geometry=tile"):
+    with pytest.raises(MaskfoldError, match=r"photo\.tif: 210x150 .* geometry is Pad\. Train with geometry=tile"):
         predict(photo, [Branch(Pad(), None, [Voter(Convolution(), "none")])], tmp_path / "parts")
 
 

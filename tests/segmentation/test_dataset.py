@@ -2,11 +2,14 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 import torch
 
+from maskfold import arrays
 from maskfold.arrays import encode
+from maskfold.data import windows
 from maskfold.data.augmentation import ByEpoch
-from maskfold.data.geometry import Pad, Resize
+from maskfold.data.geometry import Pad, Resize, Tile
 from maskfold.errors import MaskfoldError
 from maskfold.segmentation.dataset import LabelledDataset, to_tensor
 
@@ -168,3 +171,49 @@ def test_a_damaged_soft_mask_of_several_classes_is_named(stacked, tmp_path):
     (tmp_path / "1.b2nd").write_bytes(content)
     with pytest.raises(MaskfoldError, match=r"1\.b2nd: cannot be read: .*checksum"):
         LabelledDataset(stacked, geometry=Resize(height=6, width=8), classes=3)[0, 1]
+
+
+@pytest.fixture
+def large(tmp_path, monkeypatch):
+    """A photo that counts as very large, as a TIFF in tiles, with masks of one class and of three."""
+    monkeypatch.setattr(windows, "LARGE", 5000)
+    rng = np.random.default_rng(0)
+    tifffile.imwrite(tmp_path / "a.tif", rng.integers(0, 256, (90, 120, 3), np.uint8), photometric="rgb", tile=(32, 32))
+    masks = rng.integers(0, 2, (3, 90, 120), np.uint8)
+    for name, mask in (("one", masks[0]), ("three", masks)):
+        (tmp_path / f"{name}.b2nd").write_bytes(arrays.encode(mask))
+    row = {"image_id": "a", "image": str(tmp_path / "a.tif"), "mask": str(tmp_path / "one.b2nd")}
+    return pd.DataFrame([row | {"height": 90, "width": 120}])
+
+
+@pytest.mark.parametrize("classes", [1, 3])
+def test_of_a_very_large_photo_the_window_alone_is_read(large, tmp_path, monkeypatch, classes):
+    table = large if classes == 1 else large.assign(mask=str(tmp_path / "three.b2nd"))
+    options = {"geometry": Tile(height=32, width=48), "classes": classes}
+    whole = LabelledDataset(table.drop(columns=["height", "width"]), **options)
+    expected = [whole[epoch, 0] for epoch in range(5)]
+    for name in ("read_image", "read_mask"):
+        monkeypatch.setattr(f"maskfold.segmentation.dataset.{name}", None)
+
+    dataset = LabelledDataset(table, **options)
+
+    for epoch, item in enumerate(expected):
+        for name in ("image", "mask"):
+            np.testing.assert_array_equal(dataset[epoch, 0][name], item[name])
+    assert expected[0]["mask"].shape == (classes, 32, 48)
+
+
+def test_a_very_large_photo_is_preprocessed_by_windows(large):
+    dataset = LabelledDataset(large, geometry=Tile(height=32, width=48), preprocess=lambda window: 255 - window)
+    plain = LabelledDataset(large, geometry=Tile(height=32, width=48))
+
+    np.testing.assert_array_equal(dataset[0, 0]["image"], 255 - plain[0, 0]["image"])
+
+
+def test_a_very_large_photo_is_not_shown_whole_and_its_mask_is_of_its_classes(large, tmp_path):
+    with pytest.raises(MaskfoldError, match=r"a\.tif: 120x90 are more .* geometry is Pad\. Train with geometry=tile"):
+        LabelledDataset(large, geometry=Pad())
+    with pytest.raises(MaskfoldError, match=r"three\.b2nd: a mask of 3 planes"):
+        LabelledDataset(large.assign(mask=str(tmp_path / "three.b2nd")), geometry=Tile(height=32, width=48))[0, 0]
+    with pytest.raises(MaskfoldError, match=r"one\.b2nd: a soft mask of a very large photo"):
+        LabelledDataset(large.assign(soft=True), geometry=Tile(height=32, width=48))[0, 0]

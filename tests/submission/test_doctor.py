@@ -6,8 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from maskfold.masks.rle import encode
+from maskfold.masks.rle import ORDERS, encode
+from maskfold.masks.rules import Rules
 from maskfold.submission.doctor import examine
+from maskfold.submission.shape import Shape
 from maskfold.submission.writer import write_submission
 
 DATA = Path(__file__).parents[2].parent / "shared/data"
@@ -143,6 +145,104 @@ def test_transposed_masks_are_an_error_when_most_are_and_else_a_warning(tmp_path
         assert [warning.split(":")[1] for warning in report.warnings] == [
             f" line {line}, {line - 2}.jpg, column rle_mask" for line in (2, 3, 4)
         ]
+
+
+FOUR = Shape(Rules(columns={"id_class": "{image_id}_{class}", "rle": "{runs}"}, order="columns", empty="-"), ("1", "2"))
+FOUR_ROWS = ["a_1,1 2 5 1", "a_2,-", "b_1,-", "b_2,12 1"]
+
+
+@pytest.fixture
+def diagnose_classes(tmp_path):
+    def examine_rows(rows, sample=FOUR_ROWS, header="id_class,rle"):
+        written(tmp_path / "sample.csv", sample or [], header="id_class,rle")
+        path = written(tmp_path / "submission.csv", rows, header)
+        return examine(path, tmp_path / "sample.csv" if sample else None, sizes={"a": (3, 4), "b": (3, 4)}, shape=FOUR)
+
+    return examine_rows
+
+
+def test_a_row_for_each_image_and_class_is_counted_and_passes(diagnose_classes):
+    report = diagnose_classes(FOUR_ROWS)
+
+    assert (report.errors, report.warnings) == ([], [])
+    assert (report.images, report.empty_masks) == (2, 2)
+
+
+@pytest.mark.hostile("wrong input")
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (["a_1,-", "a_2,-", "b_1,-"], "missing images: column id_class: 'b' of class '2', line 5 of the sample"),
+        (["a_1,-", "a_1,-"], "double images: line 3, column id_class: 'a' of class '1' is already in line 2"),
+        (["a_3,-"], "unknown classes: line 2, column id_class: 'a_3' is not of the form {image_id}_{class}, the "
+         "classes being 1, 2; '3' is none of them"),
+        (["a,-"], "malformed rows: line 2, column id_class: 'a' is not of the form {image_id}_{class}"),
+        (["a.jpg_1,-"], "unknown images: line 2, column id_class: 'a.jpg' of class '1' is not in the sample "
+         "submission, which has 'a': leave out the suffix"),
+        (["a_1,"], "empty masks: line 2, a of class 1, column rle: '', and a mask without a pixel is written '-'"),
+        (["a_1,nan"], "empty masks: line 2, a of class 1, column rle: 'nan', and a mask without a pixel is"),
+        (["a_2,-", "a_1,-"], "order: line 3, column id_class: 'a' of class '1' is in line 2 of the sample, before the"),
+        (["a_1,13 1"], "runs outside the image: line 2, a of class 1, column rle: pair 1, '13 1': 4x3 has 12 pixels"),
+    ],
+)  # fmt: skip
+def test_one_fault_of_classes_is_named(diagnose_classes, rows, message):
+    errors = diagnose_classes(rows).errors
+
+    assert any(error.startswith(message) for error in errors), errors
+
+
+@pytest.mark.hostile("wrong input")
+def test_without_a_sample_every_image_needs_a_row_for_each_class(diagnose_classes):
+    assert diagnose_classes(["a_1,-", "a_2,-", "b_2,-"], sample=None).errors == [
+        "missing classes: column id_class: 'b' of class '1' has no row"
+    ]
+
+
+@pytest.mark.hostile("wrong input")
+@pytest.mark.parametrize(
+    ("start", "rows", "message"),
+    [
+        (
+            1,
+            ["a.jpg,0 2", "b.jpg,0 3"],
+            "base: 2 masks fit their images if the first pixel is number 0, and here it is 1",
+        ),
+        (0, ["a.jpg,11 2", "b.jpg,12 1"], "base: 2 masks fit their images if the first pixel is number 1, and here it"),
+    ],
+)
+def test_pixels_counted_from_another_number_are_recognised(tmp_path, start, rows, message):
+    path = written(tmp_path / "submission.csv", rows)
+
+    errors = examine(path, None, sizes=(3, 4), shape=Shape(Rules(start=start))).errors
+
+    assert errors[-1].startswith(message)
+
+
+@pytest.mark.hostile("wrong input")
+def test_a_dash_where_an_empty_cell_is_asked_for(tmp_path):
+    path = written(tmp_path / "submission.csv", ["a.jpg,-"])
+
+    assert examine(path, None, sizes=(3, 4)).errors == [
+        "empty masks: line 2, a.jpg, column rle_mask: '-', and a mask without a pixel is written as an empty cell"
+    ]
+
+
+@pytest.mark.hostile("wrong input")
+@pytest.mark.parametrize("order", ORDERS)
+def test_oblong_masks_are_judged_by_the_order_asked_for(tmp_path, order):
+    rules = Rules(order=order)
+    masks = [np.roll(car(), shift, axis=1) for shift in range(10)]
+    for name, numbered in (("right", order), ("wrong", next(one for one in ORDERS if one != order))):
+        rows = [(f"{i}.jpg", "", encode(mask, order=numbered)) for i, mask in enumerate(masks)]
+        write_submission(tmp_path / f"{name}.csv.gz", rows, rules)
+
+    right, wrong = (
+        examine(tmp_path / f"{name}.csv.gz", None, sizes=(128, 192), shape=Shape(rules)).errors
+        for name in ("right", "wrong")
+    )
+
+    assert right == []
+    assert f"number the pixels by {order} from the top left, and see that height and width are not exch" in wrong[0]
 
 
 @pytest.mark.skipif(not (DATA / "carvana/sample_submission.csv").is_file(), reason="needs shared/data/carvana")

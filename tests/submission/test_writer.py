@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 
 from maskfold.errors import MaskfoldError
-from maskfold.submission.writer import read_submission, write_submission
+from maskfold.masks.rules import Rules
+from maskfold.submission.shape import Shape
+from maskfold.submission.writer import read_submission, rows_of, write_submission
 
 ROWS = [("a_01.jpg", "", "1 2 5 1"), ("a_02.jpg", "", "")]
 
@@ -103,3 +105,29 @@ def test_a_name_that_no_table_can_hold_is_refused_and_nothing_is_left(tmp_path, 
     with pytest.raises(MaskfoldError, match=r"a photo is called '.*\.jpg', which no table can hold"):
         write_submission(tmp_path / "one.csv.gz", [(name, "", "1 2")])
     assert not [*tmp_path.iterdir()]
+
+
+FOUR = Shape(Rules(columns={"ImageId_ClassId": "{file}_{class}", "rle": "{runs}"}, empty="-"), ("1", "2"))
+
+
+def test_a_row_for_each_photo_and_class_goes_there_and_back(tmp_path):
+    path = tmp_path / "submission.csv.gz"
+    masks = [("1 2", "-"), ("-", "3 4")]
+
+    write_submission(path, rows_of(["a.jpg", "b_1.jpg"], masks, FOUR.classes, order=("2", "1")), FOUR.rules)
+
+    text = gzip.decompress(path.read_bytes()).decode()
+    assert text == "ImageId_ClassId,rle\na.jpg_2,-\na.jpg_1,1 2\nb_1.jpg_2,3 4\nb_1.jpg_1,-\n"
+    assert [*read_submission(path, FOUR)] == [
+        ("a.jpg", "2", "-"),
+        ("a.jpg", "1", "1 2"),
+        ("b_1.jpg", "2", "3 4"),
+        ("b_1.jpg", "1", "-"),
+    ]
+
+
+def test_two_photos_whose_names_differ_in_their_suffix_only_are_refused_where_rows_have_none(tmp_path):
+    rules = Rules(columns={"id": "{image_id}", "rle": "{runs}"})
+
+    with pytest.raises(MaskfoldError, match="two photos are called a, and a submission names photos by their files"):
+        write_submission(tmp_path / "one.csv.gz", [("a.jpg", "", "1 2"), ("a.png", "", "3 4")], rules)

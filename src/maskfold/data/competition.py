@@ -7,13 +7,14 @@ from typing import Any
 import pandas as pd
 
 from maskfold.data.coco import Polygons
-from maskfold.data.conversion import Faults, convert, mask_path
+from maskfold.data.conversion import Converted, convert
 from maskfold.data.groups import GroupTable
 from maskfold.data.label_pictures import ClassFiles, LabelPictures
 from maskfold.data.mask_kinds import MaskKind, inside, keys_of
+from maskfold.data.mask_record import mask_path
 from maskfold.data.run_tables import RunTable
 from maskfold.data.sources import Pairs
-from maskfold.data.table import FAULTS, STRAYS
+from maskfold.data.table import FAULTS, METADATA, STRAYS
 from maskfold.errors import MaskfoldError
 
 PICTURES = "pictures"  # two-valued, one a photo: they are read where they lie
@@ -81,6 +82,8 @@ class Competition(Pairs):
     def prepared(self, *, jobs: int = -1) -> pd.DataFrame:
         """Return the table with all masks made; `attrs[FAULTS]` lists what is wrong with labels.
 
+        Of several classes `meta.classes` names those that a photo has, for `folds.by=classes`.
+
         Raises:
             MaskfoldError: If labels cannot be read at all, or masks cannot be written.
         """
@@ -89,9 +92,14 @@ class Competition(Pairs):
             return table
         has_labels = table["mask"].notna() if isinstance(self._kind, LabelPictures) else table["split"] == "train"
         is_made = has_labels & table["image"].notna()
-        faults = convert(table.loc[is_made, ["image_id", "image", "mask"]], self._kind, folder=self.folder, jobs=jobs)
+        converted = convert(
+            table.loc[is_made, ["image_id", "image", "mask"]], self._kind, folder=self.folder, jobs=jobs
+        )
         made = table.loc[is_made, "image_id"].map(lambda image_id: str(mask_path(self.folder, image_id)))
-        return _with_faults(table.assign(mask=made.reindex(table.index).fillna(table["mask"])), faults, self.folder)
+        table = table.assign(mask=made.reindex(table.index).fillna(table["mask"]))
+        if self.classes:
+            table[f"{METADATA}classes"] = table["image_id"].map(converted.present)
+        return _with_faults(table, converted, self.folder)
 
     def _kind_of(self, name: str | None, keys: dict[str, Any]) -> MaskKind | None:
         """Return what reads the masks; None for pictures, which need no reading here.
@@ -125,15 +133,15 @@ class Competition(Pairs):
             raise MaskfoldError(f"data.group={dict(keys)}: a table has file, id and column ({error}).") from error
 
 
-def _with_faults(table: pd.DataFrame, faults: Faults, folder: Path) -> pd.DataFrame:
+def _with_faults(table: pd.DataFrame, converted: Converted, folder: Path) -> pd.DataFrame:
     """Add what is wrong with labels: to the attributes, and as rows of masks without a photo."""
-    orphans = pd.DataFrame({"mask": faults.orphans, "split": "train", "view": ""}, dtype="str")
+    orphans = pd.DataFrame({"mask": converted.orphans, "split": "train", "view": ""}, dtype="str")
     orphans = orphans.assign(image_id=orphans["mask"], group=orphans["mask"])
-    strays = [*table.attrs.get(STRAYS, []), *faults.strays]
-    if faults.orphans:
+    strays = [*table.attrs.get(STRAYS, []), *converted.strays]
+    if converted.orphans:
         table = pd.concat([table, orphans], ignore_index=True)
     table.attrs = {
         STRAYS: strays,
-        FAULTS: {str(mask_path(folder, image_id)): fault for image_id, fault in faults.by_image.items()},
+        FAULTS: {str(mask_path(folder, image_id)): fault for image_id, fault in converted.faults.items()},
     }
     return table

@@ -6,6 +6,7 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
+from maskfold.data.table import METADATA
 from maskfold.errors import MaskfoldError, listing
 from maskfold.files import write_text
 from maskfold.places import brought_along
@@ -65,28 +66,30 @@ class KnownFolds:
 
 
 class GroupStratifiedFolds:
-    """Folds that differ by at most one group, each with its share of small and large objects.
+    """Folds that differ by at most one group, each with its share of small and large objects, and of empty masks.
 
     Args:
         k: Number of folds.
         seed: The same seed gives the same folds.
         bins: Number of quantile bins of the groups' mask areas, summed over their photos.
         view: The one view whose area is to count instead.
+        by: A metadata column, without `meta.`: each fold has its share of the groups of each of its values too.
 
     Raises:
         MaskfoldError: If a number is not whole, or below 0.
     """
 
-    def __init__(self, *, k: int, seed: int = 0, bins: int = 10, view: str | int | None = None):
+    def __init__(self, *, k: int, seed: int = 0, bins: int = 10, view: str | int | None = None, by: str | None = None):
         _check_numbers(k=k, seed=seed, bins=bins)
         self.k, self.seed, self.bins = k, seed, bins
         self.view = None if view is None else str(view)
+        self.by = by
 
     def __call__(self, table: pd.DataFrame) -> pd.DataFrame:
         """Return `image_id, group, fold` for the train images of a checked table, in the order of the ids.
 
         Raises:
-            MaskfoldError: If a group has no photo of the view whose area is to count.
+            MaskfoldError: If a group has no photo of the view whose area is to count, or there is no such column.
         """
         train = table[table["split"] == "train"]
         counted = train if self.view is None else train[train["view"] == self.view]
@@ -94,7 +97,17 @@ class GroupStratifiedFolds:
         if unseen:
             raise MaskfoldError(f"folds.view={self.view}: {len(unseen)} groups have no such view:\n{listing(unseen)}")
         areas = counted.groupby("group")["mask_area"].sum()
-        return assign_folds(train, group_stratified_folds(areas, k=self.k, seed=self.seed, bins=self.bins))
+        values = None if self.by is None else _values(train, self.by)
+        return assign_folds(train, group_stratified_folds(areas, k=self.k, seed=self.seed, bins=self.bins, by=values))
+
+
+def _values(train: pd.DataFrame, column: str) -> pd.Series:
+    """Return what a group's photos have in a metadata column, as one text, by group."""
+    name = f"{METADATA}{column}"
+    if name not in train:
+        known = ", ".join(title.removeprefix(METADATA) for title in train if str(title).startswith(METADATA))
+        raise MaskfoldError(f"folds.by={column}: no such metadata of these photos; there is {known or 'none'}.")
+    return train[name].astype("str").fillna("").groupby(train["group"]).agg(lambda values: " ".join(sorted({*values})))
 
 
 def _check_numbers(**keys: int) -> None:
@@ -123,17 +136,18 @@ def group_folds(groups: pd.Series, *, k: int, seed: int, key: str = "folds.k") -
     return _dealt(np.random.default_rng(seed).permutation(names), k, key)
 
 
-def group_stratified_folds(areas: pd.Series, *, k: int, seed: int, bins: int) -> pd.Series:
+def group_stratified_folds(areas: pd.Series, *, k: int, seed: int, bins: int, by: pd.Series | None = None) -> pd.Series:
     """Draw a fold for every group so that each fold has its share of every range of areas.
 
     The groups, ordered by area, are cut into bins of equal number; each bin is shuffled and dealt out, the next one
-    going on where the last one stopped.
+    going on where the last one stopped. Those of no area are a bin of their own, and so are those of each value.
 
     Args:
         areas: The area of each group's objects, in any unit, by group.
         k: Number of folds.
         seed: The same seed and areas give the same folds.
-        bins: Number of quantile bins.
+        bins: Number of quantile bins, of every value and of what has an area.
+        by: Something else of each group, of which each fold gets its share too.
 
     Returns:
         Fold, 0 to k-1, by group; folds differ by at most one group, overall and in each bin.
@@ -144,8 +158,11 @@ def group_stratified_folds(areas: pd.Series, *, k: int, seed: int, bins: int) ->
     if bins < 1:
         raise MaskfoldError(f"folds.bins={bins}: at least one bin is needed.")
     rng = np.random.default_rng(seed)
-    ordered = areas.sort_index().sort_values(kind="stable").index.to_numpy(dtype=object)
-    return _dealt(np.concatenate([rng.permutation(part) for part in np.array_split(ordered, bins)]), k)
+    ordered = areas.sort_index().sort_values(kind="stable")
+    parts = [part for _, part in ordered.groupby(by.reindex(ordered.index))] if by is not None else [ordered]
+    parts = [some for part in parts for some in (part[part <= 0], part[~(part <= 0)]) if len(some)]
+    groups = [part.index.to_numpy(dtype=object) for part in parts]
+    return _dealt(np.concatenate([rng.permutation(one) for part in groups for one in np.array_split(part, bins)]), k)
 
 
 def _dealt(groups: np.ndarray, k: int, key: str = "folds.k") -> pd.Series:

@@ -13,9 +13,11 @@ import pandas as pd
 
 from maskfold.data.folders import Stray
 from maskfold.data.headers import image_size
-from maskfold.data.loading import SUFFIXES
+from maskfold.data.loading import STORED_SUFFIXES
 from maskfold.errors import MaskfoldError
 from maskfold.files import check_inside
+
+_VERSION = 1  # of how masks are drawn: what another has drawn is drawn again
 
 
 class Item(NamedTuple):
@@ -99,7 +101,7 @@ class MaskKind(ABC):
 
     def origin(self, item: Item) -> str:
         """Return the digest of `content`, and of what this kind is."""
-        return digest([type(self).__name__, self.classes, *self.content(item)])
+        return digest([_VERSION, type(self).__name__, self.classes, *self.content(item)])
 
     def size_of(self, photo: str) -> tuple[int, int]:
         """Return the (height, width) of a photo, by its header."""
@@ -133,7 +135,7 @@ class PhotoNames:
         """
         first, second = (self._files, self._ids) if by_file else (self._ids, self._files)
         stem, dot, suffix = name.rpartition(".")
-        bare = self._ids.get(stem) if f"{dot}{suffix}".lower() in SUFFIXES else None
+        bare = self._ids.get(stem) if f"{dot}{suffix}".lower() in STORED_SUFFIXES else None
         return first.get(name) or second.get(name) or bare
 
 

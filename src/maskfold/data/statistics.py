@@ -12,6 +12,7 @@ import pandas as pd
 
 from maskfold import files
 from maskfold.data.loading import read_image
+from maskfold.data.windows import are_large, bands, open_photo
 from maskfold.errors import MaskfoldError
 from maskfold.parallel import map_unordered
 
@@ -61,7 +62,7 @@ def channel_statistics(photos: pd.DataFrame, *, channels: int, folder: Path, job
     key = hashlib.sha256("\n".join([str(channels), *sample["image_hash"]]).encode()).hexdigest()[:32]
     known = _read(folder / FILE)
     if key not in known:
-        known[key] = _statistics(sample["image"].tolist(), channels, jobs) | {"photos": len(sample)}
+        known[key] = _statistics(sample, channels, jobs) | {"photos": len(sample)}
         _remember(folder / FILE, {key: known[key]})
     return {name: known[key][name] for name in ("mean", "std")}
 
@@ -79,9 +80,10 @@ def moments(image: np.ndarray) -> Moments:
     return total
 
 
-def _statistics(paths: list[str], channels: int, jobs: int) -> dict[str, list[float]]:
-    look = partial(_look, channels=channels)
-    found = sorted(map_unordered(look, enumerate(paths), "measure channels", total=len(paths), jobs=jobs))
+def _statistics(sample: pd.DataFrame, channels: int, jobs: int) -> dict[str, list[float]]:
+    look, paths = partial(_look, channels=channels), sample["image"].tolist()
+    photos = zip(range(len(paths)), paths, are_large(sample).tolist(), strict=True)
+    found = sorted(map_unordered(look, photos, "measure channels", total=len(paths), jobs=jobs))
     examples = {is_bytes: paths[number] for number, is_bytes, _ in found}
     if len(examples) > 1:
         raise MaskfoldError(
@@ -95,11 +97,17 @@ def _statistics(paths: list[str], channels: int, jobs: int) -> dict[str, list[fl
     return {"mean": [*_rounded(total.mean)], "std": [*_rounded(np.where(std > 0, std, 1.0))]}
 
 
-def _look(photo: tuple[int, str], *, channels: int) -> tuple[int, bool, Moments]:
-    """Return a photo's number, whether it has 8 bits, and its moments."""
-    number, path = photo
-    image = read_image(path, channels=channels)
-    return number, image.dtype == np.uint8, moments(image)
+def _look(photo: tuple[int, str, bool], *, channels: int) -> tuple[int, bool, Moments]:
+    """Return a photo's number, whether it has 8 bits, and its moments; a very large one is read by bands."""
+    number, path, is_large = photo
+    picture = open_photo(path, channels=channels) if is_large else read_image(path, channels=channels)
+    windows = bands(*picture.shape[:2]) if is_large else [(slice(None), slice(None))]
+    total, is_bytes = None, False
+    for window in windows:
+        part = picture[window]
+        total = moments(part) if total is None else total.and_of(moments(part))
+        is_bytes = part.dtype == np.uint8
+    return number, is_bytes, total
 
 
 def _rounded(values: np.ndarray) -> Iterator[float]:

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import pandas as pd
 
 from maskfold import arrays
+from maskfold.data.geometry import Geometry, Tile
 from maskfold.data.headers import naming
 from maskfold.data.loading import on_white, read_image, read_mask, to_uint8
 from maskfold.data.segments import Stored, is_whole, open_stored
@@ -41,6 +43,31 @@ class Picture(Protocol):
 def is_large(height: int, width: int) -> bool:
     """Tell whether a photo is read, predicted and merged by parts."""
     return height * width > LARGE
+
+
+def are_large(table: pd.DataFrame) -> pd.Series:
+    """Tell of each row of the image table whether its photo is large; without sizes none is."""
+    if not {"height", "width"} <= {*table.columns}:
+        return pd.Series(data=False, index=table.index)
+    return table["height"] * table["width"] > LARGE
+
+
+def refuse_whole(large: pd.DataFrame, geometry: Geometry) -> None:
+    """Refuse to show a network whole photos that are very large.
+
+    Args:
+        large: Their rows of the image table.
+        geometry: How they are shown.
+
+    Raises:
+        MaskfoldError: If that is not through windows; the message names the first photo.
+    """
+    if len(large) and not isinstance(geometry, Tile):
+        row = large.iloc[0]
+        raise MaskfoldError(
+            f"{row['image']}: {row['width']}x{row['height']} are more than {LARGE:,} pixels, which are shown to a "
+            f"network in windows alone, and geometry is {type(geometry).__name__}. Train with geometry=tile."
+        )
 
 
 def open_photo(path: Path | str, *, channels: int | None = None) -> Picture:

@@ -9,15 +9,18 @@ import numpy as np
 import pandas as pd
 
 from maskfold.data.loading import read_mask
+from maskfold.data.windows import is_large
+from maskfold.ensembling.large import count_thresholds, open_truth
 from maskfold.ensembling.manifest import content_of
-from maskfold.ensembling.merge import merged_probability, sizes_of
+from maskfold.ensembling.mean_map import merged_probability, open_mean
+from maskfold.ensembling.merge import sizes_of
 from maskfold.ensembling.tree import MemberMaps
 from maskfold.errors import MaskfoldError, listing
-from maskfold.masks.cuts import cuts_for, marks_at
+from maskfold.masks.cuts import cuts_for, marks_at, marks_of_counts
 from maskfold.masks.metrics import Metric
 from maskfold.masks.planes import planes
 from maskfold.masks.scores import METRICS
-from maskfold.masks.scoring import Judged, of_class, scores_of
+from maskfold.masks.scoring import Judged, of_class, scores_of, scores_of_counts
 from maskfold.masks.unconfidence import unconfidence
 from maskfold.parallel import map_unordered
 from maskfold.runs.contents import contents_fingerprint
@@ -43,6 +46,8 @@ class Scorer:
             MaskfoldError: If the map or the mask cannot be read, or the map has not its photo's size and classes.
         """
         image_id, path, size = image
+        if is_large(*size):
+            return image_id, *self._by_bands(image_id, path, size)
         probability = merged_probability([self.source], image_id, size=size)
         mask = read_mask(path, size=size)
         refuse_other_classes(probability, mask, image_id)
@@ -52,6 +57,14 @@ class Scorer:
         cuts = cuts_for(self.metric)
         pairs = zip(planes(probability), planes(mask), strict=True)
         return image_id, scores, np.stack([marks_at(self.metric, *pair, cuts) for pair in pairs], axis=1)
+
+    def _by_bands(self, image_id: str, path: str, size: tuple[int, int]) -> tuple[dict[str, float], np.ndarray]:
+        """Return the scores of a very large map, and what it comes to at each cut, as far as counts of pixels tell."""
+        mean = open_mean([self.source], image_id, size=size)
+        counts, (together, *_) = count_thresholds(mean, open_truth(path, mean))
+        scores = scores_of_counts(counts[..., HALF].T, metric=self.metric, classes=self.classes)
+        marks = marks_of_counts(self.metric, counts[..., cuts_for(self.metric)])
+        return {"unconfidence": together, **scores}, np.stack(marks)
 
 
 def refuse_other_classes(probability: np.ndarray, mask: np.ndarray, image_id: str) -> None:

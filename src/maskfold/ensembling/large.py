@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from maskfold.data.windows import LARGE, Picture, Window, bands
+from maskfold.data.windows import LARGE, Picture, Window, bands, open_mask
 from maskfold.ensembling.mean_map import MeanOnDisk
 from maskfold.errors import MaskfoldError
 from maskfold.masks.planes import planes
 from maskfold.masks.rules import Rules, TextByBands
+from maskfold.masks.scores import threshold_counts
 from maskfold.masks.unconfidence import unconfidence_of, unsure_and_compared
 
 
@@ -25,11 +26,23 @@ def refuse_steps(image_id: str, steps: Sequence[object]) -> None:
             plain = plain.step
         name = getattr(plain, "__name__", type(plain).__name__)
         raise MaskfoldError(
-            f"{image_id} has more than {LARGE:,} pixels and is merged by parts, and the step {name} of "
-            "ensemble.postprocess, or of ensemble.repair, needs the whole mask. Leave steps out with "
-            "ensemble.postprocess=[] (and ensemble.repair=null), or put the very large photos into a data set of "
-            "their own."
+            f"{image_id} has more than {LARGE:,} pixels and is merged by parts, and the ensemble's step {name} needs the "
+            "whole mask. Leave steps out with ensemble.postprocess=[] ensemble.empty=null ensemble.repair=null, or put "
+            "the very large photos into a data set of their own."
         )
+
+
+def open_truth(path: str, mean: MeanOnDisk) -> Picture:
+    """Open the mask that a very large map is scored against.
+
+    Raises:
+        MaskfoldError: If it cannot be read, or is of another size or of other classes than the map.
+    """
+    truth = open_mask(path, mean.shape[-2:])
+    planes_there = truth.shape[2] if len(truth.shape) == 3 else 1
+    if planes_there != mean.classes:
+        raise MaskfoldError(f"{path}: a mask of {planes_there} classes, and the map has {mean.classes}.")
+    return truth
 
 
 @dataclass(frozen=True)
@@ -57,8 +70,7 @@ class Counted:
     @property
     def unsureness(self) -> list[float]:
         """The unconfidence of all classes together, and of each."""
-        together = self.unconfidence.sum(axis=0)
-        return [unconfidence_of(*map(int, pair)) for pair in (together, *self.unconfidence)]
+        return unsureness(self.unconfidence)
 
 
 def merge_bands(
@@ -89,6 +101,32 @@ def merge_bands(
             _add(texts, planes(cut(mean[rows, columns])))
     runs = tuple(text.finish() for text in texts)
     return Counted(unsure, overlap, height * width, runs)
+
+
+def count_thresholds(mean: MeanOnDisk, truth: Picture) -> tuple[np.ndarray, list[float]]:
+    """Count the overlap of a very large map, cut at every threshold, with its mask; and say how unsure the map is.
+
+    Args:
+        mean: The map.
+        truth: The mask.
+
+    Returns:
+        `(3, C, 256) int64`: for each class pixels in both masks, in the predicted one and in the true one, with the
+        threshold as the last index. And the unconfidence of all classes together, and of each.
+    """
+    counts = np.zeros((3, mean.classes, 256), np.int64)
+    unsure = np.zeros((mean.classes, 2), np.int64)
+    for window in bands(*mean.shape[-2:]):
+        band = planes(mean[window])
+        unsure += [unsure_and_compared(plane) for plane in band]
+        pairs = zip(band, planes_of(truth, window), strict=True)
+        counts += np.stack([threshold_counts(*pair) for pair in pairs], axis=1)
+    return counts, unsureness(unsure)
+
+
+def unsureness(counts: np.ndarray) -> list[float]:
+    """Return the unconfidence of all classes together, and of each, of `(C, 2)` counted pixels."""
+    return [unconfidence_of(*map(int, pair)) for pair in (counts.sum(axis=0), *counts)]
 
 
 def planes_of(truth: Picture, window: Window) -> np.ndarray:

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from maskfold.data.loading import read_mask
-from maskfold.data.windows import is_large, open_mask
+from maskfold.data.windows import is_large
 from maskfold.ensembling.by_class import ByClass, Step, on_planes
-from maskfold.ensembling.large import Counted, merge_bands, refuse_steps
+from maskfold.ensembling.large import Counted, merge_bands, open_truth, refuse_steps
 from maskfold.ensembling.mean_map import merged_probability, open_mean
 from maskfold.ensembling.recipe import ByMembers, to_mask
 from maskfold.ensembling.tree import MemberMaps, leaves, open_members
@@ -240,11 +240,8 @@ def _scores(job: MergeJob, mask: np.ndarray, path: str | None) -> dict[str, floa
 def _merge_by_bands(job: MergeJob, row: Any) -> dict:
     """Return the row of a very large picture."""
     refuse_steps(row.image_id, job.steps)
-    size = row.height, row.width
-    truth = None if pd.isna(row.mask) else open_mask(row.mask, size)
-    mean = open_mean(job.sources, row.image_id, size=size)
-    if truth is not None and truth.shape[2:] != (() if mean.classes == 1 else (mean.classes,)):
-        raise MaskfoldError(f"{row.mask}: a mask of {truth.shape[2:] or 1} classes, and the data has {mean.classes}.")
+    mean = open_mean(job.sources, row.image_id, size=(row.height, row.width))
+    truth = None if pd.isna(row.mask) else open_truth(row.mask, mean)
     counted = merge_bands(mean, partial(to_mask, threshold=job.threshold, exclusive=job.exclusive), truth, job.rules)
     scores = dict.fromkeys(job.scores, np.nan)
     if truth is not None:

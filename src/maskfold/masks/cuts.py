@@ -32,6 +32,17 @@ def marks_at(
         pairs = [metric.of_masks((probability >= cut).astype(np.uint8), truth) for cut in cuts]
         values, weights = np.array(pairs).T
         return values, weights
-    counts = (part[cuts] for part in threshold_counts(probability, truth))
+    return marks_of_counts(metric, np.stack([part[cuts] for part in threshold_counts(probability, truth)]))
+
+
+def marks_of_counts(metric: Metric, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return value and weight, float64 arrays of a shape, where pixels have been counted.
+
+    Args:
+        metric: What they are judged by; of one that counts do not tell, nothing has any weight.
+        counts: `(3, ...)` pixels in both masks, in the predicted one and in the true one.
+    """
+    if metric.of_counts is None:
+        return np.zeros(counts.shape[1:]), np.zeros(counts.shape[1:])
     values, weights = metric.of_counts(*counts)
     return values.astype(np.float64), weights.astype(np.float64)

@@ -55,7 +55,7 @@ def channels_of(branches: Sequence[Branch]) -> int | None:
         MaskfoldError: If they were trained on photos that were read in different ways.
     """
     networks = (voter.network for branch in branches for voter in branch.voters)
-    counts = {getattr(network, "channels", None) for network in networks}  # none says one that is not ours
+    counts = {network.channels if isinstance(network, Network) else None for network in networks}
     if len(counts) > 1:
         listed = ", ".join(sorted("null" if count is None else str(count) for count in counts))
         raise MaskfoldError(

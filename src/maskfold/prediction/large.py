@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from maskfold import arrays
 from maskfold.data.geometry import Tile
-from maskfold.data.windows import LARGE, Picture, is_large, open_photo
+from maskfold.data.windows import Picture, open_photo
 from maskfold.engine.engine import interruptible
 from maskfold.errors import MaskfoldError
 from maskfold.prediction.branches import Branch, channels_of, refuse_no_numbers, vote
@@ -21,29 +21,6 @@ from maskfold.prediction.store import ProbabilityStore, to_bytes
 from maskfold.terminal import bar
 
 _ROWS = 256  # that are finished at once: they are in memory as floats several times over
-
-
-def large_photos(table: pd.DataFrame) -> pd.Series:
-    """Tell of each row of the image table whether its photo is so large that it is predicted by parts."""
-    sizes = (
-        zip(table["height"], table["width"], strict=True) if "height" in table else ((0, 0) for _ in range(len(table)))
-    )
-    return pd.Series([is_large(*size) for size in sizes], index=table.index, dtype=bool)
-
-
-def refuse_whole_photos(large: pd.DataFrame, branches: Sequence[Branch]) -> None:
-    """Refuse to predict very large photos with networks that are shown photos whole.
-
-    Raises:
-        MaskfoldError: If a network is; the message names the first photo.
-    """
-    whole = [type(branch.geometry).__name__ for branch in branches if not isinstance(branch.geometry, Tile)]
-    if len(large) and whole:
-        row = large.iloc[0]
-        raise MaskfoldError(
-            f"{row['image']}: {row['width']}x{row['height']} are more than {LARGE:,} pixels, which only networks that "
-            f"look through windows predict, and this one was trained with {whole[0]}. Train with geometry=tile."
-        )
 
 
 class LargePredictor(lightning.LightningModule):

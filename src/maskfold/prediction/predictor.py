@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from maskfold.data.geometry import Geometry
 from maskfold.data.preprocessing import Preprocess
+from maskfold.data.windows import are_large, refuse_whole
 from maskfold.engine.engine import choose_precision, interruptible
 from maskfold.engine.loaders import default_workers, one_thread
 from maskfold.engine.progress import PredictionBar
@@ -20,7 +21,7 @@ from maskfold.engine.trainer import make_trainer
 from maskfold.memory import keep_freed_memory
 from maskfold.models.network import Network
 from maskfold.prediction.branches import Branch, BranchedPhotos, Voter, merge_votes, vote
-from maskfold.prediction.large import large_photos, predict_large, refuse_whole_photos
+from maskfold.prediction.large import predict_large
 from maskfold.prediction.store import ProbabilityStore
 
 
@@ -206,8 +207,9 @@ def predict_together(
         enable_model_summary=False,
         enable_progress_bar=False,
     )
-    large = large_photos(table)
-    refuse_whole_photos(table[large], branches)
+    large = are_large(table)
+    for branch in branches:
+        refuse_whole(table[large], branch.geometry)
     predict_large(branches, table[large & table["image_id"].isin(wanted)], store=store, make_trainer=make, **layout)
     table = table[~large]
     batches = [range(len(table))[start : start + batch_size] for start in range(0, len(table), batch_size)]

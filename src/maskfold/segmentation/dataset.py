@@ -10,6 +10,7 @@ from maskfold.data.augmentation import Augmentation, ByEpoch
 from maskfold.data.geometry import Geometry
 from maskfold.data.loading import read_image, read_mask, read_soft_mask
 from maskfold.data.preprocessing import Preprocess
+from maskfold.data.windows import are_large, open_mask, open_photo, refuse_whole
 from maskfold.errors import MaskfoldError
 from maskfold.masks.planes import planes
 from maskfold.terminal import counted
@@ -44,6 +45,8 @@ class LabelledDataset(Dataset):
     An item is asked for by `(epoch, index)`, and everything random about it follows from these two and the seed:
     a run repeats bit for bit whatever the number of workers, and wherever it was interrupted.
 
+    Of a very large photo, and of its mask, only the window is read that the network is shown.
+
     Args:
         table: Rows of the image table that have masks. Where there are such columns, `weight` says how much each
             counts in the loss (1 is a full sample), and `soft` whether its mask holds probabilities, 255 for certain.
@@ -66,6 +69,8 @@ class LabelledDataset(Dataset):
         channels: int | None = None,
         classes: int = 1,
     ) -> None:
+        self.large = are_large(table).tolist()
+        refuse_whole(table[self.large], geometry)
         self.images = table["image"].tolist()
         self.masks = table["mask"].tolist()
         self.weights = table["weight"].tolist() if "weight" in table else [1.0] * len(table)
@@ -90,24 +95,44 @@ class LabelledDataset(Dataset):
         """
         epoch, index = key
         rng = np.random.default_rng((self.seed, epoch, index))
-        image = read_image(self.images[index], channels=self.channels)
-        mask = self._mask(index, image.shape[:2])
-        if self.preprocess is not None:
-            image = self.preprocess(image)
-        image, mask = self.geometry.training_pair(image, mask, rng)
+        image, mask = self._window_pair(index, rng) if self.large[index] else self._pair(index, rng)
         augment = self.augment.at(epoch) if isinstance(self.augment, ByEpoch) else self.augment
         if augment is not None:
             image, mask = augment(image, mask, int(rng.integers(2**31)))
         weight = torch.tensor(self.weights[index], dtype=torch.float32)
         return {"image": to_tensor(image), "mask": to_target(mask), "weight": weight}
 
+    def _pair(self, index: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Return what a network is shown of a photo, which is read whole, and of its mask."""
+        image = read_image(self.images[index], channels=self.channels)
+        mask = self._mask(index, image.shape[:2])
+        if self.preprocess is not None:
+            image = self.preprocess(image)
+        return self.geometry.training_pair(image, mask, rng)
+
+    def _window_pair(self, index: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Return the same of a very large photo, of which no more is read than the window; it is preprocessed alone."""
+        path = self.masks[index]
+        if self.soft[index]:
+            raise MaskfoldError(
+                f"{path}: a soft mask of a very large photo, which are not read by windows. Take it out."
+            )
+        photo = open_photo(self.images[index], channels=self.channels)
+        mask = open_mask(path, photo.shape[:2])
+        self._refuse_other_classes(path, mask.shape[2] if len(mask.shape) == 3 else 1)
+        image, target = self.geometry.training_pair(photo, mask, rng)
+        return image if self.preprocess is None else self.preprocess(image), target
+
     def _mask(self, index: int, size: tuple[int, int]) -> np.ndarray:
         """Return a mask of a photo's size, `(H, W)` or `(H, W, C)`."""
         read = read_soft_mask if self.soft[index] else read_mask
         mask = read(self.masks[index], size=size)
-        if len(planes(mask)) != self.classes:
+        self._refuse_other_classes(self.masks[index], len(planes(mask)))
+        return to_stack(mask)
+
+    def _refuse_other_classes(self, path: str, count: int) -> None:
+        if count != self.classes:
             raise MaskfoldError(
-                f"{self.masks[index]}: a mask of {counted(len(planes(mask)), 'plane')}, and the data has "
+                f"{path}: a mask of {counted(count, 'plane')}, and the data has "
                 f"{counted(self.classes, 'class', 'classes')}: correct data.classes, or the masks."
             )
-        return to_stack(mask)

@@ -12,6 +12,7 @@ from maskfold.data.augmentation import Augmentation, ByEpoch, refuse_colours
 from maskfold.data.geometry import Geometry
 from maskfold.data.loading import read_image
 from maskfold.data.preprocessing import Preprocess
+from maskfold.data.windows import are_large, open_photo
 from maskfold.errors import MaskfoldError
 from maskfold.masks.metrics import named
 from maskfold.models.network import Network
@@ -22,6 +23,8 @@ from maskfold.segmentation.dataset import LabelledDataset
 from maskfold.segmentation.losses import CrossEntropy
 from maskfold.segmentation.objective import MaskObjective
 from maskfold.segmentation.samples import predict_samples
+
+_LOOK = 1024  # pixels of a side: enough of a photo to see its kind
 
 
 class SegmentationParts:
@@ -84,7 +87,8 @@ class SegmentationParts:
     def training_set(self, rows: pd.DataFrame, *, seed: int) -> LabelledDataset:
         """See `TaskParts`; colours are changed in RGB photos of 8 bits alone."""
         if self.channels is not None and len(rows):
-            image = read_image(rows["image"].iloc[0], channels=self.channels)
+            read = open_photo if are_large(rows).iloc[0] else read_image
+            image = read(rows["image"].iloc[0], channels=self.channels)[:_LOOK, :_LOOK]
             refuse_colours(self.augment, self.preprocess(image))
         return self._samples(rows, seed=seed, augment=self.augment)
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from maskfold.data.loading import read_image, read_mask
+from maskfold.data.windows import are_large
 from maskfold.engine.engine import choose_precision
 from maskfold.masks.disagreement import signed_difference
 from maskfold.masks.pictures import (
@@ -31,6 +32,8 @@ SIDE_OF_SEVERAL = 320  # where there is a row for each class
 
 def choose_samples(rows: pd.DataFrame) -> pd.DataFrame:
     """Return up to `SAMPLES` rows, the middle ones of as many equal parts of the sorted `image_id`s."""
+    if rows.empty:
+        return rows
     places = (np.arange(SAMPLES) + 0.5) * len(rows) / SAMPLES
     return rows.sort_values("image_id").iloc[np.unique(places.astype(int))]
 
@@ -63,7 +66,7 @@ def predict_samples(
     place([branch], accelerator=accelerator)
     precision = choose_precision(precision, accelerator)
     pictures = {}
-    for row in choose_samples(rows).itertuples():
+    for row in choose_samples(rows[~are_large(rows)]).itertuples():  # others are read by windows alone
         image = read_image(row.image, channels=channels_of([branch]))
         probability = predict_photo(image, [branch], batch_size=batch_size, precision=precision, name=row.image_id)
         mask = read_mask(row.mask, size=image.shape[:2])

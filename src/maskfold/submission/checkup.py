@@ -62,7 +62,7 @@ def check_up(
     if data is None:
         _refuse_replaced(submission, table)
     sizes = {row.image_id: (row.height, row.width) for row in table.itertuples()}
-    shape, chosen = said or shape_of(source), Chosen()
+    shape, chosen = said or shape_of(source), Chosen(sizes=sizes)
     report = examine(submission, own_sample or sample_of(source.root), sizes=sizes, shape=shape, watch=chosen)
     return _with_order(report, submission, chosen, source, table, shape, sizes)
 
@@ -93,7 +93,8 @@ def _out_of_fold(submission: Path, table: pd.DataFrame) -> dict[tuple[str, str],
     known = {*table.loc[table["split"] == "train", "image_id"]}
     try:
         shape = shape_written(path)
-        chosen = Chosen(most=PHOTOS * max(len(shape.classes), 1))
+        sizes = {row.image_id: (row.height, row.width) for row in table.itertuples()}
+        chosen = Chosen(most=PHOTOS * max(len(shape.classes), 1), sizes=sizes)
         for photo, label, text in read_submission(path, shape):
             image_id = shape.rules.image_id_of(photo)
             if image_id in known:

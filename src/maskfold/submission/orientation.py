@@ -29,14 +29,18 @@ Cells = list[tuple[str, np.ndarray]]  # class, and the share of object in each c
 
 
 class Chosen:
-    """Some masks of a submission: those of the same photos whatever its order is."""
+    """Some masks of a submission: those of the same photos whatever its order is, and of no very large ones."""
 
-    def __init__(self, most: int = _MASKS) -> None:
+    def __init__(self, most: int = _MASKS, *, sizes: Mapping[str, tuple[int, int]] | None = None) -> None:
         self._most = most
+        self._sizes = sizes or {}
         self._masks: dict[tuple[int, str, str], np.ndarray] = {}
 
     def __call__(self, image_id: str, label: str, runs: np.ndarray) -> None:
         """Keep a mask, if its photo is one of those with the lowest numbers."""
+        height, width = self._sizes.get(image_id, (0, 0))
+        if height * width > _MOST_PIXELS:
+            return
         self._masks[(_number(image_id), image_id, label)] = runs
         if len(self._masks) > 2 * self._most:
             self._masks = dict(self._lowest())
