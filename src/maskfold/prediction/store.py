@@ -102,8 +102,8 @@ class ProbabilityStore:
         planes = [ProbabilityStore(self.folder / name).read(image_id) for name in classes]
         sizes = {plane.shape for plane in planes}
         if len(sizes) > 1:
-            found = " and ".join(sorted(f"{width}x{height}" for height, width in sizes))
-            raise MaskfoldError(f"{self.folder}: the maps of {image_id} have different sizes: {found}.")
+            listed = " and ".join(sorted(f"{width}x{height}" for height, width in sizes))
+            raise MaskfoldError(f"{self.folder}: the maps of {image_id} have different sizes: {listed}.")
         return np.stack(planes)
 
     def write(self, image_id: str, probability: np.ndarray) -> None:
@@ -119,7 +119,7 @@ class ProbabilityStore:
         return arrays.written_by_bands(self.folder / f"{image_id}{SUFFIX}", shape)
 
     def path(self, image_id: str) -> Path:
-        """Return the file of an image's map, which need not be there."""
+        """Return the file of a map, or the one that it would be written to."""
         own, png = self.folder / f"{image_id}{SUFFIX}", self.folder / f"{image_id}{PNG}"
         return png if png.exists() and not own.exists() else own
 
