@@ -7,6 +7,8 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from maskfold.joining.guesses import Unclear
+from maskfold.joining.inference import Files, Given, infer
 from maskfold.masks.rules import Rules
 
 HEADERS = (("img", "rle_mask"), ("id", "encoded_pixels"), ("ImageId", "EncodedPixels"), ("record", "rle"))
@@ -112,3 +114,21 @@ def _write(has: Competition, rng: np.random.Generator) -> None:
         cv2.imwrite(str(has.root / "test" / file), photo(rng, np.zeros((1, height, width), np.uint8)))
     sample = [has.rules.row(file, placeholder, label) for file in files for label in labels]
     pd.DataFrame(sample, columns=[*has.rules.columns]).to_csv(has.root / "sample.csv", index=False)
+
+
+def outcomes(competition: Competition) -> dict[str, str]:
+    """Return for order, start, empty and shape whether it is understood: `right`, `asked` or `wrong`."""
+    files = Files(**{key: Path(value) for key, value in competition.keys.items()})
+    try:
+        findings = infer(files, Given())
+    except Unclear:
+        return {"shape": "asked", "order": "asked", "start": "asked", "empty": "asked"}
+    columns = {name: guess.value for name, guess in findings.columns.items()}
+    classes = tuple(findings.guesses["classes"].value or ())
+    same = columns == competition.rules.columns and classes == competition.classes
+    of = {"shape": "right" if same else "wrong"}
+    for key in ("order", "start", "empty"):
+        guess = findings.rules.get(key)
+        is_right = guess is not None and guess.value == getattr(competition.rules, key)
+        of[key] = "asked" if guess is None else "right" if is_right else "wrong"
+    return of

@@ -73,7 +73,10 @@ def _results(function: Callable[[Item], Result], items: Iterator[Item], jobs: in
         except StopIteration:
             return
         yield function(item)
-    calls = (joblib.delayed(function)(item) for item in items)
+    # Dask's side of joblib takes the hash of a function, and waits for ever where what it holds has none; of this it is
+    # the object's own.
+    hashable = functools.partial(function)
+    calls = (joblib.delayed(hashable)(item) for item in items)
     with _backend():
         results = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(calls)
     try:

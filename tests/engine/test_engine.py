@@ -6,6 +6,7 @@ from functools import partial
 import pandas as pd
 import pytest
 import torch
+from lightning.pytorch.callbacks import Callback
 from torch.utils.data import Dataset
 
 from maskfold.engine import engine
@@ -98,6 +99,21 @@ def test_best_is_kept_over_all_cycles_and_one_snapshot_for_each(toy):
 def test_patience_ends_a_run_early(toy):
     task = toy(patience=2, losses=[1.0, 2.0, 2.0, 2.0])
     assert log_of(task)["epoch"].tolist() == [0, 1, 2]
+
+
+class NothingScoredAtFirst(Callback):
+    """Forgets what was measured in the first epoch, as if no sample counted."""
+
+    def on_validation_epoch_end(self, trainer, module):
+        if trainer.current_epoch == 0:
+            module.objective.metric.reset()
+
+
+def test_an_epoch_whose_metric_is_no_number_ends_nothing_and_is_not_the_best(toy):
+    """As a mean over the photos with an object is where validation sees none."""
+    task = toy(patience=2, losses=[0.0, 3.0, 2.0, 1.0], averaging=NothingScoredAtFirst())
+    assert log_of(task)["val/score"].isna().tolist() == [True, False, False, False]
+    assert task.best["epoch"] == load_checkpoint(task.folder.best)["epoch"] == 3
 
 
 def test_log_has_the_documented_columns_and_a_row_an_epoch(toy):

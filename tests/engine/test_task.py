@@ -48,6 +48,7 @@ def test_the_best_epoch_is_the_first_that_is_best_in_the_monitors_direction(mode
         {"epoch": 3, "val/x": 1.0},
     ]
     assert Monitor("val/x", mode, "x").best(rows)["epoch"] == epoch
+    assert Monitor("val/x", mode, "x").best([{"epoch": -1, "val/x": float("nan")}, *rows])["epoch"] == epoch
 
 
 @pytest.mark.parametrize(("weights", "expected"), [(None, (1 + 4) / 2), ([1.0, 0.5], (1 + 2) / 2)])

@@ -40,7 +40,7 @@ class Cost:
         device: Memory of the device in training; 0 on a CPU.
         ram: Memory of the machine in training, of all processes.
         checkpoints: Disk for the checkpoints of a fold.
-        map: Disk for one probability map.
+        map: Disk for one photo's probability map, of all classes.
         map_from: Where that comes from.
     """
 

@@ -154,7 +154,9 @@ class Engine:
         if isinstance(schedule, Schedule):
             callbacks += [FollowSchedule(schedule), Snapshots(schedule, folder.checkpoints)]
         if self.patience is not None:
-            callbacks.append(EarlyStopping(monitor.name, mode=monitor.mode, patience=self.patience))
+            # A metric may be no number where no mask counts; what has diverged is ended by another callback.
+            how = {"mode": monitor.mode, "patience": self.patience, "check_finite": False}
+            callbacks.append(EarlyStopping(monitor.name, **how))
         return callbacks
 
     def _trainer(self, folder: RunFolder, epochs: int, callbacks: list[Callback]) -> lightning.Trainer:

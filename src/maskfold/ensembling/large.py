@@ -26,8 +26,8 @@ def refuse_steps(image_id: str, steps: Sequence[object]) -> None:
             plain = plain.step
         name = getattr(plain, "__name__", type(plain).__name__)
         raise MaskfoldError(
-            f"{image_id} has more than {LARGE:,} pixels and is merged by parts, and the ensemble's step {name} needs the "
-            "whole mask. Leave steps out with ensemble.postprocess=[] ensemble.empty=null ensemble.repair=null, or put "
+            f"{image_id} has more than {LARGE:,} pixels and is merged by parts, and the ensemble's step {name} needs "
+            "the whole mask. Leave steps out: ensemble.postprocess=[] ensemble.empty=null ensemble.repair=null. Or put "
             "the very large photos into a data set of their own."
         )
 

@@ -8,7 +8,7 @@ from typing import Any
 from maskfold import files
 from maskfold.ensembling.tree import Leaf
 from maskfold.errors import MaskfoldError
-from maskfold.prediction.store import CLASSES, ORIGIN, ProbabilityStore
+from maskfold.prediction.store import ORIGIN, ProbabilityStore
 from maskfold.runs.run_folder import run_of
 
 
@@ -70,27 +70,6 @@ def last_changes(leaves: Sequence[Leaf]) -> dict[str, int]:
     stores = {folder for leaf in leaves for folder in leaf.stores if folder.is_dir()}
     folders = stores.union(*(ProbabilityStore(folder).class_folders() for folder in stores))
     return {str(folder): folder.stat().st_mtime_ns for folder in sorted(folders)}
-
-
-def refuse_other_classes(leaves: Sequence[Leaf], classes: Sequence[str]) -> None:
-    """Refuse members whose maps say that they are of other classes, or of these in another order.
-
-    Raises:
-        MaskfoldError: If a store's classes are not the data's.
-    """
-    for leaf in leaves:
-        for folder in leaf.stores:
-            origin = store_origin(folder)
-            theirs = origin.get(CLASSES, [])
-            if origin and theirs != [*classes]:
-                raise MaskfoldError(
-                    f"{folder}: its maps are of {_spoken(theirs)}, the data has {_spoken(classes)}. Leave the member "
-                    "out, train it on this data, or correct data.classes."
-                )
-
-
-def _spoken(classes: Sequence[str]) -> str:
-    return f"the classes {', '.join(classes)}" if classes else "one class"
 
 
 def refuse_other_data(leaves: Sequence[Leaf], data: str) -> None:

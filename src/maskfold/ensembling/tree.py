@@ -215,7 +215,7 @@ def open_members(
     """
     members, ids = [*members], photos["image_id"].tolist()
     opened = [_open_oof(leaf, ids) if split == "oof" else _open_test(leaf, ids) for leaf in members]
-    vet({store: leaf.named for leaf in members for store in leaf.stores}, photos, split=split)
+    vet({store: leaf.named for leaf in members for store in leaf.stores}, photos, split=split, classes=classes)
     return opened if classes is None else [replace(member, classes=tuple(classes)) for member in opened]
 
 

@@ -1,7 +1,7 @@
 """Whether maps may be used: whether their network is trained, has these weights, and has not seen their photos."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -9,7 +9,7 @@ import pandas as pd
 from maskfold import files
 from maskfold.errors import MaskfoldError, listing
 from maskfold.prediction.photos import PHOTOS, refuse_replaced_photos
-from maskfold.prediction.store import ORIGIN, ProbabilityStore
+from maskfold.prediction.store import CLASSES, ORIGIN, ProbabilityStore
 from maskfold.runs.checkpoint_hash import checkpoint_hash
 from maskfold.runs.contents import hashes_of
 from maskfold.runs.lineage import refuse_leak
@@ -18,23 +18,26 @@ from maskfold.runs.run_folder import RunFolder, run_of
 log = logging.getLogger(__name__)
 
 
-def vet(stores: Mapping[Path, bool], photos: pd.DataFrame, *, split: str) -> None:
+def vet(stores: Mapping[Path, bool], photos: pd.DataFrame, *, split: str, classes: Sequence[str] | None = None) -> None:
     """Refuse stores whose maps are not what they should be. Of maps from other code nothing is known.
 
     Args:
         stores: Each with whether somebody has asked for it by name; then its run may be unfinished.
         photos: Rows of the image table that the maps are used for.
         split: `oof` or `test`.
+        classes: Of the data; None does not look at those of the maps.
 
     Raises:
-        MaskfoldError: If a run is unfinished, maps are of older weights than the run has or of photos that have been
-            replaced, or a network is to be scored on photos that it has seen.
+        MaskfoldError: If a run is unfinished, maps are of older weights than the run has, of photos that have been
+            replaced or of other classes, or a network is to be scored on photos that it has seen.
     """
     hashes, masks = hashes_of(photos, "image"), hashes_of(photos, "mask")
     without_record: list[str] = []
     other_truth: set[str] = set()
     for folder, named in stores.items():
         refuse_replaced_photos(folder, hashes)
+        if classes is not None:
+            refuse_other_classes(folder, classes)
         run = run_of(folder)
         if not run.config.exists():
             continue
@@ -58,6 +61,25 @@ def vet(stores: Mapping[Path, bool], photos: pd.DataFrame, *, split: str) -> Non
             len(other_truth),
             listing(sorted(other_truth)),
         )
+
+
+def refuse_other_classes(folder: Path, classes: Sequence[str]) -> None:
+    """Refuse maps that say that they are of other classes than the data's, or of these in another order.
+
+    Raises:
+        MaskfoldError: If they do.
+    """
+    origin = files.read_json(folder / ORIGIN) if (folder / ORIGIN).exists() else {}
+    theirs = origin.get(CLASSES, [])
+    if origin and theirs != [*classes]:
+        raise MaskfoldError(
+            f"{folder}: its maps are of {_spoken(theirs)}, the data has {_spoken(classes)}. Leave the member out, "
+            "train it on this data, or correct data.classes."
+        )
+
+
+def _spoken(classes: Sequence[str]) -> str:
+    return f"the classes {', '.join(classes)}" if classes else "one class"
 
 
 def refuse_unfinished(run: RunFolder, *, named: bool) -> None:

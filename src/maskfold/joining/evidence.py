@@ -12,7 +12,7 @@ from maskfold.joining.shapes import is_runs
 from maskfold.masks import rle
 
 _REPEATED = 3  # rows of one and the same single run, before it is taken for a token
-_BORDERS = 3  # photos whose masks begin, and so many whose masks end, at the border, before that tells the first pixel
+_BORDERS = 3  # runs of a mask, and masks, that begin at the border, and as many that end there, before that tells
 _CLEARLY = 4  # times as many for one as for the other
 
 
@@ -65,17 +65,21 @@ def first_pixel(runs: Sequence[Runs], orders: Iterable[str]) -> Guess | None:
 
 
 def _by_borders(runs: Sequence[Runs], order: str) -> int | None:
-    """Return the number of the first pixel by which masks touch the border in many photos, on both its sides."""
-    counts = np.zeros((2, 2), int)  # by number of the first pixel, and whether runs begin or end at the border
+    """Return the number of the first pixel by which masks lie along the border, on both its sides.
+
+    One that the border cuts has a run for each line there. By the other number these begin or end one pixel further
+    on, where only a slanting outline has a run now and then.
+    """
+    votes = np.zeros((2, 2), int)  # by number of the first pixel, and whether runs begin or end at the border
     for pairs, height, width in runs:
         line = width if order == "rows" else height
-        for start in (0, 1):
-            first = pairs[:, 0] - start
-            counts[start] += [(first % line == 0).any(), ((first + pairs[:, 1]) % line == 0).any()]
+        firsts = [pairs[:, 0] - start for start in (0, 1)]
+        counts = np.array([[(at % line == 0).sum() for at in (first, first + pairs[:, 1])] for first in firsts])
+        votes += (counts >= _BORDERS) & (counts >= _CLEARLY * counts[::-1])
     likely = [
         start
         for start in (0, 1)
-        if counts[start].min() >= _BORDERS and (counts[start] >= _CLEARLY * counts[1 - start]).all()
+        if votes[start].min() >= _BORDERS and (votes[start] >= _CLEARLY * votes[1 - start]).all()
     ]
     return likely[0] if len(likely) == 1 else None
 

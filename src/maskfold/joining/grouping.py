@@ -46,7 +46,12 @@ def _column(photos: Photos, table: pd.DataFrame) -> tuple[str, str, int] | None:
                 continue
             of_photo = table.groupby([cell.photo or "" for cell in naming.cells])[group].nunique()
             count = table[group].nunique()
-            if (of_photo == 1).all() and _FEW <= count <= len(of_photo) // 2 and naming.known == len(table):
+            if (
+                (of_photo == 1).all()
+                and _FEW <= count <= len(of_photo) // 2
+                and naming.known == len(table)
+                and len(of_photo) == len(photos.stems)
+            ):
                 return name, group, count
     return None
 

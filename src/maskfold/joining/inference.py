@@ -13,9 +13,9 @@ from maskfold.joining.evidence import empty_token
 from maskfold.joining.grouping import group_of
 from maskfold.joining.guesses import ASSUMED, GIVEN, LIKELY, Guess, Question, Unclear
 from maskfold.joining.looks import Look, channels_of, list_photos, look_at, most_pixels, sizes_in_words
+from maskfold.joining.mask_forms import Masks, masks_in
 from maskfold.joining.naming import Photos
 from maskfold.joining.order import Judgement, Row, drawn_masks, judge, overlaps, rows_with_runs
-from maskfold.joining.pictures import Masks, masks_in
 from maskfold.joining.shapes import Shape, read_text, shape_by_columns, shape_of_sample, shape_of_train
 from maskfold.masks.rle import check_order
 from maskfold.parallel import progress

@@ -49,9 +49,8 @@ def read_text(path: Path) -> pd.DataFrame:
     except (OSError, ValueError) as error:
         raise MaskfoldError(f"{path}: not a readable CSV file ({error}). Name the right one.") from error
     if table.empty or len(table.columns) < 2:
-        raise MaskfoldError(
-            f"{path}: {len(table)} rows of {len(table.columns)} columns; at least one of two is needed."
-        )
+        size = f"{len(table)} rows of {len(table.columns)} columns"
+        raise MaskfoldError(f"{path}: {size}; at least one of two is needed. Name the right file.")
     return table
 
 
@@ -74,7 +73,7 @@ def shape_of_sample(table: pd.DataFrame, photos: Photos, *, file: Path, like: Sh
     """
     name, naming = _photo_column(table, photos, file=file, like=like)
     rest = [column for column in table if column != name]
-    runs = _runs_column(table[rest], file=file)
+    runs = _runs_column(table, rest, file=file)
     columns, reasons = {}, {name: _naming_reason(naming, photos)}
     columns[name] = naming.form.template
     labels = [cell.label for cell in naming.cells]
@@ -107,7 +106,7 @@ def shape_of_train(table: pd.DataFrame, photos: Photos, *, file: Path, classes: 
     if not holding:
         return None
     name, naming = _photo_column(table, photos, file=file)
-    runs = _runs_column(table[[column for column in holding if column != name]], file=file)
+    runs = _runs_column(table, [column for column in holding if column != name], file=file)
     columns, labels = {name: naming.form.template}, [cell.label for cell in naming.cells]
     reasons = {name: _naming_reason(naming, photos)}
     for column in (column for column in table if column not in (name, runs)):
@@ -140,9 +139,7 @@ def shape_by_columns(table: pd.DataFrame, columns: Mapping[str, str], classes: S
     """
     rules = Rules(columns=columns)
     if rules.header != tuple(table.columns):
-        raise MaskfoldError(
-            f"columns={dict(columns)}: {file} has the columns {', '.join(table.columns)}, in this order."
-        )
+        raise MaskfoldError(f"columns={dict(columns)}: {file} has {', '.join(table.columns)}, in this order.")
     try:
         cells = [rules.read(row, classes) for row in table.itertuples(index=False, name=None)]
     except MaskfoldError as error:
@@ -197,7 +194,7 @@ def _sensible(naming: Naming, table: pd.DataFrame, own: str) -> bool:
 
 def _by_look(table: pd.DataFrame, *, file: Path, like: Shape | None) -> tuple[str, Naming]:
     """Tell names of photos by their look, where there are no photos to compare them with."""
-    runs = _runs_column(table, file=file)
+    runs = _runs_column(table, [*table], file=file)
     names = [column for column in table if column != runs and table[column].nunique() > 1]
     name = next((column for column in names if like is not None and column in like.columns), names[0] if names else "")
     cells = [*table[name]] if name else []
@@ -252,8 +249,9 @@ def _may_hold_runs(column: pd.Series) -> bool:
     return len(tokens) <= 1 and not any(_COUNTING.fullmatch(token) or _SUFFIX.search(token) for token in tokens)
 
 
-def _runs_column(table: pd.DataFrame, *, file: Path) -> str:
-    possible = [column for column in table if _may_hold_runs(table[column])]
+def _runs_column(table: pd.DataFrame, among: Sequence[str], *, file: Path) -> str:
+    """Return the column that holds runs, among some."""
+    possible = [column for column in among if _may_hold_runs(table[column])]
     certain = [column for column in possible if any(map(is_runs, table[column].iloc[:_LOOKED_AT]))]
     usual = [column for column in certain or possible if _USUAL.search(column)]
     choice = usual or certain or possible

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import inf, isnan
 from typing import Literal
 
 
@@ -20,6 +21,6 @@ class Monitor:
     label: str
 
     def best(self, rows: Iterable[dict[str, float]]) -> dict[str, float]:
-        """Return the row of the best epoch, the first of equal ones."""
-        choose = max if self.mode == "max" else min
-        return choose(rows, key=lambda row: row[self.name])
+        """Return the row of the best epoch, the first of equal ones; one without a number is the worst."""
+        choose, worst = (max, -inf) if self.mode == "max" else (min, inf)
+        return choose(rows, key=lambda row: worst if isnan(row[self.name]) else row[self.name])

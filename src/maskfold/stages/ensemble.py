@@ -24,7 +24,7 @@ from maskfold.ensembling.fusion import (
     leaves_of_passes,
     refuse_other_networks,
 )
-from maskfold.ensembling.manifest import data_of, ingredients, last_changes, refuse_other_classes, refuse_other_data
+from maskfold.ensembling.manifest import data_of, ingredients, last_changes, refuse_other_data
 from maskfold.ensembling.merge import MergeJob, merge_with_repair, open_steps, read_masks
 from maskfold.ensembling.recipe import Recipe
 from maskfold.ensembling.tree import open_members
@@ -71,7 +71,6 @@ def ensemble(config: DictConfig) -> pd.DataFrame:
         "repair_members": made_of[1],
     }
     used = [*usual_leaves, *repair_leaves]
-    refuse_other_classes(used, source.classes)
     order: Sequence[str] = ()
     if config.split == "test":
         refuse_other_data(used, manifest["data"])

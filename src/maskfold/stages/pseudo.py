@@ -16,7 +16,7 @@ from maskfold.data.loading import content_hash
 from maskfold.data.sources import Source
 from maskfold.data.table import fingerprint
 from maskfold.ensembling.by_class import on_planes, threshold_of
-from maskfold.ensembling.manifest import data_of, ingredients, last_changes, refuse_other_classes, refuse_other_data
+from maskfold.ensembling.manifest import data_of, ingredients, last_changes, refuse_other_data
 from maskfold.ensembling.merge import MergeJob, merge
 from maskfold.ensembling.recipe import Recipe
 from maskfold.ensembling.tree import leaves, open_members
@@ -45,7 +45,6 @@ def pseudo(config: DictConfig) -> LabelSet:
     members = leaves(recipe.members, split="test", experiments=EXPERIMENTS)
     source: Source = build(config.data or data_of(members))
     photos = photos_of(source.load(), "test")
-    refuse_other_classes(members, source.classes)
     refuse_other_data(members, fingerprint(photos))
     folds = teachers_of_folds(members)
     labels = LabelSet(source.folder / "pseudo" / recipe.name)

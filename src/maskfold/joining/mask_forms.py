@@ -20,6 +20,7 @@ from maskfold.joining.naming import Photos, naming_of
 LOOKED_AT = 200  # mask files whose values are read
 _MOST_VALUES = 50  # of a label picture; more are the blur of a JPEG
 _VOID = "255"
+_OBJECT = "object"  # what the only class of label pictures is called there
 _ENDS = ("", "_mask")  # of a mask's name behind its photo's
 
 
@@ -147,15 +148,14 @@ def _by_values(place: Path, files: Mapping[str, Path], classes: Sequence[str], o
         return Masks({"kind": "pictures", "folder": place}, source, "certain", files=files)
     background = _background(foreground)
     labels = sorted((value for value in foreground if value not in background), key=_in_order)
-    names, sure = _names_of(labels, classes, place, ordered)
-    if len(names) < 2:
-        raise MaskfoldError(f"{place}: values {', '.join(map(str, values))}, of one class: paint {_VOID} over with 0.")
+    names, sure = ([_OBJECT], "certain") if len(labels) == 1 else _names_of(labels, classes, place, ordered)
     node = {"kind": "labels", "folder": place, "values": dict(zip(map(_typed, labels), names, strict=True))}
     source = f"label pictures; {shown} looked at have the values {', '.join(sorted(values, key=_in_order))}"
     if background:
         node, source = node | {"background": [int(_VOID)]}, source + f", of which {_VOID} is taken for no class"
-    exclusive = Guess(True, "a pixel of a label picture is of one class")
-    return Masks(node, source, ASSUMED if background else sure, tuple(names), exclusive)
+    several = tuple(names) if len(names) > 1 else ()
+    exclusive = Guess(True, "a pixel of a label picture is of one class") if several else None
+    return Masks(node, source, ASSUMED if background else sure, several, exclusive)
 
 
 def _background(values: Sequence[str]) -> list[str]:
