@@ -111,7 +111,6 @@ def write_second_class(tmp_path, rows: pd.DataFrame) -> pd.DataFrame:
         files.write_bytes(tmp_path / f"{row.image_id}.b2nd", arrays.encode(np.stack([mask, left])))
         store = ProbabilityStore(tmp_path / f"fold{row.fold}")
         probability = store.read(row.image_id)
-        store.path(row.image_id).unlink()
         store.write(row.image_id, np.stack([probability, 255 - probability]))
     return rows.assign(mask=[str(tmp_path / f"{image_id}.b2nd") for image_id in rows["image_id"]])
 

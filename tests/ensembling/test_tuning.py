@@ -1,5 +1,6 @@
 """Thresholds and rules for empty pictures against brute force, and whether they are believed."""
 
+from fractions import Fraction
 from itertools import product
 
 import cv2
@@ -7,13 +8,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from maskfold import arrays, files
+from maskfold.data import windows
 from maskfold.ensembling.by_class import on_planes
-from maskfold.ensembling.candidates import CUTS, Candidates, Grid, grid_for, look
+from maskfold.ensembling.candidates import CUTS, Candidates, Grid, candidates_of, grid_for, look
 from maskfold.ensembling.empty import EmptyRule, presence_of
 from maskfold.ensembling.recipe import to_mask
+from maskfold.ensembling.tree import Leaf, MemberMaps
 from maskfold.ensembling.tuning import CutRule, marks_by, search, tune_rules
 from maskfold.masks.metrics import METRICS_BY_NAME, Metric, total
 from maskfold.masks.scoring import Marks
+from maskfold.prediction.store import ProbabilityStore
 
 SIDE = 24
 SMALL = Grid(np.array([64, 96, 128, 160, 192]), np.array([0, 0.005, 0.02, 0.05]))
@@ -93,6 +98,7 @@ def test_where_half_the_photos_are_empty_the_rule_is_worth_more_than_the_noise()
     assert result.accepted
     (rule,) = result.taken
     assert result.present == pytest.approx(by_hand(pairs, metric, [CutRule()]))
+    assert marks_by(candidates(pairs, metric, grid_for(metric)), [rule]).total == by_hand(pairs, metric, [rule])
     gain, low, _ = result.gain
     assert low > 0
     assert gain == pytest.approx(result.tuned - result.present)
@@ -136,6 +142,24 @@ def test_a_class_keeps_its_rule_where_another_gains():
     assert result.taken[0] == result.rules[0] != CutRule()
     assert result.taken[1] == CutRule()
     assert result.by_class[1].tolist() == [0, 0, 0]
+
+
+def test_of_a_very_large_picture_only_thresholds_are_judged(tmp_path, monkeypatch):
+    metric, probability, truth = METRICS_BY_NAME["dice"], *photos(2)[1]
+    store = ProbabilityStore(tmp_path / "maps")
+    store.write("a", probability)
+    files.write_bytes(tmp_path / "a.b2nd", arrays.encode(truth))
+    source = MemberMaps(Leaf("maps", Fraction(1), (store.folder,)), None)
+    rows = pd.DataFrame({"image_id": ["a"], "mask": [str(tmp_path / "a.b2nd")], "height": SIDE, "width": SIDE})
+    whole = candidates_of([source], rows, metric=metric, grid=SMALL, jobs=1)
+
+    monkeypatch.setattr(windows, "LARGE", 10)
+    by_bands = candidates_of([source], rows, metric=metric, grid=SMALL, jobs=1)
+
+    np.testing.assert_array_equal(by_bands.values, whole.values)
+    assert whole.without.tolist() == [True]
+    assert by_bands.without.tolist() == [False]
+    assert marks_by(by_bands, [CutRule(64, 255, 0.05)]).values.tolist() == whole.values[:, 0].tolist()
 
 
 def test_rules_of_a_table_are_those_of_an_ensembles_steps():

@@ -11,6 +11,7 @@ from maskfold.errors import MaskfoldError
 from maskfold.leaderboard.picker import choose, compare, difference, mask_iou
 from maskfold.masks.rle import encode, runs
 from maskfold.masks.rules import Rules
+from maskfold.masks.scoring import Judged
 from maskfold.submission.shape import Shape
 from maskfold.submission.writer import write_submission
 
@@ -58,6 +59,19 @@ def test_images_of_one_group_are_drawn_together():
     table = compare({"one": one, "other": one.assign(dice=one["dice"] + swing)})
 
     assert table["level"].tolist() == [True, False]
+
+
+def test_the_datas_metric_and_its_weights_order_them():
+    ids, groups = list("abcd"), list("aabb")
+    weights = {"pooled_dice.weight": [10.0, 10.0, 10.0, 970.0]}
+    small = pd.DataFrame({"image_id": ids, "group": groups, "pooled_dice": [1.0, 1.0, 1.0, 0.5], **weights})
+    large = pd.DataFrame({"image_id": ids, "group": groups, "pooled_dice": [0.0, 0.0, 0.0, 0.9], **weights})
+
+    table = compare({"small": small, "large": large}, Judged("pooled_dice"))
+
+    assert table["name"].tolist() == ["large", "small"]
+    assert table["cv"].tolist() == pytest.approx([0.9 * 0.97, 0.03 + 0.5 * 0.97])
+    assert table["behind"].tolist() == pytest.approx([0, 0.9 * 0.97 - 0.03 - 0.5 * 0.97])
 
 
 def table_of(**rows: tuple[bool, float]) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import pytest
 
 from maskfold import files
 from maskfold.errors import MaskfoldError
-from maskfold.leaderboard.results import member_names, read_out_of_fold, read_result, short_hash
+from maskfold.leaderboard.results import judged_by, member_names, read_out_of_fold, read_result, short_hash
 
 MAPS = [{"folder": "f0", "data": "x", "checkpoint": "c0", "tta": "hflip"}, {"folder": "f1", "checkpoint": "c1"}]
 MANIFEST = {
@@ -87,3 +87,8 @@ def test_the_hash_is_the_beginning_of_the_files(tmp_path):
     (tmp_path / "a").write_bytes(b"abc")
 
     assert short_hash(tmp_path / "a") == "ba7816bf8f01"  # FIPS 180-2, the example of SHA-256
+
+
+def test_older_manifests_are_judged_by_dice():
+    assert judged_by({"source": {"root": "photos"}}).title == "Dice"
+    assert judged_by({"source": {"metric": "pooled_dice"}}).column == "pooled_dice"

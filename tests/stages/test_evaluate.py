@@ -60,6 +60,20 @@ def test_the_table_fits_and_the_last_line_is_what_one_waits_for(trained, capsys,
     assert caplog.messages[-1].endswith(" over 6 groups")
 
 
+def test_another_metric_may_be_named_and_stands_first(trained, caplog):
+    caplog.set_level("INFO")
+    results = evaluate(compose("evaluate", ["name=tiny", "metric=mean_precision", "jobs=1"]))
+
+    scores = pd.read_parquet("experiments/tiny/scores.parquet")
+    by_hand = [np.mean([iou > 0.5 + 0.05 * step for step in range(10)]) for iou in scores["iou"]]
+    assert list(results)[3] == "mean_precision"
+    assert results["mean_precision"].iloc[-1] == pytest.approx(np.mean(by_hand), abs=1e-6)
+    assert {"best_threshold", "best_mean_precision"} <= {*results}
+    assert "tiny out of fold: mean precision over IoU 0.5 to 0.95 " in caplog.messages[-1]
+    with pytest.raises(MaskfoldError, match=r"metric=mean_prescision: no such metric\. Did you mean mean_precision"):
+        evaluate(compose("evaluate", ["name=tiny", "metric=mean_prescision"]))
+
+
 def test_one_fold_alone_while_the_other_is_still_untrained(trained):
     for path in sorted(Path("experiments/tiny/fold1").rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()

@@ -64,6 +64,22 @@ def test_members_left_out_are_to_be_taken_out_of_the_steps_as_well(mates, caplog
     assert "They leave out tiny, which a step of post-processing names: take them out" in caplog.text
 
 
+def test_the_datas_metric_is_fitted_and_where_it_cannot_be_that_is_said(mates, caplog):
+    caplog.set_level(logging.INFO)
+    data = ["data=carvana", "data.root=photos", "data.name=tiny"]
+    blend(config(mates, *data, "data.metric=iou"))
+    kept = json.loads(Path("submissions/both/blend.json").read_text())
+    assert kept["iou"] > 0
+    assert "iou" in kept["table"][0]
+    assert "fitted and judged by Dice" not in caplog.text
+
+    blend(config(mates, *data, "data.metric=surface_dice"))
+    assert (
+        "surface Dice does not follow from counts of pixels: the weights are fitted and judged by Dice." in caplog.text
+    )
+    assert "dice" in json.loads(Path("submissions/both/blend.json").read_text())
+
+
 def test_within_the_noise_nothing_is_recommended(mates, caplog):
     with caplog.at_level(logging.INFO):
         result = blend(config([{"maps": "good"}, {"maps": "good"}], "data=carvana", "data.root=photos"))

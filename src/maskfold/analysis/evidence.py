@@ -164,7 +164,8 @@ def read_manifest(result: ResultFolder, *, ensemble: dict[str, Any], command: st
     if not path.exists():
         raise MaskfoldError(f"{path} is missing; `{command}` makes it.")
     manifest = files.read_json(path)
-    if manifest["ensemble"] != ensemble:
+    unsaid = {"empty": None}  # by an older version
+    if unsaid | manifest["ensemble"] != unsaid | ensemble:
         raise MaskfoldError(f"{path}: the ensemble's configuration has changed since; `{command}` makes it anew.")
     return manifest
 

@@ -8,7 +8,7 @@ from rich.table import Table
 from maskfold import files
 from maskfold.campaign.jobs import SCORE
 from maskfold.campaign.standings import Standing, State
-from maskfold.masks.scores import TITLES
+from maskfold.masks.scoring import Judged, title_of
 from maskfold.runs.results import pooled, score_columns
 from maskfold.terminal import duration, table_style
 
@@ -90,9 +90,9 @@ def scores_so_far(results: Mapping[str, Path], ensemble: Path) -> dict[str, str]
         merged = files.read_table(ensemble, again="Delete it, and run the same command again.")
         column = next((column for column in leading.values() if column in merged), None)
         if column is not None:
-            scores["ensemble"] = _score(column, merged[column].mean())
+            scores["ensemble"] = _score(column, Judged(column).total(merged))
     return scores
 
 
 def _score(column: str, value: float) -> str:
-    return f"{TITLES.get(column, column.replace('_', ' '))} {value:.5f}"
+    return f"{title_of(column)} {value:.5f}"

@@ -8,12 +8,14 @@ import numpy as np
 import pandas as pd
 
 from maskfold.data.loading import read_mask
+from maskfold.data.windows import is_large
 from maskfold.ensembling.empty import presence_of
 from maskfold.ensembling.evaluation import refuse_other_classes
-from maskfold.ensembling.mean_map import merged_probability
+from maskfold.ensembling.large import count_thresholds, open_truth
+from maskfold.ensembling.mean_map import merged_probability, open_mean
 from maskfold.ensembling.merge import sizes_of
 from maskfold.ensembling.tree import MemberMaps
-from maskfold.masks.cuts import COARSE, marks_at
+from maskfold.masks.cuts import COARSE, marks_at, marks_of_counts
 from maskfold.masks.metrics import Metric
 from maskfold.masks.planes import planes
 from maskfold.masks.scores import threshold_counts
@@ -22,7 +24,7 @@ from maskfold.parallel import map_unordered
 
 CUTS = np.arange(4, 256, 4)  # of 255; 128 among them
 # Shares of the photo: a tenth of a per mille is one pixel of the smallest photos that competitions have.
-AREAS = np.array([0, *(digit * 10.0**power for power in range(-5, -1) for digit in (1, 1.5, 2, 3, 5, 7)), 0.1])
+AREAS = np.array([0, *(float(f"{digit}e{power}") for power in range(-5, -1) for digit in (1, 1.5, 2, 3, 5, 7)), 0.1])
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Candidates:
         emptied: Values and weights `(N,)` of an empty mask instead.
         presence: `(N,) uint8`, the presence score.
         area: `(N, T) uint8`, how many of the grid's areas but the first a mask reaches.
-        without: `(N,) bool`, whether there is no object in truth.
+        without: `(N,) bool`, whether there is no object in truth, and the mask may be taken away.
         label: `(N,) int64`, the number of the class.
         grid: What was tried.
     """
@@ -99,6 +101,13 @@ def look(probability: np.ndarray, truth: np.ndarray, metric: Metric, grid: Grid)
     return values, weights, *emptied, presence_of(probability), area.astype(np.uint8), actual[0] == 0
 
 
+def _counted(counts: np.ndarray, metric: Metric, grid: Grid) -> tuple[np.ndarray, ...]:
+    """Return what `look` does of the counts `(3, 256)` of a mask that no rule takes away."""
+    values, weights = marks_of_counts(metric, counts[:, grid.cuts])
+    area = np.full(len(grid.cuts), len(grid.areas) - 1, np.uint8)
+    return values, weights, 0.0, 0.0, 255, area, False
+
+
 def candidates_of(
     sources: Sequence[MemberMaps],
     rows: pd.DataFrame,
@@ -110,7 +119,8 @@ def candidates_of(
 ) -> Candidates:
     """Look at every image's averaged out-of-fold map once.
 
-    What is kept of a mask are a few numbers a cut, about a kilobyte in all, whatever its size.
+    What is kept of a mask are a few numbers a cut, about a kilobyte in all, whatever its size. Of a very large picture
+    only thresholds are judged, by counts and class by class: its mask is never taken away.
 
     Args:
         sources: The members.
@@ -143,6 +153,10 @@ def _look_at(
     image: tuple[int, tuple[str, str, tuple[int, int]]],
 ) -> tuple[int, list[tuple[np.ndarray, ...]]]:
     number, (image_id, path, size) = image
+    if is_large(*size):
+        mean = open_mean(sources, image_id, size=size)
+        counts, _ = count_thresholds(mean, open_truth(path, mean))
+        return number, [_counted(counts[:, plane], metric, grid) for plane in range(mean.classes)]
     probability = merged_probability(sources, image_id, size=size)
     mask = read_mask(path, size=size)
     refuse_other_classes(probability, mask, image_id)

@@ -74,9 +74,9 @@ def refuse_other_classes(probability: np.ndarray, mask: np.ndarray, image_id: st
         MaskfoldError: Naming both.
     """
     if probability.shape != mask.shape:
+        predicted, wanted = len(planes(probability)), len(planes(mask))
         raise MaskfoldError(
-            f"{image_id}: its map has {len(planes(probability))} classes, its mask {len(planes(mask))}. Train and "
-            "predict on the data as it is now."
+            f"{image_id}: its map has {predicted} classes, its mask {wanted}. Train and predict on the data as it is."
         )
 
 
