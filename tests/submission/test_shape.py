@@ -32,8 +32,8 @@ def test_a_manifest_of_an_older_version_means_carvana_s_and_so_does_none(tmp_pat
     [
         ({"rules": {"order": "diagonal"}}, "order=diagonal of run lengths: there are rows and columns"),
         ({"rules": {"colour": 1}}, "there are columns, order, start, empty, and columns holds text"),
-        ({"rules": {"columns": COLUMNS}}, "classes, and a column with {class} in it, belong together"),
-        ({"classes": ["cat", "dog"]}, "classes, and a column with {class} in it, belong together"),
+        ({"rules": {"columns": COLUMNS}}, "classes and a column with {class} in it belong together"),
+        ({"classes": ["cat", "dog"]}, "classes and a column with {class} in it belong together"),
     ],
 )
 def test_a_manifest_that_makes_no_sense_is_refused_by_name(tmp_path, facts, message):
