@@ -82,7 +82,7 @@ class JoinStage:
     classes: list[str] | None = MISSING
     exclusive: bool | None = MISSING
     channels: int | None = values.number(1)
-    columns: dict[str, str] | None = MISSING
+    columns: Any = MISSING  # null, or text by name: a typed one could not be given on the command line
     metric: str | None = MISSING
     competition: str | None = MISSING
     overwrite: bool = MISSING
@@ -267,6 +267,16 @@ class CampaignStage:
 
 
 @dataclass
+class RulesKeys:
+    """Keys of `maskfold.masks.rules.Rules`, where they are not those of the data."""
+
+    columns: Any = MISSING  # null, or text by name: a typed one could not be given on the command line
+    order: str | None = MISSING
+    start: int | None = MISSING
+    empty: str | None = MISSING
+
+
+@dataclass
 class DoctorStage:
     """Keys of `stages/doctor.py`."""
 
@@ -275,7 +285,7 @@ class DoctorStage:
     sample: str | None = MISSING
     height: int | None = values.number(1)
     width: int | None = values.number(1)
-    rules: Group | None = MISSING
+    rules: RulesKeys = field(default_factory=RulesKeys)
     classes: list[str] | None = MISSING
 
 

@@ -50,6 +50,19 @@ def test_a_size_and_a_sample_can_be_named_instead(trained):
     assert not doctor(config("height=10", "width=10", "sample=photos/sample_submission.csv")).ok
 
 
+def test_rules_can_be_named_instead(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    SUBMISSION.parent.mkdir(parents=True)
+    SUBMISSION.write_bytes(gzip.compress(b"id,rle\na_1,0 2\na_2,-\n"))
+    size = ["height=10", "width=10"]
+    columns = "rules.columns={id: '{image_id}_{class}', rle: '{runs}'}"
+
+    assert doctor(config(*size, columns, "rules.start=0", "rules.empty=-", "classes=['1','2']")).errors == []
+    assert not doctor(config(*size, columns, "rules.start=0", "classes=['1','2']")).ok
+    with pytest.raises(MaskfoldError, match=r"rules= and classes=: classes and a column with \{class\} in it"):
+        doctor(config(*size, columns))
+
+
 def test_data_can_be_named_instead(trained):
     write_submission(SUBMISSION, [(name, "", "1 3") for name in NAMES])
 

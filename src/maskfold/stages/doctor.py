@@ -20,7 +20,7 @@ def doctor(config: DictConfig) -> Report:
         sample=config.sample,
         height=config.height,
         width=config.width,
-        rules=None if config.rules is None else resolved(config.rules),
+        rules={key: value for key, value in resolved(config.rules).items() if value is not None},
         classes=config.classes,
     )
     print(f"{submission}: {report}")

@@ -1,7 +1,7 @@
 """Which submission is expected: the ids and sizes of its own data, unless they are said; and what is wrong with it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -53,9 +53,9 @@ def check_up(
         sample: A submission with the names that are expected; None for that of the data, if there is one.
         height: Of all photos, pixels; with `width` the data is not looked at.
         width: Likewise.
-        rules: Arguments of `maskfold.masks.rules.Rules`, by which it has to be written; None for what the data says,
-            or without data the manifest.
-        classes: The names of several classes, with `rules`.
+        rules: Those arguments of `maskfold.masks.rules.Rules` that are others than the data says, or without data the
+            manifest.
+        classes: The names of several classes, likewise.
 
     Raises:
         MaskfoldError: If nobody says what it is of, only one of `height` and `width` is given, or photos have been
@@ -64,19 +64,25 @@ def check_up(
     if bool(height) != bool(width):
         raise MaskfoldError("Give both height= and width=, or neither to look the sizes up in the data.")
     own_sample = None if sample is None else Path(sample)
-    said = shape_from(rules, classes, origin="rules= and classes=") if rules or classes else None
     if height and width:
-        return examine(submission, own_sample, sizes=(height, width), shape=said or shape_written(submission))
+        shape = _changed(shape_written(submission), rules, classes)
+        return examine(submission, own_sample, sizes=(height, width), shape=shape)
     source: Source = build(data_of_submission(submission) if data is None else data)
     table = source.load()
     if data is None:
         _refuse_replaced(submission, table)
     sizes = {row.image_id: (row.height, row.width) for row in table.itertuples()}
-    shape, chosen = said or shape_of(source), Chosen(sizes=sizes)
+    shape, chosen = _changed(shape_of(source), rules, classes), Chosen(sizes=sizes)
     sample_file = own_sample or sample_of(source.root)
     report = examine(submission, sample_file, sizes=sizes, shape=shape, watch=chosen)
     report = _with_order_asked_for(report, sample_file, source, table, shape)
     return _with_order(report, submission, chosen, source, table, shape, sizes)
+
+
+def _changed(shape: Shape, rules: Mapping[str, Any] | None, classes: Sequence[str] | None) -> Shape:
+    """Return a shape with the rules and classes that are given."""
+    origin = "rules= and classes="
+    return shape_from(asdict(shape.rules) | dict(rules or {}), classes or shape.classes, origin=origin)
 
 
 def _with_order_asked_for(
