@@ -75,7 +75,7 @@ class JoinStage:
     images: str | None = MISSING
     masks: str | None = MISSING
     test: str | None = MISSING
-    name: str | None = MISSING
+    name: str | None = values.name_inside()
     order: str | None = MISSING
     start: int | None = MISSING
     empty: str | None = MISSING

@@ -80,10 +80,10 @@ def test_seeds_give_other_folds():
 
 
 def test_as_many_bins_as_rounds_put_one_of_each_rank_in_every_fold():
-    # 12 groups of area 0..11 in 4 bins of 3: each fold gets one of 0-2, one of 3-5, one of 6-8, one of 9-11.
-    areas = pd.Series(np.arange(12.0), index=list("abcdefghijkl"))
+    # 12 groups of area 3..14 in 4 bins of 3: each fold gets one of 3-5, one of 6-8, one of 9-11, one of 12-14.
+    areas = pd.Series(np.arange(3.0, 15.0), index=list("abcdefghijkl"))
     folds = group_stratified_folds(areas, k=3, seed=5, bins=4)
-    assert [sorted(areas[folds == fold] // 3) for fold in range(3)] == [[0, 1, 2, 3]] * 3
+    assert [sorted(areas[folds == fold] // 3) for fold in range(3)] == [[1, 2, 3, 4]] * 3
 
 
 @pytest.mark.skipif(not AREAS.exists(), reason="the real areas are not here")

@@ -127,7 +127,7 @@ def test_several_classes_are_merged_by_bands_as_in_one_piece(tmp_path, request, 
 
 
 def test_a_step_that_needs_the_whole_mask_is_refused_by_name(table, tmp_path, small_bands):
-    with pytest.raises(MaskfoldError, match=r"a has more than .* step FillHoles .* ensemble\.postprocess=\[\]"):
+    with pytest.raises(MaskfoldError, match=r"a has more than .* step FillHoles needs .* ensemble\.postprocess=\[\]"):
         merged(tmp_path, table, "bands", steps=(FillHoles(),))
 
 

@@ -15,7 +15,7 @@ from maskfold.ensembling.candidates import CUTS, Candidates, Grid, candidates_of
 from maskfold.ensembling.empty import EmptyRule, presence_of
 from maskfold.ensembling.recipe import to_mask
 from maskfold.ensembling.tree import Leaf, MemberMaps
-from maskfold.ensembling.tuning import Rule, marks_by, search, tune_rules
+from maskfold.ensembling.tuning import CutRule, marks_by, search, tune_rules
 from maskfold.masks.metrics import METRICS_BY_NAME, Metric, total
 from maskfold.masks.scoring import Marks
 from maskfold.prediction.store import ProbabilityStore
@@ -50,7 +50,7 @@ def candidates(pairs: list[Pair], metric: Metric, grid: Grid = SMALL, classes: i
     return Candidates(values, weights, Marks(value, weight), presence, area, without, label, grid)
 
 
-def by_hand(pairs: list[Pair], metric: Metric, rules: list[Rule]) -> float:
+def by_hand(pairs: list[Pair], metric: Metric, rules: list[CutRule]) -> float:
     """Return what masks come to, drawn one by one as an ensemble draws them."""
     marks = []
     for number, (probability, truth) in enumerate(pairs):
@@ -65,7 +65,7 @@ def test_the_optimum_is_that_of_brute_force(name):
     metric, pairs = METRICS_BY_NAME[name], photos(40)
     scores = {presence_of(probability) for probability, _ in pairs}
     # Presence scores matter only where one of the maps has them.
-    every = [Rule(*rule) for rule in product(SMALL.cuts.tolist(), (0, *(one + 1 for one in scores)), SMALL.areas)]
+    every = [CutRule(*rule) for rule in product(SMALL.cuts.tolist(), (0, *(one + 1 for one in scores)), SMALL.areas)]
 
     (rule,) = search(candidates(pairs, metric), 1, np.array([True]))
 
@@ -79,7 +79,7 @@ def test_classes_that_share_a_ratio_are_chosen_together():
     metric, grid = METRICS_BY_NAME["pooled_dice"], Grid(np.array([64, 128, 192]), np.array([0, 0.02]))
     pairs = photos(24, seed=1)
     table = candidates(pairs, metric, grid, classes=2)
-    every = [Rule(*rule) for rule in product(grid.cuts.tolist(), range(0, 256, 15), grid.areas)]
+    every = [CutRule(*rule) for rule in product(grid.cuts.tolist(), range(0, 256, 15), grid.areas)]
 
     rules = search(table, 2, np.array([True, True]))
 
@@ -93,11 +93,11 @@ def test_where_half_the_photos_are_empty_the_rule_is_worth_more_than_the_noise()
     metric, pairs = METRICS_BY_NAME["dice"], photos(120)
     groups = pd.Series(np.arange(120) // 2)
 
-    result = tune_rules(candidates(pairs, metric, grid_for(metric)), groups, present=[Rule()], k=5, seed=0)
+    result = tune_rules(candidates(pairs, metric, grid_for(metric)), groups, present=[CutRule()], k=5, seed=0)
 
     assert result.accepted
     (rule,) = result.taken
-    assert result.present == pytest.approx(by_hand(pairs, metric, [Rule()]))
+    assert result.present == pytest.approx(by_hand(pairs, metric, [CutRule()]))
     assert marks_by(candidates(pairs, metric, grid_for(metric)), [rule]).total == by_hand(pairs, metric, [rule])
     gain, low, _ = result.gain
     assert low > 0
@@ -111,7 +111,7 @@ def test_what_is_within_the_noise_is_not_taken():
     rng = np.random.default_rng(0)
     pairs = [(rng.integers(0, 256, (8, 8)).astype(np.uint8), np.eye(8, dtype=np.uint8)) for _ in range(12)]
     metric = METRICS_BY_NAME["pooled_dice"]
-    present = Rule(threshold=int(CUTS[0]))  # everything, which is the best of a map that says nothing
+    present = CutRule(threshold=int(CUTS[0]))  # everything, which is the best of a map that says nothing
 
     table = candidates(pairs, metric, grid_for(metric, thresholds=[1]))
     result = tune_rules(table, pd.Series(range(12)), present=[present], k=3, seed=0)
@@ -123,7 +123,9 @@ def test_what_is_within_the_noise_is_not_taken():
 def test_without_empty_photos_no_mask_is_taken_away():
     pairs = photos(20)[::2]
 
-    result = tune_rules(candidates(pairs, METRICS_BY_NAME["dice"]), pd.Series(range(10)), present=[Rule()], k=3, seed=0)
+    result = tune_rules(
+        candidates(pairs, METRICS_BY_NAME["dice"]), pd.Series(range(10)), present=[CutRule()], k=3, seed=0
+    )
 
     assert (result.rules[0].presence, result.rules[0].least_area) == (0, 0)
 
@@ -134,11 +136,11 @@ def test_a_class_keeps_its_rule_where_another_gains():
     pairs = [pair for both in zip(with_alarms, perfect, strict=True) for pair in both]
     groups = pd.Series(np.arange(160) // 2)
 
-    result = tune_rules(candidates(pairs, metric, classes=2), groups, present=[Rule(), Rule()], k=4, seed=0)
+    result = tune_rules(candidates(pairs, metric, classes=2), groups, present=[CutRule(), CutRule()], k=4, seed=0)
 
     assert result.accepted
-    assert result.taken[0] == result.rules[0] != Rule()
-    assert result.taken[1] == Rule()
+    assert result.taken[0] == result.rules[0] != CutRule()
+    assert result.taken[1] == CutRule()
     assert result.by_class[1].tolist() == [0, 0, 0]
 
 
@@ -157,7 +159,7 @@ def test_of_a_very_large_picture_only_thresholds_are_judged(tmp_path, monkeypatc
     np.testing.assert_array_equal(by_bands.values, whole.values)
     assert whole.without.tolist() == [True]
     assert by_bands.without.tolist() == [False]
-    assert marks_by(by_bands, [Rule(64, 255, 0.05)]).values.tolist() == whole.values[:, 0].tolist()
+    assert marks_by(by_bands, [CutRule(64, 255, 0.05)]).values.tolist() == whole.values[:, 0].tolist()
 
 
 def test_rules_of_a_table_are_those_of_an_ensembles_steps():

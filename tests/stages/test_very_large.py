@@ -101,5 +101,5 @@ def test_out_of_fold_scores_are_counted_by_bands(place, monkeypatch):
 def test_steps_that_need_the_whole_mask_are_refused_before_anything_is_merged(place, monkeypatch):
     by_parts(monkeypatch)
 
-    with pytest.raises(MaskfoldError, match=r"p4 has more than .* ensemble\.postprocess=\[\] ensemble\.empty=null"):
-        merged("steps", "ensemble.empty={presence: 9}", *PLAIN)
+    with pytest.raises(MaskfoldError, match=r"p4 has more than .* step EmptyRule needs .* neither ensemble\.empty"):
+        merged("steps", "+ensemble.empty={presence: 9}", *PLAIN)

@@ -111,6 +111,39 @@ def test_without_masks_out_of_fold_it_is_said_what_the_wrong_order_would_leave(s
     assert "`make ensemble ARGS=split=oof` tells" in note
 
 
+@pytest.mark.hostile("wrong input")
+def test_a_sample_whose_masks_are_in_the_other_order_than_the_data_says_is_a_warning(square, data):
+    sample = written(square[1], by("rows"), Path("sample_submission.csv.gz"))
+
+    (warning,) = check_up(written(square[1], COLUMNS), data=data, sample=sample).warnings
+
+    assert warning.startswith("orientation: the masks of sample_submission.csv.gz are numbered by rows (outlines fit")
+    assert warning.endswith("), and data.submission asks for columns")
+
+
+@pytest.mark.hostile("wrong input")
+def test_labels_in_the_other_order_than_submissions_are_a_warning(square, data):
+    root, masks = square
+    rows = [(path.name, COLUMNS.text(cv2.imread(str(path), 0) // 255)) for path in sorted((root / "masks").iterdir())]
+    lines = ["img,rle_mask", *(",".join(row) for row in rows)]
+    (root / "train.csv").write_text("\n".join(lines))
+    competition = {
+        "_target_": "maskfold.data.competition.Competition",
+        "root": str(root),
+        "images": "images",
+        "masks": {"kind": "runs", "file": "train.csv", "order": "columns"},
+        "submission": {"columns": dict(COLUMNS.columns), "order": "rows"},
+    }
+
+    report = check_up(written(masks, by("rows")), data=competition)
+
+    assert report.errors == []
+    assert report.warnings == [
+        "orientation: the table of training masks numbers pixels by columns, a submission by rows; most competitions "
+        "do both alike"
+    ]
+
+
 @pytest.mark.parametrize("order", rle.ORDERS)
 def test_places_tell_the_order_where_objects_lie_in_one_corner(order):
     rng = np.random.default_rng(0)

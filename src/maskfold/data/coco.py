@@ -17,7 +17,7 @@ from maskfold.masks.polygons import draw_segmentation
 _LISTS = ("images", "annotations", "categories")
 
 
-class Shape(NamedTuple):
+class AnnotatedObject(NamedTuple):
     """An object: its annotation's id, the plane of its class, and its segmentation."""
 
     annotation: Any
@@ -25,11 +25,11 @@ class Shape(NamedTuple):
     segmentation: Any
 
 
-class Shapes(NamedTuple):
+class AnnotatedPhoto(NamedTuple):
     """A photo's objects, and the (height, width) that the file says it has, None where it does not say."""
 
     size: tuple[int, int] | None
-    shapes: list[Shape]
+    shapes: list[AnnotatedObject]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +150,7 @@ class Polygons(MaskKind):
         if image_id in index.parts:
             raise MaskfoldError(f"{self.path}: several images are the photo {image_id}. Keep one.")
         size = image.get("height"), image.get("width")
-        index.parts[image_id] = Shapes(None if size == (None, None) else size, [])
+        index.parts[image_id] = AnnotatedPhoto(None if size == (None, None) else size, [])
         return image_id
 
     def _take(
@@ -173,4 +173,4 @@ class Polygons(MaskKind):
         elif image_id and (not isinstance(category, int | str) or category not in planes):
             index.faults.setdefault(image_id, f"{where}: its category {category} is none of the categories.")
         elif image_id:
-            index.parts[image_id].shapes.append(Shape(key, planes[category], annotation.get("segmentation")))
+            index.parts[image_id].shapes.append(AnnotatedObject(key, planes[category], annotation.get("segmentation")))

@@ -70,6 +70,11 @@ class Competition(Pairs):
         self._kind = None if masks is None else self._kind_of(kind, given)
         self._groups = None if isinstance(group, str) else self._group_table(group)
 
+    @property
+    def order_of_labels(self) -> str | None:
+        """As `maskfold.data.sources.Source.order_of_labels`."""
+        return self._kind.order if isinstance(self._kind, RunTable) else None
+
     def table(self) -> pd.DataFrame:
         """Return the image table as the folders and the table of groups have it; masks are not made yet.
 

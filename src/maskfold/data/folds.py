@@ -140,13 +140,13 @@ def group_stratified_folds(areas: pd.Series, *, k: int, seed: int, bins: int, by
     """Draw a fold for every group so that each fold has its share of every range of areas.
 
     The groups, ordered by area, are cut into bins of equal number; each bin is shuffled and dealt out, the next one
-    going on where the last one stopped. Those of no area are a bin of their own, and so are those of each value.
+    going on where the last one stopped. In a bin those of no area come first, and each value has bins of its own.
 
     Args:
         areas: The area of each group's objects, in any unit, by group.
         k: Number of folds.
         seed: The same seed and areas give the same folds.
-        bins: Number of quantile bins, of every value and of what has an area.
+        bins: Number of quantile bins, of each value.
         by: Something else of each group, of which each fold gets its share too.
 
     Returns:
@@ -159,10 +159,10 @@ def group_stratified_folds(areas: pd.Series, *, k: int, seed: int, bins: int, by
         raise MaskfoldError(f"folds.bins={bins}: at least one bin is needed.")
     rng = np.random.default_rng(seed)
     ordered = areas.sort_index().sort_values(kind="stable")
-    parts = [part for _, part in ordered.groupby(by.reindex(ordered.index))] if by is not None else [ordered]
-    parts = [some for part in parts for some in (part[part <= 0], part[~(part <= 0)]) if len(some)]
-    groups = [part.index.to_numpy(dtype=object) for part in parts]
-    return _dealt(np.concatenate([rng.permutation(one) for part in groups for one in np.array_split(part, bins)]), k)
+    parts = [ordered] if by is None else [part for _, part in ordered.groupby(by.reindex(ordered.index))]
+    cut = [part.iloc[places] for part in parts for places in np.array_split(np.arange(len(part)), bins)]
+    dealt = [some.index for one in cut for some in (one[one <= 0], one[~(one <= 0)]) if len(some)]
+    return _dealt(np.concatenate([rng.permutation(some.to_numpy(dtype=object)) for some in dealt]), k)
 
 
 def _dealt(groups: np.ndarray, k: int, key: str = "folds.k") -> pd.Series:

@@ -55,7 +55,9 @@ class MaskRecord:
         if table is not None:
             self.clean = table.attrs.get(_CLEAN, "")
             rows = table.itertuples(index=False, name=None)
-            self.made = {row[0]: Made(*row[1:4], tuple(row[4:])) for row in rows}
+            self.made = {
+                name: Made(seen, origin, present, tuple(stamp)) for name, seen, origin, present, *stamp in rows
+            }
 
     def to_do(self, seen: Mapping[str, str]) -> dict[str, Made | None]:
         """Return which masks have to be looked at, with how they were made if they are still as they were left.

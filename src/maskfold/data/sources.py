@@ -106,6 +106,11 @@ class Source(ABC):
         self._max_pixels = max_pixels
 
     @property
+    def order_of_labels(self) -> str | None:
+        """How the pixels of training masks are numbered, `rows` or `columns`; None where they are no run lengths."""
+        return None
+
+    @property
     def folder(self) -> Path:
         """The folder for what is written about this data set: its split, its checks."""
         return Path("data") / self.name

@@ -130,8 +130,8 @@ def _counted(channels: int) -> str:
     return f"{channels} channel{'s' if channels != 1 else ''}"
 
 
-def _other_channels(path: Path | str, found: str, channels: int) -> MaskfoldError:
+def _other_channels(path: Path | str, kind: str, channels: int) -> MaskfoldError:
     return MaskfoldError(
-        f"{path}: {found}, and data.channels={channels}. Give data.channels= the number that every photo of the data "
+        f"{path}: {kind}, and data.channels={channels}. Give data.channels= the number that every photo of the data "
         "has (null: RGB of 8 bits, made of whatever there is), or save this one with as many."
     )

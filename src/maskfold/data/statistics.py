@@ -83,15 +83,15 @@ def moments(image: np.ndarray) -> Moments:
 def _statistics(sample: pd.DataFrame, channels: int, jobs: int) -> dict[str, list[float]]:
     look, paths = partial(_look, channels=channels), sample["image"].tolist()
     photos = zip(range(len(paths)), paths, are_large(sample).tolist(), strict=True)
-    found = sorted(map_unordered(look, photos, "measure channels", total=len(paths), jobs=jobs))
-    examples = {is_bytes: paths[number] for number, is_bytes, _ in found}
+    looks = sorted(map_unordered(look, photos, "measure channels", total=len(paths), jobs=jobs))
+    examples = {is_bytes: paths[number] for number, is_bytes, _ in looks}
     if len(examples) > 1:
         raise MaskfoldError(
             f"{examples[True]} has 8 bits and {examples[False]} has more: their values are in other units, and no mean "
             "is one of both. Save all photos of the data in one way."
         )
-    total = found[0][2]
-    for _, _, one in found[1:]:  # in one order, whichever was done first
+    total = looks[0][2]
+    for _, _, one in looks[1:]:  # in one order, whichever was done first
         total = total.and_of(one)
     std = np.sqrt(total.squares / np.maximum(total.count, 1))
     return {"mean": [*_rounded(total.mean)], "std": [*_rounded(np.where(std > 0, std, 1.0))]}

@@ -109,7 +109,7 @@ def open_mask(path: Path | str, size: tuple[int, int]) -> Picture:
         mask = _TwoValued(path, stored)
     else:
         _warn(path)
-        mask = read_mask(path)
+        mask = read_mask(path)  # pyrefly: ignore[bad-assignment]
     if mask.shape[:2] != tuple(size):
         raise MaskfoldError(
             f"{path}: {mask.shape[1]}x{mask.shape[0]}, its photo {size[1]}x{size[0]}. So large a mask is not resized: "

@@ -154,7 +154,7 @@ class Engine:
         if isinstance(schedule, Schedule):
             callbacks += [FollowSchedule(schedule), Snapshots(schedule, folder.checkpoints)]
         if self.patience is not None:
-            # A metric may be no number where no mask counts; what has diverged is ended by another callback.
+            # A metric may be no number where no sample counts; what has diverged is ended by another callback.
             how = {"mode": monitor.mode, "patience": self.patience, "check_finite": False}
             callbacks.append(EarlyStopping(monitor.name, **how))
         return callbacks

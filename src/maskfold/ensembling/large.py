@@ -27,8 +27,8 @@ def refuse_steps(image_id: str, steps: Sequence[object]) -> None:
         name = getattr(plain, "__name__", type(plain).__name__)
         raise MaskfoldError(
             f"{image_id} has more than {LARGE:,} pixels and is merged by parts, and the ensemble's step {name} needs "
-            "the whole mask. Leave steps out: ensemble.postprocess=[] ensemble.empty=null ensemble.repair=null. Or put "
-            "the very large photos into a data set of their own."
+            "the whole mask. Leave steps out: ensemble.postprocess=[], and neither ensemble.empty nor ensemble.repair. "
+            "Or put the very large photos into a data set of their own."
         )
 
 

@@ -18,7 +18,7 @@ _ALIKE = 1e-9  # by which two sums of scores may differ, absolutely or relativel
 
 
 @dataclass(frozen=True)
-class Rule:
+class CutRule:
     """What is done with the maps of one class.
 
     Attributes:
@@ -32,7 +32,7 @@ class Rule:
     least_area: float = 0.0
 
 
-def marks_by(candidates: Candidates, rules: Sequence[Rule]) -> Marks:
+def marks_by(candidates: Candidates, rules: Sequence[CutRule]) -> Marks:
     """Return what every mask comes to, `(N,)`, by the rule of its class.
 
     Args:
@@ -52,7 +52,7 @@ def marks_by(candidates: Candidates, rules: Sequence[Rule]) -> Marks:
     return Marks(*(np.where(kept, whole, emptied) for whole, emptied in pairs))
 
 
-def search(candidates: Candidates, classes: int, by_presence: np.ndarray) -> list[Rule]:
+def search(candidates: Candidates, classes: int, by_presence: np.ndarray) -> list[CutRule]:
     """Return the rules by which the masks come to most, over the whole grid.
 
     All masks' score is a ratio of two sums over the classes. Dinkelbach, "On nonlinear fractional programming"
@@ -75,7 +75,7 @@ def search(candidates: Candidates, classes: int, by_presence: np.ndarray) -> lis
             break
         ratio = score / weight
     grid = candidates.grid
-    return [Rule(int(grid.cuts[cut]), int(presence), float(grid.areas[area])) for cut, presence, area in places]
+    return [CutRule(int(grid.cuts[cut]), int(presence), float(grid.areas[area])) for cut, presence, area in places]
 
 
 def _sums(candidates: Candidates, emptying: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -126,8 +126,8 @@ class Tuned:
         by_class: `(C, 3)`, the gain of each class's rule alone, and the ends of its interval.
     """
 
-    rules: list[Rule]
-    taken: list[Rule]
+    rules: list[CutRule]
+    taken: list[CutRule]
     present: float
     tuned: float
     gain: tuple[float, float, float]
@@ -139,7 +139,7 @@ class Tuned:
         return bool((self.by_class[:, 1] > 0).any())
 
 
-def tune_rules(candidates: Candidates, groups: pd.Series, *, present: Sequence[Rule], k: int, seed: int) -> Tuned:
+def tune_rules(candidates: Candidates, groups: pd.Series, *, present: Sequence[CutRule], k: int, seed: int) -> Tuned:
     """Choose rules, and find by cross-validation over groups what choosing them is worth.
 
     Args:

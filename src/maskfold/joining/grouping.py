@@ -44,7 +44,7 @@ def _column(photos: Photos, table: pd.DataFrame) -> tuple[str, str, int] | None:
             naming = naming_of([*table[name]], photos, lambda naming: not naming.form.label)
             if naming is None or naming.form.template not in ("{image_id}", "{file}"):
                 continue
-            of_photo = table.groupby([cell.photo or "" for cell in naming.cells])[group].nunique()
+            of_photo = table[group].groupby([cell.photo or "" for cell in naming.cells]).nunique()
             count = table[group].nunique()
             if (
                 (of_photo == 1).all()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import reduce
 from itertools import chain
 from typing import Any
 
@@ -174,7 +175,7 @@ def added_up(image_id: str, parts: Sequence[Iterator[np.ndarray]]) -> Iterator[n
         raise MaskfoldError(f"{image_id}: the networks answer for {sorted(classes)} classes, which have no mean.")
     while all(rows is not None for rows in pending):
         ready = min(rows.shape[1] for rows in pending)
-        yield sum(rows[:, :ready] for rows in pending)
+        yield reduce(np.add, [rows[:, :ready] for rows in pending])
         pending = [
             rows[:, ready:] if rows.shape[1] > ready else next(part, None)
             for rows, part in zip(pending, parts, strict=True)

@@ -79,7 +79,7 @@ class ProbabilityStore:
         """
         if classes and self._is_by_class(image_id):
             return self._read_by_class(image_id, classes)
-        return read_map(self._path(image_id))
+        return read_map(self.path(image_id))
 
     def open(self, image_id: str, *, classes: Sequence[str] = ()) -> "np.ndarray | blosc2.NDArray":
         """Return a map from whose file a part is read when it is sliced; PNGs are read whole.
@@ -93,17 +93,17 @@ class ProbabilityStore:
         """
         if classes and self._is_by_class(image_id):
             return self._read_by_class(image_id, classes)
-        return open_map(self._path(image_id))
+        return open_map(self.path(image_id))
 
     def _is_by_class(self, image_id: str) -> bool:
-        return not self._path(image_id).exists() and self.folder.is_dir() and bool(self.class_folders())
+        return not self.path(image_id).exists() and self.folder.is_dir() and bool(self.class_folders())
 
     def _read_by_class(self, image_id: str, classes: Sequence[str]) -> np.ndarray:
         planes = [ProbabilityStore(self.folder / name).read(image_id) for name in classes]
         sizes = {plane.shape for plane in planes}
         if len(sizes) > 1:
-            found = " and ".join(sorted(f"{width}x{height}" for height, width in sizes))
-            raise MaskfoldError(f"{self.folder}: the maps of {image_id} have different sizes: {found}.")
+            listed = " and ".join(sorted(f"{width}x{height}" for height, width in sizes))
+            raise MaskfoldError(f"{self.folder}: the maps of {image_id} have different sizes: {listed}.")
         return np.stack(planes)
 
     def write(self, image_id: str, probability: np.ndarray) -> None:
@@ -118,7 +118,8 @@ class ProbabilityStore:
         """Return the block in which a map of a shape is filled, see `maskfold.arrays.written_by_bands`."""
         return arrays.written_by_bands(self.folder / f"{image_id}{SUFFIX}", shape)
 
-    def _path(self, image_id: str) -> Path:
+    def path(self, image_id: str) -> Path:
+        """Return the file of a map, or the one that it would be written to."""
         own, png = self.folder / f"{image_id}{SUFFIX}", self.folder / f"{image_id}{PNG}"
         return png if png.exists() and not own.exists() else own
 

@@ -18,7 +18,7 @@ from maskfold.ensembling.empty import KEYS, rule_of
 from maskfold.ensembling.manifest import data_of, ingredients
 from maskfold.ensembling.recipe import Recipe
 from maskfold.ensembling.tree import leaves, open_members
-from maskfold.ensembling.tuning import Rule, Tuned, tune_rules
+from maskfold.ensembling.tuning import CutRule, Tuned, tune_rules
 from maskfold.entry import entry_point
 from maskfold.masks.metrics import Metric, named
 from maskfold.prediction.splits import photos_of
@@ -53,17 +53,18 @@ def tune(config: DictConfig) -> Tuned:
     return result
 
 
-def _present(recipe: Recipe, classes: Sequence[str]) -> list[Rule]:
+def _present(recipe: Recipe, classes: Sequence[str]) -> list[CutRule]:
     """Return the rule of each class as the recipe has it."""
     thresholds = threshold_of(recipe.threshold, classes)
     by_class = (thresholds,) if isinstance(thresholds, int) else thresholds
     rules = [rule_of(recipe.empty, label) for label in classes or [""]]
     return [
-        Rule(threshold, rule.presence, float(rule.least_area)) for threshold, rule in zip(by_class, rules, strict=True)
+        CutRule(threshold, rule.presence, float(rule.least_area))
+        for threshold, rule in zip(by_class, rules, strict=True)
     ]
 
 
-def _table(classes: Sequence[str], present: Sequence[Rule], result: Tuned) -> pd.DataFrame:
+def _table(classes: Sequence[str], present: Sequence[CutRule], result: Tuned) -> pd.DataFrame:
     """Return a row a class: the rule chosen on all images, the present one, and what choosing it gains."""
     rows = [
         ({"class": label} if label else {})
@@ -75,7 +76,7 @@ def _table(classes: Sequence[str], present: Sequence[Rule], result: Tuned) -> pd
     return pd.DataFrame(rows)
 
 
-def _keys(rules: Sequence[Rule], classes: Sequence[str]) -> dict[str, Any]:
+def _keys(rules: Sequence[CutRule], classes: Sequence[str]) -> dict[str, Any]:
     """Return the rules as a recipe's keys; `empty` only where it asks for anything."""
     empties = [{key: value for key in KEYS if (value := getattr(rule, key))} for rule in rules]
     if not classes:

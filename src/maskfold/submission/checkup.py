@@ -1,6 +1,7 @@
 """Which submission is expected: the ids and sizes of its own data, unless they are said; and what is wrong with it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,16 @@ from maskfold.runs.contents import refuse_other_contents
 from maskfold.runs.ensemble_folder import ensemble_of, result_of
 from maskfold.submission.doctor import examine
 from maskfold.submission.findings import Report
-from maskfold.submission.orientation import PHOTOS, Chosen, judge_submission, look_at_truth, order_by_place, with_order
+from maskfold.submission.orientation import (
+    PHOTOS,
+    Chosen,
+    judge_submission,
+    look_at_truth,
+    order_by_place,
+    other_order,
+    with_order,
+)
+from maskfold.submission.sample import masks_of_sample
 from maskfold.submission.shape import Shape, sample_of, shape_from, shape_of, shape_written
 from maskfold.submission.writer import read_submission
 from maskfold.trust import vetted
@@ -63,8 +73,30 @@ def check_up(
         _refuse_replaced(submission, table)
     sizes = {row.image_id: (row.height, row.width) for row in table.itertuples()}
     shape, chosen = said or shape_of(source), Chosen(sizes=sizes)
-    report = examine(submission, own_sample or sample_of(source.root), sizes=sizes, shape=shape, watch=chosen)
+    sample_file = own_sample or sample_of(source.root)
+    report = examine(submission, sample_file, sizes=sizes, shape=shape, watch=chosen)
+    report = _with_order_asked_for(report, sample_file, source, table, shape)
     return _with_order(report, submission, chosen, source, table, shape, sizes)
+
+
+def _with_order_asked_for(
+    report: Report, sample: Path | None, source: Source, table: pd.DataFrame, shape: Shape
+) -> Report:
+    """Return the report with what speaks against the order that the data asks for: labels, masks of the sample."""
+    wanted, warnings = shape.rules.order, [*report.warnings]
+    if source.order_of_labels == other_order(wanted):
+        warnings.append(
+            f"orientation: the table of training masks numbers pixels by {source.order_of_labels}, a submission by "
+            f"{wanted}; most competitions do both alike"
+        )
+    masks = [*masks_of_sample(sample, shape, {*table["image_id"]})] if sample else []
+    verdict = judge_submission(masks, table, partial(read_image, channels=source.channels))
+    if verdict.order == other_order(wanted):
+        warnings.append(
+            f"orientation: the masks of {sample} are numbered by {verdict.order} ({verdict.evidence[0].lower()}"
+            f"{verdict.evidence[1:]}), and data.submission asks for {wanted}"
+        )
+    return replace(report, warnings=warnings)
 
 
 def _with_order(

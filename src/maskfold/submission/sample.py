@@ -1,9 +1,12 @@
 """What a competition's sample submission says: which photos and classes are wanted, in which order."""
 
+from collections.abc import Iterator, Set
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
+from maskfold.errors import MaskfoldError
 from maskfold.masks.rules import Rules
 from maskfold.submission.shape import Shape
 from maskfold.submission.writer import read_submission
@@ -41,3 +44,28 @@ class Sample:
         names = [rules.name_of(Path(image).name) for image in photos["image"]]
         places = pd.Series([self._photos.get(name, len(self._photos)) for name in names], index=photos.index)
         return photos.loc[places.sort_values(kind="stable").index]
+
+
+def masks_of_sample(
+    path: Path, shape: Shape, known: Set[str], *, most: int = 64
+) -> Iterator[tuple[str, str, np.ndarray]]:
+    """Yield image_id, class and runs of the first masks of a sample that are more than something to fill the column.
+
+    Args:
+        path: The sample.
+        shape: How it is written.
+        known: The ids of photos.
+        most: How many.
+    """
+    count = 0
+    for photo, label, text in read_submission(path, shape):
+        image_id = shape.rules.image_id_of(photo)
+        try:
+            runs = shape.rules.pairs(text)
+        except MaskfoldError:
+            continue
+        if len(runs) > 1 and image_id in known:
+            yield image_id, label, runs
+            count += 1
+        if count == most:
+            return

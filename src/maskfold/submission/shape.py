@@ -57,7 +57,7 @@ def shape_from(rules: Mapping[str, Any] | None, classes: Sequence[str] | None, *
         raise MaskfoldError(f"{origin}: rules={rules}: there are {known}, and columns holds text.") from error
     if shape.rules.by_class != bool(shape.classes):
         raise MaskfoldError(
-            f"{origin}: several classes, and a column with {{class}} in it, belong together. Give both."
+            f"{origin}: classes and a column with {{class}} in it belong together. Give both or neither."
         )
     return shape
 
