@@ -12,7 +12,7 @@ from maskfold.data.loading import read_mask
 from maskfold.ensembling.evaluation import CutScores, score_images, summarise
 from maskfold.ensembling.tree import Leaf, open_members
 from maskfold.errors import MaskfoldError
-from maskfold.masks.metrics import METRICS_BY_NAME
+from maskfold.masks.metrics import METRICS_BY_NAME, Metric
 from maskfold.prediction.store import ProbabilityStore
 
 
@@ -115,17 +115,19 @@ def write_second_class(tmp_path, rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(mask=[str(tmp_path / f"{image_id}.b2nd") for image_id in rows["image_id"]])
 
 
-def marks_by_hand(tmp_path, rows: pd.DataFrame, metric, threshold: int) -> np.ndarray:
+def pairs_of(tmp_path, rows: pd.DataFrame) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return the map and the mask of each image, `(2, H, W)`."""
+    stores = [ProbabilityStore(tmp_path / f"fold{fold}") for fold in rows["fold"]]
+    maps = [store.read(image_id) for store, image_id in zip(stores, rows["image_id"], strict=True)]
+    return [*zip(maps, map(read_mask, rows["mask"]), strict=True)]
+
+
+def marks_by_hand(pairs: list[tuple[np.ndarray, np.ndarray]], metric: Metric, threshold: int) -> np.ndarray:
     """Return value and weight of each image and class, `(N, C, 2)`."""
     return np.array(
         [
-            [
-                metric.of_masks((plane >= threshold).astype(np.uint8), truth)
-                for plane, truth in zip(
-                    ProbabilityStore(tmp_path / f"fold{row.fold}").read(row.image_id), read_mask(row.mask), strict=True
-                )
-            ]
-            for row in rows.itertuples()
+            [metric.of_masks((plane >= threshold).astype(np.uint8), truth) for plane, truth in zip(*pair, strict=True)]
+            for pair in pairs
         ]
     )
 
@@ -138,13 +140,14 @@ def test_two_classes_by_the_datas_metric(name, rows, tmp_path):
     summary = summarise(scores, at_cuts).set_index("fold")
 
     assert list(summary)[2] == name  # what sums a member up stands first
-    half = marks_by_hand(tmp_path, rows, metric, 128)
+    pairs = pairs_of(tmp_path, rows)
+    half, at_all = marks_by_hand(pairs, metric, 128), [marks_by_hand(pairs, metric, cut) for cut in at_cuts.cuts]
     for label, of in (("", slice(None)), (".whole", slice(0, 1)), (".left", slice(1, 2))):
         values, weights = half[:, of].reshape(-1, 2).T
         assert summary.loc["all", name + label] == round((values * weights).sum() / weights.sum(), 6)
         totals = []
-        for cut in at_cuts.cuts:
-            values, weights = marks_by_hand(tmp_path, rows, metric, cut)[:, of].reshape(-1, 2).T
+        for marks in at_all:
+            values, weights = marks[:, of].reshape(-1, 2).T
             totals.append((values * weights).sum() / weights.sum())
         assert summary.loc["all", f"best_{name}{label}"] == round(max(totals), 6)
         best = summary.loc["all", f"best_threshold{label}"]

@@ -10,6 +10,7 @@ from maskfold.data.folds import group_folds
 from maskfold.ensembling.blend import gain_interval
 from maskfold.ensembling.candidates import Candidates
 from maskfold.masks.scoring import Marks
+from maskfold.parallel import progress
 
 _PRESENCES = 256
 _ROUNDS = 50  # of the search for a ratio; it takes a handful
@@ -157,7 +158,7 @@ def tune_rules(candidates: Candidates, groups: pd.Series, *, present: Sequence[C
     before = marks_by(candidates, present)
     after = Marks(*(part.copy() for part in before))
     fold = groups.map(group_folds(groups, k=k, seed=seed, key="k")).to_numpy()
-    for number in range(k):
+    for number in progress(range(k), "choose rules", unit="folds"):
         inside = fold == number
         rules = search(candidates.of_masks(~inside), classes, emptying)
         after.values[inside], after.weights[inside] = marks_by(candidates.of_masks(inside), rules)
