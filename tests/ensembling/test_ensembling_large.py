@@ -15,7 +15,7 @@ from maskfold.data.windows import open_mask
 from maskfold.ensembling.evaluation import score_images
 from maskfold.ensembling.large import merge_bands
 from maskfold.ensembling.mean_map import MeanOnDisk, open_mean
-from maskfold.ensembling.merge import MergeJob, merge, read_masks
+from maskfold.ensembling.merge import MergeJob, _chunks, merge, read_masks
 from maskfold.ensembling.postprocess import FillHoles
 from maskfold.ensembling.recipe import to_mask
 from maskfold.ensembling.tree import Leaf, MemberMaps
@@ -158,3 +158,15 @@ def test_out_of_fold_scores_at_every_threshold_are_those_of_one_piece(table, tmp
         np.testing.assert_allclose(by_bands.values, at_cuts.values)
         np.testing.assert_allclose(by_bands.weights, at_cuts.weights)
     assert scores.columns.tolist() == whole.columns.tolist()
+
+
+def test_a_very_large_picture_is_a_chunk_of_its_own(small_bands):
+    heights = [HEIGHT if number in (3, 4, 19, 39) else 5 for number in range(40)]
+    table = pd.DataFrame({"image_id": range(40), "height": heights, "width": WIDTH})
+
+    chunks = [(int(chunk["image_id"].iloc[0]), len(chunk)) for chunk in _chunks(table)]
+
+    # Sixteen small ones at most, from the first row on.
+    assert chunks == [(0, 3), (3, 1), (4, 1), (5, 11), (16, 3), (19, 1), (20, 12), (32, 7), (39, 1)]
+    assert [len(chunk) for chunk in _chunks(table.assign(height=5))] == [16, 16, 8]
+    assert _chunks(table[:0]) == []

@@ -36,7 +36,7 @@ class Picture(Protocol):
     def shape(self) -> tuple[int, ...]:
         """`(H, W, C)` of a photo; `(H, W)` of a mask, `(H, W, C)` of one of several classes."""
 
-    def __getitem__(self, window: Window) -> np.ndarray:
+    def __getitem__(self, window: Window, /) -> np.ndarray:
         """Read a window, given as two slices without steps."""
 
 

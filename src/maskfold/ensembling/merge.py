@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from maskfold.data.loading import read_mask
-from maskfold.data.windows import is_large
+from maskfold.data.windows import are_large, is_large
 from maskfold.ensembling.by_class import ByClass, Step, on_planes
 from maskfold.ensembling.large import Counted, merge_bands, open_truth, refuse_steps
 from maskfold.ensembling.mean_map import merged_probability, open_mean
@@ -186,7 +187,10 @@ def _read_masks(job: MergeJob, table: pd.DataFrame) -> Iterator[tuple[str, ...]]
 
 
 def _chunks(table: pd.DataFrame) -> list[pd.DataFrame]:
-    return [table.iloc[start : start + CHUNK] for start in range(0, len(table), CHUNK)]
+    """Cut a table into chunks of `CHUNK` images, and those with a very large one at it: its runs alone fill memory."""
+    large = np.flatnonzero(are_large(table)).tolist()
+    starts = sorted({*range(0, len(table), CHUNK), *large, *(row + 1 for row in large)} - {len(table)})
+    return [table.iloc[start:stop] for start, stop in pairwise([*starts, len(table)])]
 
 
 @dataclass(frozen=True)
