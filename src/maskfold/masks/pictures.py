@@ -154,10 +154,17 @@ def write_name(image: np.ndarray, name: str) -> np.ndarray:
     """Write a name in the top left corner of a copy of a picture `(H, W, 3) uint8`, white on dark."""
     picture = Image.fromarray(image)
     draw = ImageDraw.Draw(picture)
-    font = ImageFont.load_default(_LETTERS)
+    font = ImageFont.truetype(_font(), _LETTERS)
     draw.rectangle(draw.textbbox((6, 4), name, font=font, stroke_width=4), fill=(40, 40, 40))
     draw.text((6, 4), name, fill=WHITE, font=font)
     return np.asarray(picture)
+
+
+def _font() -> str:
+    """Return the file of a font that has more letters than Pillow's own."""
+    import matplotlib  # most who make pictures write nothing on them
+
+    return f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf"
 
 
 def as_jpeg(image: np.ndarray) -> bytes:
