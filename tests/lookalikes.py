@@ -186,6 +186,7 @@ CONTRAILS = LookAlike(
     },
     rules=Rules(columns={"record_id": "{image_id}", "encoded_pixels": "{runs}"}, order="columns", empty="-"),
     metric="pooled_dice",
+    train=("geometry=pad", "augment=flip"),
     flags=("order=columns", "start=1"),  # its masks are pictures: no file says how a submission numbers pixels
 )
 LOOKALIKES = {one.name: one for one in (TGS, STEEL, SQUARE_STEEL, CONTRAILS)}

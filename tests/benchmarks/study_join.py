@@ -38,7 +38,7 @@ def main() -> None:
         for what, outcome in of.items():
             counts.setdefault((what, kind(competition.has_masks, competition.has_table)), Counter())[outcome] += 1
     rows = [
-        {"what": what, "masks as": masks, **{outcome: counted[outcome] for outcome in OUTCOMES}}
+        {"what": what, "masks_as": masks, **{outcome: counted[outcome] for outcome in OUTCOMES}}
         for (what, masks), counted in sorted(counts.items())
     ]
     publish("join", pd.DataFrame(rows), competitions=COMPETITIONS)

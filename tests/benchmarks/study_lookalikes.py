@@ -83,8 +83,8 @@ def study(one: LookAlike) -> list[dict[str, object]]:
         score = pd.read_csv(folder / f"experiments/{MEMBER}/results.csv").iloc[-1][one.metric]
         wrong = run(["doctor", f"submission={turned(one, folder)}"], folder)
         print(done.stdout, wrong.stdout, sep="\n")
-        findings = {"doctor of the right order": "passes", "of the other": "refuses" if wrong.returncode else "passes"}
-        return [row | {"metric": one.metric, "out of fold": score} | findings for row in rows]
+        findings = {"doctor_right_order": "passes", "doctor_other_order": "refuses" if wrong.returncode else "passes"}
+        return [row | {"metric": one.metric, "out_of_fold": score} | findings for row in rows]
 
 
 def main() -> None:

@@ -73,5 +73,5 @@ def test_a_look_alike_is_gone_through_in_five_commands(one, monkeypatch):
 
     rows = study(one)
     assert len(rows) <= 5
-    assert {row["doctor of the right order"] for row in rows} == {"passes"}
-    assert {row["of the other"] for row in rows} == {"refuses"}
+    assert {row["doctor_right_order"] for row in rows} == {"passes"}
+    assert {row["doctor_other_order"] for row in rows} == {"refuses"}

@@ -17,7 +17,7 @@ FILES = ("sample", "train", "images", "masks", "test")
 NEXT = """\
 Next:
   make folds DATA={name}
-  make campaign ENS=linknet34 TRAIN=data={name}
+  make campaign ENS=linknet34 TRAIN="data={name}{more}"
   make doctor ENS=linknet34"""
 GIVEN = ("order", "start", "empty", "classes", "exclusive", "channels", "columns")
 
@@ -34,7 +34,8 @@ def join(config: DictConfig) -> Path:
     for note in findings.notes:
         log.warning("%s", note)
     log.info("%s", path, extra=RESULT)
-    log.info(NEXT.format(name=name))
+    stored = findings.guesses["channels"].value is not None
+    log.info(NEXT.format(name=name, more=" augment=light" if stored else ""))  # which leaves values as they are
     return path
 
 
