@@ -10,7 +10,7 @@ import yaml
 from competitions import generate, outcomes
 from maskfold.errors import MaskfoldError
 from maskfold.joining.guesses import Guess
-from maskfold.joining.inference import Files, Findings, Given
+from maskfold.joining.inference import Files, Given, Understanding
 from maskfold.joining.join import understood, write
 from maskfold.masks.rules import Rules
 
@@ -79,7 +79,10 @@ def test_what_others_wrote_is_never_overwritten(tmp_path, monkeypatch):
 
     with pytest.raises(MaskfoldError, match="not of a competition"):
         write(
-            "mine", Findings(rules=dict.fromkeys(("order", "start", "empty"), Guess(1, ""))), command="", overwrite=True
+            "mine",
+            Understanding(rules=dict.fromkeys(("order", "start", "empty"), Guess(1, ""))),
+            command="",
+            overwrite=True,
         )
     assert path.read_text() == "_target_: mine.Source\n"
 

@@ -7,7 +7,7 @@ import tifffile
 
 from maskfold.errors import MaskfoldError
 from maskfold.joining.guesses import Unclear
-from maskfold.joining.looks import Look, channels_of, list_photos, look_at, sizes_in_words
+from maskfold.joining.looks import Header, channels_of, list_photos, look_at, sizes_in_words
 
 GREY8, RGB8, GREY16 = np.zeros((4, 6), np.uint8), np.zeros((4, 6, 3), np.uint8), np.zeros((4, 6), np.uint16)
 
@@ -15,14 +15,14 @@ GREY8, RGB8, GREY16 = np.zeros((4, 6), np.uint8), np.zeros((4, 6, 3), np.uint8),
 @pytest.mark.parametrize(
     ("name", "pixels", "look"),
     [
-        ("a.png", GREY8, Look(4, 6, 1, 8)),
-        ("a.png", RGB8, Look(4, 6, 3, 8)),
-        ("a.png", GREY16, Look(4, 6, 1, 16)),
-        ("a.jpg", RGB8, Look(4, 6, 3, 8)),
-        ("a.tif", np.zeros((9, 4, 6), np.float32), Look(4, 6, 9, 32)),
-        ("a.tiff", GREY16, Look(4, 6, 1, 16)),
-        ("a.npy", np.zeros((40, 60, 8), np.float32), Look(40, 60, 8, 32)),
-        ("a.npy", np.zeros((8, 40, 60), np.float16), Look(40, 60, 8, 16)),
+        ("a.png", GREY8, Header(4, 6, 1, 8)),
+        ("a.png", RGB8, Header(4, 6, 3, 8)),
+        ("a.png", GREY16, Header(4, 6, 1, 16)),
+        ("a.jpg", RGB8, Header(4, 6, 3, 8)),
+        ("a.tif", np.zeros((9, 4, 6), np.float32), Header(4, 6, 9, 32)),
+        ("a.tiff", GREY16, Header(4, 6, 1, 16)),
+        ("a.npy", np.zeros((40, 60, 8), np.float32), Header(40, 60, 8, 32)),
+        ("a.npy", np.zeros((8, 40, 60), np.float16), Header(40, 60, 8, 16)),
     ],
 )
 def test_looks(tmp_path, name, pixels, look):
@@ -42,10 +42,10 @@ def test_looks(tmp_path, name, pixels, look):
 @pytest.mark.parametrize(
     ("looks", "channels"),
     [
-        ([Look(4, 6, 1, 8), Look(4, 6, 3, 8)], None),
-        ([Look(4, 6, 1, 16)], 1),
-        ([Look(4, 6, 8, 32)], 8),
-        ([Look(4, 6, 4, 8)], 4),
+        ([Header(4, 6, 1, 8), Header(4, 6, 3, 8)], None),
+        ([Header(4, 6, 1, 16)], 1),
+        ([Header(4, 6, 8, 32)], 8),
+        ([Header(4, 6, 4, 8)], 4),
     ],
 )
 def test_channels(tmp_path, looks, channels):
@@ -54,13 +54,13 @@ def test_channels(tmp_path, looks, channels):
 
 def test_photos_that_differ_are_asked_about(tmp_path):
     with pytest.raises(Unclear, match="1 of 3 channels and 8 bits, 1 of 1 channels and 16 bits"):
-        channels_of([Look(4, 6, 3, 8), Look(4, 6, 1, 16)], None, [tmp_path / "a.png"])
-    assert channels_of([Look(4, 6, 3, 8), Look(4, 6, 1, 16)], 1, [tmp_path / "a.png"]).value == 1
+        channels_of([Header(4, 6, 3, 8), Header(4, 6, 1, 16)], None, [tmp_path / "a.png"])
+    assert channels_of([Header(4, 6, 3, 8), Header(4, 6, 1, 16)], 1, [tmp_path / "a.png"]).value == 1
 
 
 def test_sizes_in_words():
-    assert sizes_in_words([Look(4, 6, 1, 8)] * 2) == "all 6x4"
-    assert sizes_in_words([Look(4, 6, 1, 8), Look(4, 6, 1, 8), Look(5, 6, 1, 8)]) == "2 sizes, most often 6x4"
+    assert sizes_in_words([Header(4, 6, 1, 8)] * 2) == "all 6x4"
+    assert sizes_in_words([Header(4, 6, 1, 8), Header(4, 6, 1, 8), Header(5, 6, 1, 8)]) == "2 sizes, most often 6x4"
 
 
 @pytest.mark.hostile("names and paths")

@@ -7,12 +7,12 @@ import yaml
 
 from maskfold.errors import MaskfoldError
 from maskfold.joining.guesses import Guess
-from maskfold.joining.inference import Findings
+from maskfold.joining.inference import Understanding
 from maskfold.joining.writing import as_yaml, below, common_root
 
 
 def written(**guesses):
-    findings = Findings(guesses={key: Guess(value, "somewhere") for key, value in guesses.items()})
+    findings = Understanding(guesses={key: Guess(value, "somewhere") for key, value in guesses.items()})
     findings.columns = {"img": Guess("{file}", "names"), "on": Guess("{runs}", "runs")}
     findings.rules = {"order": Guess("rows", "masks"), "start": Guess(1, "masks"), "empty": Guess("", "sample")}
     return as_yaml(findings, command="maskfold join")
@@ -60,7 +60,9 @@ def test_rules_read_back():
 
 
 def test_every_key_says_where_it_is_from():
-    findings = Findings(guesses={"name": Guess("tgs", "the command", "given"), "images": Guess("train", "9 photos")})
+    findings = Understanding(
+        guesses={"name": Guess("tgs", "the command", "given"), "images": Guess("train", "9 photos")}
+    )
     findings.rules = dict.fromkeys(("order", "start", "empty"), Guess(1, "masks"))
     text = as_yaml(findings, command="maskfold join sample=a.csv")
 
@@ -71,7 +73,7 @@ def test_every_key_says_where_it_is_from():
 
 @pytest.mark.hostile("names and paths")
 def test_nothing_in_a_files_text_becomes_a_key_or_is_replaced():
-    findings = Findings(guesses={"name": Guess("x", "a\nroot: /etc\u2028b: c\rd: e")})
+    findings = Understanding(guesses={"name": Guess("x", "a\nroot: /etc\u2028b: c\rd: e")})
     findings.rules = dict.fromkeys(("order", "start", "empty"), Guess(1, "masks"))
     tree = yaml.safe_load(as_yaml(findings, command="join sample=a\nroot: b"))
     assert tree.keys() == {"_target_", "name", "submission"}

@@ -12,11 +12,11 @@ from maskfold.errors import MaskfoldError
 from maskfold.joining.evidence import empty_token
 from maskfold.joining.grouping import group_of
 from maskfold.joining.guesses import ASSUMED, GIVEN, LIKELY, Guess, Question, Unclear
-from maskfold.joining.looks import Look, channels_of, list_photos, look_at, most_pixels, sizes_in_words
+from maskfold.joining.looks import Header, channels_of, list_photos, look_at, most_pixels, sizes_in_words
 from maskfold.joining.mask_forms import Masks, masks_in
 from maskfold.joining.naming import Photos
 from maskfold.joining.order import Judgement, Row, drawn_masks, judge, overlaps, rows_with_runs
-from maskfold.joining.shapes import Shape, read_text, shape_by_columns, shape_of_sample, shape_of_train
+from maskfold.joining.shapes import TableShape, read_text, shape_by_columns, shape_of_sample, shape_of_train
 from maskfold.masks.rle import check_order
 from maskfold.parallel import progress
 
@@ -79,7 +79,7 @@ class Given:
 
 
 @dataclass
-class Findings:
+class Understanding:
     """What is known of a competition, and what is not.
 
     Attributes:
@@ -112,7 +112,7 @@ class _Photos(NamedTuple):
     """A folder's photos by their names without suffix, and what their headers say."""
 
     paths: dict[str, Path]
-    looks: dict[str, Look]
+    looks: dict[str, Header]
 
     @classmethod
     def of(cls, folder: Path | None) -> "_Photos":
@@ -124,7 +124,7 @@ class _Photos(NamedTuple):
         return Photos([path.name for path in self.paths.values()])
 
 
-def infer(files: Files, given: Given) -> Findings:
+def infer(files: Files, given: Given) -> Understanding:
     """Return what the files say.
 
     Args:
@@ -149,7 +149,7 @@ def infer(files: Files, given: Given) -> Findings:
         token = None if empty is None else empty.value
         rows = rows_with_runs(trained.rows, train.looks, empty=token, file=files.train)
         judged = judge(rows, train.paths, drawn, file=files.train) if rows else judged
-    findings = Findings()
+    findings = Understanding()
     _run_lengths(findings, given, judged, empty)
     if masks is None and trained is not None:
         masks = _masks_of_table(files, trained, findings)
@@ -165,7 +165,7 @@ def infer(files: Files, given: Given) -> Findings:
 
 def _shapes(
     files: Files, given: Given, table: pd.DataFrame | None, train: _Photos, test: _Photos
-) -> tuple[Shape, Shape | None]:
+) -> tuple[TableShape, TableShape | None]:
     """Return the shapes of the sample and of the training table; None if that holds no run lengths.
 
     A sample may be of photos that nobody has, and is then read as the training table is; and a training table has its
@@ -190,7 +190,9 @@ def _shapes(
     return sample, shape_of_train(table, train.names, file=files.train, classes=sample.classes)
 
 
-def _empty(given: Given, sample: Shape, trained: Shape | None, drawn: Mapping[str, np.ndarray]) -> Guess | None:
+def _empty(
+    given: Given, sample: TableShape, trained: TableShape | None, drawn: Mapping[str, np.ndarray]
+) -> Guess | None:
     """Return what stands for an empty mask, None if nothing tells."""
     if given.empty is not None:
         return Guess(given.empty, "the command", GIVEN)
@@ -201,7 +203,7 @@ def _empty(given: Given, sample: Shape, trained: Shape | None, drawn: Mapping[st
     return empty_token([*sample.rows["runs"]], [*trained.rows["runs"]], [*of_bare])
 
 
-def _run_lengths(findings: Findings, given: Given, judged: Judgement, empty: Guess | None) -> None:
+def _run_lengths(findings: Understanding, given: Given, judged: Judgement, empty: Guess | None) -> None:
     """Settle how runs are written."""
     findings.settle("order", given.order, judged.order, f"The order of the pixels: {judged.reason}.", _ORDERS)
     findings.settle(
@@ -223,7 +225,7 @@ def _run_lengths(findings: Findings, given: Given, judged: Judgement, empty: Gue
     )
 
 
-def _masks_of_table(files: Files, trained: Shape, findings: Findings) -> Masks:
+def _masks_of_table(files: Files, trained: TableShape, findings: Understanding) -> Masks:
     """Return the masks that the training table holds; what cannot be told is asked already."""
     order, start, empty = (findings.rules.get(key) for key in ("order", "start", "empty"))
     own = empty_token([], [*trained.rows["runs"]]) or empty
@@ -243,7 +245,7 @@ def _masks_of_table(files: Files, trained: Shape, findings: Findings) -> Masks:
     return Masks(node, source, LIKELY if unknown else "certain")
 
 
-def _photos(findings: Findings, given: Given, files: Files, train: _Photos, test: _Photos) -> None:
+def _photos(findings: Understanding, given: Given, files: Files, train: _Photos, test: _Photos) -> None:
     """Settle where photos are and how they are read."""
     for key, folder, photos in (("images", files.images, train), ("test", files.test, test)):
         source = (
@@ -260,7 +262,9 @@ def _photos(findings: Findings, given: Given, files: Files, train: _Photos, test
         findings.notes.append("Photos differ in size: train with geometry=resize or geometry=tile.")
 
 
-def _classes(findings: Findings, given: Given, sample: Shape, masks: Masks | None, rows: Sequence[Row]) -> None:
+def _classes(
+    findings: Understanding, given: Given, sample: TableShape, masks: Masks | None, rows: Sequence[Row]
+) -> None:
     """Settle which classes there are, and whether they may overlap.
 
     Raises:

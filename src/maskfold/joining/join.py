@@ -12,7 +12,7 @@ from rich.table import Table
 from maskfold.errors import MaskfoldError
 from maskfold.files import write_text
 from maskfold.joining.guesses import ASSUMED, GIVEN, Guess, Unclear
-from maskfold.joining.inference import Files, Findings, Given, infer
+from maskfold.joining.inference import Files, Given, Understanding, infer
 from maskfold.joining.writing import TARGET, as_yaml, below, common_root
 from maskfold.places import CONF, OWN_CONF
 from maskfold.terminal import table_style
@@ -23,7 +23,7 @@ _CELL = 60  # characters of a value that is shown
 
 def understood(
     files: Files, given: Given, *, name: str | None, metric: str | None, competition: str | None
-) -> tuple[str, Findings]:
+) -> tuple[str, Understanding]:
     """Return what the data is to be called, and its findings with paths as they are named from its root.
 
     Args:
@@ -72,7 +72,7 @@ def _checked_name(name: str) -> str:
     return name
 
 
-def write(name: str, findings: Findings, *, command: str, overwrite: bool) -> Path:
+def write(name: str, findings: Understanding, *, command: str, overwrite: bool) -> Path:
     """Write the option `data=<name>` into the folder of configuration here; return its file.
 
     Args:
@@ -102,7 +102,7 @@ def _target(path: Path) -> Any:
         return None
 
 
-def draw(findings: Findings) -> Table:
+def draw(findings: Understanding) -> Table:
     """Return a table to print: key, value, how sure it is, and what it was inferred from."""
     table = Table("key", "value", "how sure", "inferred from", header_style="bold", **table_style())
     for row in rows(findings):
@@ -110,7 +110,7 @@ def draw(findings: Findings) -> Table:
     return table
 
 
-def rows(findings: Findings) -> list[tuple[str, str, str, str]]:
+def rows(findings: Understanding) -> list[tuple[str, str, str, str]]:
     """Return the cells of that table."""
     inside = {f"submission.columns.{name}": guess for name, guess in findings.columns.items()}
     inside |= {f"submission.{key}": guess for key, guess in findings.rules.items()}

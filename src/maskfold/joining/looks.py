@@ -21,7 +21,7 @@ _BITS = {"1": 8, "L": 8, "P": 8, "I;16": 16, "I": 32, "F": 32}
 
 
 @dataclass(frozen=True)
-class Look:
+class Header:
     """A photo by its header: pixels, channels as stored (alpha among them), and bits of a value."""
 
     height: int
@@ -61,7 +61,7 @@ def list_photos(folder: Path) -> list[Path]:
     return photos
 
 
-def look_at(path: Path) -> Look:
+def look_at(path: Path) -> Header:
     """Return what a photo's header tells.
 
     Raises:
@@ -78,12 +78,12 @@ def look_at(path: Path) -> Look:
             start = file.read(32)
         if start.startswith(PNG):
             bits, colour = struct.unpack(">BB", start[24:26])
-            return Look(height, width, _PNG_CHANNELS.get(colour, 3), max(bits, 8))
+            return Header(height, width, _PNG_CHANNELS.get(colour, 3), max(bits, 8))
         with open_image(path.read_bytes()) as image:
-            return Look(height, width, len(image.getbands()), _BITS.get(image.mode, 8))
+            return Header(height, width, len(image.getbands()), _BITS.get(image.mode, 8))
 
 
-def _of_tiff(path: Path) -> Look:
+def _of_tiff(path: Path) -> Header:
     import tifffile  # a tenth of a second, which only those pay who have such photos
 
     try:
@@ -94,21 +94,21 @@ def _of_tiff(path: Path) -> Look:
         raise MaskfoldError(f"{path}: the TIFF is damaged ({error}). Replace the file or take it away.") from error
 
 
-def _of_stack(path: Path, shape: tuple[int, ...], bits: int, axes: str = "") -> Look:
+def _of_stack(path: Path, shape: tuple[int, ...], bits: int, axes: str = "") -> Header:
     """Return the look of an array: its channels are the axis that is called so, else the shortest one."""
     kept = [number for number, length in enumerate(shape) if length > 1 or len(shape) <= 2]
     if len(kept) == 2:
         height, width = (shape[number] for number in kept)
-        return Look(height, width, 1, bits)
+        return Header(height, width, 1, bits)
     if len(kept) != 3:
         raise MaskfoldError(f"{path}: an array of {'x'.join(map(str, shape))}; a photo has two axes or three.")
     called = [number for number in kept if axes[number : number + 1] in ("S", "C")]
     axis = called[0] if called else min(kept, key=lambda number: shape[number])
     height, width = (shape[number] for number in kept if number != axis)
-    return Look(height, width, shape[axis], bits)
+    return Header(height, width, shape[axis], bits)
 
 
-def channels_of(looks: Sequence[Look], given: int | None, paths: Sequence[Path]) -> Guess:
+def channels_of(looks: Sequence[Header], given: int | None, paths: Sequence[Path]) -> Guess:
     """Return `data.channels`: None for photos that are read as RGB of 8 bits.
 
     Raises:
@@ -140,7 +140,7 @@ def _suffixes(paths: Sequence[Path]) -> str:
     return " and ".join(dict.fromkeys(path.suffix.lstrip(".").upper() for path in paths))
 
 
-def sizes_in_words(looks: Sequence[Look]) -> str:
+def sizes_in_words(looks: Sequence[Header]) -> str:
     """Return how large photos are, in a few words."""
     sizes = Counter((look.width, look.height) for look in looks)
     (width, height), _ = sizes.most_common(1)[0]
@@ -149,7 +149,7 @@ def sizes_in_words(looks: Sequence[Look]) -> str:
     return f"{len(sizes)} sizes, most often {width}x{height}"
 
 
-def most_pixels(looks: Sequence[Look], usual: int) -> Guess | None:
+def most_pixels(looks: Sequence[Header], usual: int) -> Guess | None:
     """Return a limit of pixels that lets the photos in, if the usual one does not."""
     largest = max(look.height * look.width for look in looks)
     if largest <= usual:

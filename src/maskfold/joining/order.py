@@ -11,7 +11,7 @@ from maskfold.data.loading import read_image, read_mask
 from maskfold.errors import MaskfoldError
 from maskfold.joining.evidence import Runs, by_masks, first_pixel
 from maskfold.joining.guesses import Guess
-from maskfold.joining.looks import ARRAY, TIFFS, Look
+from maskfold.joining.looks import ARRAY, TIFFS, Header
 from maskfold.joining.shapes import is_runs
 from maskfold.masks import rle
 from maskfold.masks.orientation import judge_order
@@ -41,7 +41,7 @@ def drawn_masks(rows: pd.DataFrame, files: Mapping[str, Path]) -> dict[str, np.n
     """Return masks `(H, W) uint8` of photos of one row that are there as pictures too, a bounded number of them.
 
     Args:
-        rows: As `maskfold.joining.shapes.Shape` has them.
+        rows: As `maskfold.joining.shapes.TableShape` has them.
         files: Pictures of masks, by the names of their photos without suffix.
     """
     once = ~rows["photo"].duplicated(keep=False)
@@ -49,11 +49,11 @@ def drawn_masks(rows: pd.DataFrame, files: Mapping[str, Path]) -> dict[str, np.n
     return {photo: read_mask(files[photo]) for photo in _some(both)}
 
 
-def rows_with_runs(rows: pd.DataFrame, looks: Mapping[str, Look], *, empty: str | None, file: Path) -> list[Row]:
+def rows_with_runs(rows: pd.DataFrame, looks: Mapping[str, Header], *, empty: str | None, file: Path) -> list[Row]:
     """Return the rows that have runs and a photo.
 
     Args:
-        rows: As `maskfold.joining.shapes.Shape` has them.
+        rows: As `maskfold.joining.shapes.TableShape` has them.
         looks: Sizes of photos, by their names without suffix.
         empty: What stands for an empty mask, if that is known.
         file: For messages.

@@ -21,7 +21,7 @@ _LOOKED_AT = 1000  # cells of a column, to tell what it is
 
 
 @dataclass(frozen=True)
-class Shape:
+class TableShape:
     """What the columns of a table hold.
 
     Attributes:
@@ -59,7 +59,7 @@ def is_runs(cell: str) -> bool:
     return _RUNS.fullmatch(cell) is not None
 
 
-def shape_of_sample(table: pd.DataFrame, photos: Photos, *, file: Path, like: Shape | None = None) -> Shape:
+def shape_of_sample(table: pd.DataFrame, photos: Photos, *, file: Path, like: TableShape | None = None) -> TableShape:
     """Return the shape of a sample submission, every column of which has to be understood.
 
     Args:
@@ -90,7 +90,7 @@ def shape_of_sample(table: pd.DataFrame, photos: Photos, *, file: Path, like: Sh
     return _shape(table, naming, labels, {column: columns[column] for column in table}, reasons, runs)
 
 
-def shape_of_train(table: pd.DataFrame, photos: Photos, *, file: Path, classes: Sequence[str]) -> Shape | None:
+def shape_of_train(table: pd.DataFrame, photos: Photos, *, file: Path, classes: Sequence[str]) -> TableShape | None:
     """Return the shape of a training table; None if it holds no run lengths.
 
     Args:
@@ -125,7 +125,9 @@ def shape_of_train(table: pd.DataFrame, photos: Photos, *, file: Path, classes: 
     return _shape(table, naming, labels, columns, reasons, runs)
 
 
-def shape_by_columns(table: pd.DataFrame, columns: Mapping[str, str], classes: Sequence[str], *, file: Path) -> Shape:
+def shape_by_columns(
+    table: pd.DataFrame, columns: Mapping[str, str], classes: Sequence[str], *, file: Path
+) -> TableShape:
     """Return the shape of a sample whose columns the user names.
 
     Args:
@@ -152,7 +154,7 @@ def shape_by_columns(table: pd.DataFrame, columns: Mapping[str, str], classes: S
 
 def _shape(
     table: pd.DataFrame, naming: Naming, labels: list[str], columns: dict[str, str], reasons: dict[str, str], runs: str
-) -> Shape:
+) -> TableShape:
     rows = pd.DataFrame({"photo": [cell.photo for cell in naming.cells], "label": labels, "runs": [*table[runs]]})
     distinct = [label for label in dict.fromkeys(labels) if label]
     if all(label.isdecimal() for label in distinct):
@@ -160,10 +162,12 @@ def _shape(
     if len(distinct) == 1:  # one class that has a name is text like any other
         columns = {column: text.replace("{class}", distinct[0]) for column, text in columns.items()}
         distinct = []
-    return Shape(columns, rows, tuple(distinct), reasons)
+    return TableShape(columns, rows, tuple(distinct), reasons)
 
 
-def _photo_column(table: pd.DataFrame, photos: Photos, *, file: Path, like: Shape | None = None) -> tuple[str, Naming]:
+def _photo_column(
+    table: pd.DataFrame, photos: Photos, *, file: Path, like: TableShape | None = None
+) -> tuple[str, Naming]:
     """Return the column that names photos, and how."""
     if not photos.stems:
         return _by_look(table, file=file, like=like)
@@ -192,7 +196,7 @@ def _sensible(naming: Naming, table: pd.DataFrame, own: str) -> bool:
     return len(labels) <= 1000 and len({(cell.photo, cell.label) for cell in naming.cells}) > len(labels)
 
 
-def _by_look(table: pd.DataFrame, *, file: Path, like: Shape | None) -> tuple[str, Naming]:
+def _by_look(table: pd.DataFrame, *, file: Path, like: TableShape | None) -> tuple[str, Naming]:
     """Tell names of photos by their look, where there are no photos to compare them with."""
     runs = _runs_column(table, [*table], file=file)
     names = [column for column in table if column != runs and table[column].nunique() > 1]

@@ -12,7 +12,7 @@ import yaml
 from maskfold.errors import MaskfoldError
 from maskfold.files import CONTROL, is_utf8
 from maskfold.joining.guesses import CERTAIN, Guess
-from maskfold.joining.inference import Findings
+from maskfold.joining.inference import Understanding
 
 TARGET = "maskfold.data.competition.Competition"
 _RULES = ("order", "start", "empty")
@@ -38,7 +38,7 @@ def below(root: Path, value: Any) -> Any:
     return value
 
 
-def as_yaml(findings: Findings, *, command: str) -> str:
+def as_yaml(findings: Understanding, *, command: str) -> str:
     """Write findings as an option of the group `data`.
 
     Args:
