@@ -15,7 +15,7 @@ from maskfold.joining.guesses import ASSUMED, GIVEN, LIKELY, Guess, Question, Un
 from maskfold.joining.looks import Header, channels_of, list_photos, look_at, most_pixels, sizes_in_words
 from maskfold.joining.mask_forms import Masks, masks_in
 from maskfold.joining.naming import Photos
-from maskfold.joining.order import Judgement, Row, drawn_masks, judge, overlaps, rows_with_runs
+from maskfold.joining.order import Judgement, TrainRow, drawn_masks, judge, overlaps, rows_with_runs
 from maskfold.joining.shapes import TableShape, read_text, shape_by_columns, shape_of_sample, shape_of_train
 from maskfold.masks.rle import check_order
 from maskfold.parallel import progress
@@ -263,7 +263,7 @@ def _photos(findings: Understanding, given: Given, files: Files, train: _Photos,
 
 
 def _classes(
-    findings: Understanding, given: Given, sample: TableShape, masks: Masks | None, rows: Sequence[Row]
+    findings: Understanding, given: Given, sample: TableShape, masks: Masks | None, rows: Sequence[TrainRow]
 ) -> None:
     """Settle which classes there are, and whether they may overlap.
 
@@ -288,7 +288,7 @@ def _classes(
     findings.guesses["exclusive"] = _exclusive(given, classes, masks, rows)
 
 
-def _exclusive(given: Given, classes: Sequence[str], masks: Masks | None, rows: Sequence[Row]) -> Guess:
+def _exclusive(given: Given, classes: Sequence[str], masks: Masks | None, rows: Sequence[TrainRow]) -> Guess:
     if given.exclusive is not None:
         return Guess(given.exclusive, "the command", GIVEN)
     if not classes:

@@ -21,7 +21,7 @@ Item = TypeVar("Item")
 MOST = 400  # photos whose runs are looked at
 
 
-class Row(NamedTuple):
+class TrainRow(NamedTuple):
     """A row of a training table that has runs: the photo without suffix, the class, and the runs."""
 
     photo: str
@@ -49,7 +49,7 @@ def drawn_masks(rows: pd.DataFrame, files: Mapping[str, Path]) -> dict[str, np.n
     return {photo: read_mask(files[photo]) for photo in _some(both)}
 
 
-def rows_with_runs(rows: pd.DataFrame, looks: Mapping[str, Header], *, empty: str | None, file: Path) -> list[Row]:
+def rows_with_runs(rows: pd.DataFrame, looks: Mapping[str, Header], *, empty: str | None, file: Path) -> list[TrainRow]:
     """Return the rows that have runs and a photo.
 
     Args:
@@ -72,11 +72,13 @@ def rows_with_runs(rows: pd.DataFrame, looks: Mapping[str, Header], *, empty: st
                 f"{file}, line {number}: its runs end at pixel {end}, and {photo} has {runs.width}x{runs.height} = "
                 f"{pixels}. Name the photos that this table is of."
             )
-        kept.append(Row(photo, label, runs))
+        kept.append(TrainRow(photo, label, runs))
     return kept
 
 
-def judge(rows: Sequence[Row], photos: Mapping[str, Path], masks: Mapping[str, np.ndarray], *, file: Path) -> Judgement:
+def judge(
+    rows: Sequence[TrainRow], photos: Mapping[str, Path], masks: Mapping[str, np.ndarray], *, file: Path
+) -> Judgement:
     """Return the order and the first pixel.
 
     Args:
@@ -111,7 +113,7 @@ def _some(items: Sequence[Item]) -> list[Item]:
 
 
 def _with_photos(
-    rows: Sequence[Row], photos: Mapping[str, Path], *, shift: int
+    rows: Sequence[TrainRow], photos: Mapping[str, Path], *, shift: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield runs counted from 1 and the pixels of their photo."""
     for row in _some(rows):
@@ -131,7 +133,7 @@ def _pixels(path: Path) -> np.ndarray:
     return read_image(path)
 
 
-def overlaps(rows: Sequence[Row]) -> tuple[int, int]:
+def overlaps(rows: Sequence[TrainRow]) -> tuple[int, int]:
     """Return how many photos have masks of several classes, and in how many of these some of them overlap."""
     by_photo: dict[str, dict[str, list[Runs]]] = {}
     for row in rows:
