@@ -152,8 +152,11 @@ def error_legend() -> Html:
 
 def _outlines(classes: Sequence[str]) -> list[tuple[Colour, str]]:
     """Return the colours of the outlines of predictions, and what they mean."""
-    zone = "outline of the prediction; grey zone: pixels with p in [0.3, 0.8]"
-    return [*zip(class_colours(len(classes)), classes, strict=True), (ORANGE, zone)] if classes else [(ORANGE, zone)]
+    zone = "grey zone: pixels with p in [0.3, 0.8]"
+    if not classes:
+        return [(ORANGE, f"outline of the prediction; {zone}")]
+    outlines = [f"outline of {name}" for name in classes]
+    return [*zip(class_colours(len(classes)), outlines, strict=True), (ORANGE, f"{zone} of any class")]
 
 
 def _legend(*keys: tuple[Colour, str]) -> Html:

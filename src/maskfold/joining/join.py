@@ -52,7 +52,9 @@ def understood(
     }
     paths = {key: guess._replace(value=below(root, guess.value)) for key, guess in findings.guesses.items()}
     metrics = Guess(metric, "the command", GIVEN) if metric else Guess("dice", "no file says: metric=", ASSUMED)
-    address = Guess(competition, "the command", GIVEN) if competition else Guess(None, "no file says: competition=")
+    address = (
+        Guess(competition, "the command", GIVEN) if competition else Guess(None, "no file says: competition=", ASSUMED)
+    )
     findings.guesses = first | paths | {"metric": metrics, "competition": address}
     return name, findings
 
