@@ -146,8 +146,8 @@ def vet_function(name: Any, kind: str, origin: Path | str) -> None:
     if isinstance(name, str) and "." in name and not _named_by_user(kind, name):
         raise MaskfoldError(
             f"{origin}: its {kind} would be what {name} returns. Calling it runs code, and the file may be of "
-            f"anybody: it was not called. If the function is your own, have it in a file of conf/{_DATA}/, or put "
-            f"{TRUST}={name} before the command."
+            f"anybody: it was not called. If the function is your own, put {TRUST}={name} before the command, or in a "
+            f"checkout have it in a file of conf/{_DATA}/."
         )
 
 

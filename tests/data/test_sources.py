@@ -278,3 +278,17 @@ def test_real_dirty_masks_are_refused_skipped_or_resized():
     assert len(resized) == 225
     assert resized["mask_area"].between(0, 1, inclusive="neither").all()
     assert np.unique(resized["group"]).size == 225
+
+
+@pytest.mark.hostile("wrong input")
+@pytest.mark.parametrize("name", ["weight", "a.weight"])
+def test_a_class_that_would_be_taken_for_weights_is_refused(name, tmp_path):
+    with pytest.raises(MaskfoldError, match=rf"data\.classes: {name} would be taken"):
+        Pairs(root=str(tmp_path), classes=["a", name])
+
+
+def test_one_class_has_nothing_to_overlap_with(tmp_path):
+    assert not Pairs(root=str(tmp_path), exclusive=True).exclusive
+    assert Pairs(root=str(tmp_path), classes=["a", "b"], exclusive=True).exclusive
+    with pytest.raises(MaskfoldError, match=r"data\.exclusive='false': give true or false"):
+        Pairs(root=str(tmp_path), exclusive="false")

@@ -118,3 +118,9 @@ def test_without_a_repair_both_passes_are_one():
 def test_an_ensembles_folder_stays_in_its_own(name):
     with pytest.raises(MaskfoldError, match=rf"^ensemble\.name={name}: give the name of something inside"):
         Recipe(name=name, members=[{"experiment": "a"}])
+
+
+def test_one_class_overlaps_with_nothing():
+    probability = np.zeros((20, 20), np.uint8)
+    probability[5:15, 5:15] = 200
+    assert to_mask(probability, 128, [lambda _, mask: mask], exclusive=True).sum() == 100

@@ -98,3 +98,8 @@ def test_a_mask_that_comes_by_bands_reads_like_the_whole(rules):
         for band in bands:
             text.add(band & bool(shown))
         assert text.finish() == (rules.text(mask) if shown else rules.empty)
+
+
+@pytest.mark.parametrize(("token", "text"), [(-1, "-1"), (None, ""), ("-", "-")])
+def test_a_token_that_yaml_reads_as_something_else_is_text_again(token, text):
+    assert Rules(empty=token).text(np.zeros((2, 3), np.uint8)) == text

@@ -23,10 +23,13 @@ SUBMISSION = Path("submissions/both/submission.csv.gz")
 TABLE = Path("experiments/leaderboard.csv")
 RECIPE = {"_target_": "maskfold.ensembling.recipe.Recipe", "name": "both", "members": [{"experiment": "tiny"}]}
 
+CHALLENGE = "carvana-image-masking-challenge"
+
 # Prints what kaggle 2.2.5 prints. `answers` holds, per look at the list, the newest upload's status and its scores;
 # the last of them stays.
 CLI = f"""#!{sys.executable}
 import csv, json, os, pathlib, sys
+
 state = pathlib.Path(os.environ["KAGGLE_STATE"])
 uploads = state / "uploads.json"
 if "KAGGLE_API_TOKEN" not in os.environ:
@@ -86,8 +89,8 @@ def uploads(state: Path) -> list[list[str]]:
 
 
 def config(*overrides: str):
-    """Compose the stage."""
-    usual = [f"submission={SUBMISSION}", "message=first try", "poll=0.01", "wait=0.05"]
+    """Compose the stage; the photos are taken for the challenge's unless something else is said."""
+    usual = [f"submission={SUBMISSION}", "message=first try", "poll=0.01", "wait=0.05", f"competition={CHALLENGE}"]
     return compose("submit", [*usual, *overrides])
 
 
@@ -270,17 +273,33 @@ def test_a_file_without_a_manifest_can_be_submitted_when_its_data_is_named(kaggl
     assert pd.isna(row["members"])
 
 
+@pytest.mark.hostile("names and paths")
 def test_photos_of_one_s_own_are_offered_to_no_competition_that_was_not_named(kaggle):
+    """Taken with `data=carvana` and a name of their own, they bring the challenge's along."""
     manifest = files.read_json(SUBMISSION.with_name("manifest.json"))
-    manifest["source"]["competition"] = None
-    files.write_json(SUBMISSION.with_name("manifest.json"), manifest)
-    with pytest.raises(MaskfoldError, match=r"is of the data tiny, which names no competition\. Name it with comp"):
-        submit(config())
+    for named in (CHALLENGE, None):
+        manifest["source"]["competition"] = named
+        files.write_json(SUBMISSION.with_name("manifest.json"), manifest)
+        with pytest.raises(MaskfoldError, match=r"is of the data tiny, which names no competition of its own\."):
+            submit(config("competition=null"))
     assert uploads(kaggle) == []
 
-    submit(config("competition=cars-of-our-own"))
+    manifest["source"]["competition"] = "cars-of-our-own"
+    files.write_json(SUBMISSION.with_name("manifest.json"), manifest)
+    submit(config("competition=null"))
 
     assert [row["competition"] for row in table()] == ["cars-of-our-own"]
+
+
+def test_a_manifest_of_an_earlier_version_belongs_to_the_challenge_by_its_name(kaggle):
+    manifest = files.read_json(SUBMISSION.with_name("manifest.json"))
+    manifest["source"] = {key: value for key, value in manifest["source"].items() if key != "competition"}
+    manifest["source"]["name"] = "carvana"
+    files.write_json(SUBMISSION.with_name("manifest.json"), manifest)
+
+    submit(config("competition=null"))
+
+    assert [row["competition"] for row in table()] == [CHALLENGE]
 
 
 def test_carvana_s_photos_belong_to_its_competition(kaggle):

@@ -68,9 +68,8 @@ class RunTable(MaskKind):
     @cached_property
     def rules(self) -> Rules:
         """How the table is written."""
-        empty = "" if self.empty is None else str(self.empty)
         try:
-            return Rules(columns=dict(self.columns), order=self.order, start=self.start, empty=empty)
+            return Rules(columns=dict(self.columns), order=self.order, start=self.start, empty=self.empty)
         except (TypeError, AttributeError, ValueError, MaskfoldError) as error:
             raise MaskfoldError(f"data.masks: {error}") from error
 

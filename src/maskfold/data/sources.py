@@ -19,6 +19,7 @@ from maskfold.data.table import METADATA, STRAYS, check
 from maskfold.errors import MaskfoldError, listing
 from maskfold.files import check_inside, is_file_name
 from maskfold.masks.rules import Rules
+from maskfold.masks.scoring import weight_column
 
 # How a submission of several classes is written where the data does not say it.
 ROW_BY_CLASS = {"img": "{file}", "class": "{class}", "rle_mask": "{runs}"}
@@ -86,7 +87,9 @@ class Source(ABC):
         if "/" in check_inside(self.name, what="data.name"):
             raise MaskfoldError(f"data.name={self.name}: give a plain name, which becomes a folder in data/.")
         self.classes = _check_classes(classes)
-        self.exclusive = exclusive
+        if not isinstance(exclusive, bool):
+            raise MaskfoldError(f"data.exclusive={exclusive!r}: give true or false.")
+        self.exclusive = exclusive and bool(self.classes)  # one class has nothing to overlap with
         if channels is not None and (type(channels) is not int or channels < 1):
             raise MaskfoldError(f"data.channels={channels}: give a whole number, or null for RGB of 8 bits.")
         self.channels = channels
@@ -173,6 +176,9 @@ def _check_classes(classes: Sequence[str] | None) -> tuple[str, ...]:
     names = tuple(map(str, classes or ()))
     if len(names) == 1 or len({*names}) < len(names) or not all(is_file_name(name) and name for name in names):
         raise MaskfoldError(f"data.classes={[*names]}: give two names or more, all different, or null for one class.")
+    weights = [name for name in names if f".{name}".endswith(weight_column(""))]
+    if weights:
+        raise MaskfoldError(f"data.classes: {weights[0]} would be taken for the weights of scores. Call it otherwise.")
     return names
 
 

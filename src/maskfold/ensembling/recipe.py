@@ -186,7 +186,7 @@ def to_mask(
     mask = _cut(probability, threshold, exclusive=exclusive)
     for step in steps:
         mask = step(probability, mask)
-    return _without_overlaps(probability, mask) if exclusive and steps else mask
+    return _without_overlaps(probability, mask) if exclusive and steps and mask.ndim == 3 else mask
 
 
 def _cut(probability: np.ndarray, threshold: int | Sequence[int], *, exclusive: bool) -> np.ndarray:

@@ -45,7 +45,8 @@ class Rules:
     empty: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse rules by which nothing could be read back."""
+        """Refuse rules by which nothing could be read back; take a token that YAML reads as a number for text."""
+        object.__setattr__(self, "empty", "" if self.empty is None else str(self.empty))
         rle.check_order(self.order)
         if self.start not in (0, 1):
             raise MaskfoldError(f"start={self.start} of run lengths: the first pixel's number is 1 or 0.")

@@ -52,7 +52,7 @@ class LabelledDataset(Dataset):
             counts in the loss (1 is a full sample), and `soft` whether its mask holds probabilities, 255 for certain.
         geometry: The way to the network's input.
         seed: The run's seed.
-        preprocess: `(H, W, 3) uint8 -> (H, W, 3) uint8`, applied here and at prediction alike.
+        preprocess: `(H, W, channels) -> (H, W, channels)`, applied here and at prediction alike.
         augment: `(image, mask, seed) -> (image, mask)`, one for each epoch, or None for validation.
         channels: Of the photos, see `read_image`.
         classes: Of a mask.

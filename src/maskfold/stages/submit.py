@@ -21,6 +21,8 @@ from maskfold.runs.ensemble_folder import ensemble_of
 from maskfold.runs.layout import LEADERBOARD, LEADERBOARD_CHART
 from maskfold.submission.checkup import check_up, data_of_submission
 
+CARVANA = "carvana-image-masking-challenge"
+
 log = logging.getLogger(__name__)
 
 
@@ -62,13 +64,17 @@ def submit(config: DictConfig) -> pd.DataFrame:
 
 def _competition_of(submission: Path, data: dict[str, Any] | None) -> str:
     """Return the competition that a submission's data belongs to: nobody's own photos are offered to another's."""
-    source: Source = build(data or data_of_submission(submission))
-    if not source.competition:
+    node = data or data_of_submission(submission)
+    source: Source = build(node)
+    is_carvana = source.name == "carvana"
+    # A manifest of an earlier version has no such key; and data=carvana with a root and a name of one's own keeps it.
+    competition = CARVANA if is_carvana and "competition" not in node else source.competition
+    if not competition or (competition == CARVANA and not is_carvana):
         raise MaskfoldError(
-            f"{submission}: is of the data {source.name}, which names no competition. Name it with competition=<its "
-            "name in Kaggle's addresses>, or as data.competition in the data's own file."
+            f"{submission}: is of the data {source.name}, which names no competition of its own. Name it with "
+            "competition=<its name in Kaggle's addresses>, or as data.competition in the data's own file."
         )
-    return source.competition
+    return competition
 
 
 def _title(submission: Path, data: dict[str, Any] | None) -> str:
