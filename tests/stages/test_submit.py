@@ -150,7 +150,8 @@ def test_scores_of_other_rows_are_filled_in_as_well(kaggle):
 @pytest.mark.hostile("killed")
 def test_killed_while_it_waits_it_goes_on_waiting_for_the_same_upload(kaggle):
     answer(kaggle, PENDING)
-    command = [sys.executable, "-m", "maskfold.stages.submit", f"submission={SUBMISSION}", "poll=0.05", "wait=300"]
+    said = [f"submission={SUBMISSION}", f"competition={CHALLENGE}", "poll=0.05", "wait=300"]
+    command = [sys.executable, "-m", "maskfold.stages.submit", *said]
     environment = os.environ | {"MESSAGE": "it's 5 folds, (soft): 100 %"}
     with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as run:
         while not TABLE.exists():
