@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from maskfold.analysis.tables import gain_over, gain_over_best
-from maskfold.analysis.verdicts import costs_sentence, gained, heading, results_table, worth
+from maskfold.analysis.verdicts import class_table, costs_sentence, gained, heading, results_table, worth
 from maskfold.errors import MaskfoldError
 from maskfold.masks.scoring import Judged
 
@@ -76,3 +76,16 @@ def test_a_table_of_results_has_human_names_and_no_costs():
     assert costs_sentence(results) == ": trained in 60 s, 2 photos/s on cpu"
     results.loc[0, "peak_memory_mb"] = 1229
     assert costs_sentence(results).endswith("on cpu, device memory 1.2 GiB")
+
+
+def test_classes_have_a_table_of_their_own():
+    results = pd.DataFrame(
+        [["0", 0.5, 0.25, 0.75, 99, 120], ["all", 0.6, 0.35, 0.85, 98, 119]],
+        columns=["fold", "dice", "dice.1", "dice.a b", "best_threshold.1", "best_threshold.a b"],
+    )
+
+    assert results_table(results, ["1", "a b"]) == (["fold", "Dice"], [["0", "0.50000"], ["all", "0.60000"]])
+    assert class_table(results, ["1", "a b"]) == (
+        ["class", "Dice", "best cut"],
+        [["1", "0.35000", "98"], ["a b", "0.85000", "119"]],
+    )

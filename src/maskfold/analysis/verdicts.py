@@ -12,7 +12,7 @@ from maskfold.ensembling.manifest import content_of
 from maskfold.ensembling.recipe import Recipe
 from maskfold.ensembling.tree import leaves
 from maskfold.errors import MaskfoldError
-from maskfold.masks.scoring import DICE, Judged, title_of
+from maskfold.masks.scoring import DICE, Judged, of_class, title_of
 from maskfold.runs.results import COSTS, of_folds
 from maskfold.terminal import counted, duration, readable
 
@@ -80,14 +80,37 @@ def member_scores(
 
 
 def results_table(results: pd.DataFrame, classes: Sequence[str] = ()) -> tuple[list[str], list[list[str]]]:
-    """Return the headings and the cells of a member's scores, without its costs, in the words of people.
+    """Return the headings and the cells of a member's scores, in the words of people: a row a fold, and one for all.
+
+    Its costs are left out, and what is of one of several classes, see `class_table`.
 
     Args:
         results: As `results.csv` has them.
         classes: The names of several classes.
     """
-    scores = results.drop(columns=[column for column in COSTS if column in results])
+    of_classes = [column for name in classes for column in _columns_of(results, name)]
+    scores = results.drop(columns=[*of_classes, *(column for column in COSTS if column in results)])
     return [heading(name, classes) for name in scores], [[*map(_cell, row)] for row in scores.itertuples(index=False)]
+
+
+def class_table(results: pd.DataFrame, classes: Sequence[str]) -> tuple[list[str], list[list[str]]]:
+    """Return the headings and the cells of a member's scores by class: a row a class, of all its folds.
+
+    Args:
+        results: As `results.csv` has them.
+        classes: The names of several classes.
+    """
+    pooled = results.iloc[-1]
+    titles = [heading(column) for column in _columns_of(results, classes[0]).values()]
+    return ["class", *titles], [
+        [name, *(_cell(pooled[column]) for column in _columns_of(results, name))] for name in classes
+    ]
+
+
+def _columns_of(results: pd.DataFrame, name: str) -> dict[str, str]:
+    """Return the columns of one class, each with what it is called without the class."""
+    end = of_class("", name)
+    return {column: column.removesuffix(end) for column in results if column.endswith(end)}
 
 
 def heading(column: str, classes: Sequence[str] = ()) -> str:

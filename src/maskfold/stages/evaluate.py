@@ -7,7 +7,7 @@ import pandas as pd
 from omegaconf import DictConfig
 
 from maskfold import files
-from maskfold.analysis.verdicts import costs_sentence, results_table, worth
+from maskfold.analysis.verdicts import class_table, costs_sentence, results_table, worth
 from maskfold.config import EXPERIMENTS, build
 from maskfold.data.folds import fold_members, read_folds, split_path
 from maskfold.ensembling.evaluation import made_of, refuse_other_folds, score_images, summarise
@@ -44,6 +44,8 @@ def evaluate(config: DictConfig) -> pd.DataFrame:
     with files.atomic_path(member.scores) as part:
         scores.to_parquet(part, index=False)
     show_table(*results_table(results, classes), strong=len(results) - 1)
+    if classes:
+        show_table(*class_table(results, classes))
     log.info("%s, %s%s", member.results, member.scores.name, costs_sentence(results))
     log.info("%s out of fold: %s", config.name, worth(scores, Judged(metric.name)), extra=RESULT)
     return results
