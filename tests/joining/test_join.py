@@ -62,6 +62,7 @@ def test_the_file_gives_the_rules_back_and_is_not_overwritten(tmp_path, monkeypa
     assert Rules(**tree["submission"]) == competition.rules
     assert tree["masks"] == {"kind": "runs", "file": "train.csv", **asdict(competition.rules)}
     assert tree["classes"] == [*competition.classes]
+    assert tree["sample"] == "sample.csv"
     write(name, findings, command="maskfold join", overwrite=False)  # the same again
     findings.rules["start"] = Guess(0, "elsewhere")
     with pytest.raises(MaskfoldError, match="overwrite=true"):

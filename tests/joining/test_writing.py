@@ -8,7 +8,7 @@ import yaml
 from maskfold.errors import MaskfoldError
 from maskfold.joining.guesses import Guess
 from maskfold.joining.inference import Understanding
-from maskfold.joining.writing import as_yaml, below, common_root
+from maskfold.joining.writing import as_yaml, below, common_root, named_from
 
 
 def written(**guesses):
@@ -88,6 +88,8 @@ def test_paths_are_named_from_what_holds_them_all():
     assert common_root(paths) == Path("data/tgs")
     assert common_root([Path("images"), Path("test")]) == Path()
     assert common_root([Path("/a/images"), Path("/a/test/b")]) == Path("/a")
+    assert named_from(Path("data/tgs"), Path("data/tgs/in/sample.csv")) == "in/sample.csv"
+    assert named_from(Path("/a/images"), Path("/a/sample.csv")) == "/a/sample.csv"
     assert below(Path("data/tgs"), {"folder": paths[0], "kind": "pictures"}) == {
         "folder": "train/images",
         "kind": "pictures",

@@ -95,6 +95,7 @@ def test_what_changes_no_result_may_differ(folder):
         "trainer.accelerator",
         "data.max_pixels",
         "data.submission",
+        "data.sample",
         "data.competition",
     }
 

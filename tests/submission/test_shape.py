@@ -55,6 +55,20 @@ def test_several_classes_in_one_row_are_refused():
 
 
 def test_a_sample_may_be_compressed(tmp_path):
-    assert sample_of(tmp_path) is None
+    source = Pairs(root=str(tmp_path))
+    assert sample_of(source) is None
     (tmp_path / "sample_submission.csv.gz").touch()
-    assert sample_of(tmp_path) == tmp_path / "sample_submission.csv.gz"
+    assert sample_of(source) == tmp_path / "sample_submission.csv.gz"
+
+
+@pytest.mark.hostile("names and paths")
+def test_a_sample_of_another_name_is_found_where_the_data_says_and_missed_by_its_key(tmp_path):
+    root, elsewhere = tmp_path / "photos", tmp_path / "stage_1.csv"
+    root.mkdir()
+    (root / "sample_submission.csv").touch()
+    with pytest.raises(MaskfoldError, match=r"data\.sample=stage_1\.csv: .*photos/stage_1\.csv is not there"):
+        sample_of(Pairs(root=str(root), sample="stage_1.csv"))
+    for path in (root / "stage_1.csv", elsewhere):
+        path.touch()
+    assert sample_of(Pairs(root=str(root), sample="stage_1.csv")) == root / "stage_1.csv"
+    assert sample_of(Pairs(root=str(root), sample=str(elsewhere))) == elsewhere

@@ -105,8 +105,9 @@ def test_what_either_order_scores_is_told_from_masks_out_of_fold(square, data):
 
 
 def test_without_masks_out_of_fold_it_is_said_what_the_wrong_order_would_leave(square, data):
-    (note,) = check_up(written(square[1], COLUMNS), data=data).notes[1:]
+    note, about_the_sample = check_up(written(square[1], COLUMNS), data=data).notes[1:]
 
+    assert about_the_sample.startswith("sample: there is none, so names and order of the rows are not checked")
     assert note.startswith("score: 24 true masks that are read in the other order score 0.")
     assert "`make ensemble ARGS=split=oof` tells" in note
 
@@ -119,6 +120,16 @@ def test_a_sample_whose_masks_are_in_the_other_order_than_the_data_says_is_a_war
 
     assert warning.startswith("orientation: the masks of sample_submission.csv.gz are numbered by rows (outlines fit")
     assert warning.endswith("), and data.submission asks for columns")
+
+
+def test_the_sample_that_the_data_names_says_which_rows_are_missing(square, data):
+    written(square[1], COLUMNS, Path("given/stage_1.csv.gz"))
+    few = dict([*square[1].items()][1:])
+
+    report = check_up(written(few, COLUMNS), data=data | {"sample": str(Path("given/stage_1.csv.gz").absolute())})
+
+    assert [error.partition(":")[0] for error in report.errors] == ["missing images"]
+    assert not any(note.startswith("sample:") for note in report.notes)
 
 
 @pytest.mark.hostile("wrong input")

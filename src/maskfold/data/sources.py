@@ -37,6 +37,7 @@ class Source(ABC):
         channels: Of a photo; None for RGB of 8 bits.
         metric: What scores are by: a name of `maskfold.masks.metrics.METRICS_BY_NAME`, or that of a function.
         rules: How a submission is written.
+        sample: The competition's sample submission as it is named: below `root`, or absolute; None for the usual name.
         competition: Its name in Kaggle's addresses, if there is one.
         pieces: Folders and files of it that are needed, each a zip at Kaggle; none for all it has.
     """
@@ -53,6 +54,7 @@ class Source(ABC):
         channels: int | None = None,
         metric: str = "dice",
         submission: Mapping[str, Any] | None = None,
+        sample: str | None = None,
         competition: str | None = None,
         on_error: str = "raise",
         resize_masks: bool = False,
@@ -69,6 +71,7 @@ class Source(ABC):
             metric: As the attribute.
             submission: Arguments of `maskfold.masks.rules.Rules`; None for the Carvana challenge's, with a row and a
                 column more for each of several classes.
+            sample: As the attribute.
             competition: As the attribute.
             on_error: See `maskfold.data.table.check`, as the next two.
             resize_masks: Whether to accept masks of another size.
@@ -103,6 +106,7 @@ class Source(ABC):
                 "data.classes names several classes, and no column of data.submission has {class} in it, as in "
                 '{id: "{image_id}_{class}", rle: "{runs}"}.'
             )
+        self.sample = sample
         self.competition = competition
         self._on_error = on_error
         self._resize_masks = resize_masks

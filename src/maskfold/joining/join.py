@@ -13,7 +13,7 @@ from maskfold.errors import MaskfoldError
 from maskfold.files import write_text
 from maskfold.joining.guesses import ASSUMED, GIVEN, Guess, Unclear
 from maskfold.joining.inference import Files, Given, Understanding, infer
-from maskfold.joining.writing import TARGET, as_yaml, below, common_root
+from maskfold.joining.writing import TARGET, as_yaml, below, common_root, named_from
 from maskfold.places import CONF, OWN_CONF
 from maskfold.terminal import table_style
 
@@ -47,7 +47,7 @@ def understood(
     root = common_root(named)
     name = _checked_name(name or root.resolve().name)
     first = {
-        "root": Guess(root.as_posix(), "holds all that the command names"),
+        "root": Guess(root.as_posix(), "holds all photos, masks and tables that the command names"),
         "name": Guess(name, "the name of the option, and of the folder of its split"),
     }
     paths = {key: guess._replace(value=below(root, guess.value)) for key, guess in findings.guesses.items()}
@@ -55,7 +55,8 @@ def understood(
     address = (
         Guess(competition, "the command", GIVEN) if competition else Guess(None, "no file says: competition=", ASSUMED)
     )
-    findings.guesses = first | paths | {"metric": metrics, "competition": address}
+    sample = Guess(named_from(root, files.sample), "the command", GIVEN)
+    findings.guesses = first | paths | {"metric": metrics, "sample": sample, "competition": address}
     return name, findings
 
 

@@ -29,6 +29,12 @@ def common_root(paths: Sequence[Path]) -> Path:
     return Path(os.path.commonpath([os.path.normpath(path) for path in around]))
 
 
+def named_from(root: Path, path: Path) -> str:
+    """Return a path as it is named from a root: relative below it, else absolute."""
+    inside = Path(os.path.relpath(path, root))
+    return (path.absolute() if ".." in inside.parts else inside).as_posix()
+
+
 def below(root: Path, value: Any) -> Any:
     """Return a value with every path in it as it is named from a root."""
     if isinstance(value, Path):

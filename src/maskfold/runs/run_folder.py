@@ -27,6 +27,7 @@ FREE_KEYS = (
     "trainer.accelerator",
     "data.max_pixels",
     "data.submission",
+    "data.sample",
     "data.competition",
 )
 

@@ -113,7 +113,7 @@ def _names(photos: pd.DataFrame) -> list[str]:
 
 def _as_in_sample(photos: pd.DataFrame, source: Source) -> tuple[pd.DataFrame, Sequence[str]]:
     """Return the photos in the order of the sample submission, and the classes in its order, if there is one."""
-    path = sample_of(source.root)
+    path = sample_of(source)
     if path is None:
         return photos, ()
     sample = Sample(path, shape_of(source))

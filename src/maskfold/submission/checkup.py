@@ -66,17 +66,25 @@ def check_up(
     own_sample = None if sample is None else Path(sample)
     if height and width:
         shape = _changed(shape_written(submission), rules, classes)
-        return examine(submission, own_sample, sizes=(height, width), shape=shape)
+        return _with_sample(examine(submission, own_sample, sizes=(height, width), shape=shape), own_sample)
     source: Source = build(data_of_submission(submission) if data is None else data)
     table = source.load()
     if data is None:
         _refuse_replaced(submission, table)
     sizes = {row.image_id: (row.height, row.width) for row in table.itertuples()}
     shape, chosen = _changed(shape_of(source), rules, classes), Chosen(sizes=sizes)
-    sample_file = own_sample or sample_of(source.root)
+    sample_file = own_sample or sample_of(source)
     report = examine(submission, sample_file, sizes=sizes, shape=shape, watch=chosen)
     report = _with_order_asked_for(report, sample_file, source, table, shape)
-    return _with_order(report, submission, chosen, source, table, shape, sizes)
+    return _with_sample(_with_order(report, submission, chosen, source, table, shape, sizes), sample_file)
+
+
+def _with_sample(report: Report, sample: Path | None) -> Report:
+    """Return the report with a note where there was no sample to compare the rows with."""
+    if sample is not None:
+        return report
+    note = "sample: there is none, so names and order of the rows are not checked; sample= or data.sample= names one"
+    return replace(report, notes=[*report.notes, note])
 
 
 def _changed(shape: Shape, rules: Mapping[str, Any] | None, classes: Sequence[str] | None) -> Shape:

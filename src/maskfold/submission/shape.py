@@ -73,6 +73,18 @@ def shape_written(submission: Path) -> Shape:
     return shape_from(manifest.get("rules"), manifest.get("classes"), origin=str(path))
 
 
-def sample_of(root: Path) -> Path | None:
-    """Return the sample submission that lies in a data set's folder, if there is one."""
-    return next((root / name for name in SAMPLES if (root / name).exists()), None)
+def sample_of(source: Source) -> Path | None:
+    """Return the sample submission of a data set: the one that it names, else the one in its folder, if there is one.
+
+    Raises:
+        MaskfoldError: If there is none where it names one.
+    """
+    if source.sample is None:
+        return next((source.root / name for name in SAMPLES if (source.root / name).exists()), None)
+    path = source.root / Path(source.sample).expanduser()
+    if not path.is_file():
+        raise MaskfoldError(
+            f"data.sample={source.sample}: {path} is not there. Name the sample submission by a path below data.root "
+            f"({source.root}) or an absolute one, or take data.sample=null for the one in data.root, if any."
+        )
+    return path
