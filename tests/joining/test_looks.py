@@ -7,7 +7,7 @@ import tifffile
 
 from maskfold.errors import MaskfoldError
 from maskfold.joining.guesses import Unclear
-from maskfold.joining.looks import Header, channels_of, list_photos, look_at, sizes_in_words
+from maskfold.joining.looks import Header, channels_of, list_photos, look_at, read_photo, sizes_in_words
 
 GREY8, RGB8, GREY16 = np.zeros((4, 6), np.uint8), np.zeros((4, 6, 3), np.uint8), np.zeros((4, 6), np.uint16)
 
@@ -37,6 +37,30 @@ def test_looks(tmp_path, name, pixels, look):
     assert look_at(path).bits == look.bits
     if look.channels < 9:
         assert look_at(path) == look
+
+
+@pytest.mark.parametrize("pixels", [np.zeros((50, 60), np.uint16), np.zeros((50, 60, 3), np.uint8)])
+def test_a_turned_tiff_is_upright_as_in_the_data(tmp_path, pixels):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, pixels, extratags=[(274, "H", 1, 6, True)])  # EXIF: to be turned by a quarter
+    look = look_at(path)
+
+    assert (look.height, look.width) == (60, 50)
+    assert read_photo(path, look).shape == (60, 50, 1 if pixels.ndim == 2 else 3)
+
+
+def test_a_given_number_of_channels_tells_which_axis_they_are(tmp_path):
+    path = tmp_path / "a.npy"
+    np.save(path, np.zeros((5, 40, 3), np.float32))
+
+    assert look_at(path) == Header(5, 40, 3, 32)
+    assert look_at(path, channels=5) == Header(40, 3, 5, 32)
+    with pytest.raises(MaskfoldError, match=r"a\.npy: an array of 5x40x3, and data\.channels=7"):
+        look_at(path, channels=7)
+
+
+def test_arrays_of_8_bits_are_read_as_stored(tmp_path):
+    assert channels_of([Header(4, 6, 3, 8)], None, [tmp_path / "a.npy"]).value == 3
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,13 @@ def test_label_pictures_whose_values_are_the_classes_of_the_sample(tmp_path):
     assert masks.exclusive.value is True
 
 
+def test_large_label_pictures_are_no_bombs(tmp_path, monkeypatch):
+    save(tmp_path / "p1.png", *[0, 1, 2] * 9)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 8)  # Pillow's own limit, which photos do not have either
+
+    assert masks_in(tmp_path, PHOTOS, ("1", "2")).node["values"] == {1: "1", 2: "2"}
+
+
 def test_which_value_is_which_class_is_asked(tmp_path):
     save(tmp_path / "p1.png", 0, 1, 2)
     with pytest.raises(Unclear, match="the values 1, 2 are the classes dog, cat in some order"):

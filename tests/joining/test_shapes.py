@@ -14,6 +14,9 @@ from maskfold.joining.shapes import (
     shape_of_sample,
     shape_of_train,
 )
+from maskfold.masks.rules import Rules
+from maskfold.submission.shape import Shape
+from maskfold.submission.writer import read_submission
 
 FILE = Path("sample.csv")
 PHOTOS = Photos(["p1.jpg", "p2.jpg"])
@@ -25,6 +28,16 @@ def table(**columns):
 
 def sample(photos=PHOTOS, like=None, **columns):
     return shape_of_sample(table(**columns), photos, file=FILE, like=like)
+
+
+def test_a_space_in_the_header_belongs_to_the_column_s_name_as_for_all_who_read_the_table(tmp_path):
+    path = tmp_path / "train.csv"
+    path.write_text("id, rle\np1,1 2\np2,\n")
+    columns = shape_of_train(read_text(path), PHOTOS, file=path, classes=()).columns
+
+    assert columns == {"id": "{image_id}", " rle": "{runs}"}
+    cells = [*read_submission(path, Shape(Rules(columns=columns)))]
+    assert [cell.runs for cell in cells] == ["1 2", ""]
 
 
 @pytest.mark.parametrize(

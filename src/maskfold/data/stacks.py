@@ -20,6 +20,24 @@ def is_stack(start: bytes) -> bool:
     return start.startswith((NPY, *TIFF))
 
 
+def stack_channels(path: Path | str) -> tuple[int, int]:
+    """Return how many channels a photo seems to have, and the bits of a value, from its header.
+
+    Of three axes it is the one that the file calls channels or samples, without such a word the shorter of the first
+    and the last.
+
+    Raises:
+        ValueError: If the file is damaged, or has no two or three axes.
+    """
+    with _opened(path) as (stack, axes, _):
+        shape, letters = _without_idle(stack.shape, axes)
+        if len(shape) not in (2, 3):
+            raise ValueError(f"{_array(shape)}, and a photo has two axes or three")
+        named = _named(letters)
+        channels = 1 if len(shape) == 2 else shape[named[0]] if named else min(shape[0], shape[2])
+        return channels, stack.dtype.itemsize * 8
+
+
 def stack_size(path: Path | str, channels: int) -> tuple[int, int]:
     """Return (height, width), upright, of a photo of that many channels, from its header.
 
@@ -103,15 +121,12 @@ def _layout(
     path: Path | str, shape: tuple[int, ...], axes: str | None, channels: int
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Return the shape without idle axes, and which axes of it are height, width and, of three, channels."""
-    letters = axes or " " * len(shape)
-    while len(shape) > 3 and 1 in shape:
-        idle = shape.index(1)
-        shape, letters = shape[:idle] + shape[idle + 1 :], letters[:idle] + letters[idle + 1 :]
+    shape, letters = _without_idle(shape, axes)
     if len(shape) == 2 and channels == 1:
         return shape, (0, 1)
     if len(shape) != 3:
         raise _other_channels(path, _counted(1) if len(shape) == 2 else _array(shape), channels)
-    named = [axis for axis, letter in enumerate(letters) if letter in _CHANNEL_AXES]
+    named = _named(letters)
     fitting = [axis for axis in ((2, 0) if axes is None else (0, 2)) if shape[axis] == channels]
     if not named and not fitting:
         raise _other_channels(path, _array(shape), channels)
@@ -120,6 +135,20 @@ def _layout(
         raise _other_channels(path, _counted(shape[axis]), channels)
     height, width = (other for other in range(3) if other != axis)
     return shape, (height, width, axis)
+
+
+def _without_idle(shape: tuple[int, ...], axes: str | None) -> tuple[tuple[int, ...], str]:
+    """Return a shape, and a letter for each of its axes, without axes of length 1 beyond three."""
+    letters = axes or " " * len(shape)
+    while len(shape) > 3 and 1 in shape:
+        idle = shape.index(1)
+        shape, letters = shape[:idle] + shape[idle + 1 :], letters[:idle] + letters[idle + 1 :]
+    return shape, letters
+
+
+def _named(letters: str) -> list[int]:
+    """Return the axes that a file calls channels or samples."""
+    return [axis for axis, letter in enumerate(letters) if letter in _CHANNEL_AXES]
 
 
 def _array(shape: tuple[int, ...]) -> str:

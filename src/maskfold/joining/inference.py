@@ -115,9 +115,10 @@ class _Photos(NamedTuple):
     looks: dict[str, Header]
 
     @classmethod
-    def of(cls, folder: Path | None) -> "_Photos":
+    def of(cls, folder: Path | None, channels: int | None) -> "_Photos":
         paths = {} if folder is None else {path.stem: path for path in list_photos(folder)}
-        return cls(paths, {stem: look_at(path) for stem, path in progress(paths.items(), "headers", total=len(paths))})
+        shown = progress(paths.items(), "headers", total=len(paths))
+        return cls(paths, {stem: look_at(path, channels=channels) for stem, path in shown})
 
     @property
     def names(self) -> Photos:
@@ -137,7 +138,7 @@ def infer(files: Files, given: Given) -> Understanding:
     """
     if files.images is None and files.test is None:
         raise MaskfoldError("images= and test= are both missing: name the folder of photos of at least one.")
-    train, test = _Photos.of(files.images), _Photos.of(files.test)
+    train, test = (_Photos.of(folder, given.channels) for folder in (files.images, files.test))
     table = None if files.train is None else read_text(files.train)
     sample, trained = _shapes(files, given, table, train, test)
     classes = tuple(given.classes or sample.classes)
@@ -148,7 +149,7 @@ def infer(files: Files, given: Given) -> Understanding:
     if trained is not None:
         token = None if empty is None else empty.value
         rows = rows_with_runs(trained.rows, train.looks, empty=token, file=files.train)
-        judged = judge(rows, train.paths, drawn, file=files.train) if rows else judged
+        judged = judge(rows, train.paths, train.looks, drawn, file=files.train) if rows else judged
     findings = Understanding()
     _run_lengths(findings, given, judged, empty)
     if masks is None and trained is not None:

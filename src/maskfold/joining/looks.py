@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from maskfold.data.headers import MOST_PIXELS, PNG, image_size, naming, open_image
-from maskfold.data.loading import SUFFIXES
+from maskfold.data.loading import STORED_SUFFIXES, read_image
+from maskfold.data.stacks import is_stack, stack_channels
 from maskfold.errors import MaskfoldError
 from maskfold.joining.guesses import CERTAIN, GIVEN, Guess, Question, Unclear
 
 ARRAY = ".npy"
-TIFFS = (".tif", ".tiff")
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}  # by colour type
 _BITS = {"1": 8, "L": 8, "P": 8, "I;16": 16, "I": 32, "F": 32}
 
@@ -46,12 +45,12 @@ def list_photos(folder: Path) -> list[Path]:
     photos = [
         path
         for path in sorted(folder.iterdir())
-        if path.suffix.lower() in (*SUFFIXES, ARRAY) and not path.name.startswith(".") and path.is_file()
+        if path.suffix.lower() in STORED_SUFFIXES and not path.name.startswith(".") and path.is_file()
     ]
     if not photos:
         inside = [path.name for path in sorted(folder.iterdir()) if path.is_dir()][:5]
         hint = f" It has the folders {', '.join(inside)}: name the one with the photos." if inside else ""
-        raise MaskfoldError(f"{folder}: no photos ({', '.join((*SUFFIXES, ARRAY))}).{hint}")
+        raise MaskfoldError(f"{folder}: no photos ({', '.join(STORED_SUFFIXES)}).{hint}")
     double = [name for name, count in Counter(path.stem for path in photos).items() if count > 1]
     if double:
         raise MaskfoldError(
@@ -61,21 +60,24 @@ def list_photos(folder: Path) -> list[Path]:
     return photos
 
 
-def look_at(path: Path) -> Header:
+def look_at(path: Path, *, channels: int | None = None) -> Header:
     """Return what a photo's header tells.
 
+    Args:
+        path: The file.
+        channels: How many a TIFF or `.npy` has; None for what it seems to have.
+
     Raises:
-        MaskfoldError: If the file is damaged or no picture.
+        MaskfoldError: If the file is damaged, no picture, or has another number of channels.
     """
     with naming(path):
-        if path.suffix.lower() == ARRAY:
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
-            return _of_stack(path, array.shape, array.dtype.itemsize * 8)
-        if path.suffix.lower() in TIFFS:
-            return _of_tiff(path)
-        height, width = image_size(path)
         with path.open("rb") as file:
             start = file.read(32)
+        if is_stack(start):
+            seeming, bits = stack_channels(path)
+            channels = channels or seeming
+            return Header(*image_size(path, channels=channels), channels, bits)
+        height, width = image_size(path)
         if start.startswith(PNG):
             bits, colour = struct.unpack(">BB", start[24:26])
             return Header(height, width, _PNG_CHANNELS.get(colour, 3), max(bits, 8))
@@ -83,29 +85,14 @@ def look_at(path: Path) -> Header:
             return Header(height, width, len(image.getbands()), _BITS.get(image.mode, 8))
 
 
-def _of_tiff(path: Path) -> Header:
-    import tifffile  # a tenth of a second, which only those pay who have such photos
+def read_photo(path: Path, look: Header) -> np.ndarray:
+    """Read a photo upright, `(H, W, C)`: as RGB of 8 bits where it can be, else as stored.
 
-    try:
-        with tifffile.TiffFile(path) as tiff:
-            series = tiff.series[0]
-            return _of_stack(path, series.shape, series.dtype.itemsize * 8, series.axes)
-    except (ValueError, KeyError, IndexError, AttributeError, struct.error) as error:
-        raise MaskfoldError(f"{path}: the TIFF is damaged ({error}). Replace the file or take it away.") from error
-
-
-def _of_stack(path: Path, shape: tuple[int, ...], bits: int, axes: str = "") -> Header:
-    """Return the look of an array: its channels are the axis that is called so, else the shortest one."""
-    kept = [number for number, length in enumerate(shape) if length > 1 or len(shape) <= 2]
-    if len(kept) == 2:
-        height, width = (shape[number] for number in kept)
-        return Header(height, width, 1, bits)
-    if len(kept) != 3:
-        raise MaskfoldError(f"{path}: an array of {'x'.join(map(str, shape))}; a photo has two axes or three.")
-    called = [number for number in kept if axes[number : number + 1] in ("S", "C")]
-    axis = called[0] if called else min(kept, key=lambda number: shape[number])
-    height, width = (shape[number] for number in kept if number != axis)
-    return Header(height, width, shape[axis], bits)
+    Raises:
+        MaskfoldError: If the file is damaged.
+    """
+    as_rgb = look.is_rgb and path.suffix.lower() != ARRAY
+    return read_image(path, channels=None if as_rgb else look.channels)
 
 
 def channels_of(looks: Sequence[Header], given: int | None, paths: Sequence[Path]) -> Guess:
@@ -118,22 +105,16 @@ def channels_of(looks: Sequence[Header], given: int | None, paths: Sequence[Path
         return Guess(given, "the command", GIVEN)
     kinds = Counter((look.channels, look.bits) for look in looks)
     (channels, bits), _ = kinds.most_common(1)[0]
-    if all(look.is_rgb for look in looks):
+    if all(look.is_rgb for look in looks) and not any(path.suffix.lower() == ARRAY for path in paths):
         grey = "grey, " if {1} == {look.channels for look in looks} else ""
         return Guess(None, f"{_suffixes(paths)} of 8 bits, {grey}read as RGB", CERTAIN)
-    if len(kinds) == 1 and (channels, bits) == (4, 8) and all(path.suffix.lower() == ".png" for path in paths):
-        alpha = [_alpha_is_full(path) for path in paths[:20]]
-        if all(alpha):
-            return Guess(None, "PNG of 8 bits whose fourth channel is full everywhere, read as RGB")
+    are_pngs = len(kinds) == 1 and (channels, bits) == (4, 8) and all(path.suffix.lower() == ".png" for path in paths)
+    if are_pngs and all(read_image(path, channels=4)[..., 3].min() == 255 for path in paths[:20]):
+        return Guess(None, "PNG of 8 bits whose fourth channel is full everywhere, read as RGB")
     if len(kinds) == 1:
         return Guess(channels, f"{_suffixes(paths)} of {channels} channels and {bits} bits")
     listed = ", ".join(f"{count} of {one} channels and {bits} bits" for (one, bits), count in kinds.items())
     raise Unclear(Question(f"The photos differ: {listed}.", "channels=<number> that all are to be read with"))
-
-
-def _alpha_is_full(path: Path) -> bool:
-    with naming(path), Image.open(path, formats=("PNG",)) as image:
-        return image.getchannel("A").getextrema()[0] == 255
 
 
 def _suffixes(paths: Sequence[Path]) -> str:

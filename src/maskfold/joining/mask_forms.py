@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from maskfold.data.headers import naming
+from maskfold.data.headers import naming, open_image, refuse_bomb
 from maskfold.data.loading import SUFFIXES, read_mask
 from maskfold.errors import MaskfoldError
 from maskfold.files import read_json
@@ -190,7 +189,8 @@ def _names_of(labels: Sequence[str], classes: Sequence[str], place: Path, ordere
 
 def _values(path: Path) -> list[str]:
     """Return the values of a picture as a label picture's keys are written: numbers, or colours as #rrggbb."""
-    with naming(path), Image.open(path, formats=("PNG", "GIF", "TIFF", "BMP", "JPEG", "WEBP")) as image:
+    with naming(path), open_image(path.read_bytes()) as image:
+        refuse_bomb(image.height, image.width)
         if image.mode in ("1", "L", "P", "I;16", "I"):
             pixels = np.asarray(image.convert("L") if image.mode == "1" else image)
             if image.mode == "P" and len(np.unique(pixels)) <= 2:

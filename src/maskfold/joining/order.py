@@ -7,18 +7,20 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 import pandas as pd
 
-from maskfold.data.loading import read_image, read_mask
+from maskfold.data.headers import image_size
+from maskfold.data.loading import read_mask
 from maskfold.errors import MaskfoldError
 from maskfold.joining.evidence import Runs, by_masks, first_pixel
 from maskfold.joining.guesses import Guess
-from maskfold.joining.looks import ARRAY, TIFFS, Header
+from maskfold.joining.looks import Header, read_photo
 from maskfold.joining.shapes import is_runs
 from maskfold.masks import rle
-from maskfold.masks.orientation import judge_order
+from maskfold.masks.orientation import MOST_PIXELS, judge_order
 
 Item = TypeVar("Item")
 
 MOST = 400  # photos whose runs are looked at
+_KEPT = 10 * MOST_PIXELS  # of the masks that are kept at once, a byte each
 
 
 class TrainRow(NamedTuple):
@@ -46,7 +48,14 @@ def drawn_masks(rows: pd.DataFrame, files: Mapping[str, Path]) -> dict[str, np.n
     """
     once = ~rows["photo"].duplicated(keep=False)
     both = [photo for photo in rows.loc[once, "photo"].dropna() if photo in files]
-    return {photo: read_mask(files[photo]) for photo in _some(both)}
+    masks, pixels = {}, 0
+    for photo in _some(both):
+        height, width = image_size(files[photo])
+        pixels += height * width
+        if pixels > _KEPT:
+            break
+        masks[photo] = read_mask(files[photo])
+    return masks
 
 
 def rows_with_runs(rows: pd.DataFrame, looks: Mapping[str, Header], *, empty: str | None, file: Path) -> list[TrainRow]:
@@ -77,13 +86,19 @@ def rows_with_runs(rows: pd.DataFrame, looks: Mapping[str, Header], *, empty: st
 
 
 def judge(
-    rows: Sequence[TrainRow], photos: Mapping[str, Path], masks: Mapping[str, np.ndarray], *, file: Path
+    rows: Sequence[TrainRow],
+    photos: Mapping[str, Path],
+    looks: Mapping[str, Header],
+    masks: Mapping[str, np.ndarray],
+    *,
+    file: Path,
 ) -> Judgement:
     """Return the order and the first pixel.
 
     Args:
         rows: As `rows_with_runs` returns them.
         photos: Files by their names without suffix.
+        looks: Their headers.
         masks: As `drawn_masks` returns them.
         file: The table, for messages.
 
@@ -101,7 +116,7 @@ def judge(
     start = start or first_pixel(runs, [order.value] if order else rle.ORDERS)
     if order is not None:
         return Judgement(order, start, "")
-    verdict = judge_order(_with_photos(rows, photos, shift=1 if start is not None and start.value == 0 else 0))
+    verdict = judge_order(_with_photos(rows, photos, looks, shift=1 if start is not None and start.value == 0 else 0))
     if not (verdict.order and verdict.certain):
         return Judgement(None, start, verdict.evidence)
     return Judgement(Guess(verdict.order, verdict.evidence), start or first_pixel(runs, [verdict.order]), "")
@@ -113,24 +128,11 @@ def _some(items: Sequence[Item]) -> list[Item]:
 
 
 def _with_photos(
-    rows: Sequence[TrainRow], photos: Mapping[str, Path], *, shift: int
+    rows: Sequence[TrainRow], photos: Mapping[str, Path], looks: Mapping[str, Header], *, shift: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield runs counted from 1 and the pixels of their photo."""
-    for row in _some(rows):
-        pixels = _pixels(photos[row.photo])
-        if pixels.shape[:2] != (row.runs.height, row.runs.width):
-            pixels = np.moveaxis(pixels, 0, -1)
-        yield row.runs.pairs + np.array([shift, 0]), pixels
-
-
-def _pixels(path: Path) -> np.ndarray:
-    if path.suffix.lower() == ARRAY:
-        return np.squeeze(np.load(path, allow_pickle=False))
-    if path.suffix.lower() in TIFFS:
-        import tifffile
-
-        return np.squeeze(tifffile.imread(path))
-    return read_image(path)
+    """Yield runs counted from 1 and the pixels of their photo; of no very large ones."""
+    for row in _some([row for row in rows if row.runs.height * row.runs.width <= MOST_PIXELS]):
+        yield row.runs.pairs + np.array([shift, 0]), read_photo(photos[row.photo], looks[row.photo])
 
 
 def overlaps(rows: Sequence[TrainRow]) -> tuple[int, int]:

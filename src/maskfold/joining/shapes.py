@@ -45,7 +45,7 @@ def read_text(path: Path) -> pd.DataFrame:
         MaskfoldError: If it is no such file, or has no rows.
     """
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True)
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:
         raise MaskfoldError(f"{path}: not a readable CSV file ({error}). Name the right one.") from error
     if table.empty or len(table.columns) < 2:

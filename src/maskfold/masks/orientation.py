@@ -14,6 +14,7 @@ import numpy as np
 
 from maskfold.masks.rle import ORDERS, draw, faults
 
+MOST_PIXELS = 50_000_000  # of a photo that is worth reading for this
 LIKELY, CERTAIN = 0.01, 0.001  # how often chance alone may say as much where nothing can be told
 _ENOUGH = 1e-6  # no further photo is looked at
 # Times as torn as in the other order. Of 536 real masks, each in both orders, 1,068 of 1,072 were, none the wrong way.

@@ -15,7 +15,7 @@ import pandas as pd
 from maskfold.data.loading import read_mask
 from maskfold.masks import rle
 from maskfold.masks.metrics import Metric, total
-from maskfold.masks.orientation import CERTAIN, LIKELY, OrderVerdict, Tally, judge_order
+from maskfold.masks.orientation import CERTAIN, LIKELY, MOST_PIXELS, OrderVerdict, Tally, judge_order
 from maskfold.masks.planes import planes
 from maskfold.parallel import progress
 from maskfold.submission.findings import Report
@@ -23,7 +23,6 @@ from maskfold.submission.findings import Report
 PHOTOS = 64  # that are looked at, of test and of training
 _MASKS = 4 * PHOTOS  # of a submission that are compared with training masks
 _GRID = 16  # cells a side, on which they are
-_MOST_PIXELS = 50_000_000  # of a photo that is read for this
 
 Cells = list[tuple[str, np.ndarray]]  # class, and the share of object in each cell (_GRID, _GRID) float32
 
@@ -39,7 +38,7 @@ class Chosen:
     def __call__(self, image_id: str, label: str, runs: np.ndarray) -> None:
         """Keep a mask, if its photo is one of those with the lowest numbers."""
         height, width = self._sizes.get(image_id, (0, 0))
-        if height * width > _MOST_PIXELS:
+        if height * width > MOST_PIXELS:
             return
         self._masks[(_number(image_id), image_id, label)] = runs
         if len(self._masks) > 2 * self._most:
@@ -68,7 +67,7 @@ def judge_submission(
         nonlocal last, photo
         for image_id, _, runs in progress([*masks][:PHOTOS], "order of pixels", unit="masks"):
             row = rows.loc[image_id]
-            if row["height"] * row["width"] <= _MOST_PIXELS:
+            if row["height"] * row["width"] <= MOST_PIXELS:
                 if image_id != last:  # once for all its classes
                     last, photo = image_id, read(row["image"])
                 yield runs, photo
@@ -116,7 +115,7 @@ def look_at_truth(
     ids = {image_id for image_id, _ in predicted}
     rows = table[(table["split"] == "train") & table["mask"].notna()]
     rows = rows[rows["image_id"].isin(ids)] if ids else rows
-    rows = rows[rows["height"] * rows["width"] <= _MOST_PIXELS]
+    rows = rows[rows["height"] * rows["width"] <= MOST_PIXELS]
     chosen = rows.loc[rows["image_id"].map(_number).sort_values().index[:PHOTOS]]
     truth = Truth(predicted=bool(ids))
     for row in progress([*chosen.itertuples()], "training masks", unit="masks"):
