@@ -54,6 +54,15 @@ def test_a_submission_is_the_thresholded_mean_in_the_order_of_the_sample(trained
     pd.testing.assert_frame_equal(pd.read_parquet("submissions/both/scores.parquet"), scores)
 
 
+def test_the_sample_that_the_data_names_gives_the_order(trained):
+    header, *lines = Path("photos/sample_submission.csv").read_text().splitlines()
+    Path("photos/stage_1.csv").write_text("\n".join([header, *lines[::-1]]))
+    ensemble(config("data=carvana", "data.root=photos", "data.sample=stage_1.csv"))
+
+    rows = list(read_submission(Path("submissions/both/submission.csv.gz")))
+    assert [image for image, _, _ in rows] == [line.partition(",")[0] for line in lines[::-1]]
+
+
 def test_the_manifest_says_what_went_in(trained):
     ensemble(config())
 
