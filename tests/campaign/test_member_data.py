@@ -63,6 +63,21 @@ def test_any_source_comes_back_from_its_overrides(data):
     assert {key: value for key, value in taken.items() if value is not None} == data
 
 
+@pytest.mark.hostile("wrong input")
+@pytest.mark.parametrize(
+    "text", ["", "- a\n", "defaults: [competition]\nroot: mine\n", "name: mine\n", "a: [1\n", "\xff\n"]
+)
+def test_options_of_the_users_own_that_name_no_source_by_themselves_are_passed_over(tmp_path, monkeypatch, text):
+    monkeypatch.chdir(tmp_path)
+    Path("conf/data").mkdir(parents=True)
+    Path("conf/data/mine.yaml").write_text(text, encoding="latin-1")
+
+    taken = as_overrides({"_target_": "maskfold.data.sources.Pairs", "root": "/p"})
+
+    assert taken[0] == "data=pairs"
+    assert "data.root='/p'" in taken
+
+
 @pytest.mark.hostile("foreign files")
 def test_a_source_that_only_a_run_folder_names_is_not_taken_on_its_word():
     with pytest.raises(MaskfoldError, match=r"a source of its own, pandas\.read_pickle: name the data"):

@@ -595,6 +595,24 @@ def test_what_was_made_before_a_kill_is_kept(root, drawn, monkeypatch):
     assert drawn == ["d"]
 
 
+@pytest.mark.hostile("memory")
+def test_masks_of_very_large_photos_are_made_one_at_a_time(root, monkeypatch):
+    picture(root / "train/d.png", np.zeros((3, 40), np.uint8))
+    masks = write_runs(root, "id,rle\na,1 1\nb.c,2 1\nd,3 1\n")
+    monkeypatch.setattr("maskfold.data.windows.LARGE", 50)
+    monkeypatch.setattr(conversion, "LARGE", 50)
+    calls, run = [], conversion.map_unordered
+
+    def noted(function, items, *arguments, jobs, **options):
+        calls.append((sorted(item.image_id for item, *_ in items), jobs))
+        return run(function, items, *arguments, jobs=1, **options)
+
+    monkeypatch.setattr(conversion, "map_unordered", noted)
+    competition(root, masks).load(jobs=7)
+
+    assert calls == [(["a", "b.c"], 7), (["d"], 1)]
+
+
 @pytest.mark.hostile("killed")
 @pytest.mark.parametrize("content", [b"", b"PAR1 and no more", None])
 def test_without_its_record_every_mask_is_made_again_and_is_the_same(root, drawn, content):

@@ -53,6 +53,8 @@ def test_a_step_runs_on_each_plane_or_on_those_it_is_for():
 
     assert on_planes(invert, CLASSES)(mask, mask).tolist() == [[[1, 1, 0]], [[0, 1, 0]]]
     assert on_planes(ByClass(classes=["dog"], step=invert), CLASSES)(mask, mask).tolist() == [[[0, 0, 1]], [[0, 1, 0]]]
+    numbered = on_planes(ByClass(classes=[2], step=invert), ("1", "2"))  # names that YAML reads as numbers
+    assert numbered(mask, mask).tolist() == [[[0, 0, 1]], [[0, 1, 0]]]
     np.testing.assert_array_equal(mask, before)
     assert on_planes(invert, ()) is invert
 

@@ -92,3 +92,8 @@ def test_the_hash_is_the_beginning_of_the_files(tmp_path):
 def test_older_manifests_are_judged_by_dice():
     assert judged_by({"source": {"root": "photos"}}).title == "Dice"
     assert judged_by({"source": {"metric": "pooled_dice"}}).column == "pooled_dice"
+
+
+@pytest.mark.parametrize("manifest", [{}, {"source": None}, {"source": {"name": "carvana"}}])
+def test_what_says_nothing_of_its_metric_is_judged_by_dice(manifest):
+    assert judged_by(manifest).metric == "dice"

@@ -2,11 +2,13 @@
 
 import pytest
 import torch
+import yaml
 from torch import nn
 
 from maskfold.errors import MaskfoldError
 from maskfold.models.network import Network
-from maskfold.prediction.members import load_network
+from maskfold.prediction.members import load_network, refuse_other_classes
+from maskfold.runs.run_folder import RunFolder
 
 LAYER = {"_target_": "torch.nn.Conv2d", "in_channels": 3, "out_channels": 1, "kernel_size": 1}
 
@@ -112,3 +114,13 @@ def test_settings_that_are_none_are_refused_by_name(tmp_path, settings):
 
     with pytest.raises(MaskfoldError, match=r"best\.ckpt: its network cannot be rebuilt"):
         load_network(tmp_path / "best.ckpt")
+
+
+def test_names_that_yaml_reads_as_numbers_are_the_names_of_the_classes(tmp_path):
+    run = RunFolder(tmp_path)
+    parts = {key: {} for key in ["augment", "geometry", "loss", "model", "preprocess", "tta"]}
+    run.config.write_text(yaml.safe_dump({"data": {"classes": [1, 2]}, **parts}))
+
+    refuse_other_classes([run], ("1", "2"))
+    with pytest.raises(MaskfoldError, match=r"classes=\[1, 2\], and is to predict with data\.classes=\[2, 1\]"):
+        refuse_other_classes([run], ("2", "1"))

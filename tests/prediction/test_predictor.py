@@ -4,6 +4,7 @@ import signal
 from pathlib import Path
 
 import cv2
+import lightning
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,7 +12,6 @@ import torch
 
 from maskfold.data.geometry import Pad, Resize, Tile
 from maskfold.errors import MaskfoldError
-from maskfold.prediction import predictor
 from maskfold.prediction.predictor import predict_photos
 from maskfold.prediction.store import ProbabilityStore
 
@@ -131,7 +131,7 @@ def test_only_batches_with_a_missing_map_are_computed_and_only_missing_maps_writ
 
 def test_with_nothing_missing_nothing_is_started(photos, tmp_path, monkeypatch):
     predict(Brightness(), tmp_path, list(photos))
-    monkeypatch.setattr(predictor.lightning, "Trainer", None)
+    monkeypatch.setattr(lightning, "Trainer", None)
 
     predict(Brightness(), tmp_path, list(photos))
 

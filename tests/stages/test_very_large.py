@@ -11,10 +11,12 @@ import tifffile
 from maskfold.config import compose
 from maskfold.data import windows
 from maskfold.errors import MaskfoldError
+from maskfold.stages.blend import blend
 from maskfold.stages.doctor import doctor
 from maskfold.stages.ensemble import ensemble
 from maskfold.stages.evaluate import evaluate
 from maskfold.stages.predict import predict
+from maskfold.stages.pseudo import pseudo
 from maskfold.stages.train import train
 
 PHOTOS = ["data=pairs", "data.root=photos", "data.test=test", "trainer.accelerator=cpu"]
@@ -103,3 +105,13 @@ def test_steps_that_need_the_whole_mask_are_refused_before_anything_is_merged(pl
 
     with pytest.raises(MaskfoldError, match=r"p4 has more than .* step EmptyRule needs .* neither ensemble\.empty"):
         merged("steps", "+ensemble.empty={presence: 9}", *PLAIN)
+
+
+@pytest.mark.hostile("memory")
+@pytest.mark.parametrize(("stage", "photo"), [(blend, "p0"), (pseudo, "p4")])
+def test_what_would_read_maps_whole_is_refused_by_name(place, monkeypatch, stage, photo):
+    by_parts(monkeypatch)
+    members = "ensemble.members=[{experiment: large, folds: [0]}]"
+
+    with pytest.raises(MaskfoldError, match=rf"{photo}\.tif: 100x80 are more than 5,000 pixels, and "):
+        stage(compose(stage.__name__, ["ensemble=demo", "ensemble.postprocess=[]", members, "jobs=1"]))

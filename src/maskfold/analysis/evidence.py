@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from maskfold import files
+from maskfold.data.classes import classes_of
 from maskfold.data.loading import read_image, read_mask
 from maskfold.data.table import fingerprint, metadata_columns
 from maskfold.ensembling.by_class import Step, threshold_of
@@ -205,7 +206,7 @@ def open_split(
     fused = folder.fused if manifest.get("fused") else None
     networks = leaves_of_passes(recipe, split=split, experiments=experiments, fused=fused)
     source = manifest["source"]
-    classes = tuple(source.get("classes") or ())  # an older version's data had one
+    classes = classes_of(source)
     usual, repair = (
         OpenPass(
             open_members(averaged, photos, split=split, classes=classes),

@@ -59,8 +59,8 @@ def as_overrides(data: dict[str, Any]) -> list[str]:
     """
     folders = [OWN_CONF, Path(CONF)] if has_own_conf() else [Path(CONF)]
     files = [path for folder in folders for path in sorted((folder / "data").glob("*.yaml"))]
-    options = {path.stem: yaml.safe_load(path.read_text()) for path in files}
-    near = {name: option for name, option in options.items() if option["_target_"] == data.get("_target_")}
+    options = {path.stem: _read_option(path) for path in files}
+    near = {name: option for name, option in options.items() if option and option["_target_"] == data.get("_target_")}
     if not near:
         raise MaskfoldError(
             f"A member's run was trained on a source of its own, {data.get('_target_')}: name the data, as in "
@@ -72,6 +72,15 @@ def as_overrides(data: dict[str, Any]) -> list[str]:
         for key in _differing(near[name], data)
     ]
     return [f"data={name}", *changes]
+
+
+def _read_option(path: Path) -> dict[str, Any] | None:
+    """Return an option that says by itself what a source is; None for a user's that is empty, damaged or composed."""
+    try:
+        option = yaml.safe_load(path.read_bytes())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return None
+    return option if isinstance(option, dict) and "_target_" in option and "defaults" not in option else None
 
 
 def _differing(one: dict[str, Any], other: dict[str, Any]) -> list[str]:

@@ -76,7 +76,7 @@ class Member:
         split, pseudo = split_path(source, self.config["split_file"]), self.config["pseudo"]
         for fold, run in self._finished().items():
             start = find_start(self.config["start_from"], fold=fold)
-            rows = rows_of_fold(self.table, source.name, split, fold=fold, pseudo=pseudo).begun_with(start)
+            rows = rows_of_fold(self.table, source, split, fold=fold, pseudo=pseudo).begun_with(start)
             refuse_replaced(run, rows.lineage)
             config = self.config | {"fold": fold}
             run.refuse_other(config, rows.identity)

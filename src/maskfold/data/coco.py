@@ -3,14 +3,13 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from maskfold.data.folders import Stray
-from maskfold.data.mask_kinds import Index, Item, MaskKind, PhotoNames, digest, inside
+from maskfold.data.mask_kinds import Index, Item, OneFile, PhotoNames, digest
 from maskfold.errors import MaskfoldError
 from maskfold.masks.polygons import draw_segmentation
 
@@ -33,24 +32,8 @@ class AnnotatedPhoto(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Polygons(MaskKind):
-    """Polygons and run lengths in COCO's JSON; objects of one class are united. Of one class every category counts.
-
-    Attributes:
-        file: The JSON file, in the data set's folder.
-    """
-
-    file: str
-
-    @property
-    def path(self) -> Path:
-        """The JSON file."""
-        return inside(self.root, "data.masks.file", self.file)
-
-    @property
-    def shared(self) -> tuple[Path, ...]:
-        """The JSON file, which holds all masks."""
-        return (self.path,)
+class Polygons(OneFile):
+    """Polygons and run lengths in COCO's JSON; objects of one class are united. Of one class every category counts."""
 
     def index(self, photos: pd.DataFrame) -> Index:
         """Find each photo's annotations; all of them are held in memory, as JSON is read at once.

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ from maskfold.data.checks import stamps
 from maskfold.data.folders import Stray
 from maskfold.data.mask_kinds import Index, Item, MaskKind, digest
 from maskfold.data.mask_record import MASKS, Made, MaskRecord, mask_path
+from maskfold.data.windows import LARGE, is_large
 from maskfold.errors import MaskfoldError
 from maskfold.files import is_held, locked, write_bytes
 from maskfold.masks.planes import joined
@@ -92,14 +94,16 @@ def _make(
     images: Mapping[str, str], wanted: Mapping[str, str], kind: MaskKind, index: Index, record: MaskRecord, jobs: int
 ) -> dict[str, str]:
     """Make masks and return what is wrong; what is made is remembered now and then, and when the run is stopped."""
-    to_do, faults = record.to_do(wanted), {}
-    items = (
-        (Item(image_id, images[image_id], index.parts[image_id]), wanted[image_id], made)
-        for image_id, made in to_do.items()
-    )
-    make, due = partial(_convert_one, kind=kind, folder=record.folder), time.monotonic() + _KEEP_EVERY_S
+    faults, due = {}, time.monotonic() + _KEEP_EVERY_S
+    by_size: dict[bool, list[tuple[Item, str, Made | None]]] = {False: [], True: []}
+    for image_id, made in record.to_do(wanted).items():
+        item = Item(image_id, images[image_id], index.parts[image_id])
+        by_size[_is_large(kind, item)].append((item, wanted[image_id], made))
+    # Of the very large ones each fills memory by itself: one at a time.
+    passes = [("convert masks", by_size[False], jobs), ("convert very large masks", by_size[True], 1)]
+    make = partial(map_unordered, partial(_convert_one, kind=kind, folder=record.folder), unit="masks")
     try:
-        for done in map_unordered(make, items, "convert masks", total=len(to_do), unit="masks", jobs=jobs):
+        for done in chain.from_iterable(make(some, name, jobs=count) for name, some, count in passes if some):
             if done.made is None:
                 record.made.pop(done.image_id, None)
                 faults[done.image_id] = done.fault
@@ -112,6 +116,16 @@ def _make(
         with suppress(MaskfoldError):  # without it they are made once more
             record.write()
     return faults
+
+
+def _is_large(kind: MaskKind, item: Item) -> bool:
+    """Tell whether a mask is of a very large photo; no header is read where none may be."""
+    if kind.max_pixels <= LARGE:
+        return False
+    try:
+        return is_large(*kind.size_of(item.photo))
+    except MaskfoldError:  # which drawing says
+        return False
 
 
 def _convert_one(job: tuple[Item, str, Made | None], *, kind: MaskKind, folder: Path) -> _Done:

@@ -113,6 +113,27 @@ class MaskKind(ABC):
         return self.classes or ("",)
 
 
+@dataclass(frozen=True, kw_only=True)
+class OneFile(MaskKind):
+    """Masks that all stand in one file.
+
+    Attributes:
+        file: Its name, in the data set's folder.
+    """
+
+    file: str
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return inside(self.root, "data.masks.file", self.file)
+
+    @property
+    def shared(self) -> tuple[Path, ...]:
+        """The file, which holds all masks."""
+        return (self.path,)
+
+
 class PhotoNames:
     """Finds the photo that a table means, whether it writes names with or without their suffix."""
 

@@ -4,14 +4,13 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from maskfold.data.folders import Stray
-from maskfold.data.mask_kinds import Index, Item, MaskKind, PhotoNames, inside
+from maskfold.data.mask_kinds import Index, Item, OneFile, PhotoNames
 from maskfold.data.tables import Record, cells_at, columns_of, records
 from maskfold.errors import MaskfoldError
 from maskfold.masks import rle
@@ -39,18 +38,16 @@ class Rows(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunTable(MaskKind):
+class RunTable(OneFile):
     """Run lengths in a CSV, which may have more columns; rows of one photo and class are united.
 
     Attributes:
-        file: The CSV, in the data set's folder.
         columns: As order, start and empty, see `maskfold.masks.rules.Rules`.
         order: `rows` or `columns`.
         start: The number of the first pixel, 1 or 0.
         empty: What stands for an empty mask beside an empty cell.
     """
 
-    file: str
     columns: Mapping[str, str] = field(default_factory=lambda: dict(Rules().columns))
     order: str = "rows"
     start: int = 1
@@ -72,16 +69,6 @@ class RunTable(MaskKind):
             return Rules(columns=dict(self.columns), order=self.order, start=self.start, empty=self.empty)
         except (TypeError, AttributeError, ValueError, MaskfoldError) as error:
             raise MaskfoldError(f"data.masks: {error}") from error
-
-    @property
-    def path(self) -> Path:
-        """The CSV."""
-        return inside(self.root, "data.masks.file", self.file)
-
-    @property
-    def shared(self) -> tuple[Path, ...]:
-        """The CSV, which holds all masks."""
-        return (self.path,)
 
     def index(self, photos: pd.DataFrame) -> Index:
         """Find each photo's rows; a photo without any has an empty mask.

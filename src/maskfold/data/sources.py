@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from maskfold.data.checks import positions
+from maskfold.data.classes import classes_of
 from maskfold.data.folders import NO_IMAGES, Stray, list_images, refuse_doubles
 from maskfold.data.headers import MOST_PIXELS
 from maskfold.data.loading import STORED_SUFFIXES, SUFFIXES
@@ -177,7 +178,7 @@ def rules_of(submission: Mapping[str, Any] | None) -> Rules:
 
 def _check_classes(classes: Sequence[str] | None) -> tuple[str, ...]:
     """Return the names of several classes, none for one."""
-    names = tuple(map(str, classes or ()))
+    names = classes_of({"classes": classes})
     if len(names) == 1 or len({*names}) < len(names) or not all(is_file_name(name) and name for name in names):
         raise MaskfoldError(f"data.classes={[*names]}: give two names or more, all different, or null for one class.")
     weights = [name for name in names if f".{name}".endswith(weight_column(""))]

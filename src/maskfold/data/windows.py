@@ -52,6 +52,22 @@ def are_large(table: pd.DataFrame) -> pd.Series:
     return table["height"] * table["width"] > LARGE
 
 
+def refuse_large(table: pd.DataFrame, why: str) -> None:
+    """Refuse photos that are very large, where what is to be done with them would need their maps whole.
+
+    Args:
+        table: Rows of the image table.
+        why: What cannot be done with such photos, and what to do; it ends the message.
+
+    Raises:
+        MaskfoldError: If there is one; the message names the first.
+    """
+    large = table[are_large(table)]
+    if len(large):
+        row = large.iloc[0]
+        raise MaskfoldError(f"{row['image']}: {row['width']}x{row['height']} are more than {LARGE:,} pixels, {why}")
+
+
 def refuse_whole(large: pd.DataFrame, geometry: Geometry) -> None:
     """Refuse to show a network whole photos that are very large.
 
@@ -62,12 +78,10 @@ def refuse_whole(large: pd.DataFrame, geometry: Geometry) -> None:
     Raises:
         MaskfoldError: If that is not through windows; the message names the first photo.
     """
-    if len(large) and not isinstance(geometry, Tile):
-        row = large.iloc[0]
-        raise MaskfoldError(
-            f"{row['image']}: {row['width']}x{row['height']} are more than {LARGE:,} pixels, which are shown to a "
-            f"network in windows alone, and geometry is {type(geometry).__name__}. Train with geometry=tile."
-        )
+    if not isinstance(geometry, Tile):
+        name = type(geometry).__name__
+        why = f"which are shown to a network in windows alone, and geometry is {name}. Train with geometry=tile."
+        refuse_large(large, why)
 
 
 def open_photo(path: Path | str, *, channels: int | None = None) -> Picture:

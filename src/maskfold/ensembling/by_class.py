@@ -58,7 +58,7 @@ def on_planes(step: Step | ByClass, classes: Sequence[str]) -> Step:
     Raises:
         MaskfoldError: If it is for a class that there is not.
     """
-    wanted = step.classes if isinstance(step, ByClass) else classes
+    wanted = tuple(map(str, step.classes)) if isinstance(step, ByClass) else classes  # YAML reads `1` as a number
     unknown = [name for name in wanted if name not in classes]
     if unknown:
         known = f"the classes are {', '.join(classes)}" if classes else "the data has one class, without a name"

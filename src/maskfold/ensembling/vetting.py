@@ -7,9 +7,10 @@ from pathlib import Path
 import pandas as pd
 
 from maskfold import files
+from maskfold.data.classes import classes_of, spoken
 from maskfold.errors import MaskfoldError, listing
 from maskfold.prediction.photos import PHOTOS, refuse_replaced_photos
-from maskfold.prediction.store import CLASSES, ORIGIN, ProbabilityStore
+from maskfold.prediction.store import ORIGIN, ProbabilityStore
 from maskfold.runs.checkpoint_hash import checkpoint_hash
 from maskfold.runs.contents import hashes_of
 from maskfold.runs.lineage import refuse_leak
@@ -70,16 +71,12 @@ def refuse_other_classes(folder: Path, classes: Sequence[str]) -> None:
         MaskfoldError: If they do.
     """
     origin = files.read_json(folder / ORIGIN) if (folder / ORIGIN).exists() else {}
-    theirs = origin.get(CLASSES, [])
-    if origin and theirs != [*classes]:
+    theirs = classes_of(origin)
+    if origin and theirs != tuple(classes):
         raise MaskfoldError(
-            f"{folder}: its maps are of {_spoken(theirs)}, the data has {_spoken(classes)}. Leave the member out, "
+            f"{folder}: its maps are of {spoken(theirs)}, the data has {spoken(classes)}. Leave the member out, "
             "train it on this data, or correct data.classes."
         )
-
-
-def _spoken(classes: Sequence[str]) -> str:
-    return f"the classes {', '.join(classes)}" if classes else "one class"
 
 
 def refuse_unfinished(run: RunFolder, *, named: bool) -> None:

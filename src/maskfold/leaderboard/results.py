@@ -63,7 +63,7 @@ def read_out_of_fold(submission: Path, manifest: dict[str, Any]) -> tuple[pd.Dat
 
 def judged_by(manifest: dict[str, Any]) -> Judged:
     """Return what an ensemble's data is scored by, of which older manifests say nothing."""
-    return Judged(manifest["source"].get("metric", DICE.metric))
+    return Judged((manifest.get("source") or {}).get("metric", DICE.metric))
 
 
 def member_names(manifest: dict[str, Any]) -> str:

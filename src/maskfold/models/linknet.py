@@ -16,7 +16,7 @@ HEAD_CHANNELS = 32
 class LinkNet(nn.Module):
     """LinkNet (Chaurasia and Culurciello 2017), in the form that won the Carvana challenge with ResNet-34.
 
-    `(N, 3, H, W) float32 -> (N, classes, H, W)` logits, H and W multiples of `stride`.
+    `(N, channels, H, W) float32 -> (N, classes, H, W)` logits, H and W multiples of `stride`.
 
     Args:
         encoder: torchvision's name of a ResNet; `resnet34` gives the winners' 21,642,401 parameters.
@@ -61,7 +61,7 @@ class LinkNet(nn.Module):
         )
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Return the logits (N, classes, H, W) of normalised images (N, 3, H, W)."""
+        """Return the logits (N, classes, H, W) of normalised images (N, channels, H, W)."""
         # pyrefly: ignore[bad-argument-count]
         check_size(*images.shape[-2:], self.stride)
         features = [self.stem(images)]  # H/4

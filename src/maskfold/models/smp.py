@@ -38,7 +38,7 @@ with _missing("wandb"):  # timm takes two to four seconds to import it, for summ
 class SMP(nn.Module):
     """Any architecture of segmentation_models_pytorch on any of its encoders.
 
-    `(N, 3, H, W) float32 -> (N, classes, H, W)` logits, H and W multiples of `stride`.
+    `(N, channels, H, W) float32 -> (N, classes, H, W)` logits, H and W multiples of `stride`.
 
     Args:
         architecture: `unet`, `unetplusplus`, `fpn`, `segformer`, ... in any case of letters.
@@ -76,7 +76,7 @@ class SMP(nn.Module):
         self.stride = self.network.encoder.output_stride
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Return the logits (N, classes, H, W) of normalised images (N, 3, H, W)."""
+        """Return the logits (N, classes, H, W) of normalised images (N, channels, H, W)."""
         # pyrefly: ignore[bad-argument-count]
         check_size(*images.shape[-2:], self.stride)
         return self.network(images)

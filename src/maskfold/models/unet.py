@@ -12,8 +12,8 @@ from maskfold.models.sizes import check_size
 class UNetScratch(nn.Module):
     """UNet (Ronneberger et al. 2015) with batch normalisation and bilinear upsampling, without a pretrained encoder.
 
-    `(N, 3, H, W) float32 -> (N, classes, H, W)` logits, H and W multiples of `stride`. Each width but the last is a
-    level: two convolutions and max-pooling on the way down; upsampling, the skip joined by concatenation and three
+    `(N, channels, H, W) float32 -> (N, classes, H, W)` logits, H and W multiples of `stride`. Each width but the last
+    is a level: two convolutions and max-pooling on the way down; upsampling, the skip joined by concatenation and three
     convolutions on the way up. The last width is that of the two convolutions between. The last pooling rounds up and
     its upsampling goes back to the skip's own size, so that half of 2^levels is a good enough `stride`.
 
@@ -48,7 +48,7 @@ class UNetScratch(nn.Module):
         self.head = nn.Conv2d(levels[0], classes, 1)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Return the logits (N, classes, H, W) of normalised images (N, 3, H, W)."""
+        """Return the logits (N, classes, H, W) of normalised images (N, channels, H, W)."""
         # pyrefly: ignore[bad-argument-count]
         check_size(*images.shape[-2:], self.stride)
         skips, features = [], images

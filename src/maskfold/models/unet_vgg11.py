@@ -14,7 +14,7 @@ SKIP_CHANNELS = (64, 128, 256, 512, 512)  # of VGG-11 in front of each max-pooli
 class UNetVGG11(nn.Module):
     """TernausNet (Iglovikov and Shvets 2018): VGG-11 on the way down, transposed convolutions on the way up.
 
-    `(N, 3, H, W) float32 -> (N, classes, H, W)` logits, H and W multiples of `stride`.
+    `(N, channels, H, W) float32 -> (N, classes, H, W)` logits, H and W multiples of `stride`.
 
     Args:
         filters: Width of the decoder's last level. 32 is TernausNet-11 (22,927,393 parameters), 64 the wider network
@@ -46,7 +46,7 @@ class UNetVGG11(nn.Module):
         self.head = nn.Conv2d(filters, classes, 1)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Return the logits (N, classes, H, W) of normalised images (N, 3, H, W)."""
+        """Return the logits (N, classes, H, W) of normalised images (N, channels, H, W)."""
         # pyrefly: ignore[bad-argument-count]
         check_size(*images.shape[-2:], self.stride)
         skips, features = [], images

@@ -17,6 +17,7 @@ from maskfold.data.geometry import Tile
 from maskfold.data.windows import Picture, open_photo
 from maskfold.engine.engine import interruptible
 from maskfold.errors import MaskfoldError
+from maskfold.prediction.branched import BranchedPredictor
 from maskfold.prediction.branches import Branch, channels_of, refuse_no_numbers, vote
 from maskfold.prediction.store import ProbabilityStore, to_bytes
 from maskfold.terminal import bar
@@ -24,37 +25,13 @@ from maskfold.terminal import bar
 _ROWS = 256  # that are finished at once: they are in memory as floats several times over
 
 
-class LargePredictor(lightning.LightningModule):
+class LargePredictor(BranchedPredictor):
     """Predicts a photo in each step, a row of windows after another, and writes the rows that are finished.
 
     The mean of overlapping windows is the one of `maskfold.data.geometry.Tile.restore`, in the same order of sums. What
     preprocesses photos works on each window by itself, as it does in training.
-
-    Args:
-        branches: The networks, all through `Tile`.
-        store: Where the maps go.
-        batch_size: The most windows in one forward pass.
-        channels_last: Lay images out as convolutions on GPUs like them.
-        compile_networks: Compile the networks with `torch.compile`: True, or the name of one of its modes.
+    The geometry of every branch is `Tile`.
     """
-
-    def __init__(
-        self,
-        branches: Sequence[Branch],
-        *,
-        store: ProbabilityStore,
-        batch_size: int,
-        channels_last: bool = False,
-        compile_networks: bool | str = False,
-    ) -> None:
-        super().__init__()
-        self.branches, self.store, self.batch_size = branches, store, batch_size
-        self.layout = torch.channels_last if channels_last else torch.contiguous_format
-        networks = [voter.network for branch in branches for voter in branch.voters]
-        self.networks = torch.nn.ModuleList(networks).to(memory_format=self.layout)  # so that they go to the device
-        if compile_networks:
-            for network in networks:
-                network.compile(mode=compile_networks if isinstance(compile_networks, str) else None)
 
     def predict_step(self, row: dict[str, str], batch_idx: int) -> None:
         """Predict the photo of a row.

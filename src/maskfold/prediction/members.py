@@ -6,6 +6,7 @@ from pathlib import Path
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 
+from maskfold.data.classes import classes_of
 from maskfold.engine.checkpoints import load_checkpoint
 from maskfold.engine.task import NETWORK
 from maskfold.errors import MaskfoldError
@@ -44,8 +45,8 @@ def refuse_other_classes(runs: Iterable[RunFolder], classes: Sequence[str]) -> N
         MaskfoldError: If one was; the message names the run.
     """
     for run in runs:
-        theirs = run.read_config()["data"].get("classes") or []
-        if theirs != [*classes]:
+        theirs = classes_of(run.read_config()["data"])
+        if theirs != tuple(classes):
             trained, wanted = (f"[{', '.join(names)}]" if names else "null" for names in (theirs, classes))
             raise MaskfoldError(
                 f"{run.path} was trained with data.classes={trained}, and is to predict with data.classes={wanted}. "

@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import lightning
 import pandas as pd
 import torch
 from torch.utils.data import DataLoader, Dataset
@@ -20,6 +19,7 @@ from maskfold.engine.progress import PredictionBar
 from maskfold.engine.trainer import make_trainer
 from maskfold.memory import keep_freed_memory
 from maskfold.models.network import Network
+from maskfold.prediction.branched import BranchedPredictor
 from maskfold.prediction.branches import Branch, BranchedPhotos, Voter, merge_votes, vote
 from maskfold.prediction.large import predict_large
 from maskfold.prediction.store import ProbabilityStore
@@ -44,41 +44,20 @@ class Batches(Dataset):
         return [self.photos[index] for index in self.batches[number]]
 
 
-class Predictor(lightning.LightningModule):
+class Predictor(BranchedPredictor):
     """Forwards each photo's windows through every network, restores the photo's own size, and writes the mean map.
 
     While a batch's maps are written the device is already at the next one.
 
     Args:
         branches: The networks.
-        store: Where the maps go.
         wanted: The `image_id`s whose maps are written.
-        batch_size: The most windows in one forward pass.
-        channels_last: Lay images out as convolutions on GPUs like them.
-        compile_networks: Compile the networks with `torch.compile`: True, or the name of one of its modes.
+        options: The others of `BranchedPredictor`.
     """
 
-    def __init__(
-        self,
-        branches: Sequence[Branch],
-        *,
-        store: ProbabilityStore,
-        wanted: Set[str],
-        batch_size: int,
-        channels_last: bool = False,
-        compile_networks: bool | str = False,
-    ) -> None:
-        super().__init__()
-        self.branches = branches
-        self.layout = torch.channels_last if channels_last else torch.contiguous_format
-        networks = [voter.network for branch in branches for voter in branch.voters]
-        self.networks = torch.nn.ModuleList(networks).to(memory_format=self.layout)  # so that they go to the device
-        if compile_networks:
-            for network in networks:
-                network.compile(mode=compile_networks if isinstance(compile_networks, str) else None)
-        self.store = store
+    def __init__(self, branches: Sequence[Branch], *, wanted: Set[str], **options: Any) -> None:
+        super().__init__(branches, **options)
         self.wanted = wanted
-        self.batch_size = batch_size
         self._answered: tuple[list[dict[str, Any]], torch.cuda.Event | None] = ([], None)
 
     def transfer_batch_to_device(

@@ -181,7 +181,7 @@ def _map(path: Path, *, whole: bool) -> "np.ndarray | blosc2.NDArray":
     """Read or open a map.
 
     Raises:
-        MaskfoldError: If the file is missing, damaged, or not an 8-bit map of one channel.
+        MaskfoldError: If the file is missing, damaged, or not an 8-bit map, `(H, W)` or of several classes `(C, H, W)`.
     """
     try:
         if path.suffix == PNG:  # which checks its own CRC
@@ -206,5 +206,5 @@ def _map(path: Path, *, whole: bool) -> "np.ndarray | blosc2.NDArray":
 
 
 def to_bytes(probability: np.ndarray) -> np.ndarray:
-    """Quantise `(H, W) float32` in [0, 1] to `uint8`, round(255 p)."""
+    """Quantise `(H, W) float32` in [0, 1], of one class, to `uint8`: round(255 p)."""
     return cv2.convertScaleAbs(probability, alpha=255)

@@ -30,8 +30,8 @@ def predict_probability(
     """Return the mean probability over the views of each image.
 
     Args:
-        network: `(N, 3, H, W) uint8 -> (N, C, H, W)` logits, a plane for each class.
-        images: `(N, 3, H, W) uint8`.
+        network: `(N, channels, H, W) -> (N, C, H, W)` logits, a plane for each class.
+        images: `(N, channels, H, W)`, uint8 or float32.
         tta: A name of `VIEWS`.
 
     Returns:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from maskfold import files
 from maskfold.data.checks import verdicts
+from maskfold.data.classes import classes_of, spoken
 from maskfold.data.loading import content_hash
 from maskfold.errors import MaskfoldError, listing
 from maskfold.runs.layout import fold_name
@@ -87,26 +88,35 @@ class LabelSet:
             files.check_inside(mask, what=f"{self.ledger}: mask")
         return rows, manifest
 
-    def for_fold(self, fold: int, *, data: str, held_out: Sequence[str]) -> tuple[pd.DataFrame, Lineage]:
+    def for_fold(
+        self, fold: int, *, data: str, held_out: Sequence[str], classes: Sequence[str] = ()
+    ) -> tuple[pd.DataFrame, Lineage]:
         """Return what a fold may learn from: rows of the ledger, and `soft`, whether masks are probabilities.
 
         Args:
             fold: The fold to be trained.
             data: The name of the labelled data that it trains on.
             held_out: What it is validated on, as `sights` returns it.
+            classes: Those of the labelled data; empty for one.
 
         Returns:
             The rows, and the lineage that comes with them.
 
         Raises:
-            MaskfoldError: If the set is of other data, has no labels for this fold, or its teachers have seen some
-                of `held_out`.
+            MaskfoldError: If the set is of other data, or of other classes or these in another order, has no labels
+                for this fold, or its teachers have seen some of `held_out`.
         """
         ledger, manifest = self.read()
         if manifest["labelled"] != data:
             raise MaskfoldError(
                 f"{self.path}: these pseudo-labels were made by networks trained on {manifest['labelled']}, this run "
                 f"trains on {data}. Make a set with an ensemble of this data: `make pseudo ENS=<ensemble>`."
+            )
+        theirs = classes_of(manifest)
+        if theirs != tuple(classes):
+            raise MaskfoldError(
+                f"{self.path}: these pseudo-labels are of {spoken(theirs)}, the data has {spoken(classes)}. Make the "
+                "set again with overwrite=true, or correct data.classes."
             )
         entry = manifest["folds"].get(str(fold))
         if entry is None:

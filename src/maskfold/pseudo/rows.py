@@ -1,6 +1,7 @@
 """What a fold trains on and is validated on: true masks, and pseudo-labels behind them."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -58,15 +59,15 @@ def read_fold(source: Source, *, split_file: str | None, fold: int, pseudo: str 
     Raises:
         MaskfoldError: If the data cannot be read, has no split or no such fold, or the pseudo-labels would leak.
     """
-    return rows_of_fold(source.load(), source.name, split_path(source, split_file), fold=fold, pseudo=pseudo)
+    return rows_of_fold(source.load(), source, split_path(source, split_file), fold=fold, pseudo=pseudo)
 
 
-def rows_of_fold(table: pd.DataFrame, name: str, split: Path, *, fold: int, pseudo: str | None) -> FoldRows:
+def rows_of_fold(table: pd.DataFrame, source: Source, split: Path, *, fold: int, pseudo: str | None) -> FoldRows:
     """Return what a fold trains on.
 
     Args:
         table: The image table.
-        name: What the data is called.
+        source: What the table is of.
         split: The file of the folds.
         fold: Its number.
         pseudo: A folder of pseudo-labels to learn from as well.
@@ -78,20 +79,20 @@ def rows_of_fold(table: pd.DataFrame, name: str, split: Path, *, fold: int, pseu
     folds = read_folds(split, table)
     validated = labelled["image_id"].isin(fold_members(folds, fold))
     training, validation = labelled[~validated], labelled[validated]
-    lineage = lineage_of_split(name, training, validation, folds=folds["fold"].nunique())
+    lineage = lineage_of_split(source.name, training, validation, folds=folds["fold"].nunique())
     identity = {"data": fingerprint(labelled), "folds": sha256(split)}
     if pseudo:
         labels = LabelSet(Path(pseudo))
-        training, lineage = _with_pseudo_labels(training, lineage, labels, fold)
+        training, lineage = _with_pseudo_labels(training, lineage, labels, fold, source.classes)
         identity["pseudo"] = sha256(labels.manifest)
     return FoldRows(training, validation, lineage, identity)
 
 
 def _with_pseudo_labels(
-    rows: pd.DataFrame, lineage: Lineage, labels: LabelSet, fold: int
+    rows: pd.DataFrame, lineage: Lineage, labels: LabelSet, fold: int, classes: Sequence[str]
 ) -> tuple[pd.DataFrame, Lineage]:
     """Return the rows with pseudo-labels behind them, and what the network will have seen through them too."""
-    taught, teachers = labels.for_fold(fold, data=lineage.data, held_out=lineage.held_out)
+    taught, teachers = labels.for_fold(fold, data=lineage.data, held_out=lineage.held_out, classes=classes)
     seen = {*lineage.seen, *teachers.seen, *sights(taught)}
     log.info("%s: %d pseudo-labels beside %d true masks", labels.path, len(taught), len(rows))
     joined = pd.concat([rows.assign(weight=1.0, soft=False), taught], ignore_index=True)

@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 
 from maskfold import files
 from maskfold.config import EXPERIMENTS, SUBMISSIONS, build
+from maskfold.data.windows import refuse_large
 from maskfold.ensembling.average import integer_weights
 from maskfold.ensembling.blend import Blend, fit_blend
 from maskfold.ensembling.by_class import threshold_of
@@ -31,6 +32,7 @@ def blend(config: DictConfig) -> Blend:
     members = leaves(recipe.members, split="oof", experiments=EXPERIMENTS)
     source = build(config.data or data_of(members))
     photos = photos_of(source.load(), "oof")
+    refuse_large(photos, "and fitting weights would read their maps whole. Fit them on smaller photos, with data=...")
     sources = open_members(members, photos, split="oof", classes=source.classes)
     wanted = named(source.metric)
     metric = by_counts(wanted)

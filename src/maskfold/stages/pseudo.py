@@ -15,6 +15,7 @@ from maskfold.config import EXPERIMENTS, build, resolved
 from maskfold.data.loading import content_hash
 from maskfold.data.sources import Source
 from maskfold.data.table import fingerprint
+from maskfold.data.windows import refuse_large
 from maskfold.ensembling.by_class import on_planes, threshold_of
 from maskfold.ensembling.manifest import data_of, ingredients, last_changes, refuse_other_data
 from maskfold.ensembling.merge import MergeJob, merge
@@ -45,6 +46,8 @@ def pseudo(config: DictConfig) -> LabelSet:
     members = leaves(recipe.members, split="test", experiments=EXPERIMENTS)
     source: Source = build(config.data or data_of(members))
     photos = photos_of(source.load(), "test")
+    if config.soft:
+        refuse_large(photos, "and training takes no soft labels of these. Keep masks with soft=false.")
     refuse_other_data(members, fingerprint(photos))
     folds = teachers_of_folds(members)
     labels = LabelSet(source.folder / "pseudo" / recipe.name)
