@@ -63,6 +63,7 @@ def test_each_fold_learns_from_its_own_network_alone(trained):
     assert len(ledger) == 16  # four cars, two views, two folds
     assert set(ledger["round"]) == {1}
     assert set(ledger["weight"]) == {0.5}
+    assert {*zip(ledger["height"], ledger["width"], strict=True)} == {(40, 60)}
     for row in ledger.itertuples():
         own = ProbabilityStore(Path(f"experiments/tiny/fold{row.fold}/predictions/test")).read(row.image_id)
         np.testing.assert_array_equal(cv2.imread(str(SET / row.mask), cv2.IMREAD_UNCHANGED), own)

@@ -20,7 +20,8 @@ from maskfold.runs.layout import fold_name
 from maskfold.runs.lineage import Lineage, describe_leak, shows_any_of
 
 _HASHES = ["image_hash", "mask_hash"]
-LEDGER = ["fold", "image_id", "group", "image", "mask", "teachers", "round", "unconfidence", "weight", *_HASHES]
+_SIZE = ["height", "width"]  # by which training knows very large photos; sets of an older version are without
+LEDGER = ["fold", "image_id", "group", "image", "mask", "teachers", "round", "unconfidence", "weight", *_HASHES, *_SIZE]
 
 
 class LabelSet:

@@ -112,7 +112,7 @@ def _label(
     labeller = Labeller(sources, config.soft, threshold, steps, path, exclusive=source.exclusive)
     write_labels(labeller, taken["image_id"].tolist(), description=f"fold {fold}: label", jobs=config.jobs)
     masks = [path(image_id) for image_id in taken["image_id"]]
-    return taken.merge(photos[["image_id", "group", "image", "image_hash"]], on="image_id").assign(
+    return taken.merge(photos[["image_id", "group", "image", "image_hash", "height", "width"]], on="image_id").assign(
         fold=fold,
         mask=[str(mask.relative_to(labels.path)) for mask in masks],
         mask_hash=[content_hash(mask) for mask in masks],
