@@ -14,7 +14,7 @@ from maskfold.config import EXPERIMENTS, SUBMISSIONS, build
 from maskfold.data.sources import Source
 from maskfold.ensembling.by_class import threshold_of
 from maskfold.ensembling.candidates import candidates_of, grid_for
-from maskfold.ensembling.empty import KEYS, rule_of
+from maskfold.ensembling.empty import KEYS, rules_of
 from maskfold.ensembling.manifest import data_of, ingredients
 from maskfold.ensembling.recipe import Recipe
 from maskfold.ensembling.tree import leaves, open_members
@@ -57,7 +57,7 @@ def _present(recipe: Recipe, classes: Sequence[str]) -> list[CutRule]:
     """Return the rule of each class as the recipe has it."""
     thresholds = threshold_of(recipe.threshold, classes)
     by_class = (thresholds,) if isinstance(thresholds, int) else thresholds
-    rules = [rule_of(recipe.empty, label) for label in classes or [""]]
+    rules = rules_of(recipe.empty, classes)
     return [
         CutRule(threshold, rule.presence, float(rule.least_area))
         for threshold, rule in zip(by_class, rules, strict=True)
