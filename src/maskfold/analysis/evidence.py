@@ -215,7 +215,7 @@ def open_split(
             open_members(averaged, photos, split=split, classes=classes),
             threshold_of(one.threshold, classes),
             open_steps(one.steps, photos, split=split, experiments=experiments, classes=classes),
-            bool(source.get("exclusive")),
+            bool(classes and source.get("exclusive")),
         )
         for averaged, one in zip(networks, recipe.passes, strict=True)
     )
