@@ -30,6 +30,10 @@ def test_worth_by_a_weighted_metric_is_a_ratio_and_photos_that_do_not_count_are_
     )
 
 
+def test_where_no_photo_counts_there_is_no_number():
+    assert worth(scores([np.nan] * 4)) == "no photo counts for Dice"
+
+
 def test_scores_of_another_metric_are_refused_by_name():
     with pytest.raises(MaskfoldError, match=r"no column iou: they were made for another metric.*make evaluate"):
         worth(scores([0.5, 0.7]), Judged("iou"))

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from maskfold.ensembling.by_class import ByClass
-from maskfold.ensembling.empty import EmptyRule, empty_steps, presence_of, rule_of
+from maskfold.ensembling.by_class import ByClass, on_planes
+from maskfold.ensembling.empty import EmptyRule, empty_steps, presence_of, rules_of
 from maskfold.ensembling.recipe import Recipe
 from maskfold.errors import MaskfoldError
 
@@ -39,9 +39,20 @@ def test_a_recipe_has_one_rule_or_one_for_each_class():
         ByClass(classes=("cat",), step=EmptyRule(presence=100)),
         ByClass(classes=("dog",), step=EmptyRule(least_area=0.01)),
     )
-    assert rule_of(empty, "dog") == EmptyRule(least_area=0.01)
-    assert rule_of(empty, "bird") == rule_of(None, "") == EmptyRule()
-    assert rule_of({"presence": 3}, "dog") == EmptyRule(presence=3)
+    of_dog, of_cat = EmptyRule(least_area=0.01), EmptyRule(presence=100)
+    assert rules_of(empty, ["dog", "bird", "cat"]) == [of_dog, EmptyRule(), of_cat]
+    assert rules_of(None, []) == [EmptyRule()]
+    assert rules_of({"presence": 3}, ["dog", "cat"]) == [EmptyRule(presence=3)] * 2
+
+
+@pytest.mark.hostile("wrong input")
+def test_a_rule_for_a_class_that_there_is_not_is_refused_by_its_key():
+    empty = {"cat": {"presence": 100}, "dgo": {"presence": 9}}
+    message = r"^ensemble\.empty is for the class dgo, and the classes are cat, dog"
+    with pytest.raises(MaskfoldError, match=message):
+        rules_of(empty, ["cat", "dog"])
+    with pytest.raises(MaskfoldError, match=message):
+        on_planes(empty_steps(empty)[1], ["cat", "dog"])
 
 
 @pytest.mark.hostile("wrong input")

@@ -55,10 +55,11 @@ def boundary_iou(tmp_path, row: tuple) -> float:
     return (one & other).sum() / (one | other).sum() if (one | other).any() else 1.0
 
 
-def scored(tmp_path, rows: pd.DataFrame, metric="dice", classes=()) -> tuple[pd.DataFrame, CutScores]:
+def scored(tmp_path, rows: pd.DataFrame, metric="dice", classes=(), exclusive=False) -> tuple[pd.DataFrame, CutScores]:
     leaf = Leaf("a", Fraction(1), (tmp_path / "fold0", tmp_path / "fold1"))
     (source,) = open_members([leaf], rows, split="oof")
-    return score_images(source, rows, metric=METRICS_BY_NAME[metric], classes=classes, jobs=1)
+    whole = {"metric": METRICS_BY_NAME[metric], "classes": classes, "exclusive": exclusive}
+    return score_images(source, rows, **whole, jobs=1)
 
 
 def test_each_image_at_every_threshold_is_what_brute_force_counts(rows, tmp_path):
@@ -165,3 +166,22 @@ def test_a_map_of_one_class_is_not_scored_against_a_mask_of_two(rows, tmp_path):
 
     with pytest.raises(MaskfoldError, match="i0: its map has 1 classes, its mask 2"):
         scored(tmp_path, rows, classes=("whole", "left"))
+
+
+def test_classes_that_never_overlap_are_scored_without_overlaps_at_every_threshold(rows, tmp_path):
+    rows = write_second_class(tmp_path, rows)
+
+    _, at_cuts = scored(tmp_path, rows, classes=["whole", "left"], exclusive=True)
+
+    overlaps = 0
+    for number, (probability, mask) in enumerate(pairs_of(tmp_path, rows)):
+        for cut in (60, 90, 128, 150):
+            claims = probability >= cut
+            overlaps += claims.all(axis=0).sum()
+            claims[1] &= ~(claims[0] & (probability[0] >= probability[1]))
+            claims[0] &= ~(claims[1] & (probability[1] > probability[0]))
+            both = 2.0 * (claims & (mask > 0)).sum(axis=(1, 2))
+            total = claims.sum(axis=(1, 2)) + mask.sum(axis=(1, 2))
+            expected = [both[plane] / total[plane] if total[plane] else 1 for plane in (0, 1)]
+            assert at_cuts.values[number, :, cut - 1].tolist() == pytest.approx(expected)
+    assert overlaps > 0

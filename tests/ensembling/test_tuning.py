@@ -10,7 +10,7 @@ import pytest
 
 from maskfold import arrays, files
 from maskfold.data import windows
-from maskfold.ensembling.by_class import on_planes
+from maskfold.ensembling.by_class import ByClass, on_planes
 from maskfold.ensembling.candidates import CUTS, Candidates, Grid, candidates_of, grid_for, look
 from maskfold.ensembling.empty import EmptyRule, presence_of
 from maskfold.ensembling.recipe import to_mask
@@ -160,6 +160,58 @@ def test_of_a_very_large_picture_only_thresholds_are_judged(tmp_path, monkeypatc
     assert whole.without.tolist() == [True]
     assert by_bands.without.tolist() == [False]
     assert marks_by(by_bands, [CutRule(64, 255, 0.05)]).values.tolist() == whole.values[:, 0].tolist()
+
+
+def overlapping(folder, number: int) -> tuple[MemberMaps, pd.DataFrame, list[Pair]]:
+    """Return maps of two classes that claim the same pixels, and masks that never overlap; some masks are empty."""
+    store, stacks = ProbabilityStore(folder / "maps"), []
+    for at, ((cat, _), (dog, _)) in enumerate(zip(photos(number), photos(number, seed=5), strict=True)):
+        # The cat is faint, the dog is everywhere a little likelier than it: only thresholds tell them apart.
+        probability = np.stack([cat, np.maximum(cat // 2 + 40, dog)])
+        first = probability.argmax(axis=0) == np.arange(2)[:, None, None]
+        truth = (first & (probability >= 100)).astype(np.uint8) * np.uint8(at % 4 != 1)
+        store.write(f"{at}", probability)
+        files.write_bytes(folder / f"{at}.b2nd", arrays.encode(truth))
+        stacks.append((probability, truth))
+    masks = [str(folder / f"{at}.b2nd") for at in range(number)]
+    rows = pd.DataFrame({"image_id": [*map(str, range(number))], "mask": masks, "height": SIDE, "width": SIDE})
+    return MemberMaps(Leaf("maps", Fraction(1), (store.folder,)), None, classes=("cat", "dog")), rows, stacks
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_classes_that_never_overlap_are_judged_as_an_ensemble_masks_them(tmp_path, monkeypatch, large):
+    metric, (source, rows, stacks) = METRICS_BY_NAME["dice"], overlapping(tmp_path, 16)
+    unequal = [CutRule(96), CutRule(160)] if large else [CutRule(96, 90, 0.005), CutRule(160, 120, 0.02)]
+    if large:
+        monkeypatch.setattr(windows, "LARGE", 10)
+
+    def drawn(rules: list[CutRule]) -> list[float]:
+        steps = [EmptyRule(presence=rule.presence, least_area=rule.least_area) for rule in rules]
+        by_class = [ByClass(classes=(name,), step=step) for name, step in zip(("cat", "dog"), steps, strict=True)]
+        opened = [on_planes(step, ("cat", "dog")) for step in by_class]
+        cuts = [rule.threshold for rule in rules]
+        masks = [to_mask(probability, cuts, opened, exclusive=True) for probability, _ in stacks]
+        return [
+            metric.of_masks(*pair)[0]
+            for mask, (_, truth) in zip(masks, stacks, strict=True)
+            for pair in zip(mask, truth, strict=True)
+        ]
+
+    table = candidates_of([source], rows, metric=metric, grid=SMALL, exclusive=unequal, jobs=1)
+    result = tune_rules(table, pd.Series(np.arange(32) // 2), present=unequal, k=4, seed=0)
+
+    raw = [presence_of(plane) for probability, _ in stacks for plane in probability]
+    assert table.presence.tolist() == ([255] * 32 if large else raw)  # as a step of the ensemble sees it
+    assert table.exclusive.values.tolist() == pytest.approx(drawn(unequal))
+    assert result.present == pytest.approx(np.mean(drawn(unequal)))
+    assert result.rules[0].threshold == result.rules[1].threshold
+    assert result.taken in (result.rules, unequal)
+    for one in (
+        [CutRule(96)] * 2,
+        result.rules,
+        *([] if large else [[CutRule(96, 90, 0.005), CutRule(96, 120, 0.02)]]),
+    ):
+        assert marks_by(table, one).values.tolist() == pytest.approx(drawn(one))
 
 
 def test_rules_of_a_table_are_those_of_an_ensembles_steps():

@@ -12,11 +12,13 @@ import torch
 import yaml
 
 from maskfold import arrays, files
+from maskfold.analysis.tables import label_table
 from maskfold.config import compose
 from maskfold.data.loading import read_mask, read_soft_mask
 from maskfold.data.sources import Carvana
 from maskfold.errors import MaskfoldError
 from maskfold.masks.rules import Rules
+from maskfold.masks.scoring import Judged
 from maskfold.prediction.store import ProbabilityStore
 from maskfold.stages.blend import blend
 from maskfold.stages.ensemble import ensemble
@@ -298,6 +300,17 @@ def test_results_report_tune_and_blend_go_by_class_and_by_the_datas_metric(four,
     assert kept["table"][0]["threshold"] == rule_car.threshold
     twice = [{"experiment": "tiny"}, {"experiment": "tiny", "folds": [0, 1]}]
     assert blend(tuned("blend", "k=3", members=twice)).gain.tolist() == [0, 0, 0]
+
+
+def test_a_class_that_no_photo_counts_for_has_its_place_in_tables(four):
+    for fold in (0, 1):
+        tell_data(Path(f"experiments/tiny/fold{fold}"), metric="dice_of_present")
+
+    scores = ensemble(config("split=oof"))
+
+    table = label_table(scores, CLASSES, Judged("dice_of_present"))  # as the report has it
+    assert table["score"].notna().tolist() == [True, True, True, False]  # there is never a door
+    assert table.loc[3, ["low", "high"]].isna().all()
 
 
 def tuned(stage: str, *overrides: str, **recipe):

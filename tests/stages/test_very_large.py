@@ -11,6 +11,7 @@ import tifffile
 from maskfold.config import compose
 from maskfold.data import windows
 from maskfold.errors import MaskfoldError
+from maskfold.prediction.store import ProbabilityStore
 from maskfold.stages.blend import blend
 from maskfold.stages.doctor import doctor
 from maskfold.stages.ensemble import ensemble
@@ -98,6 +99,27 @@ def test_out_of_fold_scores_are_counted_by_bands(place, monkeypatch):
     counted = ["images", "dice", "iou", "best_threshold", "best_dice"]
     pd.testing.assert_frame_equal(results[counted], whole[counted])
     assert results["boundary_iou"].isna().all()
+
+
+def test_a_metric_that_counts_do_not_tell_is_said_to_score_no_very_large_photo(place, monkeypatch, caplog):
+    for number in range(4):
+        ProbabilityStore(Path("mate")).write(f"p{number}", np.full((80, 100), 200, np.uint8))
+    by_parts(monkeypatch)
+    outlines = [*PHOTOS[:3], "data.metric=surface_dice", "ensemble.members=[{maps: mate}]"]
+    caplog.set_level("INFO")
+
+    scores = ensemble(compose("ensemble", ["ensemble=demo", "split=oof", "jobs=1", *PLAIN, *outlines]))
+
+    assert scores["surface_dice"].isna().all()
+    assert scores["dice"].notna().all()
+    warning = "4 of 4 photos are very large and not scored by surface Dice, which looks at whole masks"
+    assert warning in caplog.text
+    assert "out of fold" not in caplog.text
+    caplog.clear()
+    results = evaluate(compose("evaluate", ["name=large", "fold=0", "metric=surface_dice", "jobs=1"]))
+    assert results["surface_dice"].isna().all()
+    assert warning.replace("4", "2") in caplog.text
+    assert caplog.messages[-1] == "large out of fold: no photo counts for surface Dice"
 
 
 def test_steps_that_need_the_whole_mask_are_refused_before_anything_is_merged(place, monkeypatch):

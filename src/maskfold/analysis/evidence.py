@@ -62,17 +62,20 @@ class OpenPass:
     exclusive: bool = False
 
     def probability(self, image_id: str) -> np.ndarray:
-        """Average an image's maps: `(H, W) uint8`."""
+        """Average an image's maps: `(H, W) uint8`, of several classes `(C, H, W)`."""
         return merged_probability(self.sources, image_id)
 
     def mask(self, image_id: str, probability: np.ndarray) -> np.ndarray:
-        """Cut and post-process an image's averaged map: `(H, W) uint8`, 0 or 1."""
+        """Cut and post-process an image's averaged map; return a mask of its shape, `uint8`, 0 or 1."""
         steps = steps_for(self.steps, image_id)
         return to_mask(probability, self.threshold, steps, exclusive=self.exclusive)
 
 
 def outcome(usual: OpenPass, repair: OpenPass, image_id: str, *, repaired: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Return an image's probability by the whole ensemble and its final mask, both `(H, W) uint8`."""
+    """Return an image's probability by the whole ensemble and its final mask.
+
+    Both are `(H, W) uint8`, of several classes `(C, H, W)`.
+    """
     probability = usual.probability(image_id)
     if repaired:
         return probability, repair.mask(image_id, repair.probability(image_id))
@@ -212,7 +215,7 @@ def open_split(
             open_members(averaged, photos, split=split, classes=classes),
             threshold_of(one.threshold, classes),
             open_steps(one.steps, photos, split=split, experiments=experiments, classes=classes),
-            bool(source.get("exclusive")),
+            bool(classes and source.get("exclusive")),
         )
         for averaged, one in zip(networks, recipe.passes, strict=True)
     )

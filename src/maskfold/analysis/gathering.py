@@ -13,7 +13,7 @@ from maskfold.ensembling.recipe import Recipe
 from maskfold.ensembling.tree import leaves
 from maskfold.errors import MaskfoldError
 from maskfold.masks.metrics import named
-from maskfold.masks.scoring import Judged
+from maskfold.masks.scoring import DICE, Judged
 from maskfold.runs.ensemble_folder import EnsembleFolder
 from maskfold.runs.layout import EXPERIMENTS, SUBMISSIONS
 from maskfold.submission.shape import shape_of
@@ -41,6 +41,9 @@ def gather(ensemble: dict[str, Any], *, experiments: Path = EXPERIMENTS, submiss
     source = sources[0]
     test, oof = (pair and pair[1] for pair in opened)
     judged = Judged(source.metric)
+    if oof is not None and judged.column in oof.scores and not judged.marks(oof.scores).weights.any():
+        missing.append(f"No photo counts for {judged.title} out of fold: the report goes by Dice.")
+        judged = DICE
     members = {} if oof is None else _members(recipe, oof, missing, experiments, judged)
     planted, hidden = source.root / "planted.csv", source.root / "test_truth"
     scored = test is not None and hidden.is_dir()

@@ -25,6 +25,8 @@ def worth(scores: pd.DataFrame, judged: Judged = DICE) -> str:
         judged: By what.
     """
     marks = judged.marks(scores)
+    if not marks.weights.any():
+        return f"no photo counts for {judged.title}"
     low, high = interval_over_groups(marks, scores["group"])
     groups = counted(scores["group"].nunique(), "group")
     over = f"no interval, it is {groups}" if pd.isna(low) else f"95 % interval {interval(low, high)} over {groups}"

@@ -1,7 +1,7 @@
 """What an ensemble does with each of several classes: thresholds of their own, and steps for some of them alone."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -23,6 +23,7 @@ class ByClass:
     Args:
         classes: Their names.
         step: What is done with the map and the mask of each.
+        what: What errors call it.
 
     Raises:
         MaskfoldError: If the step is not one.
@@ -30,6 +31,7 @@ class ByClass:
 
     classes: Sequence[str]
     step: Step
+    what: str = field(default="ensemble.postprocess: a step", compare=False)
 
     def __post_init__(self) -> None:
         """Refuse what cannot be called."""
@@ -58,13 +60,14 @@ def on_planes(step: Step | ByClass, classes: Sequence[str]) -> Step:
     Raises:
         MaskfoldError: If it is for a class that there is not.
     """
-    wanted = tuple(map(str, step.classes)) if isinstance(step, ByClass) else classes  # YAML reads `1` as a number
+    if not isinstance(step, ByClass):
+        return OnPlanes(step, tuple(range(len(classes)))) if classes else step
+    wanted = tuple(map(str, step.classes))  # YAML reads `1` as a number
     unknown = [name for name in wanted if name not in classes]
     if unknown:
         known = f"the classes are {', '.join(classes)}" if classes else "the data has one class, without a name"
-        raise MaskfoldError(f"ensemble.postprocess: a step is for the class {unknown[0]}, and {known}.")
-    plain = step.step if isinstance(step, ByClass) else step
-    return OnPlanes(plain, tuple(classes.index(name) for name in wanted)) if classes else plain
+        raise MaskfoldError(f"{step.what} is for the class {unknown[0]}, and {known}.")
+    return OnPlanes(step.step, tuple(map(classes.index, wanted))) if classes else step.step
 
 
 def check_threshold(threshold: int) -> int:

@@ -1,13 +1,13 @@
 """Pictures without an object: when a mask is taken away, of all classes or of each by a rule of its own."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import cv2
 import numpy as np
 
-from maskfold.ensembling.by_class import ByClass
+from maskfold.ensembling.by_class import ByClass, on_planes
 from maskfold.errors import MaskfoldError
 
 BLUR = 5  # pixels, so that single bright ones say nothing
@@ -69,7 +69,9 @@ def empty_steps(empty: Mapping[str, Any] | None) -> tuple[EmptyRule | ByClass, .
     if not isinstance(empty, Mapping):
         raise MaskfoldError(f"ensemble.empty={empty}: {_HOW}")
     if all(isinstance(rule, Mapping) for rule in empty.values()):
-        return tuple(ByClass(classes=(str(name),), step=_rule(rule)) for name, rule in empty.items())
+        return tuple(
+            ByClass(classes=(str(name),), step=_rule(rule), what="ensemble.empty") for name, rule in empty.items()
+        )
     return (_rule(empty),)
 
 
@@ -80,11 +82,15 @@ def _rule(keys: Mapping[str, Any]) -> EmptyRule:
     return EmptyRule(**keys)
 
 
-def rule_of(empty: Mapping[str, Any] | None, label: str) -> EmptyRule:
-    """Return the rule that a recipe's `empty` has for a class; the empty name is that of the only one."""
+def rules_of(empty: Mapping[str, Any] | None, classes: Sequence[str]) -> list[EmptyRule]:
+    """Return the rule that a recipe's `empty` has for each class; of one class, `classes` being empty, the only one.
+
+    Raises:
+        MaskfoldError: If there is a rule for a class that there is not.
+    """
+    rules = dict.fromkeys(classes or [""], EmptyRule())
     for step in empty_steps(empty):
-        if isinstance(step, EmptyRule):
-            return step
-        if label in step.classes:
-            return step.step
-    return EmptyRule()
+        on_planes(step, classes)  # which refuses other classes
+        of_all = isinstance(step, EmptyRule)
+        rules |= dict.fromkeys(rules, step) if of_all else dict.fromkeys(step.classes, step.step)
+    return list(rules.values())

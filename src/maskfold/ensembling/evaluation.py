@@ -18,7 +18,7 @@ from maskfold.ensembling.tree import MemberMaps
 from maskfold.errors import MaskfoldError, listing
 from maskfold.masks.cuts import cuts_for, marks_at, marks_of_counts
 from maskfold.masks.metrics import Metric
-from maskfold.masks.planes import planes
+from maskfold.masks.planes import likeliest, planes
 from maskfold.masks.scores import METRICS
 from maskfold.masks.scoring import Judged, of_class, scores_of, scores_of_counts
 from maskfold.masks.unconfidence import unconfidence
@@ -38,6 +38,7 @@ class Scorer:
     source: MemberMaps
     metric: Metric
     classes: Sequence[str] = ()
+    exclusive: bool = False
 
     def __call__(self, image: tuple[str, str, tuple[int, int]]) -> tuple[str, dict[str, float], np.ndarray]:
         """Return the id, the scores at one half, and `(2, C, T)`: values and weights of each class at each cut.
@@ -52,16 +53,17 @@ class Scorer:
         mask = read_mask(path, size=size)
         refuse_other_classes(probability, mask, image_id)
         scores = {"unconfidence": unconfidence(probability)}
-        cut = (probability >= HALF).astype(np.uint8)
+        judged = likeliest(probability) if self.exclusive else probability
+        cut = (judged >= HALF).astype(np.uint8)
         scores |= scores_of(cut, mask, metric=self.metric, classes=self.classes)
         cuts = cuts_for(self.metric)
-        pairs = zip(planes(probability), planes(mask), strict=True)
+        pairs = zip(planes(judged), planes(mask), strict=True)
         return image_id, scores, np.stack([marks_at(self.metric, *pair, cuts) for pair in pairs], axis=1)
 
     def _by_bands(self, image_id: str, path: str, size: tuple[int, int]) -> tuple[dict[str, float], np.ndarray]:
         """Return the scores of a very large map, and what it comes to at each cut, as far as counts of pixels tell."""
         mean = open_mean([self.source], image_id, size=size)
-        counts, (together, *_) = count_thresholds(mean, open_truth(path, mean))
+        counts, (together, *_) = count_thresholds(mean, open_truth(path, mean), exclusive=self.exclusive)
         scores = scores_of_counts(counts[..., HALF].T, metric=self.metric, classes=self.classes)
         marks = marks_of_counts(self.metric, counts[..., cuts_for(self.metric)])
         return {"unconfidence": together, **scores}, np.stack(marks)
@@ -134,7 +136,13 @@ def refuse_other_folds(source: MemberMaps, rows: pd.DataFrame, split: str) -> No
 
 
 def score_images(
-    source: MemberMaps, rows: pd.DataFrame, *, metric: Metric, classes: Sequence[str] = (), jobs: int = -1
+    source: MemberMaps,
+    rows: pd.DataFrame,
+    *,
+    metric: Metric,
+    classes: Sequence[str] = (),
+    exclusive: bool = False,
+    jobs: int = -1,
 ) -> tuple[pd.DataFrame, CutScores]:
     """Score a member's out-of-fold maps.
 
@@ -143,6 +151,7 @@ def score_images(
         rows: Rows of the image table, with their `fold`.
         metric: What they are scored by.
         classes: The names of several classes.
+        exclusive: Whether these never overlap: a pixel is then the likeliest one's alone, at every threshold.
         jobs: Processes; -1 is one per core.
 
     Returns:
@@ -150,7 +159,7 @@ def score_images(
         scores at one half; and what the images come to at every threshold, or at some if the metric takes its time.
     """
     images = list(zip(rows["image_id"], rows["mask"], sizes_of(rows), strict=True))
-    scorer = Scorer(source, metric, classes)
+    scorer = Scorer(source, metric, classes, exclusive)
     results = {result[0]: result[1:] for result in map_unordered(scorer, images, "score", jobs=jobs)}
     scores, marks = zip(*(results[image_id] for image_id in rows["image_id"]), strict=True)
     about = rows[["image_id", "group", "view", "fold"]].reset_index(drop=True)

@@ -1,17 +1,23 @@
 """Very large pictures in an ensemble: the mean of their maps, masks, runs and scores, a band of rows at a time."""
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
-from maskfold.data.windows import LARGE, Picture, Window, bands, open_mask
+from maskfold.data.windows import LARGE, Picture, Window, are_large, bands, open_mask
 from maskfold.ensembling.mean_map import MeanOnDisk
 from maskfold.errors import MaskfoldError
-from maskfold.masks.planes import planes
+from maskfold.masks.metrics import Metric
+from maskfold.masks.planes import likeliest, planes
 from maskfold.masks.rules import Rules, TextByBands
 from maskfold.masks.scores import threshold_counts
 from maskfold.masks.unconfidence import unconfidence_of, unsure_and_compared
+from maskfold.terminal import counted
+
+log = logging.getLogger(__name__)
 
 
 def refuse_steps(image_id: str, steps: Sequence[object]) -> None:
@@ -29,6 +35,23 @@ def refuse_steps(image_id: str, steps: Sequence[object]) -> None:
             f"{image_id} has more than {LARGE:,} pixels and is merged by parts, and the ensemble's step {name} needs "
             "the whole mask. Leave steps out: ensemble.postprocess=[], and neither ensemble.empty nor ensemble.repair. "
             "Or put the very large photos into a data set of their own."
+        )
+
+
+def warn_of_unscored(photos: pd.DataFrame, metric: Metric) -> None:
+    """Say how many very large photos with masks are not scored: of those pixels are counted, which may not tell.
+
+    Args:
+        photos: Rows of the image table.
+        metric: What masks are scored by.
+    """
+    unscored = int((are_large(photos) & photos["mask"].notna()).sum())
+    if unscored and metric.of_counts is None:
+        log.warning(
+            "%s of %s very large and not scored by %s, which looks at whole masks; Dice and IoU are counted.",
+            f"{unscored:,}",
+            counted(len(photos), "photo is", "photos are"),
+            metric.title,
         )
 
 
@@ -103,12 +126,13 @@ def merge_bands(
     return Counted(unsure, overlap, height * width, runs)
 
 
-def count_thresholds(mean: MeanOnDisk, truth: Picture) -> tuple[np.ndarray, list[float]]:
+def count_thresholds(mean: MeanOnDisk, truth: Picture, *, exclusive: bool = False) -> tuple[np.ndarray, list[float]]:
     """Count the overlap of a very large map, cut at every threshold, with its mask; and say how unsure the map is.
 
     Args:
         mean: The map.
         truth: The mask.
+        exclusive: Whether the classes never overlap: a pixel is the likeliest one's alone.
 
     Returns:
         `(3, C, 256) int64`: for each class pixels in both masks, in the predicted one and in the true one, with the
@@ -119,7 +143,7 @@ def count_thresholds(mean: MeanOnDisk, truth: Picture) -> tuple[np.ndarray, list
     for window in bands(*mean.shape[-2:]):
         band = planes(mean[window])
         unsure += [unsure_and_compared(plane) for plane in band]
-        pairs = zip(band, planes_of(truth, window), strict=True)
+        pairs = zip(likeliest(band) if exclusive else band, planes_of(truth, window), strict=True)
         counts += np.stack([threshold_counts(*pair) for pair in pairs], axis=1)
     return counts, unsureness(unsure)
 

@@ -8,28 +8,13 @@ import pandas as pd
 
 from maskfold.data.folds import group_folds
 from maskfold.ensembling.blend import gain_interval
-from maskfold.ensembling.candidates import Candidates
+from maskfold.ensembling.candidates import Candidates, CutRule
 from maskfold.masks.scoring import Marks
 from maskfold.parallel import progress
 
 _PRESENCES = 256
 _ROUNDS = 50  # of the search for a ratio; it takes a handful
 _ALIKE = 1e-9  # by which two sums of scores may differ, absolutely or relatively, and still be the same
-
-
-@dataclass(frozen=True)
-class CutRule:
-    """What is done with the maps of one class.
-
-    Attributes:
-        threshold: Of 255.
-        presence: See `maskfold.ensembling.empty.EmptyRule`.
-        least_area: Likewise.
-    """
-
-    threshold: int = 128
-    presence: int = 0
-    least_area: float = 0.0
 
 
 def marks_by(candidates: Candidates, rules: Sequence[CutRule]) -> Marks:
@@ -69,7 +54,8 @@ def search(candidates: Candidates, classes: int, by_presence: np.ndarray) -> lis
     ]
     ratio = 0.0
     for _ in range(_ROUNDS):
-        places = [_best(scores - ratio * weights, candidates.grid.cuts) for scores, weights in sums]
+        worths = [scores - ratio * weights for scores, weights in sums]
+        places = _places(worths, candidates.grid.cuts, together=candidates.exclusive is not None)
         score, weight = (sum(part[which][place] for part, place in zip(sums, places, strict=True)) for which in (0, 1))
         if weight <= 0 or score / weight <= ratio + _ALIKE:
             break
@@ -101,6 +87,15 @@ def _sums(candidates: Candidates, emptying: bool) -> tuple[np.ndarray, np.ndarra
     return sums[0], sums[1]
 
 
+def _places(worths: Sequence[np.ndarray], cuts: np.ndarray, *, together: bool) -> list[tuple[int, int, int]]:
+    """Return the best place of each class's `(T, P, A)`, of all at one threshold if they are cut together."""
+    if not together:
+        return [_best(worth, cuts) for worth in worths]
+    of_all = sum(worth.max(axis=(1, 2), keepdims=True) for worth in worths)
+    cut, *_ = _best(of_all, cuts)
+    return [(cut, *_best(worth[cut : cut + 1], cuts[cut : cut + 1])[1:]) for worth in worths]
+
+
 def _best(worth: np.ndarray, cuts: np.ndarray) -> tuple[int, int, int]:
     """Return the place of the largest of `(T, P, A)`: of equal ones the simplest, in the middle of those alike."""
     cut, presence, area = np.nonzero(worth >= worth.max() - _ALIKE * max(1.0, abs(worth.max())))
@@ -124,6 +119,7 @@ class Tuned:
         tuned: What they come to by rules chosen on other groups, for the classes whose rules are taken.
         gain: Of the rules taken over the present ones, by rules chosen on other groups, with `low` and `high`.
         by_class: `(C, 3)`, the gain of each class's rule alone, and the ends of its interval.
+        accepted: Whether any rule is better than the present one by more than the noise.
     """
 
     rules: list[CutRule]
@@ -132,11 +128,7 @@ class Tuned:
     tuned: float
     gain: tuple[float, float, float]
     by_class: np.ndarray
-
-    @property
-    def accepted(self) -> bool:
-        """Whether any rule is better than the present one by more than the noise."""
-        return bool((self.by_class[:, 1] > 0).any())
+    accepted: bool
 
 
 def tune_rules(candidates: Candidates, groups: pd.Series, *, present: Sequence[CutRule], k: int, seed: int) -> Tuned:
@@ -155,7 +147,7 @@ def tune_rules(candidates: Candidates, groups: pd.Series, *, present: Sequence[C
     classes = len(present)
     # Only where there are pictures without an object can taking a mask away be right.
     emptying = np.bincount(candidates.label, candidates.without, classes) > 0
-    before = marks_by(candidates, present)
+    before = candidates.exclusive or marks_by(candidates, present)
     after = Marks(*(part.copy() for part in before))
     fold = groups.map(group_folds(groups, k=k, seed=seed, key="k")).to_numpy()
     for number in progress(range(k), "choose rules", unit="folds"):
@@ -164,13 +156,16 @@ def tune_rules(candidates: Candidates, groups: pd.Series, *, present: Sequence[C
         after.values[inside], after.weights[inside] = marks_by(candidates.of_masks(inside), rules)
     replaced = [_mixed(before, after, candidates.label == number) for number in range(classes)]
     by_class = np.array([gain_interval(marks, before, groups, seed=seed) for marks in replaced])
-    better = by_class[:, 1] > 0
+    if candidates.exclusive is None:
+        better = by_class[:, 1] > 0
+    else:  # one threshold is of all classes or of none
+        better = np.full(classes, gain_interval(after, before, groups, seed=seed)[1] > 0)
     rules = search(candidates, classes, emptying)
     taken = [new if is_better else old for new, old, is_better in zip(rules, present, better, strict=True)]
     # Where none is taken, what all of them would come to is still worth knowing.
     final = _mixed(before, after, better[candidates.label] if better.any() else np.ones(len(groups), bool))
     gain = gain_interval(final, before, groups, seed=seed)
-    return Tuned(rules, taken, before.total, final.total, gain, by_class)
+    return Tuned(rules, taken, before.total, final.total, gain, by_class, bool(better.any()))
 
 
 def _mixed(before: Marks, after: Marks, chosen: np.ndarray) -> Marks:

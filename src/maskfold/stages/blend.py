@@ -38,6 +38,8 @@ def blend(config: DictConfig) -> Blend:
     metric = by_counts(wanted)
     if metric is not wanted:
         log.info("%s does not follow from counts of pixels: the weights are fitted and judged by Dice.", wanted.title)
+    if source.exclusive:
+        log.info("The weights are judged class by class, as if classes could overlap, which these never do.")
     threshold = threshold_of(recipe.threshold, source.classes)
     contested = contested_pixels(sources, photos, threshold=threshold, metric=metric, jobs=config.jobs)
     groups = groups_of_masks(contested, photos["group"])

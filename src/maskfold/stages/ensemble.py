@@ -24,13 +24,14 @@ from maskfold.ensembling.fusion import (
     leaves_of_passes,
     refuse_other_networks,
 )
+from maskfold.ensembling.large import warn_of_unscored
 from maskfold.ensembling.manifest import data_of, ingredients, last_changes, refuse_other_data
 from maskfold.ensembling.merge import MergeJob, merge_with_repair, open_steps, read_masks
 from maskfold.ensembling.recipe import Recipe
 from maskfold.ensembling.tree import open_members
 from maskfold.entry import entry_point
 from maskfold.masks.metrics import named
-from maskfold.masks.scoring import Judged
+from maskfold.masks.scoring import Judged, columns_of
 from maskfold.prediction.splits import photos_of
 from maskfold.runs.contents import contents_fingerprint
 from maskfold.runs.ensemble_folder import EnsembleFolder, ResultFolder
@@ -53,6 +54,7 @@ def ensemble(config: DictConfig) -> pd.DataFrame:
     source: Source = build(data)
     metric = named(source.metric)
     photos = photos_of(source.load(), config.split)
+    warn_of_unscored(photos, metric)
     made_of = ingredients(usual_leaves), ingredients(repair_leaves)
     if config.fused:
         origin = fused_origin(members, fingerprint(photos), source.classes)
@@ -101,8 +103,8 @@ def ensemble(config: DictConfig) -> pd.DataFrame:
         scores = _write(result, rows, written, photos, manifest, source)
         shutil.rmtree(result.parts, ignore_errors=True)
     log.info("%s: %s, %d repaired", result.submission, counted(len(scores), "photo"), scores["repaired"].sum())
-    if "dice" in scores:
-        judged = Judged(source.metric)
+    judged = Judged(metric.name)
+    if judged.column in scores and scores[judged.column].notna().any():
         log.info("%s", ensemble_worth(recipe, scores, experiments=EXPERIMENTS, judged=judged), extra=RESULT)
     return scores
 
@@ -131,7 +133,9 @@ def _write(
 ) -> pd.DataFrame:
     write_submission(result.submission, written, source.rules)
     about = photos[["image_id", "group", "view", "height", "width"]].reset_index(drop=True)
-    scores = about.merge(rows, on="image_id").dropna(axis="columns", how="all")
+    scores = about.merge(rows, on="image_id")
+    told = columns_of(named(source.metric), source.classes) if photos["mask"].notna().any() else []
+    scores = scores[[column for column in scores if column in told or scores[column].notna().any()]]
     with files.atomic_path(result.scores) as part:
         scores.to_parquet(part, index=False)
     files.write_json(result.manifest, manifest | {"submission_sha256": files.sha256(result.submission)})

@@ -11,6 +11,7 @@ from maskfold.analysis.verdicts import class_table, costs_sentence, results_tabl
 from maskfold.config import EXPERIMENTS, build
 from maskfold.data.folds import fold_members, read_folds, split_path
 from maskfold.ensembling.evaluation import made_of, refuse_other_folds, score_images, summarise
+from maskfold.ensembling.large import warn_of_unscored
 from maskfold.ensembling.tree import leaves, open_members
 from maskfold.entry import entry_point
 from maskfold.errors import MaskfoldError
@@ -37,7 +38,9 @@ def evaluate(config: DictConfig) -> pd.DataFrame:
     (oof,) = open_members([replace(leaf, named=config.fold is not None)], rows, split="oof", classes=source.classes)
     refuse_other_folds(oof, rows, folds.attrs["path"])
     metric, classes = named(config.metric or source.metric), source.classes
-    scores, at_cuts = score_images(oof, rows, metric=metric, classes=classes, jobs=config.jobs)
+    warn_of_unscored(rows, metric)
+    whole = {"metric": metric, "classes": classes, "exclusive": source.exclusive}
+    scores, at_cuts = score_images(oof, rows, **whole, jobs=config.jobs)
     results = summarise(scores, at_cuts).join(_costs(member, numbers), on="fold")
     files.write_text(member.results, results.to_csv(index=False))
     scores.attrs = made_of(leaf.stores, rows)

@@ -13,12 +13,13 @@ from maskfold import files
 from maskfold.config import EXPERIMENTS, SUBMISSIONS, build
 from maskfold.data.sources import Source
 from maskfold.ensembling.by_class import threshold_of
-from maskfold.ensembling.candidates import candidates_of, grid_for
-from maskfold.ensembling.empty import KEYS, rule_of
+from maskfold.ensembling.candidates import CutRule, candidates_of, grid_for
+from maskfold.ensembling.empty import KEYS, rules_of
+from maskfold.ensembling.large import warn_of_unscored
 from maskfold.ensembling.manifest import data_of, ingredients
 from maskfold.ensembling.recipe import Recipe
 from maskfold.ensembling.tree import leaves, open_members
-from maskfold.ensembling.tuning import CutRule, Tuned, tune_rules
+from maskfold.ensembling.tuning import Tuned, tune_rules
 from maskfold.entry import entry_point
 from maskfold.masks.metrics import Metric, named
 from maskfold.prediction.splits import photos_of
@@ -39,7 +40,10 @@ def tune(config: DictConfig) -> Tuned:
     grid = grid_for(
         metric, thresholds=[rule.threshold for rule in present], areas=[rule.least_area for rule in present]
     )
-    whole = {"metric": metric, "grid": grid, "exclusive": source.exclusive}
+    if source.exclusive:
+        log.info("The classes never overlap: one threshold for all is chosen, and rules are taken for all or for none.")
+    warn_of_unscored(photos, metric)
+    whole = {"metric": metric, "grid": grid, "exclusive": present if source.exclusive else ()}
     candidates = candidates_of(sources, photos, **whole, jobs=config.jobs)
     groups = photos["group"].repeat(len(present)).reset_index(drop=True)
     result = tune_rules(candidates, groups, present=present, k=config.k, seed=config.seed)
@@ -57,7 +61,7 @@ def _present(recipe: Recipe, classes: Sequence[str]) -> list[CutRule]:
     """Return the rule of each class as the recipe has it."""
     thresholds = threshold_of(recipe.threshold, classes)
     by_class = (thresholds,) if isinstance(thresholds, int) else thresholds
-    rules = [rule_of(recipe.empty, label) for label in classes or [""]]
+    rules = rules_of(recipe.empty, classes)
     return [
         CutRule(threshold, rule.presence, float(rule.least_area))
         for threshold, rule in zip(by_class, rules, strict=True)
