@@ -134,8 +134,8 @@ def _write(
     write_submission(result.submission, written, source.rules)
     about = photos[["image_id", "group", "view", "height", "width"]].reset_index(drop=True)
     scores = about.merge(rows, on="image_id")
-    told = columns_of(named(source.metric), source.classes) if photos["mask"].notna().any() else []
-    scores = scores[[column for column in scores if column in told or scores[column].notna().any()]]
+    judged = columns_of(named(source.metric), source.classes) if photos["mask"].notna().any() else []
+    scores = scores[[column for column in scores if column in judged or scores[column].notna().any()]]
     with files.atomic_path(result.scores) as part:
         scores.to_parquet(part, index=False)
     files.write_json(result.manifest, manifest | {"submission_sha256": files.sha256(result.submission)})
