@@ -1,4 +1,4 @@
-"""Generated photos on textured ground with their masks, for tests of what photos tell about masks."""
+"""Photos on textured ground with their masks, and a car, drawn for tests of what photos tell about masks."""
 
 import cv2
 import numpy as np
@@ -15,3 +15,14 @@ def textured_photo(
         centre = rng.integers(0, (width, height)).tolist()
         cv2.ellipse(mask, centre, rng.integers(5, 18, 2).tolist(), int(rng.integers(180)), 0, 360, 1, -1)
     return np.clip(ground + rng.choice([-1, 1]) * contrast * 2 * mask, 0, 255).astype(np.uint8), mask
+
+
+def car(height: int = 128, width: int = 192) -> np.ndarray:
+    """Draw a body, a cabin and two wheels, one of them with a gap."""
+    mask = np.zeros((height, width), np.uint8)
+    cv2.ellipse(mask, (width // 2, height * 3 // 5), (width // 3, height // 6), 0, 0, 360, 1, -1)
+    cv2.rectangle(mask, (width // 3, height // 4), (width * 3 // 5, height * 3 // 5), 1, -1)
+    for x in (width // 3, width * 2 // 3):
+        cv2.circle(mask, (x, height * 3 // 4), height // 10, 1, -1)
+    cv2.circle(mask, (width // 3, height * 3 // 4), height // 20, 0, -1)
+    return mask

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from maskfold.masks import rle
 from maskfold.masks.orientation import TORN, judge_order, torn_ratio
+from textures import car
 from textures import textured_photo as pair
 
 DATA = Path(__file__).parents[2].parent / "shared/data"
@@ -116,17 +117,6 @@ def test_no_more_photos_are_read_than_are_needed():
 
     assert judge_order(pairs).certain
     assert len(list(pairs)) > 10
-
-
-def car(height: int = 128, width: int = 192) -> np.ndarray:
-    """Draw a body, a cabin and two wheels, one of them with a gap."""
-    mask = np.zeros((height, width), np.uint8)
-    cv2.ellipse(mask, (width // 2, height * 3 // 5), (width // 3, height // 6), 0, 0, 360, 1, -1)
-    cv2.rectangle(mask, (width // 3, height // 4), (width * 3 // 5, height * 3 // 5), 1, -1)
-    for x in (width // 3, width * 2 // 3):
-        cv2.circle(mask, (x, height * 3 // 4), height // 10, 1, -1)
-    cv2.circle(mask, (width // 3, height * 3 // 4), height // 20, 0, -1)
-    return mask
 
 
 @pytest.mark.parametrize(

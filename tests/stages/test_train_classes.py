@@ -10,7 +10,7 @@ import torch
 
 from maskfold.arrays import encode
 from maskfold.config import compose
-from maskfold.data.sources import Source
+from maskfold.data.source import Source
 from maskfold.engine.checkpoints import load_checkpoint
 from maskfold.errors import MaskfoldError
 from maskfold.prediction.members import load_network

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
@@ -11,6 +10,7 @@ from maskfold.masks.rules import Rules
 from maskfold.submission.doctor import examine
 from maskfold.submission.shape import Shape
 from maskfold.submission.writer import write_submission
+from textures import car
 
 DATA = Path(__file__).parents[2].parent / "shared/data"
 SAMPLE = ["a.jpg,1 1", "b.jpg,1 1", "c.jpg,1 1", "d.jpg,1 1"]
@@ -115,17 +115,6 @@ def test_many_messages_of_a_kind_are_counted(tmp_path):
         "base: 50 masks fit their images if the first pixel is number 0, and here it is 1",
     ]
     assert report.images == 50
-
-
-def car(height: int = 128, width: int = 192) -> np.ndarray:
-    """Draw a body, a cabin and two wheels, one of them with a gap."""
-    mask = np.zeros((height, width), np.uint8)
-    cv2.ellipse(mask, (width // 2, height * 3 // 5), (width // 3, height // 6), 0, 0, 360, 1, -1)
-    cv2.rectangle(mask, (width // 3, height // 4), (width * 3 // 5, height * 3 // 5), 1, -1)
-    for x in (width // 3, width * 2 // 3):
-        cv2.circle(mask, (x, height * 3 // 4), height // 10, 1, -1)
-    cv2.circle(mask, (width // 3, height * 3 // 4), height // 20, 0, -1)
-    return mask
 
 
 @pytest.mark.hostile("wrong input")

@@ -8,7 +8,7 @@ import pandas as pd
 from maskfold.analysis.evidence import Evidence, Split, attempt, open_split, read_manifest, read_member
 from maskfold.analysis.truth import score_submission
 from maskfold.config import build
-from maskfold.data.sources import Source
+from maskfold.data.source import Source
 from maskfold.ensembling.recipe import Recipe
 from maskfold.ensembling.tree import leaves
 from maskfold.errors import MaskfoldError

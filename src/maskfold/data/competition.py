@@ -54,7 +54,7 @@ class Competition(Pairs):
                 there are none.
             group: A regular expression as in `Pairs`, or the keys of `maskfold.data.groups.GroupTable`.
             view: As in `Pairs`.
-            common: The others of `maskfold.data.sources.Source`.
+            common: The others of `maskfold.data.source.Source`.
 
         Raises:
             MaskfoldError: If a key or a value is none of these, or a path leads out of `root`.
@@ -72,7 +72,7 @@ class Competition(Pairs):
 
     @property
     def order_of_labels(self) -> str | None:
-        """As `maskfold.data.sources.Source.order_of_labels`."""
+        """As `maskfold.data.source.Source.order_of_labels`."""
         return self._kind.order if isinstance(self._kind, RunTable) else None
 
     def table(self) -> pd.DataFrame:

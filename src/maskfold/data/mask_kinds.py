@@ -59,7 +59,7 @@ class MaskKind(ABC):
         root: The folder of the data set.
         classes: The names of several classes; empty for one.
         max_pixels: The most that a mask may have.
-        channels: Of a photo, see `maskfold.data.sources.Source`.
+        channels: Of a photo, see `maskfold.data.source.Source`.
     """
 
     root: Path

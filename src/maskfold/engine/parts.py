@@ -14,7 +14,7 @@ from maskfold.engine.objective import Objective
 class TaskParts(Protocol):
     """Objective, data sets and samples of a task; `rows` are rows of the image table.
 
-    What the data says of itself (`classes`, `exclusive`, `metric` of `maskfold.data.sources.Source`) a task is built
+    What the data says of itself (`classes`, `exclusive`, `metric` of `maskfold.data.source.Source`) a task is built
     with where it is not the usual.
     """
 

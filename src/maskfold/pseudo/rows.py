@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from maskfold.data.folds import fold_members, read_folds, split_path
-from maskfold.data.sources import Source
+from maskfold.data.source import Source
 from maskfold.data.table import fingerprint
 from maskfold.files import sha256
 from maskfold.pseudo.label_set import LabelSet

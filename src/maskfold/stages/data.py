@@ -7,7 +7,7 @@ from omegaconf import DictConfig
 
 from maskfold.config import build
 from maskfold.data.download import download
-from maskfold.data.sources import Source
+from maskfold.data.source import Source
 from maskfold.entry import entry_point
 from maskfold.errors import MaskfoldError
 from maskfold.terminal import RESULT

@@ -14,7 +14,7 @@ from maskfold import files
 from maskfold.analysis.verdicts import ensemble_worth
 from maskfold.config import EXPERIMENTS, SUBMISSIONS, build, resolved
 from maskfold.credentials import censored_tree
-from maskfold.data.sources import Source
+from maskfold.data.source import Source
 from maskfold.data.table import fingerprint
 from maskfold.ensembling.by_class import threshold_of
 from maskfold.ensembling.fusion import (

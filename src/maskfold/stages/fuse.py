@@ -9,7 +9,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
 
 from maskfold.config import EXPERIMENTS, SUBMISSIONS, build, resolved
-from maskfold.data.sources import Source
+from maskfold.data.source import Source
 from maskfold.data.table import fingerprint
 from maskfold.ensembling.fusion import fused_origin, fusible, networks
 from maskfold.ensembling.manifest import data_of

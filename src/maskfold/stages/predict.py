@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 
 from maskfold.config import EXPERIMENTS, build, resolved
 from maskfold.data.folds import fold_members, read_folds, split_path
-from maskfold.data.sources import Source
+from maskfold.data.source import Source
 from maskfold.data.table import fingerprint
 from maskfold.entry import entry_point
 from maskfold.every_fold import folds_with_a_run, for_each_fold

@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from maskfold import arrays, files
 from maskfold.config import EXPERIMENTS, build, resolved
 from maskfold.data.loading import content_hash
-from maskfold.data.sources import Source
+from maskfold.data.source import Source
 from maskfold.data.table import fingerprint
 from maskfold.data.windows import refuse_large
 from maskfold.ensembling.by_class import on_planes, threshold_of

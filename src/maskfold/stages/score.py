@@ -7,7 +7,7 @@ from omegaconf import DictConfig
 
 from maskfold.analysis.truth import DICE, IOU, score_submission
 from maskfold.config import build, resolved
-from maskfold.data.sources import Source
+from maskfold.data.source import Source
 from maskfold.entry import entry_point
 from maskfold.masks.metrics import named
 from maskfold.masks.scoring import Judged

@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 from maskfold import files
 from maskfold.analysis.charts import as_png
 from maskfold.config import SUBMISSIONS, build, resolved
-from maskfold.data.sources import Source
+from maskfold.data.source import Source
 from maskfold.entry import entry_point
 from maskfold.errors import MaskfoldError
 from maskfold.leaderboard.chart import comparable, leaderboard_chart

@@ -10,7 +10,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
 
 from maskfold.config import EXPERIMENTS, build, recorded, resolved
-from maskfold.data.sources import Source
+from maskfold.data.source import Source
 from maskfold.data.statistics import channel_statistics
 from maskfold.engine.batch_size import settle_batch_size
 from maskfold.engine.checkpoints import load_checkpoint

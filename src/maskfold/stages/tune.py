@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 
 from maskfold import files
 from maskfold.config import EXPERIMENTS, SUBMISSIONS, build
-from maskfold.data.sources import Source
+from maskfold.data.source import Source
 from maskfold.ensembling.by_class import threshold_of
 from maskfold.ensembling.candidates import CutRule, candidates_of, grid_for
 from maskfold.ensembling.empty import KEYS, rules_of

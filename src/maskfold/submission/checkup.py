@@ -12,7 +12,7 @@ import pandas as pd
 from maskfold import files
 from maskfold.config import build
 from maskfold.data.loading import read_image
-from maskfold.data.sources import Source
+from maskfold.data.source import Source
 from maskfold.errors import MaskfoldError
 from maskfold.masks.metrics import named
 from maskfold.prediction.splits import photos_of

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from maskfold import files
-from maskfold.data.sources import Source
+from maskfold.data.source import Source
 from maskfold.errors import MaskfoldError
 from maskfold.masks.rules import Rules
 from maskfold.runs.ensemble_folder import result_of
