@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from maskfold.data.annotations import annotate
 from maskfold.data.classes import classes_of
 from maskfold.data.headers import MOST_PIXELS
 from maskfold.data.loading import STORED_SUFFIXES, SUFFIXES
@@ -133,7 +134,19 @@ class Source(ABC):
         return self.table()
 
     def load(self, *, needs_masks: bool = True, jobs: int = -1) -> pd.DataFrame:
-        """Return the checked image table; `maskfold.data.table.validate` names its columns.
+        """Return the image table that all stages work on: checked, and as `annotate` has it.
+
+        Args:
+            needs_masks: As for `as_found`.
+            jobs: Likewise.
+
+        Raises:
+            MaskfoldError: As `as_found` and `annotate`.
+        """
+        return annotate(self.as_found(needs_masks=needs_masks, jobs=jobs), self.folder)
+
+    def as_found(self, *, needs_masks: bool = True, jobs: int = -1) -> pd.DataFrame:
+        """Return the checked image table as the files have it; `maskfold.data.table.validate` names its columns.
 
         Args:
             needs_masks: Whether a train photo without a mask is a problem, as it is for segmentation.

@@ -57,13 +57,16 @@ SCHEMA = pa.DataFrameSchema(
         "image_hash": _maybe_named,
         "mask_hash": _maybe_named,
         "mask_area": pa.Column(np.float64, pa.Check.in_range(0, 1), nullable=True, required=False),
+        "cluster": _maybe_named,
     },
 )
 COLUMNS = list(SCHEMA.columns)
+CLUSTER = "cluster"
 METADATA = "meta."  # what the names of metadata columns begin with, so that none is taken for one of a stage's own
 STRAYS = "strays"  # in a source's table's attrs: what lies in its folders and cannot be an image of it
 FAULTS = "faults"  # likewise: by the path that a mask would have, why there is none
 _PATHS = ["image", "mask"]
+_CHECKED = [column for column in COLUMNS if column != CLUSTER]  # clusters are no files to look at
 
 _log = logging.getLogger(__name__)
 
@@ -74,7 +77,8 @@ def validate(table: pd.DataFrame) -> pd.DataFrame:
     Columns: `image_id` (unique), `image` (path), `group` (all photos of one object), `view` ("" where there is none),
     `split` (`train` or `test`), `height` and `width` (pixels, upright). These may be absent, or missing in a row:
     `mask` (path), `mask_area` (the share of the mask's pixels that is object), `image_hash` and `mask_hash` (the files'
-    `content_hash`). `check` gives all of them, missing where there is no mask.
+    `content_hash`), `cluster` (what kind of product, see `maskfold.data.annotations`). `check` gives all but the last,
+    missing where there is no mask.
 
     Raises:
         MaskfoldError: If a column is missing, a value is wrong, or a column has another name; the message lists them.
@@ -180,7 +184,7 @@ def check(
     if (problems != "").any() or strays:
         rescued = 0 if resize_masks else int(scaled.sum())
         _report(name, checked, problems, strays, on_error=on_error, rescued=rescued)
-    return validate(checked.loc[problems == "", COLUMNS + metadata_columns(table)].reset_index(drop=True))
+    return validate(checked.loc[problems == "", _CHECKED + metadata_columns(table)].reset_index(drop=True))
 
 
 def _files(table: pd.DataFrame) -> pd.DataFrame:

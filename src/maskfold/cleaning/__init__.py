@@ -1,0 +1,1 @@
+"""Findings about pairs of photo and mask, near-copies, and the audit of the split."""

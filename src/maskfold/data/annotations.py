@@ -1,0 +1,139 @@
+"""What is said of photos beside their files: decisions of the user, twins that share a group, clusters.
+
+All of it lies in the data's own folder, `data/<name>/`, and every stage that loads the data obeys it:
+
+- `decisions.csv`, the user's alone: `image_id,decision` with `keep`, `drop` or `group=<name>`;
+- `twins.csv`, written with the split: `image_id,group` of photos that share a group with a near-copy;
+- `clusters.csv`, the user's alone: `image_id,cluster`; and `clusters.parquet`, what `make clusters` has found.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from maskfold import files
+from maskfold.data.table import CLUSTER
+from maskfold.errors import MaskfoldError, listing
+
+DECISIONS, TWINS, CLUSTERS, FOUND_CLUSTERS = "decisions.csv", "twins.csv", "clusters.csv", "clusters.parquet"
+KEEP, DROP, GROUP = "keep", "drop", "group="
+
+
+def annotate(table: pd.DataFrame, folder: Path) -> pd.DataFrame:
+    """Return a checked image table as its photos' decisions, twins and clusters have it.
+
+    Args:
+        table: The image table as the files are.
+        folder: The data's own.
+
+    Returns:
+        The rows without those dropped, the groups as they are joined, and, where there are clusters, a column
+        `cluster`, missing where nothing is known of a photo.
+
+    Raises:
+        MaskfoldError: If a file is damaged, names a photo that the data has not or names one twice, or a decision is
+            none of the three.
+    """
+    decisions = read_decisions(folder, table)
+    dropped = table["image_id"].isin(decisions.index[decisions == DROP])
+    table = table[~dropped].reset_index(drop=True)
+    named = decisions[decisions.str.startswith(GROUP)].str.removeprefix(GROUP)
+    joined = _read(folder / TWINS, "group")
+    for groups in (named, joined):
+        if len(groups):
+            table = table.assign(group=table["image_id"].map(groups).fillna(table["group"]))
+    clusters = read_clusters(folder, table)
+    return table if clusters is None else table.assign(**{CLUSTER: clusters})
+
+
+def read_decisions(folder: Path, table: pd.DataFrame) -> pd.Series:
+    """Return what the user has decided, by `image_id`; nothing where there is no such file.
+
+    Args:
+        folder: The data's own.
+        table: The image table as the files are.
+
+    Raises:
+        MaskfoldError: As `annotate`, and if a test photo is to be dropped, whose row a submission needs.
+    """
+    path = folder / DECISIONS
+    decisions = _read(path, "decision")
+    wrong = decisions[~decisions.isin([KEEP, DROP]) & ~decisions.str.fullmatch(f"{GROUP}.+")]
+    if len(wrong):
+        lines = [f"{image_id}: {decision!r}" for image_id, decision in wrong.items()]
+        raise MaskfoldError(f"{path}: a decision is {KEEP}, {DROP} or {GROUP}<name>:\n{listing(lines)}\nCorrect them.")
+    _refuse_unknown(path, decisions, table)
+    tests = table.loc[table["split"] == "test", "image_id"]
+    if lost := sorted({*decisions.index[decisions == DROP]} & {*tests}):
+        raise MaskfoldError(
+            f"{path}: {len(lost)} test photos are to be dropped, whose rows a submission needs:\n{listing(lost)}\n"
+            "Drop train photos alone."
+        )
+    return decisions
+
+
+def read_clusters(folder: Path, table: pd.DataFrame) -> pd.Series | None:
+    """Return each row's cluster, missing where nothing is known; None where nothing is known of any photo.
+
+    The user's word, `clusters.csv`, stands above what was found.
+
+    Args:
+        folder: The data's own.
+        table: Rows of the image table.
+
+    Raises:
+        MaskfoldError: As `annotate`.
+    """
+    given, found = folder / CLUSTERS, folder / FOUND_CLUSTERS
+    if not given.exists() and not found.exists():
+        return None
+    known = pd.Series(dtype="str")
+    if found.exists():
+        try:
+            known = pd.read_parquet(found, columns=["image_id", "cluster"]).set_index("image_id")["cluster"]
+        except (OSError, ValueError) as error:
+            raise MaskfoldError(f"{found}: damaged ({error}). Remove it, and run `make clusters` again.") from error
+    said = _read(given, "cluster")
+    ids = table["image_id"]
+    return ids.map(said).fillna(ids.map(known)).astype("str").where(lambda cells: cells.notna(), None)
+
+
+def write_twins(folder: Path, groups: pd.Series) -> None:
+    """Keep which photos share a group with a near-copy.
+
+    Args:
+        folder: The data's own.
+        groups: The group that each such photo is of from now on, by `image_id`; none removes the file.
+    """
+    path = folder / TWINS
+    if groups.empty:
+        path.unlink(missing_ok=True)
+        return
+    files.write_text(path, groups.sort_index().rename_axis("image_id").rename("group").to_csv(lineterminator="\n"))
+
+
+def _refuse_unknown(path: Path, said: pd.Series, table: pd.DataFrame) -> None:
+    """Refuse what is said of photos that the data has not, which is mostly a misspelt id."""
+    unknown = sorted({*said.index} - {*table["image_id"]})
+    if unknown:
+        raise MaskfoldError(
+            f"{path}: the data has no photos of {len(unknown)} of its ids:\n{listing(unknown)}\nCorrect or remove them."
+        )
+
+
+def _read(path: Path, column: str) -> pd.Series:
+    """Return one column of a CSV by `image_id`, all of it text; nothing where there is no such file."""
+    if not path.exists():
+        return pd.Series(dtype="str", index=pd.Index([], name="image_id", dtype="str"), name=column)
+    try:
+        rows = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", skipinitialspace=True)
+        said = rows.set_index("image_id")[column].str.strip()
+    except (OSError, ValueError, KeyError) as error:
+        raise MaskfoldError(
+            f"{path}: not a CSV file with columns image_id,{column} ({error}). Mend or remove it."
+        ) from error
+    said = said[said != ""]
+    twice = sorted({*said.index[said.index.duplicated()]})
+    if twice:
+        raise MaskfoldError(f"{path}: {len(twice)} photos have several rows:\n{listing(twice)}\nKeep one of each.")
+    return said
