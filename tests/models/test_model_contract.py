@@ -9,8 +9,12 @@ from omegaconf import OmegaConf
 from torch import nn
 
 from maskfold.errors import MaskfoldError
+from maskfold.models.u2net import U2Net
 
-CONFIGS = sorted((Path(__file__).parents[2] / "conf" / "model").glob("*.yaml"))
+ALIKE = {"u2net"}  # larger ones of the same code as another's: u2net_small's
+CONFIGS = [
+    path for path in sorted((Path(__file__).parents[2] / "conf" / "model").glob("*.yaml")) if path.stem not in ALIKE
+]
 
 
 @pytest.fixture(scope="module", params=CONFIGS, ids=lambda path: path.stem)
@@ -24,7 +28,8 @@ def model(request):
 
 @pytest.fixture
 def images(model):
-    return torch.randn(2, 3, model.stride, 2 * model.stride, generator=torch.Generator().manual_seed(1))
+    side = max(model.stride, 32)
+    return torch.randn(2, 3, side, 2 * side, generator=torch.Generator().manual_seed(1))
 
 
 def test_logits_have_the_images_size_and_repeat(model, images):
@@ -42,7 +47,7 @@ def test_a_model_of_several_classes_answers_for_each_and_is_the_same_otherwise(m
     if "weights" in config:
         config.weights = None
     with torch.device("meta"):  # shapes without numbers
-        several = instantiate(config, classes=4)
+        several = instantiate(config, classes=4).eval()
     assert several(torch.zeros_like(images, device="meta")).shape == (2, 4, *images.shape[-2:])
     shapes, others = ({name: p.shape for name, p in net.named_parameters()} for net in (model, several))
     assert shapes.keys() == others.keys()
@@ -52,7 +57,7 @@ def test_a_model_of_several_classes_answers_for_each_and_is_the_same_otherwise(m
 
 
 def test_output_is_logits_not_probabilities(model, images):
-    (head,) = [module for module in model.modules() if isinstance(module, nn.Conv2d) and module.out_channels == 1]
+    *_, head = [module for module in model.modules() if isinstance(module, nn.Conv2d) and module.out_channels == 1]
     model.eval()
     with torch.no_grad():
         logits = model(images)
@@ -65,7 +70,8 @@ def test_output_is_logits_not_probabilities(model, images):
 def test_gradient_reaches_every_parameter(model, images):
     model.train()
     model.zero_grad()
-    model(images).square().mean().backward()
+    outputs = model(images)  # auxiliary ones among them
+    sum(output.square().mean() for output in (outputs if isinstance(outputs, tuple) else [outputs])).backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.isfinite().all(), name
@@ -77,6 +83,8 @@ def test_gradient_reaches_every_parameter(model, images):
 @pytest.mark.parametrize(("rows", "columns"), [(1, 0), (0, -1)])
 def test_wrong_size_is_refused_with_the_right_ones(model, rows, columns):
     stride = model.stride
+    if stride == 1:
+        pytest.skip("every size is right")
     height, width = 2 * stride + rows, 2 * stride + columns
     with pytest.raises(MaskfoldError) as refusal:
         model(torch.zeros(1, 3, height, width))
@@ -97,6 +105,8 @@ def test_bf16_and_channels_last_give_nearly_the_same(model, images):
 
 
 def test_compiles_to_one_graph(model, images):
+    if isinstance(model, U2Net):
+        pytest.skip("its 112 convolutions take ten seconds; test_u2net.py compiles a block of each kind")
     model.eval()
     torch.compiler.reset()
     with torch.no_grad():
