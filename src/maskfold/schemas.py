@@ -143,6 +143,7 @@ class SegmentationKeys(TrainStage):
     preprocess: Group = MISSING
     augment: Group = MISSING
     loss: Group = MISSING
+    deep: Any = MISSING  # a number, or names of layers
     tta: str = MISSING
 
 

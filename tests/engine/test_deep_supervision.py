@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from maskfold.engine.deep_supervision import DeepSupervision
+from maskfold.engine.deep_supervision import DeepSupervision, supervised
 from maskfold.errors import MaskfoldError
 
 
@@ -50,3 +50,15 @@ def test_weights_that_mean_nothing_are_refused(weights):
 def test_another_number_of_outputs_than_weights_is_refused():
     with pytest.raises(MaskfoldError, match="2 weights, the network 3 outputs"):
         DeepSupervision(loss=Distance(), weights=[1, 1])(OUTPUTS, TARGET)
+
+
+def test_a_plain_loss_weighs_every_further_output_half():
+    loss = supervised(Distance(), outputs=3)
+    assert loss(OUTPUTS, TARGET).tolist() == [1 + 0.5 * 9 + 0, 4 + 0 + 0.25 * 1]
+
+
+def test_weights_of_ones_own_are_kept_and_have_to_be_as_many():
+    own = DeepSupervision(loss=Distance(), weights=[1, 0.3])
+    assert supervised(own, outputs=2) is own
+    with pytest.raises(MaskfoldError, match=r"3 outputs in training.*loss\.weights has 2"):
+        supervised(own, outputs=3)

@@ -145,3 +145,27 @@ def test_a_loss_that_gives_no_value_a_sample_is_refused(reduce, said):
     for step in (task.training_step, task.validation_step):
         with pytest.raises(MaskfoldError, match=rf"The loss gives {said} for 3 samples; .* one value a sample, \(N,\)"):
             step(batch, 0)
+
+
+class WithHead(nn.Module):
+    """A layer, and what only training needs: a layer for an output beside the main one."""
+
+    def __init__(self, head=None):
+        super().__init__()
+        self.main = nn.Linear(2, 1)
+        if head:
+            self.auxiliary = nn.Linear(2, head)
+
+
+@pytest.mark.parametrize(("before", "now", "taken"), [(None, 1, False), (1, None, False), (1, 1, True), (1, 2, False)])
+def test_a_start_lends_auxiliary_weights_only_where_they_fit(tmp_path, before, now, taken):
+    start, task = make(WithHead(before)), make(WithHead(now))
+    torch.save({"state_dict": start.state_dict()}, tmp_path / "best.ckpt")
+    own = {key: value.clone() for key, value in task.network.state_dict().items()}
+
+    task.take_weights(tmp_path / "best.ckpt")
+
+    assert torch.equal(task.network.main.weight, start.network.main.weight)
+    if now:
+        expected = start.network.auxiliary.weight if taken else own["auxiliary.weight"]
+        assert torch.equal(task.network.auxiliary.weight, expected)

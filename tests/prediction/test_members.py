@@ -29,6 +29,19 @@ def test_a_network_answers_as_it_did(tmp_path):
     assert not loaded.training
 
 
+def test_the_heads_of_deep_supervision_are_left_behind(tmp_path):
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.Conv2d(4, 1, 1))
+    network = Network(model, deep=["0"]).eval()
+    layers = [LAYER | {"out_channels": 4}, LAYER | {"in_channels": 4}]
+    save(tmp_path / "best.ckpt", {"_target_": "torch.nn.Sequential", "_args_": layers}, network)
+
+    loaded = load_network(tmp_path / "best.ckpt")
+
+    photos = torch.randint(0, 256, (2, 3, 4, 5), dtype=torch.uint8)
+    assert torch.equal(loaded(photos), network(photos))
+    assert loaded.state_dict().keys() == {"model.0.weight", "model.0.bias", "model.1.weight", "model.1.bias"}
+
+
 def test_exclusive_classes_stay_so(tmp_path):
     network = Network(nn.Conv2d(3, 2, 1), exclusive=True).eval()
     save(tmp_path / "best.ckpt", LAYER | {"out_channels": 2}, network)
@@ -106,7 +119,7 @@ def test_the_statistics_of_the_photos_come_back_with_the_weights(tmp_path):
 
 
 @pytest.mark.hostile("foreign files")
-@pytest.mark.parametrize("settings", [{"model": 1}, {"mean": "words"}, {"mean": [None]}, [1, 2]])
+@pytest.mark.parametrize("settings", [{"model": 1}, {"mean": "words"}, {"mean": [None]}, {"deep": ["a"]}, [1, 2]])
 def test_settings_that_are_none_are_refused_by_name(tmp_path, settings):
     save(tmp_path / "best.ckpt", LAYER, Network(nn.Conv2d(3, 1, 1)))
     checkpoint = torch.load(tmp_path / "best.ckpt", weights_only=True)

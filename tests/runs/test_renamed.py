@@ -121,6 +121,8 @@ def test_what_was_added_means_what_the_default_does(data):
     earlier = {key: value for key, value in config.items() if key not in ADDED}
     earlier["data"] = {key: value for key, value in config["data"].items() if key not in ADDED_TO_SOURCES}
     assert as_of_today(earlier) == config
+    earlier["task"] = {key: value for key, value in config["task"].items() if key != "deep"}
+    assert as_of_today(earlier) == config
     own = {"data": {"_target_": "ours.Source", "root": "photos"}}
     assert as_of_today(own)["data"] == own["data"]
 

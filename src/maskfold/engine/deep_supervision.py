@@ -8,6 +8,24 @@ from torch import nn
 from maskfold.errors import MaskfoldError
 
 
+def supervised(loss: nn.Module, *, outputs: int) -> "DeepSupervision":
+    """Return a loss over so many outputs: 1 times the main one's, 1/2 the next one's, 1/4 and so on.
+
+    One that is for several outputs already stays as it is, with weights of its own.
+
+    Raises:
+        MaskfoldError: If that has another number of weights.
+    """
+    if not isinstance(loss, DeepSupervision):
+        return DeepSupervision(loss=loss, weights=[0.5**number for number in range(outputs)])
+    if len(loss.weights) != outputs:
+        raise MaskfoldError(
+            f"deep: with it the network has {outputs} outputs in training, the main one first, and loss.weights has "
+            f"{len(loss.weights)}. Give as many weights; or choose a plain loss, which is weighed 1, 1/2, 1/4, ..."
+        )
+    return loss
+
+
 class DeepSupervision(nn.Module):
     """A loss over the main output and the auxiliary ones that a network adds in training.
 

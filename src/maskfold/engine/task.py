@@ -14,6 +14,7 @@ from maskfold.engine.objective import Batch, Objective, Output
 from maskfold.errors import MaskfoldError
 
 NETWORK = "network."  # before the names of the network's parameters in a checkpoint
+AUXILIARY = "auxiliary."  # then before those that only training needs, for outputs beside the main one
 
 
 class Task(lightning.LightningModule):
@@ -70,7 +71,7 @@ class Task(lightning.LightningModule):
         state = load_checkpoint(checkpoint)["state_dict"]
         weights = {key.removeprefix(NETWORK): value for key, value in state.items() if key.startswith(NETWORK)}
         try:
-            self.network.load_state_dict(weights)
+            self.network.load_state_dict(_with_auxiliary_of(self.network, weights))
         except RuntimeError as error:
             reason = "\n".join(line.strip() for line in str(error).splitlines()[1:4])
             raise MaskfoldError(
@@ -138,3 +139,15 @@ class Task(lightning.LightningModule):
         checkpoint["construction"] = self.construction
         if settings := getattr(self.network, "settings", {}):
             checkpoint["network"] = settings
+
+
+def _with_auxiliary_of(network: nn.Module, weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return weights with those auxiliary ones that a network has: its own where theirs are absent or do not fit."""
+    own = {key: value for key, value in network.state_dict().items() if key.startswith(AUXILIARY)}
+    fitting = {key: value for key, value in weights.items() if key in own and value.shape == own[key].shape}
+    return without_auxiliary(weights) | own | fitting
+
+
+def without_auxiliary(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return a network's weights without those that only training needs."""
+    return {key: value for key, value in weights.items() if not key.startswith(AUXILIARY)}

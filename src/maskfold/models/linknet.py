@@ -60,6 +60,10 @@ class LinkNet(nn.Module):
             nn.Conv2d(HEAD_CHANNELS, classes, 2, padding=1),  # -> H
         )
 
+    def decoder_stages(self) -> list[str]:
+        """See `maskfold.models.deep.chosen_layers`: at H/2, H/4, H/8 and H/16."""
+        return ["last_decoder", *(f"joins.{number}" for number in reversed(range(len(self.joins))))]
+
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return the logits (N, classes, H, W) of normalised images (N, channels, H, W)."""
         # pyrefly: ignore[bad-argument-count]

@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from maskfold.models.deep import DecoderHeads
+
 # Statistics of ImageNet, in units of 8-bit values, that every public pretrained encoder was trained with.
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
 IMAGENET_STD = (58.395, 57.12, 57.375)
@@ -20,6 +22,8 @@ class Network(nn.Module):
         mean: Mean of each channel, in the photos' units; ImageNet's for RGB photos of 8 bits.
         std: Standard deviation of each channel, likewise.
         exclusive: Whether the classes never overlap, see `marginal_logits`.
+        deep: Layers of the model whose own answers follow in training, see `maskfold.models.deep`. Prediction needs
+            none of that: their weights, `auxiliary.`, are left out there.
 
     Attributes:
         settings: The arguments that are not the usual ones, as a checkpoint keeps them.
@@ -32,6 +36,7 @@ class Network(nn.Module):
         mean: Sequence[float] = IMAGENET_MEAN,
         std: Sequence[float] = IMAGENET_STD,
         exclusive: bool = False,
+        deep: Sequence[str] = (),
     ) -> None:
         super().__init__()
         statistics = {"mean": (mean, IMAGENET_MEAN), "std": (std, IMAGENET_STD)}
@@ -42,6 +47,7 @@ class Network(nn.Module):
         self.exclusive = exclusive
         self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1), persistent=False)
+        self.auxiliary = DecoderHeads(model, deep, channels=len(mean)) if deep else None
 
     @property
     def channels(self) -> int | None:
@@ -61,6 +67,9 @@ class Network(nn.Module):
         """
         normal = (image - self.mean) / self.std
         output = self.model(normal.nan_to_num(0, 0, 0) if image.is_floating_point() else normal)
+        if self.auxiliary is not None and self.auxiliary.training:
+            own = (output,) if isinstance(output, torch.Tensor) else output
+            output = (*own, *self.auxiliary(image.shape[-2:]))
         if not self.exclusive:
             return output
         return marginal_logits(output) if isinstance(output, torch.Tensor) else tuple(map(marginal_logits, output))

@@ -16,6 +16,7 @@ from torch import nn
 from maskfold.errors import MaskfoldError
 from maskfold.models.encoders import SILENCE, fit_state_dict, no_imagenet, read_state_dict
 from maskfold.models.sizes import check_size
+from maskfold.models.smp_stages import stages_of
 
 
 @contextmanager
@@ -73,7 +74,12 @@ class SMP(nn.Module):
             state = read_state_dict(Path(weights))
             self.network = _create(architecture, encoder, None, options)
             fit_state_dict(self.network.encoder, state, f"{encoder} with weights={weights}")
+        self.architecture = architecture.lower()
         self.stride = self.network.encoder.output_stride
+
+    def decoder_stages(self) -> list[str]:
+        """See `maskfold.models.deep.chosen_layers`."""
+        return [f"network.decoder.{name}" for name in stages_of(self.architecture, self.network.decoder)]
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return the logits (N, classes, H, W) of normalised images (N, channels, H, W)."""

@@ -47,6 +47,10 @@ class UNetScratch(nn.Module):
         )
         self.head = nn.Conv2d(levels[0], classes, 1)
 
+    def decoder_stages(self) -> list[str]:
+        """See `maskfold.models.deep.chosen_layers`: at H/2, H/4 and so on, then what lies between down and up."""
+        return [*(f"up.{number}" for number in reversed(range(len(self.up) - 1))), "centre"]
+
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return the logits (N, classes, H, W) of normalised images (N, channels, H, W)."""
         # pyrefly: ignore[bad-argument-count]

@@ -45,6 +45,10 @@ class UNetVGG11(nn.Module):
             part.apply(initialise)
         self.head = nn.Conv2d(filters, classes, 1)
 
+    def decoder_stages(self) -> list[str]:
+        """See `maskfold.models.deep.chosen_layers`: at H, H/2, H/4, H/8 and H/16, each upsampled by its own block."""
+        return [*(f"decoder.{number}" for number in reversed(range(len(self.decoder)))), "centre"]
+
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return the logits (N, classes, H, W) of normalised images (N, channels, H, W)."""
         # pyrefly: ignore[bad-argument-count]

@@ -8,7 +8,7 @@ from hydra.utils import instantiate
 
 from maskfold.data.classes import classes_of
 from maskfold.engine.checkpoints import load_checkpoint
-from maskfold.engine.task import NETWORK
+from maskfold.engine.task import NETWORK, without_auxiliary
 from maskfold.errors import MaskfoldError
 from maskfold.models.network import Network
 from maskfold.runs.run_folder import RunFolder
@@ -29,8 +29,9 @@ def load_network(path: Path) -> Network:
     state = checkpoint["state_dict"]
     try:
         network = Network(instantiate(construction, _convert_="all"), **checkpoint.get("network", {}))
-        network.load_state_dict({key.removeprefix(NETWORK): state[key] for key in state if key.startswith(NETWORK)})
-    except (InstantiationException, RuntimeError, TypeError, ValueError) as error:
+        weights = {key.removeprefix(NETWORK): state[key] for key in state if key.startswith(NETWORK)}
+        network.load_state_dict(without_auxiliary(weights))
+    except (InstantiationException, AttributeError, RuntimeError, TypeError, ValueError) as error:
         raise MaskfoldError(
             f"{path}: its network cannot be rebuilt ({str(error).splitlines()[0]}). "
             "Use the code that it was trained with, whose commit is in run.json, or train it again."

@@ -45,7 +45,9 @@ ADDED: dict[str, Any] = {
         "augment": "${augment}",
         "loss": "${loss}",
         "tta": "${tta}",
+        "deep": "${deep}",
     },
+    "deep": 0,  # the main output alone was compared with the truth
     "freeze": [],  # every layer learned
     "start_from": None,  # from the first weights that the seed gives
 }
@@ -68,6 +70,9 @@ def as_of_today(config: dict[str, Any]) -> dict[str, Any]:
     today = with_names_of_today(config)
     for key, value in ADDED.items():
         _fill_in(today, key.split("."), deepcopy(value))
+    task = today["task"]
+    if isinstance(task, dict) and task.get(_TARGET) == ADDED["task"][_TARGET]:
+        today["task"] = ADDED["task"] | task  # it has not always had as many parts
     data = today.get("data")
     if isinstance(data, dict) and str(data.get(_TARGET)).startswith(SOURCES):
         today["data"] = ADDED_TO_SOURCES | data

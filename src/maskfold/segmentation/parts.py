@@ -13,8 +13,10 @@ from maskfold.data.geometry import Geometry
 from maskfold.data.loading import read_image
 from maskfold.data.preprocessing import Preprocess
 from maskfold.data.windows import are_large, open_photo
+from maskfold.engine.deep_supervision import supervised
 from maskfold.errors import MaskfoldError
 from maskfold.masks.metrics import named
+from maskfold.models.deep import chosen_layers
 from maskfold.models.network import Network
 from maskfold.prediction.branches import Branch, Voter
 from maskfold.prediction.members import load_network
@@ -36,14 +38,15 @@ class SegmentationParts:
         augment: What training does to samples.
         loss: `(logits, target) -> (N,)`.
         tta: Test-time augmentation, a name of `maskfold.prediction.tta.VIEWS`.
+        deep: How many of the decoder's last stages are compared with the masks as well, or the names of layers.
         channels: Of the photos, see `maskfold.data.loading.read_image`.
         classes: The names of several classes; none for one.
         exclusive: Whether these never overlap.
         metric: What the data is scored by, a name.
 
     Raises:
-        MaskfoldError: If there is no such test-time augmentation or metric, or the loss is for classes that never
-            overlap, and these may.
+        MaskfoldError: If there is no such test-time augmentation or metric, the loss is for classes that never overlap,
+            and these may, or it does not fit `deep`.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class SegmentationParts:
         augment: Augmentation | ByEpoch,
         loss: nn.Module,
         tta: str,
+        deep: int | Sequence[str] = 0,
         channels: int | None = None,
         classes: Sequence[str] = (),
         exclusive: bool = False,
@@ -62,7 +66,9 @@ class SegmentationParts:
         self.geometry = geometry
         self.preprocess = preprocess
         self.augment = augment
-        self.loss = loss
+        self.deep = _checked(deep)
+        outputs = 1 + (self.deep if isinstance(self.deep, int) else len(self.deep))
+        self.loss = loss if outputs == 1 else supervised(loss, outputs=outputs)
         self.tta = check_tta(tta)
         self.channels = channels
         self.classes = tuple(classes)
@@ -76,7 +82,8 @@ class SegmentationParts:
 
     def network(self, model: nn.Module, **settings: Any) -> Network:
         """See `TaskParts`; the geometry must give sizes that the model accepts. `settings` are those of `Network`."""
-        network = Network(model, exclusive=self.exclusive, **settings)
+        layers = chosen_layers(model, self.deep)
+        network = Network(model, exclusive=self.exclusive, deep=layers, **settings)
         self.geometry.check_stride(network.stride)
         return network
 
@@ -107,3 +114,11 @@ class SegmentationParts:
         branch = Branch(self.geometry, self.preprocess, [Voter(load_network(checkpoint), self.tta)])
         how = {"batch_size": batch_size, "precision": precision, "accelerator": accelerator}
         return predict_samples(branch, rows, **how, classes=self.classes)
+
+
+def _checked(deep: int | Sequence[str]) -> int | tuple[str, ...]:
+    if isinstance(deep, list | tuple) and all(isinstance(name, str) for name in deep):
+        return tuple(deep)
+    if isinstance(deep, int) and not isinstance(deep, bool) and deep >= 0:
+        return deep
+    raise MaskfoldError(f"deep={deep}: give a whole number of 0 or more, or names of layers: deep=[up.1,up.0].")
