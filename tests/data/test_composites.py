@@ -53,7 +53,9 @@ def test_outside_the_edge_colours_are_the_photos_own():
     alpha = soft_alpha(np.pad(np.ones((20, 20), np.uint8), 22))
     front, back = separate(image, alpha)
     np.testing.assert_allclose(front[alpha == 1], image[alpha == 1], atol=1e-3)
-    np.testing.assert_array_equal(back[alpha == 0], image[alpha == 0])
+    np.testing.assert_allclose(back[alpha == 0], image[alpha == 0], atol=1e-3)
+    hardly = (alpha > 0) & (alpha < 0.005)  # no seam of blurred backdrop around the object
+    np.testing.assert_allclose(back[hardly], image[hardly], atol=4)
 
 
 def test_the_objects_colour_is_found_in_the_edge():
@@ -97,10 +99,10 @@ def test_shadows_stay():
     assert changed[35, 35].tolist() == [230, 230, 230]
 
 
-def test_shading_has_limits_and_a_black_backdrop_has_some():
+def test_shading_has_a_limit_and_a_black_backdrop_has_some():
     alpha = np.zeros((2, 3), np.float32)
     light = np.float32([[100, 100, 100], [100, 255, 0]])
-    np.testing.assert_allclose(shading(np.dstack([light] * 3), alpha), [[1, 1, 1], [1, 1.6, 0.25]], rtol=1e-5)
+    np.testing.assert_allclose(shading(np.dstack([light] * 3), alpha), [[1, 1, 1], [1, 1.6, 0]], rtol=1e-5)
     assert np.isfinite(shading(np.zeros((2, 3, 3), np.float32), alpha)).all()
     assert np.isfinite(shading(np.zeros((2, 3, 3), np.float32), alpha + 1)).all()
 

@@ -14,7 +14,7 @@ _LEAST_BOX = 3  # pixels: a smaller one does not reach past the pixel
 _SIGMA, _RADIUS = 0.7, 3
 _TINY = np.float32(1e-5)
 _RING = (1.5 / 192, 6 / 192)  # from the outline inwards, of the photo's height
-_SHADES = (0.25, 1.6)  # of the median: beyond them a backdrop would be all black or white
+_LIGHTEST = 1.6  # of the median: lamps and sky of a dark photo would be all that is left of a backdrop
 
 
 def object_of(mask: np.ndarray) -> np.ndarray:
@@ -35,8 +35,9 @@ def soft_alpha(mask: np.ndarray) -> np.ndarray:
 def separate(image: np.ndarray, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Guess the colour of the object and of what is behind it, of which the pixels along the outline are a mixture.
 
-    Blur fusion: both are weighted means of the neighbourhood, first of a wide and then of a narrow one, and the
-    object's takes up what of the pixel they do not explain.
+    Blur fusion: both are weighted means of the neighbourhood, first of a wide and then of a narrow one, and each takes
+    its share of what they do not explain of a pixel. (As it was published the object's alone does; then a backdrop's
+    pattern would be lost in a seam around the object.)
 
     Args:
         image: `(H, W, 3) uint8`.
@@ -53,9 +54,9 @@ def separate(image: np.ndarray, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarr
     for box in _BOXES:
         size = max(round(box * np.sqrt(alpha.size)), _LEAST_BOX)
         front, back = _local_mean(front, share, size), _local_mean(back, rest, size)
-        front += share * (photo - share * front - rest * back)
-        np.clip(front, 0, 255, out=front)
-    return front, np.where(share == 0, photo, back)
+        unexplained = photo - share * front - rest * back
+        front, back = (np.clip(part, 0, 255) for part in (front + share * unexplained, back + rest * unexplained))
+    return front, back
 
 
 def _local_mean(colour: np.ndarray, weight: np.ndarray, size: int) -> np.ndarray:
@@ -71,12 +72,12 @@ def shading(backdrop: np.ndarray, alpha: np.ndarray) -> np.ndarray:
         alpha: `(H, W) float32`; where the object is, the backdrop does not count.
 
     Returns:
-        `(H, W) float32`, 1 where it is as light as its median.
+        `(H, W) float32`, 1 where it is as light as its median, and 1.6 at most.
     """
     light = cv2.cvtColor(backdrop, cv2.COLOR_RGB2GRAY)
     seen = light[alpha < 0.5]
     median = float(np.median(seen)) if seen.size else 0.0
-    return np.clip(light / max(median, 1.0), *_SHADES)
+    return np.minimum(light / max(median, 1.0), _LIGHTEST)
 
 
 def change_backdrop(image: np.ndarray, mask: np.ndarray, colour: np.ndarray) -> np.ndarray:
