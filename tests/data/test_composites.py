@@ -11,7 +11,6 @@ from maskfold.data.composites import (
     shading,
     soft_alpha,
     to_lab,
-    unite,
 )
 
 RED, GREEN, WHITE = (np.float32(colour) for colour in ([200, 40, 30], [20, 160, 60], [255, 255, 255]))
@@ -130,19 +129,3 @@ def test_lab_by_known_colours():
 
 def test_the_object_of_several_classes_is_any_of_them():
     assert object_of(np.uint8([[[0, 1], [0, 0], [1, 0]]])).tolist() == [[1, 0, 1]]
-
-
-def test_a_union_by_hand():
-    front, back = np.uint8([[1, 1, 0, 0]]), np.uint8([[1, 0, 1, 0]])
-    assert unite(front, back).tolist() == [[1, 1, 1, 0]]
-    soft = unite(np.float32([[0.3, 0.6, 0]]), np.uint8([[1, 0, 1]]))
-    assert soft.dtype == np.float32
-    np.testing.assert_allclose(soft, [[1, 0.6, 1]])
-
-
-def test_classes_stay_exclusive_and_the_one_before_wins():
-    first, second = np.uint8([1, 0]), np.uint8([0, 1])
-    front, back = np.stack([[first, 0 * first]]), np.stack([[second, second]])
-    assert unite(front, back).tolist() == [[[1, 0], [0, 1]]]
-    assert unite(back, front).tolist() == [[[0, 1], [0, 1]]]
-    assert unite(front, back).dtype == np.uint8

@@ -6,7 +6,7 @@ import pytest
 
 from maskfold.data.augmentation import Albumentations, refuse_colours
 from maskfold.data.composites import from_lab, to_lab
-from maskfold.data.object_transforms import Backdrop, Combine, CropObject, cut_out, kept_by_crops, paste, place
+from maskfold.data.object_transforms import Backdrop, Combine, CropObject, kept_by_crops
 from maskfold.errors import MaskfoldError
 
 GREY, RED, BLUE = (120, 120, 120), (180, 80, 70), (60, 60, 170)
@@ -105,21 +105,6 @@ def test_without_an_object_or_a_backdrop_nothing_changes():
     for box in (np.s_[:, :], np.s_[:0]):
         image, mask = photo(box)
         np.testing.assert_array_equal(alone(Backdrop(p=1))(image, mask, 0)[0], image)
-
-
-def test_a_pasted_object_by_hand():
-    """12x12 blue pixels at their own size, partly on red; edges reach three pixels inwards and outwards."""
-    image, mask = cut_out(*photo(np.s_[10:22, 30:42], BLUE, ground=(0, 255, 0)), scale=1)
-    assert mask.shape == (28, 28)  # a margin of eight
-    own_image, own_mask = photo(np.s_[0:40, 0:40])
-    for in_front, seen in ((True, BLUE), (False, RED)):
-        pasted = place(image, mask, corner=(20, 20), size=(64, 64), in_front=in_front)
-        changed = paste(own_image, own_mask, pasted)
-        assert changed[33, 33].tolist() == list(seen)
-        far = np.ones((64, 64), bool)
-        far[25:43, 25:43] = False
-        np.testing.assert_array_equal(changed[far], own_image[far])
-        assert changed[..., 1].max() < 130  # next to nothing is left of the green that was behind it
 
 
 def test_masks_are_united_and_stay_as_they_are_outside_the_paste():

@@ -126,18 +126,3 @@ def from_lab(colours: np.ndarray) -> np.ndarray:
 def to_bytes(image: np.ndarray) -> np.ndarray:
     """Round a photo to uint8."""
     return np.rint(np.clip(image, 0, 255)).astype(np.uint8)
-
-
-def unite(front: np.ndarray, back: np.ndarray) -> np.ndarray:
-    """Return the mask of two objects, of which the first hides the second.
-
-    Args:
-        front: `(H, W)` or `(H, W, C)`, uint8 0 or 1, or float32 in [0, 1].
-        back: Of the same shape. Where `front` has an object of any class, no class of `back` is left.
-
-    Returns:
-        A new mask of that shape, float32 if one of them is.
-    """
-    covered = front if front.ndim == 2 else front.sum(axis=2, keepdims=True)
-    rest = 1 - np.minimum(covered, 1)
-    return np.minimum(front + rest * back, 1).astype(np.result_type(front, back))

@@ -1,30 +1,21 @@
 """Transforms that know where the object is: a crop that keeps it, another backdrop, another photo's object beside it.
 
-albumentations transforms, for `maskfold.data.augmentation.Albumentations`; the arithmetic is in `composites`.
+albumentations transforms, for `maskfold.data.augmentation.Albumentations`; the arithmetic is in `composites` and
+`pasting`.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from maskfold.data.augmentation import A  # not by its own name: see there
-from maskfold.data.composites import (
-    change_backdrop,
-    from_lab,
-    object_of,
-    ring_colour,
-    separate,
-    soft_alpha,
-    to_bytes,
-    unite,
-)
+from maskfold.data.composites import change_backdrop, from_lab, object_of, ring_colour
+from maskfold.data.pasting import Pasted, cut_out, paste, place, resize_mask, unite
 from maskfold.errors import MaskfoldError
 
 _TRIES = 10  # of a crop's size, before the photo stays as it is
 _ASPECT = 1.25  # the most by which a crop's sides are scaled unlike one another
-_MARGIN = 8  # around a pasted object, pixels: more than its soft edge reaches
 _LAB_REACH = 10  # of a colour near the object's, in each of Lab's three
 _STUDIO_L = (60.0, 100.0)  # of whites and greys
 _STUDIO_TINT = 3.0  # in a and b
@@ -74,12 +65,11 @@ class CropObject(A.DualTransform):
 
     def apply(self, img: np.ndarray, window: tuple[slice, slice], **params: object) -> np.ndarray:
         """Enlarge the window, linearly."""
-        return _resize(img[window], img.shape)
+        return cv2.resize(img[window], img.shape[1::-1], interpolation=cv2.INTER_LINEAR).reshape(img.shape)
 
     def apply_to_mask(self, mask: np.ndarray, window: tuple[slice, slice], **params: object) -> np.ndarray:
-        """Enlarge the window; a mask that is not soft is cut at one half, where two classes have no pixel in common."""
-        share = _resize(mask[window].astype(np.float32), mask.shape)
-        return share if mask.dtype == np.float32 else (share > 0.5).astype(mask.dtype)
+        """See `resize_mask`."""
+        return resize_mask(mask[window], mask.shape[:2])
 
 
 def kept_by_crops(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -96,10 +86,6 @@ def kept_by_crops(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     total = cv2.integral(mask, sdepth=cv2.CV_64F)
     inside = total[height:, width:] - total[:-height, width:] - total[height:, :-width] + total[:-height, :-width]
     return inside / total[-1, -1] if total[-1, -1] > 0 else np.ones_like(inside)
-
-
-def _resize(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    return cv2.resize(array, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR).reshape(shape)
 
 
 class Backdrop(A.ImageOnlyTransform):
@@ -150,20 +136,6 @@ class Backdrop(A.ImageOnlyTransform):
     ) -> np.ndarray:
         """See `change_backdrop`."""
         return img if object_mask is None else change_backdrop(img, object_mask, colour)
-
-
-@dataclass(frozen=True)
-class Pasted:
-    """Another photo's object where it is laid into a photo of `(H, W)`.
-
-    `colour` is `(H, W, 3) float32` of 0..255; `alpha` `(H, W) float32`, how much of each pixel it takes up; `mask` is
-    its own, `(H, W)` or `(H, W, C) uint8`; `in_front` says whether it hides the photo's own object or is hidden.
-    """
-
-    colour: np.ndarray
-    alpha: np.ndarray
-    mask: np.ndarray
-    in_front: bool
 
 
 class Combine(A.DualTransform):
@@ -220,71 +192,3 @@ class Combine(A.DualTransform):
         if pasted is None:
             return mask
         return unite(pasted.mask, mask) if pasted.in_front else unite(mask, pasted.mask)
-
-
-def cut_out(image: np.ndarray, mask: np.ndarray, *, scale: float) -> tuple[np.ndarray, np.ndarray]:
-    """Cut out the box around an object, with a margin, and resize it.
-
-    Args:
-        image: `(H, W, 3) uint8`.
-        mask: `(H, W)` or `(H, W, C)` of values 0 and 1, not empty.
-        scale: Of both sides.
-
-    Returns:
-        Photo and mask of the box, typed alike. A margin that lies outside the photo repeats its border; the mask is
-        empty there.
-    """
-    left, top, width, height = cv2.boundingRect((object_of(mask) >= 0.5).astype(np.uint8))
-    margin = int(np.ceil(_MARGIN / min(scale, 1)))
-    wide = cv2.copyMakeBorder(image, margin, margin, margin, margin, cv2.BORDER_REPLICATE)
-    photo = wide[top : top + height + 2 * margin, left : left + width + 2 * margin]
-    labels = np.pad(mask, [(margin, margin)] * 2 + [(0, 0)] * (mask.ndim - 2))
-    labels = labels[top : top + height + 2 * margin, left : left + width + 2 * margin].astype(np.float32)
-    shape = tuple(max(round(scale * side), 1) for side in photo.shape[:2])
-    small = cv2.resize(photo, shape[::-1], interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    return small, (_resize(labels, (*shape, *mask.shape[2:])) > 0.5).astype(np.uint8)
-
-
-def place(
-    image: np.ndarray, mask: np.ndarray, *, corner: tuple[int, int], size: tuple[int, int], in_front: bool
-) -> Pasted:
-    """Lay a cut-out object into an empty photo.
-
-    Args:
-        image: `(h, w, 3) uint8`.
-        mask: `(h, w)` or `(h, w, C) uint8`, 0 or 1.
-        corner: The row and column of its top left pixel; what lies outside the photo is cut off.
-        size: `(H, W)` of the photo.
-        in_front: See `Pasted`.
-    """
-    alpha = soft_alpha(object_of(mask))
-    parts = [separate(image, alpha)[0], alpha, mask]
-    # First and last of the rows, and of the columns, that both have, counted in the photo.
-    spans = [
-        (max(at, 0), max(min(at + side, whole), 0)) for at, side, whole in zip(corner, mask.shape, size, strict=False)
-    ]
-    target = tuple(slice(first, max(first, last)) for first, last in spans)
-    source = tuple(slice(part.start - at, part.stop - at) for part, at in zip(target, corner, strict=True))
-    placed = [np.zeros((*size, *part.shape[2:]), part.dtype) for part in parts]
-    for whole, part in zip(placed, parts, strict=True):
-        whole[target] = part[source]
-    return Pasted(*placed, in_front=in_front)
-
-
-def paste(image: np.ndarray, mask: np.ndarray, pasted: Pasted) -> np.ndarray:
-    """Show another object in a photo; whatever it does not reach stays as it is, byte for byte.
-
-    Args:
-        image: `(H, W, 3) uint8`.
-        mask: The photo's own, `(H, W)` or `(H, W, C)`.
-        pasted: The other object, in a photo of that size.
-
-    Returns:
-        A new `(H, W, 3) uint8` photo.
-    """
-    photo = image.astype(np.float32)
-    share, hidden = pasted.alpha, photo
-    if not pasted.in_front:
-        own = soft_alpha(object_of(mask))
-        share, hidden = share * (1 - own), separate(image, own)[1]
-    return to_bytes(photo + share[..., None] * (pasted.colour - hidden))
