@@ -217,3 +217,63 @@ def test_a_very_large_photo_is_not_shown_whole_and_its_mask_is_of_its_classes(la
         LabelledDataset(large.assign(mask=str(tmp_path / "three.b2nd")), geometry=Tile(height=32, width=48))[0, 0]
     with pytest.raises(MaskfoldError, match=r"one\.b2nd: a soft mask of a very large photo"):
         LabelledDataset(large.assign(soft=True), geometry=Tile(height=32, width=48))[0, 0]
+
+
+class Pairing:
+    """An augmentation that asks for a partner in two of three samples, and remembers which it was."""
+
+    needs_partner = True
+
+    def __init__(self):
+        self.reds = {}
+
+    def __call__(self, image, mask, seed, partner):
+        if seed % 3:
+            pair = partner()
+            self.reds[int(image[0, 0, 0]), seed] = pair and int(pair[0][0, 0, 0])
+            assert pair is None or (pair[0].shape, pair[1].shape) == (image.shape, mask.shape)
+        return image, mask
+
+
+def partners(table, **options):
+    """Return `(red of the sample, seed) -> red of its partner` over a few epochs, asked for in two orders."""
+    runs = []
+    for epochs in (range(10), reversed(range(10))):
+        augment = Pairing()
+        dataset = LabelledDataset(table, geometry=Resize(height=3, width=4), augment=augment, **options)
+        for epoch in epochs:
+            for index in range(len(table)):
+                dataset[epoch, index]
+        runs.append(augment.reds)
+    assert runs[0] == runs[1]
+    return runs[0]
+
+
+def test_a_partner_is_another_photo_of_the_table_as_the_network_is_shown_it(table):
+    many = pd.concat([table, table], ignore_index=True)
+    many.loc[2, "image"] = many["image"][0].replace("0.png", "2.png")
+    cv2.imwrite(many["image"][2], np.full((6, 8, 3), (200, 100, 30), np.uint8))
+    drawn = partners(many.iloc[:3])
+    assert {pair for (red, _), pair in drawn.items() if red == 10} == {20, 30}
+    assert {pair for (red, _), pair in drawn.items() if red == 20} == {10, 30}
+    preprocessed = partners(many.iloc[:3], preprocess=lambda image: image + np.uint8(100))
+    assert set(preprocessed.values()) == {110, 120, 130}
+
+
+def test_a_photo_with_a_soft_mask_is_nobodys_partner_and_may_have_one(table):
+    drawn = partners(table.assign(soft=[False, True]))
+    assert {pair for (red, _), pair in drawn.items() if red == 10} == {None}
+    assert {pair for (red, _), pair in drawn.items() if red == 20} == {10}
+    assert set(partners(table.iloc[:1]).values()) == {None}
+
+
+def test_a_partner_that_nobody_asks_for_is_not_drawn(table):
+    """Of what other augmentations draw nothing depends on partners: the same seeds as before."""
+    seeds = []
+
+    def augment(image, mask, seed):
+        seeds.append(seed)
+        return image, mask
+
+    LabelledDataset(table, geometry=Resize(height=6, width=8), augment=augment)[2, 1]
+    assert seeds == [int(np.random.default_rng((0, 2, 1)).integers(2**31))]

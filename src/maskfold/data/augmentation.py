@@ -5,7 +5,7 @@ The second engine, `maskfold.data.imgaug_compat.Imgaug`, has the same interface.
 
 import os
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 import cv2
@@ -19,9 +19,16 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # read on import: it wou
 import albucore
 import albumentations as A
 
+Partner = Callable[[], tuple[np.ndarray, np.ndarray] | None]
+
 
 class Augmentation(Protocol):
-    """What training asks of either engine."""
+    """What training asks of either engine.
+
+    One whose `needs_partner` is true is also called with `partner`, a function that draws another training photo with
+    its mask, brought to the network's size as the sample was, or None where there is none. It is read when it is
+    asked for, so an augmentation asks only when it uses it.
+    """
 
     def __call__(self, image: np.ndarray, mask: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """Return a changed copy of one sample.
@@ -86,7 +93,7 @@ def refuse_colours(augment: Augmentation | ByEpoch | None, image: np.ndarray) ->
     if names and (image.dtype != np.uint8 or image.shape[2] != 3):
         raise MaskfoldError(
             f"augment: {', '.join(dict.fromkeys(names))} work on RGB photos of 8 bits, and with data.channels these "
-            f"are {image.dtype} of {image.shape[2]}. Choose what moves pixels alone: augment=light, flip or none."
+            f"are {image.dtype} of {image.shape[2]}. Choose what moves pixels alone: augment=light, flip, crop or none."
         )
 
 
@@ -113,23 +120,36 @@ class Albumentations:
     @property
     def colours(self) -> list[str]:
         """See `refuse_colours`."""
-        return [*_image_only(self.pipeline)]
+        return [type(part).__name__ for part in _parts(self.pipeline) if _changes_colours(part)]
 
-    def __call__(self, image: np.ndarray, mask: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    @property
+    def needs_partner(self) -> bool:
+        """See `Augmentation`."""
+        return any(getattr(part, "needs_partner", False) for part in _parts(self.pipeline))
+
+    def __call__(
+        self, image: np.ndarray, mask: np.ndarray, seed: int, partner: Partner | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """See `Augmentation`."""
         # Not set_random_seed: it starts every transform from the same draw, so that flip and shift go together.
         self.pipeline.set_random_state(np.random.default_rng(seed), random.Random(seed))
-        sample = self.pipeline(image=image, mask=mask)
+        more = {"partner": partner} if self.needs_partner else {}  # albumentations refuses what no transform asks for
+        sample = self.pipeline(image=image, mask=mask, **more)
         return sample["image"], sample["mask"]
 
 
-def _image_only(transform: A.BasicTransform | A.BaseCompose) -> Iterator[str]:
-    """Yield the names of the transforms, inside others too, that leave the mask as it is."""
+def _parts(transform: A.BasicTransform | A.BaseCompose) -> Iterator[A.BasicTransform]:
+    """Yield the transforms, those inside others too."""
     if isinstance(transform, A.BaseCompose):
         for part in transform.transforms:
-            yield from _image_only(part)
-    elif not isinstance(transform, A.DualTransform):
-        yield type(transform).__name__
+            yield from _parts(part)
+    else:
+        yield transform
+
+
+def _changes_colours(transform: A.BasicTransform) -> bool:
+    """Whether a transform does more than move pixels: it leaves the mask as it is, or says so itself."""
+    return not isinstance(transform, A.DualTransform) or getattr(transform, "changes_colours", False)
 
 
 class HueSaturationValue(A.HueSaturationValue):

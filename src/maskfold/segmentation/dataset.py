@@ -1,5 +1,7 @@
 """Photos and masks as a network eats them: geometry, preprocessing and seeded augmentation of one image at a time."""
 
+from functools import partial
+
 import cv2
 import numpy as np
 import pandas as pd
@@ -53,7 +55,8 @@ class LabelledDataset(Dataset):
         geometry: The way to the network's input.
         seed: The run's seed.
         preprocess: `(H, W, channels) -> (H, W, channels)`, applied here and at prediction alike.
-        augment: `(image, mask, seed) -> (image, mask)`, one for each epoch, or None for validation.
+        augment: `(image, mask, seed) -> (image, mask)`, one for each epoch, or None for validation. One that needs
+            a partner is given one of the table's other photos, none of those whose masks are soft.
         channels: Of the photos, see `read_image`.
         classes: Of a mask.
     """
@@ -75,6 +78,7 @@ class LabelledDataset(Dataset):
         self.masks = table["mask"].tolist()
         self.weights = table["weight"].tolist() if "weight" in table else [1.0] * len(table)
         self.soft = table["soft"].tolist() if "soft" in table else [False] * len(table)
+        self.partners = [index for index, soft in enumerate(self.soft) if not soft]
         self.geometry = geometry
         self.seed = seed
         self.preprocess = preprocess
@@ -95,12 +99,26 @@ class LabelledDataset(Dataset):
         """
         epoch, index = key
         rng = np.random.default_rng((self.seed, epoch, index))
-        image, mask = self._window_pair(index, rng) if self.large[index] else self._pair(index, rng)
+        image, mask = self._shown(index, rng)
         augment = self.augment.at(epoch) if isinstance(self.augment, ByEpoch) else self.augment
         if augment is not None:
-            image, mask = augment(image, mask, int(rng.integers(2**31)))
+            seed = int(rng.integers(2**31))
+            more = {"partner": partial(self._partner, index, rng)} if getattr(augment, "needs_partner", False) else {}
+            image, mask = augment(image, mask, seed, **more)
         weight = torch.tensor(self.weights[index], dtype=torch.float32)
         return {"image": to_tensor(image), "mask": to_target(mask), "weight": weight}
+
+    def _shown(self, index: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Return what a network is shown of a photo, and of its mask."""
+        return self._window_pair(index, rng) if self.large[index] else self._pair(index, rng)
+
+    def _partner(self, index: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return the same of another photo, drawn among those whose masks are sure; None if there is no other."""
+        if not set(self.partners[:2]) - {index}:
+            return None
+        while (other := self.partners[rng.integers(len(self.partners))]) == index:
+            pass
+        return self._shown(other, rng)
 
     def _pair(self, index: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Return what a network is shown of a photo, which is read whole, and of its mask."""
