@@ -46,6 +46,8 @@ ADDED: dict[str, Any] = {
         "loss": "${loss}",
         "tta": "${tta}",
     },
+    "balance": 0,  # every photo was drawn once an epoch
+    "cluster_weights": {},  # and counted alike
     "freeze": [],  # every layer learned
     "start_from": None,  # from the first weights that the seed gives
 }
