@@ -96,8 +96,9 @@ def test_run_folder_is_complete_and_a_finished_run_is_left_alone(tmp_path, smoke
     assert (run / "metrics.csv").stat().st_mtime_ns != before
 
 
-def test_clusters_that_an_epoch_is_balanced_by_are_part_of_the_run(tmp_path, smoke, caplog):
-    balanced = [*smoke, "name=balanced", "balance=1", "trainer.batch_size=auto", "trainer.effective_batch=2"]
+def test_clusters_that_an_epoch_is_balanced_by_are_part_of_the_run(tmp_path, workplace, caplog):
+    balanced = ["experiment=demo_unet", "scale=smoke", *workplace, "trainer.accelerator=cpu", "balance=1"]
+    balanced += ["trainer.batch_size=auto", "trainer.effective_batch=2"]
     with pytest.raises(MaskfoldError, match=r"balance=1: .*make clusters DATA=photos"):
         train(compose("train", balanced))
     clusters = tmp_path / "data/photos/clusters.csv"
@@ -110,9 +111,6 @@ def test_clusters_that_an_epoch_is_balanced_by_are_part_of_the_run(tmp_path, smo
     says = r"clusters: 1 cluster of 6 photos \(\w+\) before, 1 cluster of 6 photos \(\w+\) now"
     with pytest.raises(MaskfoldError, match=says):
         train(compose("train", [*balanced, "+cluster_weights.rare=2"]))
-    train(compose("train", smoke))  # which goes by no clusters
-    clusters.unlink()
-    train(compose("train", smoke))
 
 
 def test_fold_beyond_the_split_is_refused(smoke):

@@ -105,12 +105,12 @@ def draw(order: torch.Tensor, draws: torch.Tensor, generator: torch.Generator) -
     Independent draws would leave out more than a third of all samples in an epoch that wants each about once.
 
     Args:
-        order: `(N,)`, the samples' indices shuffled.
-        draws: `(N,) float64`, how often each sample is drawn on average, by index; in any scale.
+        order: `(N,)`, the samples' numbers, shuffled.
+        draws: `(N,) float64`, how often each sample is drawn on average, by number; in any scale.
         generator: What everything random is drawn from.
 
     Returns:
-        `(N,)` indices, shuffled.
+        `(N,)` numbers of samples, shuffled.
     """
     count = len(order)
     ends = draws[order].cumsum(0)
