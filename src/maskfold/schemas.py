@@ -126,6 +126,8 @@ class TrainStage:
     data: Group = MISSING
     pseudo: str | None = MISSING
     start_from: str | None = MISSING
+    balance: float = values.number(0, most=1)
+    cluster_weights: dict[str, float] = MISSING
     model: Group = MISSING
     freeze: list[str] = MISSING
     optimizer: Group = MISSING

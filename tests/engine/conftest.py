@@ -26,9 +26,10 @@ class ToyData(Dataset):
     def __len__(self) -> int:
         return 10
 
-    def __getitem__(self, key: tuple[int, int]) -> dict[str, torch.Tensor]:
-        epoch, index = key
-        image = torch.rand(1, 4, 4, generator=torch.Generator().manual_seed(1000 * epoch + index))
+    def __getitem__(self, key: tuple[int, ...]) -> dict[str, torch.Tensor]:
+        epoch, index, *again = key
+        seed = 1000 * epoch + index + 100 * sum(again)
+        image = torch.rand(1, 4, 4, generator=torch.Generator().manual_seed(seed))
         return {"image": image, "index": torch.tensor(index)}
 
 
@@ -93,6 +94,7 @@ def toy(tmp_path) -> Callable[..., ToyTask]:
         schedule: Any = None,
         averaging: Callback | None = None,
         loaders: Sequence[EpochLoader] | None = None,
+        draws: Sequence[float] | None = None,
         **trainer: Any,
     ) -> ToyTask:
         folder = RunFolder(tmp_path / run)
@@ -102,7 +104,7 @@ def toy(tmp_path) -> Callable[..., ToyTask]:
         try:
             task.best = Engine(**{"accelerator": "cpu"} | trainer).fit(
                 task,
-                *(loaders or (load(shuffle=True), load())),
+                *(loaders or (load(shuffle=True, draws=draws), load())),
                 folder=folder,
                 schedule=schedule or Schedule(phases=phases or [{"epochs": 4, "rate": 0.01}]),
                 seed=1,

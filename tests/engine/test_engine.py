@@ -51,11 +51,12 @@ def assert_same_weights(one, other):
         lambda: {"phases": PLATEAU, "losses": [3.0, 4.0, 4.0, 2.0]},
         lambda: {"hard_negatives_every": 2, "accumulate": 2, "gradient_clip": 0.1},
         lambda: {"averaging": ema(decay=0.9), "hard_negatives_every": 2},
+        lambda: {"draws": [4.0] * 2 + [1.0] * 8, "hard_negatives_every": 2},
         lambda: {"averaging": swa(first_epoch=1)},
         lambda: {"averaging": swa(first_epoch=3)},
         lambda: {"patience": 1, "losses": [3.0, 2.0, 2.5, 2.0]},
     ],
-    ids=["plain", "cycles", "plateau", "mining", "ema", "swa", "swa not begun", "patience"],
+    ids=["plain", "cycles", "plateau", "mining", "ema", "uneven draws", "swa", "swa not begun", "patience"],
 )
 def test_a_run_broken_off_in_an_epoch_ends_like_one_that_was_not(toy, make):
     whole = toy("whole", **make())

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -52,6 +54,44 @@ def test_fewer_samples_than_ranks_leave_none_without_one():
     shares = [order(2, rank=rank, ranks=5) for rank in range(5)]
     assert [len(share) for share in shares] == [1] * 5
     assert {index for share in shares for index in share} == {0, 1}
+
+
+UNEVEN = [0.75 / 900] * 900 + [0.25 / 100] * 100  # of a thousand draws 750 and 250
+
+
+def test_an_epoch_of_uneven_draws_has_as_many_and_each_sample_as_often_as_it_should_have():
+    epochs = np.stack([np.bincount(order(1000, epoch=epoch, draws=UNEVEN), minlength=1000) for epoch in range(200)])
+
+    assert epochs[:, :900].sum(axis=1).mean() == pytest.approx(750, abs=1)
+    assert {*np.unique(epochs[:, :900])} == {0, 1}  # 0.83 times an epoch
+    assert {*np.unique(epochs[:, 900:])} == {2, 3}  # 2.5 times
+    assert epochs[:, :900].mean(axis=0) == pytest.approx(5 / 6, abs=0.13)  # four standard errors, and more
+    assert epochs[:, 900:].mean(axis=0) == pytest.approx(5 / 2, abs=0.18)
+    assert sorted(order(10, draws=[3.0] * 10)) == list(range(10))  # even ones are each sample once
+
+
+def test_uneven_draws_are_shuffled_and_follow_from_seed_and_epoch():
+    first = order(1000, epoch=3, draws=UNEVEN)
+    torch.manual_seed(9)
+    assert order(1000, epoch=3, draws=UNEVEN) == first != order(1000, epoch=4, draws=UNEVEN)
+    rare = np.flatnonzero(np.array(first) >= 900)
+    assert rare.mean() == pytest.approx(500, abs=80)
+    assert sum(one == other for one, other in pairwise(first)) < 10
+
+
+def test_ranks_share_uneven_draws_exactly():
+    shares = [order(1000, epoch=2, draws=UNEVEN, rank=rank, ranks=4) for rank in range(4)]
+    taken_in_turn = [index for step in zip(*shares, strict=True) for index in step]
+    assert taken_in_turn == order(1000, epoch=2, draws=UNEVEN)
+
+
+def test_a_sample_that_comes_again_has_another_key_and_is_augmented_anew(augmented):
+    sampler = EpochSampler(4, seed=0, shuffle=True, draws=[9.0, 1.0, 1.0, 1.0])
+    keys = list(sampler)
+    assert {(0, 0), (0, 0, 1), (0, 0, 2)} <= {*keys}
+    assert len({*keys}) == 4
+    assert not torch.equal(augmented[1, 3]["image"], augmented[1, 3, 1]["image"])
+    assert torch.equal(augmented[1, 3, 1]["image"], augmented[1, 3, 1]["image"])
 
 
 @pytest.fixture(scope="module")

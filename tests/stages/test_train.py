@@ -96,6 +96,23 @@ def test_run_folder_is_complete_and_a_finished_run_is_left_alone(tmp_path, smoke
     assert (run / "metrics.csv").stat().st_mtime_ns != before
 
 
+def test_clusters_that_an_epoch_is_balanced_by_are_part_of_the_run(tmp_path, workplace, caplog):
+    balanced = ["experiment=demo_unet", "scale=smoke", *workplace, "trainer.accelerator=cpu", "balance=1"]
+    balanced += ["trainer.batch_size=auto", "trainer.effective_batch=2"]
+    with pytest.raises(MaskfoldError, match=r"balance=1: .*make clusters DATA=photos"):
+        train(compose("train", balanced))
+    clusters = tmp_path / "data/photos/clusters.csv"
+    clusters.write_text("image_id,cluster\ncar1_01,rare\n")
+    with caplog.at_level("INFO"):
+        train(compose("train", [*balanced, "+cluster_weights.rare=2"]))
+    assert "rare: 1 photo, 50.0% of an epoch" in caplog.text
+
+    clusters.write_text("image_id,cluster\ncar3_01,rare\n")
+    says = r"clusters: 1 cluster of 6 photos \(\w+\) before, 1 cluster of 6 photos \(\w+\) now"
+    with pytest.raises(MaskfoldError, match=says):
+        train(compose("train", [*balanced, "+cluster_weights.rare=2"]))
+
+
 def test_fold_beyond_the_split_is_refused(smoke):
     with pytest.raises(MaskfoldError, match=r"fold 2 is beyond data/photos/folds.csv, which has folds 0..1"):
         train(compose("train", [*smoke, "fold=2"]))

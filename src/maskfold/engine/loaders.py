@@ -4,7 +4,8 @@ import multiprocessing
 import os
 import re
 import signal
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import cycle, islice
 from typing import Any, Protocol
@@ -39,19 +40,34 @@ class Loader(Protocol):
 class EpochSampler(Sampler):
     """Yield `(epoch, index)` keys: this rank's share of an epoch's order.
 
+    With `draws` a sample may come several times in an epoch. Its second key is `(epoch, index, 1)`, its third
+    `(epoch, index, 2)`, so that whatever is random about a sample is drawn anew each time.
+
     Args:
         length: The number of samples in the dataset.
         seed: The run's seed.
         shuffle: A new order each epoch; otherwise the dataset's own.
+        draws: How often a shuffled epoch has each sample on average, `length` numbers; their scale does not matter,
+            since an epoch has `length` draws. None for each sample once.
         rank: This process's number.
         ranks: The number of processes. When shuffling, a few samples are seen twice so that all ranks take the same
             number of steps; otherwise every sample is seen exactly once.
     """
 
-    def __init__(self, length: int, *, seed: int, shuffle: bool, rank: int = 0, ranks: int = 1) -> None:
+    def __init__(
+        self,
+        length: int,
+        *,
+        seed: int,
+        shuffle: bool,
+        draws: Sequence[float] | None = None,
+        rank: int = 0,
+        ranks: int = 1,
+    ) -> None:
         self.length = length
         self.seed = seed
         self.shuffle = shuffle
+        self.draws = draws
         self.rank = rank
         self.ranks = ranks
         self.epoch = 0
@@ -60,15 +76,19 @@ class EpochSampler(Sampler):
         """Choose the epoch that the next iteration yields."""
         self.epoch = epoch
 
-    def _order(self) -> list[int]:
+    def _keys(self) -> list[tuple[int, ...]]:
+        """Return the whole epoch's keys, which are the same in every process."""
         if not self.shuffle:
-            return list(range(self.length))
+            return [(self.epoch, index) for index in range(self.length)]
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
-        order = torch.randperm(self.length, generator=generator).tolist()
-        return list(islice(cycle(order), self._padded))
+        order = torch.randperm(self.length, generator=generator)
+        if self.draws is not None:
+            order = draw(order, torch.tensor(self.draws, dtype=torch.float64), generator)
+        keys = numbered(self.epoch, order.tolist())
+        return list(islice(cycle(keys), self._padded))
 
-    def __iter__(self) -> Iterator[tuple[int, int]]:
-        return ((self.epoch, index) for index in self._order()[self.rank :: self.ranks])
+    def __iter__(self) -> Iterator[tuple[int, ...]]:
+        return iter(self._keys()[self.rank :: self.ranks])
 
     @property
     def _padded(self) -> int:
@@ -78,6 +98,37 @@ class EpochSampler(Sampler):
         return len(range(self.rank, self._padded, self.ranks))
 
 
+def draw(order: torch.Tensor, draws: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Draw as many samples as there are, each as often as it should be: a number of times is rounded up or down.
+
+    The draw is systematic: samples lie side by side, each as wide as it is drawn often, and every step of one hits one.
+    Independent draws would leave out more than a third of all samples in an epoch that wants each about once.
+
+    Args:
+        order: `(N,)`, the samples' numbers, shuffled.
+        draws: `(N,) float64`, how often each sample is drawn on average, by number; in any scale.
+        generator: What everything random is drawn from.
+
+    Returns:
+        `(N,)` numbers of samples, shuffled.
+    """
+    count = len(order)
+    ends = draws[order].cumsum(0)
+    steps = torch.arange(count, dtype=torch.float64) + torch.rand(1, dtype=torch.float64, generator=generator)
+    places = torch.searchsorted(ends, steps * (ends[-1] / count), right=True).clamp_max(count - 1)
+    return order[places][torch.randperm(count, generator=generator)]
+
+
+def numbered(epoch: int, order: Sequence[int]) -> list[tuple[int, ...]]:
+    """Return `(epoch, index)` of each sample of an order, and `(epoch, index, n)` where it comes again."""
+    seen: Counter[int] = Counter()
+    keys: list[tuple[int, ...]] = []
+    for index in order:
+        keys.append((epoch, index, seen[index]) if seen[index] else (epoch, index))
+        seen[index] += 1
+    return keys
+
+
 class EpochLoader:
     """A `Loader` that looks at its epoch only when the first batch is taken.
 
@@ -85,10 +136,11 @@ class EpochLoader:
     workers would by then have asked for the first epoch's samples. A generator has not.
 
     Args:
-        dataset: The samples, asked for by `(epoch, index)`.
+        dataset: The samples, asked for by `(epoch, index)`, see `EpochSampler`.
         batch_size: Samples in a batch.
         seed: The run's.
         shuffle: A new order each epoch.
+        draws: How often a shuffled epoch has each sample, see `EpochSampler`.
         num_workers: Loading processes; None for `default_workers`.
         timeout: Seconds after which a batch that does not come from them is an error; 0 waits for ever.
     """
@@ -100,6 +152,7 @@ class EpochLoader:
         batch_size: int,
         seed: int = 0,
         shuffle: bool = False,
+        draws: Sequence[float] | None = None,
         num_workers: int | None = None,
         timeout: float = 0,
     ) -> None:
@@ -107,6 +160,7 @@ class EpochLoader:
         self.batch_size = batch_size
         self.seed = seed
         self.shuffle = shuffle
+        self.draws = draws
         self.num_workers = default_workers() if num_workers is None else num_workers
         self.timeout = timeout
 
@@ -116,7 +170,8 @@ class EpochLoader:
         distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
         rank = torch.distributed.get_rank() if distributed else 0
         ranks = torch.distributed.get_world_size() if distributed else 1
-        return EpochSampler(len(self.dataset), seed=self.seed, shuffle=self.shuffle, rank=rank, ranks=ranks)
+        order = {"seed": self.seed, "shuffle": self.shuffle, "draws": self.draws}
+        return EpochSampler(len(self.dataset), **order, rank=rank, ranks=ranks)
 
     @cached_property
     def _loader(self) -> DataLoader:

@@ -31,7 +31,11 @@ class TaskParts(Protocol):
         """Return what is learned and measured."""
 
     def training_set(self, rows: pd.DataFrame, *, seed: int) -> Dataset:
-        """Return the samples to learn from, asked for by `(epoch, index)` and random by these and the seed alone."""
+        """Return the samples to learn from, asked for by `(epoch, index)` and random by these and the seed alone.
+
+        Where rows are not all drawn alike (`balance`), a sample that an epoch has once more is asked for by
+        `(epoch, index, n)`.
+        """
 
     def validation_set(self, rows: pd.DataFrame, *, seed: int) -> Dataset:
         """Return the samples to measure, asked for likewise."""

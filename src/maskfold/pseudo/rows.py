@@ -1,15 +1,23 @@
 """What a fold trains on and is validated on: true masks, and pseudo-labels behind them."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 
+from maskfold.data.balance import (
+    DRAWS,
+    clusters_fingerprint,
+    draws_by_cluster,
+    refuse_weights,
+    refuse_without_clusters,
+    weights_by_cluster,
+)
 from maskfold.data.folds import fold_members, read_folds, split_path
 from maskfold.data.source import Source
-from maskfold.data.table import fingerprint
+from maskfold.data.table import CLUSTER, fingerprint
 from maskfold.files import sha256
 from maskfold.pseudo.label_set import LabelSet
 from maskfold.runs.checkpoint_hash import checkpoint_hash
@@ -24,10 +32,11 @@ class FoldRows:
     """The rows of the image table that one fold needs.
 
     Attributes:
-        training: To learn from; with pseudo-labels also `weight` and `soft`.
+        training: To learn from; with pseudo-labels also `weight` and `soft`, by cluster also `draws` and `weight`.
         validation: To measure.
         lineage: What the network will have seen.
-        identity: Fingerprints of data and folds, of the pseudo-labels and of the start: what makes a run another run.
+        identity: Fingerprints of data and folds, of the pseudo-labels, of the start, and of the clusters where they
+            count: what makes a run another run.
     """
 
     training: pd.DataFrame
@@ -45,6 +54,30 @@ class FoldRows:
             return self
         identity = self.identity | {"start": checkpoint_hash(start.checkpoint)}
         return replace(self, lineage=start.handed_on(self.lineage), identity=identity)
+
+    def by_cluster(self, *, balance: float, weights: Mapping[str, float]) -> "FoldRows":
+        """Return the same rows with how often an epoch has each, and how much it counts; as they are if all alike.
+
+        Args:
+            balance: How evenly clusters are drawn, see `draws_by_cluster`; 0 for every photo once.
+            weights: In the loss, by the name of a cluster; those of pseudo-labels are multiplied by them.
+
+        Raises:
+            MaskfoldError: If no photo has a cluster, a cluster is unknown, or a weight is none.
+        """
+        if not balance and not weights:
+            return self
+        key = f"balance={balance:g}" if balance else "cluster_weights"
+        refuse_without_clusters(self.training, key=key, data=self.lineage.data)
+        training, clusters = self.training, self.training[CLUSTER]
+        if balance:
+            training = training.assign(**{DRAWS: draws_by_cluster(clusters, balance)})
+        if weights:
+            # One that this fold is validated on alone is no misspelt name.
+            refuse_weights(weights, pd.concat([clusters, self.validation[CLUSTER]]).dropna())
+            training = training.assign(weight=training.get("weight", 1.0) * weights_by_cluster(clusters, weights))
+        identity = self.identity | {"clusters": clusters_fingerprint(training)}
+        return replace(self, training=training, identity=identity)
 
 
 def read_fold(source: Source, *, split_file: str | None, fold: int, pseudo: str | None) -> FoldRows:
@@ -83,17 +116,35 @@ def rows_of_fold(table: pd.DataFrame, source: Source, split: Path, *, fold: int,
     identity = {"data": fingerprint(labelled), "folds": sha256(split)}
     if pseudo:
         labels = LabelSet(Path(pseudo))
-        training, lineage = _with_pseudo_labels(training, lineage, labels, fold, source.classes)
+        training, lineage = _with_pseudo_labels(training, lineage, labels, fold, source.classes, _clusters(table))
         identity["pseudo"] = sha256(labels.manifest)
     return FoldRows(training, validation, lineage, identity)
 
 
 def _with_pseudo_labels(
-    rows: pd.DataFrame, lineage: Lineage, labels: LabelSet, fold: int, classes: Sequence[str]
+    rows: pd.DataFrame,
+    lineage: Lineage,
+    labels: LabelSet,
+    fold: int,
+    classes: Sequence[str],
+    clusters: pd.Series | None,
 ) -> tuple[pd.DataFrame, Lineage]:
     """Return the rows with pseudo-labels behind them, and what the network will have seen through them too."""
     taught, teachers = labels.for_fold(fold, data=lineage.data, held_out=lineage.held_out, classes=classes)
     seen = {*lineage.seen, *teachers.seen, *sights(taught)}
+    if clusters is not None:
+        taught = taught.assign(**{CLUSTER: taught["image_hash"].map(clusters)})
     log.info("%s: %d pseudo-labels beside %d true masks", labels.path, len(taught), len(rows))
     joined = pd.concat([rows.assign(weight=1.0, soft=False), taught], ignore_index=True)
     return joined, replace(lineage, round=teachers.round, seen=tuple(sorted(seen)))
+
+
+def _clusters(table: pd.DataFrame) -> pd.Series | None:
+    """Return the clusters that are known by the photos' contents; None of a table without any.
+
+    A pseudo-label may be of a photo of other data, which has the same id as another one here.
+    """
+    if CLUSTER not in table or "image_hash" not in table:
+        return None
+    known = table.dropna(subset=[CLUSTER, "image_hash"]).drop_duplicates("image_hash")
+    return known.set_index("image_hash")[CLUSTER]

@@ -48,6 +48,8 @@ ADDED: dict[str, Any] = {
         "deep": "${deep}",
     },
     "deep": 0,  # the main output alone was compared with the truth
+    "balance": 0,  # every photo was drawn once an epoch
+    "cluster_weights": {},  # and counted alike
     "freeze": [],  # every layer learned
     "start_from": None,  # from the first weights that the seed gives
 }

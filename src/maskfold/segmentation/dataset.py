@@ -44,8 +44,9 @@ def to_stack(mask: np.ndarray) -> np.ndarray:
 class LabelledDataset(Dataset):
     """Pairs of photo and mask for training and validation.
 
-    An item is asked for by `(epoch, index)`, and everything random about it follows from these two and the seed:
-    a run repeats bit for bit whatever the number of workers, and wherever it was interrupted.
+    An item is asked for by `(epoch, index)`, or where an epoch has it once more by `(epoch, index, n)`, and everything
+    random about it follows from these and the seed: a run repeats bit for bit whatever the number of workers, and
+    wherever it was interrupted.
 
     Of a very large photo, and of its mask, only the window is read that the network is shown.
 
@@ -89,7 +90,7 @@ class LabelledDataset(Dataset):
     def __len__(self) -> int:
         return len(self.images)
 
-    def __getitem__(self, key: tuple[int, int]) -> dict[str, torch.Tensor]:
+    def __getitem__(self, key: tuple[int, ...]) -> dict[str, torch.Tensor]:
         """Return `image (3, H, W) uint8`, `mask (C, H, W) uint8`, 255 for certain, and `weight () float32`.
 
         With `channels`, the image has that many, uint8 or float32 as its file has them.
@@ -97,8 +98,8 @@ class LabelledDataset(Dataset):
         Raises:
             MaskfoldError: If photo or mask cannot be read, or the mask is of another number of classes.
         """
-        epoch, index = key
-        rng = np.random.default_rng((self.seed, epoch, index))
+        epoch, index, *_ = key
+        rng = np.random.default_rng((self.seed, *key))
         image, mask = self._shown(index, rng)
         augment = self.augment.at(epoch) if isinstance(self.augment, ByEpoch) else self.augment
         if augment is not None:

@@ -10,6 +10,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
 
 from maskfold.config import EXPERIMENTS, build, recorded, resolved
+from maskfold.data.balance import DRAWS, describe_draws
 from maskfold.data.source import Source
 from maskfold.data.statistics import channel_statistics
 from maskfold.engine.batch_size import settle_batch_size
@@ -41,7 +42,7 @@ def train(config: DictConfig) -> dict[str, float]:
     parts: TaskParts = build(config.task, **_unusual(source))
     rows = read_fold(source, split_file=config.split_file, fold=config.fold, pseudo=config.pseudo)
     start = find_start(config.start_from, fold=config.fold)
-    rows = rows.begun_with(start)
+    rows = rows.begun_with(start).by_cluster(balance=config.balance, weights=config.cluster_weights)
     folder = MemberFolder(EXPERIMENTS / config.name).run(config.fold)
     if rank_zero_only.rank != 0:  # one of several processes of one run, whose first one keeps the folder
         return _fit(config, parts, rows, folder, start, source)
@@ -102,7 +103,8 @@ def _fit(
     batch_size, effective = trainer.pop("batch_size"), trainer.pop("effective_batch")
     averaging = build(config.averaging) if config.averaging else None
     load = partial(EpochLoader, num_workers=trainer.pop("num_workers"), timeout=trainer.pop("load_timeout"))
-    training = partial(load, parts.training_set(rows.training, seed=config.seed), seed=config.seed, shuffle=True)
+    order = {"seed": config.seed, "shuffle": True, "draws": _draws(rows)}
+    training = partial(load, parts.training_set(rows.training, seed=config.seed), **order)
     validation = partial(load, parts.validation_set(rows.validation, seed=config.seed))
 
     def rehearse(size: int) -> None:
@@ -127,6 +129,14 @@ def _fit(
         draw = partial(parts.draw_samples, folder.best, rows.validation, batch_size=batch_size, **how)
         trackers.log_result(draw, folder.best, epoch=best["epoch"])
     return best
+
+
+def _draws(rows: FoldRows) -> list[float] | None:
+    """Return how often an epoch has each training row, and say what share clusters have; None where all are alike."""
+    if DRAWS not in rows.training:
+        return None
+    log.info("Clusters, by how often their photos are drawn:\n%s", describe_draws(rows.training))
+    return rows.training[DRAWS].tolist()
 
 
 def _statistics(source: Source, rows: FoldRows, folder: RunFolder) -> dict[str, list[float]]:
