@@ -90,7 +90,7 @@ def test_the_engine_and_the_predictor_read_what_the_trainer_may_say():
     from maskfold.engine.engine import Engine
     from maskfold.prediction.predictor import predict_together
 
-    by_the_stage = {"batch_size", "effective_batch", "num_workers", "load_timeout", "channels_last", "compile"}
+    by_the_stage = {"batch_size", "num_workers", "load_timeout", "channels_last", "compile"}
     assert names(schemas.TrainingTrainer) == names(Engine) | by_the_stage
     assert names(schemas.PredictionTrainer) <= inspect.signature(predict_together).parameters.keys()
 

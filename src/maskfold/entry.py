@@ -152,5 +152,6 @@ def quiet_console() -> None:
     logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # what cannot be found is said by who looked for it
     warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # Lightning's own affair with torch
     warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")  # a resumed run's
+    warnings.filterwarnings("ignore", message="It is recommended to use `self.log")  # torchmetrics adds up the ranks
     warnings.filterwarnings("ignore", message="predict returned None.*")  # the maps are in the store
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")  # none, on purpose, on a CPU

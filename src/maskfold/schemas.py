@@ -51,6 +51,7 @@ class TrainingTrainer:
     devices: int | str = MISSING
     num_nodes: int = values.number(1)
     strategy: str = MISSING
+    rank_timeout: int = values.number(1)
     num_workers: int | None = values.number(0)
     load_timeout: int = values.number(0)
     limit_batches: int | None = values.number(1)

@@ -21,7 +21,7 @@ def settle_batch_size(folder: RunFolder, effective: int | None, trial: Callable[
 
     Args:
         folder: The run's.
-        effective: Images to an optimizer step, in each process; `effective // batch_size` batches are accumulated.
+        effective: Images to an optimizer step; `effective // batch_size` batches are accumulated.
         trial: Trains a little with batches of so many images, or raises `DeviceMemoryError`.
 
     Raises:

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import lightning
@@ -18,12 +19,14 @@ from maskfold.engine.divergence import StopWhenDiverged
 from maskfold.engine.loaders import Loader, describe_lost_worker, end_workers
 from maskfold.engine.mining import HardNegativeLoader, ReportLosses
 from maskfold.engine.progress import Announce, EpochBar
+from maskfold.engine.ranks import batches_to_a_step, describe_lost_rank, devices_and_machines
 from maskfold.engine.schedules import Schedule, number_of_epochs
 from maskfold.engine.task import Task
 from maskfold.engine.trainer import make_trainer
 from maskfold.errors import MaskfoldError
 from maskfold.runs.monitor import Monitor
 from maskfold.runs.run_folder import RunFolder
+from maskfold.terminal import counted
 
 log = logging.getLogger(__name__)
 
@@ -37,10 +40,12 @@ class Engine:
         patience: Stop when the monitor has not improved for so many epochs; None never does.
         precision: Lightning's names; `auto` is bf16-mixed where the device has it, else 32-true.
         accelerator: Lightning's names.
-        devices: How many, or `auto` for all.
-        num_nodes: Machines.
+        devices: How many, or `auto` for all; under torchrun, as many as it has started.
+        num_nodes: Machines; under torchrun the same.
         strategy: Lightning's names.
+        rank_timeout: Seconds after which ranks that wait for another one end the run.
         accumulate: Batches to a step, which takes the mean of their gradients.
+        effective_batch: Images to a step over all ranks, which `accumulate` then follows from.
         gradient_clip: The gradient's largest norm; None does not clip.
         hard_negatives_every: So many fresh batches are followed by the hardest of them once more; None for no mining.
         limit_batches: Train and validate on so many batches an epoch only, to try things out.
@@ -53,7 +58,9 @@ class Engine:
     devices: int | str = 1
     num_nodes: int = 1
     strategy: str = "auto"
+    rank_timeout: int = 120
     accumulate: int = 1
+    effective_batch: int | None = None
     gradient_clip: float | None = None
     hard_negatives_every: int | None = None
     limit_batches: int | None = None
@@ -85,7 +92,7 @@ class Engine:
 
         Raises:
             MaskfoldError: If the number of epochs is not known or is none, the last checkpoint is damaged, the training
-                diverges, or a loading process is lost.
+                diverges, a loading process or another rank is lost, or the ranks cannot share a step or validation.
             KeyboardInterrupt: If the user stops it.
         """
         monitor = task.objective.monitor
@@ -95,14 +102,16 @@ class Engine:
         callbacks += self._callbacks(schedule, folder, monitor)
         if averaging is not None:
             callbacks.append(averaging)
+        batch_size = train_batches.batch_size
         if self.hard_negatives_every is not None:
             train_batches = HardNegativeLoader(train_batches, every=self.hard_negatives_every)
             callbacks.append(ReportLosses(train_batches))
         callbacks.append(TellEpoch(train_batches, validation_batches))
         callbacks += checkpoint_callbacks(folder.checkpoints, monitor=monitor)
         trainer = self._trainer(folder, self._epochs(schedule), callbacks)
+        self._share(trainer, folder, batch_size=batch_size, validated=photos[1])
         last = folder.last if folder.last.exists() else None
-        if last is not None:
+        if last is not None and trainer.is_global_zero:
             log.info("Going on after epoch %d: %s", load_checkpoint(last)["epoch"] + 1, last)
         with interruptible():
             trainer.fit(task, train_batches, validation_batches, ckpt_path=last, weights_only=True)
@@ -159,16 +168,35 @@ class Engine:
             callbacks.append(EarlyStopping(monitor.name, **how))
         return callbacks
 
+    def _share(self, trainer: lightning.Trainer, folder: RunFolder, *, batch_size: int, validated: int) -> None:
+        """Have the ranks take a step together, and not wait for ever for a lost one."""
+        ranks = trainer.world_size
+        if validated < ranks:
+            raise MaskfoldError(
+                f"{folder.path}: {ranks} processes, and {counted(validated, 'photo')} to validate: each needs one. "
+                "Start fewer, or fold the data into fewer parts (folds.k)."
+            )
+        trainer.accumulate_grad_batches = batches_to_a_step(
+            folder,
+            batch_size=batch_size,
+            accumulate=self.accumulate,
+            effective=self.effective_batch,
+            ranks=ranks,
+        )
+        # Only strategies of several ranks have one; which it is, Lightning decides when the Trainer is made.
+        if hasattr(trainer.strategy, "_timeout"):
+            trainer.strategy._timeout = timedelta(seconds=self.rank_timeout)
+
     def _trainer(self, folder: RunFolder, epochs: int, callbacks: list[Callback]) -> lightning.Trainer:
+        devices, machines = devices_and_machines(self.devices, self.num_nodes)
         return make_trainer(
             default_root_dir=folder.path,
             max_epochs=epochs,
             precision=choose_precision(self.precision, self.accelerator),
             accelerator=self.accelerator,
-            devices=self.devices,
-            num_nodes=self.num_nodes,
+            devices=devices,
+            num_nodes=machines,
             strategy=self.strategy,
-            accumulate_grad_batches=self.accumulate,
             gradient_clip_val=self.gradient_clip,
             limit_train_batches=self.limit_batches,
             limit_val_batches=self.limit_batches,
@@ -191,7 +219,7 @@ def interruptible() -> Iterator[None]:
     """Give back what ends a Trainer in words that the entry point understands.
 
     Ctrl-C is a `KeyboardInterrupt`: Lightning would end the process itself. A device without memory left is a
-    `DeviceMemoryError`, a loading process that was killed or stands still a `MaskfoldError`.
+    `DeviceMemoryError`, a loading process or another rank that was killed or stands still a `MaskfoldError`.
     """
     try:
         yield
@@ -200,6 +228,8 @@ def interruptible() -> Iterator[None]:
     except RuntimeError as error:
         if lost := describe_lost_worker(error):
             end_workers()
+            raise MaskfoldError(lost) from error
+        if lost := describe_lost_rank(error):
             raise MaskfoldError(lost) from error
         if not is_oom_error(error):
             raise

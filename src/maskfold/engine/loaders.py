@@ -27,6 +27,10 @@ class Loader(Protocol):
     def dataset(self) -> Dataset:
         """What an epoch goes through; it has a length."""
 
+    @property
+    def batch_size(self) -> int:
+        """Samples in a batch, in each rank."""
+
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch that the next iteration yields; called after its iterator is made and before it is used."""
 

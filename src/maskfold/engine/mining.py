@@ -43,6 +43,11 @@ class HardNegativeLoader:
         """See `Loader`."""
         return self.loader.dataset
 
+    @property
+    def batch_size(self) -> int:
+        """See `Loader`."""
+        return self.loader.batch_size
+
     def set_epoch(self, epoch: int) -> None:
         """See `Loader`."""
         self.loader.set_epoch(epoch)

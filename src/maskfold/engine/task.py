@@ -11,6 +11,7 @@ from torch import nn
 from maskfold.engine.checkpoints import load_checkpoint
 from maskfold.engine.freezing import freeze_layers, keep_frozen, trainable
 from maskfold.engine.objective import Batch, Objective, Output
+from maskfold.engine.sample_mean import SampleMean
 from maskfold.errors import MaskfoldError
 
 NETWORK = "network."  # before the names of the network's parameters in a checkpoint
@@ -61,6 +62,7 @@ class Task(lightning.LightningModule):
         self.make_scheduler = scheduler
         self.construction = construction or {}
         self.layout = layout
+        self.training_loss, self.validation_loss = SampleMean(), SampleMean()
 
     def take_weights(self, checkpoint: Path) -> None:
         """Begin with the network of a checkpoint, and with nothing else of it.
@@ -95,15 +97,16 @@ class Task(lightning.LightningModule):
         Not divided by the sum of the weights: a sample of weight 0.5 counts half whatever else is in its batch.
         """
         losses = self._losses(self(batch["image"]), batch)
-        loss = (losses * batch["weight"]).mean() if "weight" in batch else losses.mean()
-        self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=len(losses), sync_dist=True)
-        return loss
+        if "weight" in batch:
+            losses = losses * batch["weight"]
+        self.training_loss.update(losses)
+        self.log("train/loss", self.training_loss, on_step=False, on_epoch=True)
+        return losses.mean()
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Measure a batch."""
         output = self(batch["image"])
-        losses = self._losses(output, batch)
-        self.log("val/loss", losses.mean(), batch_size=len(losses), sync_dist=True)
+        self.validation_loss.update(self._losses(output, batch))
         self.objective.measure(output, batch)
 
     def _losses(self, output: Output, batch: Batch) -> torch.Tensor:
@@ -123,8 +126,10 @@ class Task(lightning.LightningModule):
         return losses
 
     def on_validation_epoch_end(self) -> None:
-        """Log the metric over all samples of all ranks."""
-        self.log_dict({f"val/{name}": value for name, value in self.objective.metric.compute().items()})
+        """Log loss and metric over all samples of all ranks."""
+        values = {"loss": self.validation_loss.compute(), **self.objective.metric.compute()}
+        self.log_dict({f"val/{name}": value for name, value in values.items()})
+        self.validation_loss.reset()
         self.objective.metric.reset()
 
     def configure_optimizers(self) -> Any:

@@ -16,6 +16,7 @@ from maskfold.data.windows import are_large, refuse_whole
 from maskfold.engine.engine import choose_precision, interruptible
 from maskfold.engine.loaders import default_workers, one_thread
 from maskfold.engine.progress import PredictionBar
+from maskfold.engine.ranks import devices_and_machines
 from maskfold.engine.trainer import make_trainer
 from maskfold.memory import keep_freed_memory
 from maskfold.models.network import Network
@@ -163,7 +164,7 @@ def predict_together(
         load_timeout: Seconds after which a batch that does not come from them is an error; 0 waits for ever.
         precision: Lightning's name, or `auto` as in training.
         accelerator: Lightning's name.
-        devices: How many, or `auto`.
+        devices: How many, or `auto`; under torchrun, as many as it has started.
         channels_last: Lay images out as convolutions on GPUs like them.
         compile: Compile the networks with `torch.compile`: True, or the name of one of its modes.
 
@@ -175,12 +176,14 @@ def predict_together(
     keep_freed_memory()
     wanted = set(store.missing(table["image_id"]))
     layout = {"batch_size": batch_size, "channels_last": channels_last, "compile_networks": compile}
+    devices, machines = devices_and_machines(devices, 1)
     make = partial(
         make_trainer,
         default_root_dir=Path(store.folder),
         precision=choose_precision(precision, accelerator),
         accelerator=accelerator,
         devices=devices,
+        num_nodes=machines,
         logger=False,
         enable_checkpointing=False,
         enable_model_summary=False,

@@ -25,6 +25,7 @@ FREE_KEYS = (
     "trainer.num_workers",
     "trainer.load_timeout",
     "trainer.accelerator",
+    "trainer.rank_timeout",
     "data.max_pixels",
     "data.submission",
     "data.sample",

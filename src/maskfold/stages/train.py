@@ -18,6 +18,7 @@ from maskfold.engine.checkpoints import load_checkpoint
 from maskfold.engine.engine import Engine
 from maskfold.engine.loaders import EpochLoader
 from maskfold.engine.parts import TaskParts
+from maskfold.engine.ranks import refuse_anew
 from maskfold.engine.schedules import Schedule
 from maskfold.engine.task import Task
 from maskfold.entry import entry_point
@@ -38,6 +39,8 @@ log = logging.getLogger(__name__)
 
 def train(config: DictConfig) -> dict[str, float]:
     """Train a fold into its run folder; return the metrics of its best epoch."""
+    if config.overwrite:
+        refuse_anew(config.name)
     source: Source = build(config.data)
     parts: TaskParts = build(config.task, **_unusual(source))
     rows = read_fold(source, split_file=config.split_file, fold=config.fold, pseudo=config.pseudo)
@@ -45,7 +48,7 @@ def train(config: DictConfig) -> dict[str, float]:
     rows = rows.begun_with(start).by_cluster(balance=config.balance, weights=config.cluster_weights)
     folder = MemberFolder(EXPERIMENTS / config.name).run(config.fold)
     if rank_zero_only.rank != 0:  # one of several processes of one run, whose first one keeps the folder
-        return _fit(config, parts, rows, folder, start, source)
+        return folder.summary() if _is_finished(folder, config) else _fit(config, parts, rows, folder, start, source)
     with locked(folder.path, anew=config.overwrite):
         refuse_replaced(folder, rows.lineage)
         if folder.lengthen(recorded(config), identity=rows.identity, epochs=_epochs(config)):
@@ -66,6 +69,13 @@ def train(config: DictConfig) -> dict[str, float]:
             folder.last.unlink(missing_ok=True)
     _tell(folder, best)
     return best
+
+
+def _is_finished(folder: RunFolder, config: DictConfig) -> bool:
+    """Return whether the first process, too, finds nothing to train here; it may be about to lengthen the run."""
+    if not folder.finished.exists() or folder.differing(recorded(config)):
+        return False
+    return folder.finished.exists()  # once more: who lengthens a run takes this away before it writes the configuration
 
 
 def _unusual(source: Source) -> dict[str, Any]:
@@ -100,7 +110,7 @@ def _fit(
     layout = {"channels_last": trainer.pop("channels_last"), "compile_network": trainer.pop("compile")}
     statistics = _statistics(source, rows, folder)
     task = _task(config, parts, schedule, start, source, statistics, **layout)
-    batch_size, effective = trainer.pop("batch_size"), trainer.pop("effective_batch")
+    batch_size = trainer.pop("batch_size")
     averaging = build(config.averaging) if config.averaging else None
     load = partial(EpochLoader, num_workers=trainer.pop("num_workers"), timeout=trainer.pop("load_timeout"))
     order = {"seed": config.seed, "shuffle": True, "draws": _draws(rows)}
@@ -112,8 +122,7 @@ def _fit(
         Engine(**trainer).rehearse(task, *batches, averaging=averaging)
 
     if batch_size == "auto":
-        batch_size = settle_batch_size(folder, effective, rehearse)
-        trainer["accumulate"] = effective // batch_size
+        batch_size = settle_batch_size(folder, trainer["effective_batch"], rehearse)
     with tracked((build(node) for node in config.tracker.values()), folder) as trackers:
         best = Engine(**trainer).fit(
             task,
