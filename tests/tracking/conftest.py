@@ -8,7 +8,7 @@ import pytest
 
 from maskfold.files import locked
 from maskfold.runs.run_folder import RunFolder
-from maskfold.tracking.mlflow_tracker import MlflowClient  # which keeps MLflow from calling home
+from maskfold.tracking.mlflow_client import MlflowClient  # which keeps MLflow from calling home
 from maskfold.tracking.run import Run
 
 
