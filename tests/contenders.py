@@ -1,7 +1,10 @@
 """A judge set of flat greys, and networks that cut at a grey level: what each scores can be worked out by hand."""
 
+import copy
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -40,7 +43,7 @@ def draw_judge(root: Path, *, plain: int = 18, pale: int = 2, part: int = 20) ->
         else:
             flat = np.argwhere(mask)[:part]
             photo[tuple(flat.T)] = FAINT
-        photo[63, 0] = number  # no two are the same file
+        photo[63, 0] = 31 + number  # no two are the same file
         name = f"judge{number:02}"
         cv2.imwrite(str(root / "images" / f"{name}.png"), photo)
         cv2.imwrite(str(root / "masks" / f"{name}.png"), mask)
@@ -55,11 +58,8 @@ def plant(
 ) -> RunFolder:
     """Write the run folder of a network whose mask is all that is lighter than `cut`."""
     run = MemberFolder(Path("experiments", name)).run(fold)
-    config = recorded(
-        compose("train", [f"name={name}", f"fold={fold}", "data=pairs", f"data.root={root}", "scale=smoke"])
-    )
-    layer = {"_target_": "torch.nn.Conv2d", "in_channels": 3, "out_channels": 1, "kernel_size": 1}
-    config["model"] = {"_target_": "torch.nn.Sequential", "_args_": [layer]}
+    config = copy.deepcopy(_trained()) | {"name": name, "fold": fold}
+    config["data"]["root"] = root
     run.begin(config, identity={"data": "d", "folds": "f"})
     weight = torch.tensor(IMAGENET_STD).view(1, 3, 1, 1)  # undoes the normalisation: the sum of the three channels
     bias = torch.tensor([sum(IMAGENET_MEAN) - 3 * cut])
@@ -69,3 +69,11 @@ def plant(
     write_lineage(run.path, Lineage("elsewhere", 0, tuple(sorted(seen)), ()))
     run.finish({"epoch": 0, "val/dice": score}, monitor=Monitor("val/dice", "max", "Dice"))
     return run
+
+
+@cache
+def _trained() -> dict[str, Any]:
+    """Return how all of them are trained; composing it takes longer than all else."""
+    config = recorded(compose("train", ["name=planted", "fold=0", "data=pairs", "data.root=elsewhere", "scale=smoke"]))
+    layer = {"_target_": "torch.nn.Conv2d", "in_channels": 3, "out_channels": 1, "kernel_size": 1}
+    return config | {"model": {"_target_": "torch.nn.Sequential", "_args_": [layer]}}

@@ -336,7 +336,7 @@ class PromoteStage:
     name: str | None = values.name_inside()
     fold: int | None = values.number(0)
     data: Group | None = MISSING
-    model: str = values.name_inside()
+    registered_model: str = values.name_inside()
     back: bool = MISSING
     judge_anew: bool = MISSING
     allow_equal: bool = MISSING

@@ -54,7 +54,7 @@ class Verdict:
     table: pd.DataFrame
 
     def cells(self) -> list[list[str]]:
-        """Return the table as text, in the order of `HEADINGS`."""
+        """Return the table as text, in the order of `headings`."""
         return [
             [
                 str(row.cluster),
@@ -71,18 +71,9 @@ class Verdict:
 
 
 def headings(level: float) -> tuple[str, ...]:
-    """Return the headings of `Verdict.cells`."""
-    good = f"IoU >= {level:g}"
-    return (
-        "cluster",
-        "photos",
-        "champion IoU",
-        "challenger IoU",
-        "gain",
-        "95 % interval",
-        f"champion {good}",
-        f"challenger {good}",
-    )
+    """Return the headings of `Verdict.cells`: mean IoU, and the share of masks at a level or above it."""
+    sides = "champion", "challenger"
+    return "cluster", "photos", *sides, "gain of IoU", "95 % interval", *(f"{side} >= {level:g}" for side in sides)
 
 
 def decide(challenger: pd.DataFrame, champion: pd.DataFrame | None, limits: Limits) -> Verdict:

@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 from maskfold.config import EXPERIMENTS, build, resolved
 from maskfold.corrections.contenders import JudgeSet, best_run, empty_judged
 from maskfold.corrections.judge_set import freeze, judge_photos, refuse_seen
+from maskfold.corrections.near_copies import refuse_near_copies
 from maskfold.corrections.record import complete, described, tags_of, write_record
 from maskfold.corrections.verdict import Limits, Verdict, decide, headings
 from maskfold.entry import entry_point
@@ -71,7 +72,7 @@ def _registry(config: DictConfig) -> Registry:
         raise MaskfoldError("tracker: promotion needs MLflow's registry. Leave it at tracker=mlflow.")
     tracker: MlflowTracker = build(config.tracker.mlflow)
     place = {"tracking_uri": tracker.tracking_uri, "artifacts": tracker.artifacts, "experiment": tracker.experiment}
-    return Registry(**place, model=config.model)
+    return Registry(**place, model=config.registered_model)
 
 
 def _go_back(registry: Registry) -> Version:
@@ -130,9 +131,21 @@ def _judged(config: DictConfig, judge: JudgeSet, runs: dict[str, RunFolder]) -> 
     """Return the scores of each run, none of which has seen a photo of the judge set."""
     refuse_other_classes(runs.values(), judge.source.classes)
     for name, run in runs.items():
-        refuse_seen(run, name, judge.photos)
+        sights = refuse_seen(run, name, judge.photos)
+        table = _training_photos(name, run)
+        if table is not None:
+            refuse_near_copies(name, judge.source, judge.photos, table, sights, jobs=config.jobs)
     options = resolved(config.trainer)
     return [judge.judge(run, _branch(run), jobs=config.jobs, options=options) for run in runs.values()]
+
+
+def _training_photos(name: str, run: RunFolder) -> pd.DataFrame | None:
+    try:
+        return build(run.part("data")).load(needs_masks=False)
+    except MaskfoldError as error:
+        reason = f"{error}".partition("\n")[0]
+        log.warning("%s: its training photos are not at hand, so near-copies were not looked for: %s", name, reason)
+        return None
 
 
 def _branch(run: RunFolder) -> Branch:

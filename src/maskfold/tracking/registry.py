@@ -71,7 +71,7 @@ class Registry:
 
     def __init__(self, *, tracking_uri: str, artifacts: Path, experiment: str, model: str) -> None:
         if plain_name(model) != model:
-            raise MaskfoldError(f"model={model}: give letters, digits, dots, - and _ only.")
+            raise MaskfoldError(f"registered_model={model}: give letters, digits, dots, - and _ only.")
         self.tracking_uri = tracking_uri
         self.artifacts = artifacts
         self.experiment = experiment
