@@ -69,6 +69,9 @@ predict: $(STAMP) ## predict SPLIT=oof or test with EXP, FOLD=<k> or all
 evaluate: $(STAMP) ## score the out-of-fold maps of EXP
 	$(STAGE) evaluate name=$(EXP) $(ARGS)
 
+promote: $(STAMP) ## put NAME's best fold, or FOLD=<k>, in the champion's place if a judge set allows it; ARGS=back=true goes back
+	$(STAGE) promote $(call keyed,NAME) $(if $(call given,FOLD),fold=$(FOLD)) $(ARGS)
+
 card: $(STAMP) ## pages of what was measured here; cards, tables and keys anew; ARGS=publish=true: EXP's scores into its card
 	$(STAGE) card $(card:%=name=%) $(ARGS)
 

@@ -85,6 +85,17 @@ def tiny_photos(tmp_path_factory) -> Path:
     return root
 
 
+@pytest.fixture(scope="session")
+def empty_database(made_once) -> Path:
+    """A SQLite file with MLflow's tables, which take seconds to make."""
+    from maskfold.tracking.mlflow_client import MlflowClient
+
+    def make(folder: Path) -> None:
+        MlflowClient(f"sqlite:///{folder}/mlflow.db").search_experiments()
+
+    return made_once("mlflow", make) / "mlflow.db"
+
+
 @pytest.fixture
 def workplace(tmp_path, tiny_photos, monkeypatch) -> list[str]:
     """An empty folder to run stages in, with a split of two folds; return what tells a stage of the tiny set."""

@@ -28,7 +28,7 @@ LAYERS = (
     {"ensembling", "submission"},
     {"analysis", "pseudo"},
     {"cards", "leaderboard", "tracking"},
-    {"campaign", "entry", "every_fold"},
+    {"campaign", "corrections", "entry", "every_fold"},
     {"stages"},
     {"__main__", "demo"},
 )

@@ -334,6 +334,26 @@ class CardStage:
 
 
 @dataclass
+class PromoteStage:
+    """Keys of `stages/promote.py`."""
+
+    name: str | None = values.name_inside()
+    fold: int | None = values.number(0)
+    data: Group | None = MISSING
+    registered_model: str = values.name_inside()
+    back: bool = MISSING
+    judge_anew: bool = MISSING
+    allow_equal: bool = MISSING
+    allowed_loss: float = values.number(0, most=1)
+    allowed_cluster_loss: float = values.number(0, most=1)
+    level: float = values.number(0, most=1)
+    allowed_share_loss: float = values.number(0, most=1)
+    jobs: int = values.number(1, words=(-1,))
+    tracker: Group = MISSING
+    trainer: PredictionTrainer = field(default_factory=PredictionTrainer)
+
+
+@dataclass
 class ScoreStage:
     """Keys of `stages/score.py`."""
 

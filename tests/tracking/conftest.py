@@ -8,7 +8,6 @@ import pytest
 
 from maskfold.files import locked
 from maskfold.runs.run_folder import RunFolder
-from maskfold.tracking.mlflow_tracker import MlflowClient  # which keeps MLflow from calling home
 from maskfold.tracking.run import Run
 
 
@@ -50,11 +49,3 @@ def checkpoint(tmp_path) -> Path:
 def row() -> dict[str, float]:
     """A row of `metrics.csv`."""
     return {"epoch": 0, "rate": 0.1, "train/loss": 0.75, "val/dice": 0.5, "val/iou": 0.25}
-
-
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory) -> Path:
-    """A database with MLflow's tables, which take seconds to make."""
-    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    MlflowClient(f"sqlite:///{path}").search_experiments()
-    return path

@@ -45,7 +45,8 @@ class RunFolder:
         trackers: The ids that trackers know the run by.
         checkpoints: The folder of `best` and `last`, and of snapshots.
         predictions: The folder of all stores of maps.
-        finished: The last thing written.
+        finished: The last thing written by training.
+        promotion: How it fared as a challenger, and whether it has become the champion.
     """
 
     def __init__(self, path: Path) -> None:
@@ -60,6 +61,7 @@ class RunFolder:
         self.last = self.checkpoint("last")
         self.predictions = path / "predictions"
         self.finished = path / "finished"
+        self.promotion = path / "promotion.json"
 
     def checkpoint(self, name: str) -> Path:
         """Return where the checkpoint of a name lies: `best`, `last`, `snapshot0` and so on."""

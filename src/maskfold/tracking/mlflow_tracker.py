@@ -1,34 +1,18 @@
 """MLflow: a SQLite file and a folder of artifacts, or a server; each fold's best checkpoint in the model registry."""
 
-import logging
-import os
-import sqlite3
 import time
-from contextlib import closing
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
-from sqlalchemy.exc import SQLAlchemyError
-
-from maskfold.runs.run_folder import flatten
-from maskfold.tracking.run import Run, plain_name
-
-# Before MLflow is imported. A server that is down holds a run up for seconds, not for MLflow's own minutes.
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-
-from mlflow import MlflowClient
 from mlflow.entities import Metric, Param
 from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, RESOURCE_DOES_NOT_EXIST, ErrorCode
 
-log = logging.getLogger(__name__)
+from maskfold.runs.run_folder import flatten
+from maskfold.tracking.mlflow_client import ERRORS, connect, ensure_registered_model, experiment_id, unknown
+from maskfold.tracking.run import Run, plain_name
 
 _KEY = "mlflow"
-_SQLITE = "sqlite:///"
-_LEVELS = {"mlflow": "WARNING", "alembic": "WARNING", "urllib3": "ERROR"}  # the last warns of every try
 _LONGEST_PARAM = 500  # characters that every server takes
 _PARAMS_AT_ONCE = 100  # that a server takes
 
@@ -43,7 +27,7 @@ class MlflowTracker:
     """
 
     name: ClassVar[str] = "MLflow"
-    errors: ClassVar[tuple[type[Exception], ...]] = (MlflowException, SQLAlchemyError, sqlite3.Error, OSError)
+    errors: ClassVar[tuple[type[Exception], ...]] = ERRORS
 
     def __init__(self, *, tracking_uri: str, artifacts: str, experiment: str) -> None:
         self.tracking_uri = tracking_uri
@@ -60,11 +44,7 @@ class MlflowTracker:
             mlflow.exceptions.MlflowException: If the server does not answer.
             sqlite3.Error: If the file is not a database, or cannot be made.
         """
-        for library, level in _LEVELS.items():
-            logging.getLogger(library).setLevel(level)
-        if self.tracking_uri.startswith(_SQLITE):
-            _check_database(Path(self.tracking_uri.removeprefix(_SQLITE)))
-        self.client = MlflowClient(self.tracking_uri)
+        self.client = connect(self.tracking_uri)
         self.run = run
         self.id = self._resumed() or self._created()
 
@@ -76,8 +56,9 @@ class MlflowTracker:
         try:
             self.client.update_run(run_id, status="RUNNING")
         except MlflowException as error:
-            _allow(error, RESOURCE_DOES_NOT_EXIST)
-            return None
+            if unknown(error):
+                return None
+            raise
         return run_id
 
     def _created(self) -> str:
@@ -94,16 +75,7 @@ class MlflowTracker:
         return run.info.run_id
 
     def _experiment_id(self) -> str:
-        existing = self.client.get_experiment_by_name(self.experiment)
-        if existing is not None:
-            return existing.experiment_id
-        local = self.tracking_uri.startswith(_SQLITE)
-        location = self.artifacts.resolve().as_uri() if local else None
-        try:
-            return self.client.create_experiment(self.experiment, artifact_location=location)
-        except MlflowException as error:
-            _allow(error, RESOURCE_ALREADY_EXISTS)  # another fold, begun at the same time
-            return self.client.get_experiment_by_name(self.experiment).experiment_id
+        return experiment_id(self.client, self.experiment, tracking_uri=self.tracking_uri, artifacts=self.artifacts)
 
     def log_epoch(self, row: dict[str, float]) -> None:
         """See `Tracker`."""
@@ -120,10 +92,7 @@ class MlflowTracker:
         """See `Tracker`; the fold's alias moves on to the new version."""
         self.client.log_artifact(self.id, str(path), "checkpoints")
         member = plain_name(self.run.member)
-        try:
-            self.client.create_registered_model(member)
-        except MlflowException as error:
-            _allow(error, RESOURCE_ALREADY_EXISTS)
+        ensure_registered_model(self.client, member)
         source = f"{self.client.get_run(self.id).info.artifact_uri}/checkpoints"
         version = self.client.create_model_version(member, source, self.id, await_creation_for=None)
         self.client.set_registered_model_alias(member, self.run.fold, version.version)
@@ -131,18 +100,3 @@ class MlflowTracker:
     def end(self, *, finished: bool) -> None:
         """See `Tracker`."""
         self.client.set_terminated(self.id, "FINISHED" if finished else "KILLED")
-
-
-def _allow(error: MlflowException, code: int) -> None:
-    """Raise an error again unless it is the expected one."""
-    if error.error_code != ErrorCode.Name(code):
-        raise error
-
-
-def _check_database(path: Path) -> None:
-    """Open the file once: MLflow itself tries one that cannot be opened for minutes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not path.exists():
-        log.info("MLflow: making %s, once", path)
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA schema_version")
