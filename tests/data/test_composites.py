@@ -66,10 +66,10 @@ def test_the_objects_colour_is_found_in_the_edge():
     back = GREEN + np.float32([15, 40, 30]) * slope[None, :, None]
     image = mixture(alpha, front, back)
     band = (alpha > 0.02) & (alpha < 0.98)
-    found = np.abs(separate(image, alpha)[0] - front)[band].mean()
+    error = np.abs(separate(image, alpha)[0] - front)[band].mean()
     naive = np.abs(image - front)[band].mean()
     assert naive > 30
-    assert found < naive / 4
+    assert error < naive / 4
 
 
 @pytest.mark.parametrize("sigma", [0.7, 0.9])
