@@ -16,6 +16,7 @@ CONFIGURATION = {
     "geometry": {"height": 1024, "width": 768},
     "trainer": {"batch_size": 2, "accumulate": 1, "gradient_clip": None, "hard_negatives_every": None},
     "splits": {},
+    "deep": 0,
     "tta": "none",
     "seed": 0,
 }
@@ -50,7 +51,7 @@ def test_what_is_on_is_said():
     splits = {"carvana": "conf/folds/carvana_7.csv"}
 
     said = rows(
-        CONFIGURATION | {"trainer": trainer, "splits": splits, "geometry": {"height": None, "width": None}},
+        CONFIGURATION | {"trainer": trainer, "splits": splits, "geometry": {"height": None, "width": None}, "deep": 3},
         CHOICES | {"preprocess": "clahe", "averaging": "ema"},
         UNCHANGED | {"model": {"skip": "concat"}, "schedule": {"phases": ["x" * 40]}},
         schedule=object(),
@@ -62,6 +63,7 @@ def test_what_is_on_is_said():
     assert said["averaged weights"] == "[ema](../../conf/averaging/ema.yaml)"
     assert said["optimizer"].endswith(", gradient norm at most 1")
     assert said["schedule"] == "[unet_scratch](../../conf/schedule/unet_scratch.yaml) with other `phases`"
+    assert said["deep supervision"] == "`deep: 3`"
     assert said["batch"] == "2, a step on the mean gradient of 3"
     assert said["hard negatives"] == "after every 10 batches the hardest of them once more"
     assert said["folds on Carvana"] == "[conf/folds/carvana_7.csv](../../conf/folds/carvana_7.csv)"

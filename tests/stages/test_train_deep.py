@@ -30,8 +30,8 @@ def weights(path):
 
 
 def test_one_epoch_and_another_are_what_two_are_and_others_begin_from_it(run):
-    longer = run("longer", "deep=1", "keep_last=true")
-    run("longer", "deep=1", "trainer.max_epochs=2", "keep_last=true")
+    longer = run("longer", "deep=[up.0]", "keep_last=true")
+    run("longer", "deep=[up.0]", "trainer.max_epochs=2", "keep_last=true")
     whole = run("whole", "deep=1", "trainer.max_epochs=2", "keep_last=true")
     one, other = weights(longer.last), weights(whole.last)
     assert HEAD in one

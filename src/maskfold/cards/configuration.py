@@ -9,7 +9,7 @@ from maskfold.cards import markdown
 from maskfold.engine.schedules import Schedule
 
 CONF = "../../conf"  # seen from a card
-KEYS = ["geometry", "trainer", "splits", "tta", "seed"]  # of a configuration, what is read here
+KEYS = ["geometry", "trainer", "splits", "deep", "tta", "seed"]  # of a configuration, what is read here
 PARTS = ("model", "preprocess", "augment", "loss", "optimizer", "schedule", "averaging")
 _SHORT = 40  # characters; what is longer is named and not shown
 
@@ -41,6 +41,7 @@ def configuration_table(
         "preprocessing": part["preprocess"] if choices["preprocess"] != "none" else "",
         "augmentation": part["augment"],
         "loss": part["loss"],
+        "deep supervision": f"`deep: {configuration['deep']}`" if configuration["deep"] else "",
         "optimizer": part["optimizer"] + (f", gradient norm at most {clip:g}" if clip else ""),
         "schedule": part["schedule"] + _rates(schedule),
         "batch": _batch(trainer["batch_size"], trainer["accumulate"]),
