@@ -22,6 +22,10 @@ OBJECT = 1000  # pixels of each object, of grey 200 on a background of 40
 FAINT, TRAP = 80, 120  # greys of a part of the object, and of something that is none
 PLAIN, PALE = "plain", "pale"
 
+# By which MLflow's client writes to a registry, or to what its versions carry.
+WRITES = ("create_registered_model", "create_run", "log_artifact", "create_model_version", "set_model_version_tag")
+WRITES += ("set_registered_model_alias", "set_registered_model_tag", "delete_registered_model_tag")
+
 
 def draw_judge(root: Path, *, plain: int = 18, pale: int = 2, part: int = 20) -> None:
     """Draw photos of 64x96 with their masks.

@@ -1,11 +1,6 @@
-import os
 import shutil
-import signal
-import socket
 import subprocess
-import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +12,7 @@ from mlflow.artifacts import download_artifacts
 
 from maskfold.tracking.guard import tracked
 from maskfold.tracking.mlflow_tracker import MlflowTracker
+from mlflow_server import free_port, serving, stop
 
 
 @pytest.fixture
@@ -126,12 +122,6 @@ def test_a_run_that_this_database_does_not_know_begins_there(tmp_path, begun, da
     assert run.known_as("mlflow") == found.info.run_id
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def test_a_server_that_is_down_is_said_once_and_soon(begun, row, caplog, tmp_path):
     address = f"http://127.0.0.1:{free_port()}"
     started = time.monotonic()
@@ -160,35 +150,8 @@ def test_a_database_that_cannot_be_opened_is_said_once_and_soon(tmp_path, begun,
 @pytest.fixture
 def server(tmp_path, database) -> Iterator[tuple[str, subprocess.Popen]]:
     """A server of this test's own: its address and its process, the first of a group."""
-    port = free_port()
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", database, "--workers", "1"]
-    command += ["--artifacts-destination", str(tmp_path / "served"), "--host", "127.0.0.1", "--port", str(port)]
-    quiet = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-    with (tmp_path / "server.log").open("w") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, env=quiet, start_new_session=True)
-    address = f"http://127.0.0.1:{port}"
-    try:
-        wait_for(address, process, tmp_path / "server.log")
-        yield address, process
-    finally:
-        stop(process)
-
-
-def wait_for(address, process, log):
-    for _ in range(600):
-        assert process.poll() is None, log.read_text()
-        try:
-            with urllib.request.urlopen(f"{address}/health", timeout=1):
-                return
-        except OSError:
-            time.sleep(0.2)
-    raise AssertionError(log.read_text())
-
-
-def stop(process):
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    with serving(tmp_path, database) as address_and_process:
+        yield address_and_process
 
 
 @pytest.mark.slow

@@ -6,13 +6,12 @@ from functools import partial
 import pytest
 from mlflow import MlflowClient
 
+from contenders import WRITES
 from maskfold import files
 from maskfold.errors import MaskfoldError
+from maskfold.runs.lineage import Lineage, write_lineage
 from maskfold.runs.run_folder import RunFolder
 from maskfold.tracking.registry import CHAMPION, PREVIOUS, Registry
-
-WRITES = ("create_registered_model", "create_run", "log_artifact", "create_model_version", "set_model_version_tag")
-WRITES += ("set_registered_model_alias", "set_registered_model_tag", "delete_registered_model_tag")
 
 
 class Killed(BaseException):
@@ -29,9 +28,10 @@ def registry(tmp_path, empty_database) -> Registry:
 def finished(folder, name) -> RunFolder:
     """Write what a version carries of a run."""
     run = RunFolder(folder / name / "fold0")
-    for path in (run.config, run.run, run.lineage, run.best):
+    for path in (run.run, run.best):
         files.write_text(path, name)
     files.write_text(run.config, f"{{name: {name}, fold: 0, task: {{}}}}\n")
+    write_lineage(run.path, Lineage(name, 0, ("image a",), ()))
     return run
 
 
@@ -155,7 +155,7 @@ def test_files_are_compared_with_their_hashes_on_the_way_back(registry, tmp_path
     run = finished(tmp_path, "net")
     version = registry.register(run)
     fetched = registry.fetch(version, tmp_path / "fetched")
-    assert (fetched.best.read_bytes(), fetched.lineage.read_text()) == (b"net", "net")
+    assert (fetched.best.read_bytes(), fetched.lineage.read_text()) == (b"net", run.lineage.read_text())
 
     (kept,) = (path for path in (tmp_path / "artifacts").rglob("*") if path.name == name.rpartition("/")[2])
     kept.write_text("other")
@@ -168,3 +168,14 @@ def test_a_server_that_is_down_is_an_error_that_names_it(tmp_path):
     there = {"artifacts": tmp_path, "experiment": "maskfold", "model": "maskfold"}
     with pytest.raises(MaskfoldError, match=r"MLflow \(http://127.0.0.1:9\): .*See that it is up"):
         Registry(tracking_uri="http://127.0.0.1:9", **there).alias(CHAMPION)
+
+
+@pytest.mark.hostile("damaged files", cases=2)
+def test_a_run_that_lacks_what_a_version_carries_is_not_registered(registry, tmp_path):
+    run = finished(tmp_path, "net")
+    run.best.unlink()
+    with pytest.raises(MaskfoldError, match=r"net/fold0: checkpoints/best.ckpt missing\. Put it back"):
+        registry.register(run)
+    run.lineage.unlink()
+    with pytest.raises(MaskfoldError, match=r"seen.json: missing, so nobody knows"):
+        registry.register(run)

@@ -43,7 +43,8 @@ class JudgeSet:
 
     def store_of(self, run: RunFolder, options: dict[str, Any]) -> ProbabilityStore:
         """Return where the maps of a run's network lie; another checkpoint, preparation or precision has another."""
-        prepared = {key: run.read_config().get(key) for key in ("geometry", "preprocess", "tta")}
+        config = run.read_config()
+        prepared = {key: config.get(key) for key in ("geometry", "preprocess", "tta")}
         origin = {"judge": self.fingerprint, "checkpoint": checkpoint_hash(run.best), **prepared}
         origin |= {key: options[key] for key in ("precision", "accelerator")}
         name = hashlib.sha256(json.dumps(origin, sort_keys=True).encode()).hexdigest()[:16]

@@ -98,7 +98,7 @@ def decide(challenger: pd.DataFrame, champion: pd.DataFrame | None, limits: Limi
 def _parts(scores: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     yield ALL, scores
     if CLUSTER in scores:
-        yield from scores.groupby(CLUSTER, observed=True)
+        yield from ((str(name), part) for name, part in scores.groupby(CLUSTER, observed=True))
 
 
 def _compared(name: str, scores: pd.DataFrame, champion: pd.DataFrame | None, level: float) -> dict[str, object]:

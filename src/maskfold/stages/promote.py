@@ -51,7 +51,7 @@ def promote(config: DictConfig) -> Version:
         if champion is not None:
             runs[f"the champion, {champion.name}"] = registry.fetch(champion, Path(place))
         scores = _judged(config, judge, runs)
-    verdict = decide(scores[0], *(scores[1:] or [None]), limits)
+    verdict = decide(scores[0], None if champion is None else scores[1], limits)
     show_table(headings(limits.level), verdict.cells(), strong=0)
     version = registry.register(run)
     record = described(
@@ -149,8 +149,11 @@ def _training_photos(name: str, run: RunFolder) -> pd.DataFrame | None:
 
 
 def _branch(run: RunFolder) -> Branch:
-    tta = check_tta(run.read_config()["tta"])
-    return Branch(build(run.part("geometry")), build(run.part("preprocess")), [Voter(load_network(run.best), tta)])
+    config = run.read_config()
+    if "tta" not in config:
+        raise MaskfoldError(f"{run.path}: its task makes no masks. Only runs of task=segmentation can be judged here.")
+    voter = Voter(load_network(run.best), check_tta(config["tta"]))
+    return Branch(build(run.part("geometry")), build(run.part("preprocess")), [voter])
 
 
 def _about(registry: Registry, version: Version, champion: Version | None, judge: JudgeSet) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from mlflow.exceptions import MlflowException
 from maskfold import files
 from maskfold.credentials import censored
 from maskfold.errors import MaskfoldError
+from maskfold.runs.lineage import read_lineage
 from maskfold.runs.run_folder import RunFolder
 from maskfold.tracking.mlflow_client import (
     ERRORS,
@@ -109,7 +110,11 @@ class Registry:
                 self.client.set_registered_model_tag(self.model, _JUDGE, fingerprint)
 
     def version_of(self, run: RunFolder) -> Version | None:
-        """Return the version that carries the files of a finished run; None where there is none."""
+        """Return the version that carries the files of a finished run; None where there is none.
+
+        Raises:
+            MaskfoldError: If the run lacks one of them, or nobody knows what its network has seen.
+        """
         wanted = json.dumps(_hashes(run))
         with self._reached():
             versions = self.client.search_model_versions(f"name='{self.model}'")
@@ -268,6 +273,10 @@ def carried(run: RunFolder) -> list[str]:
 
 
 def _hashes(run: RunFolder) -> dict[str, str]:
+    read_lineage(run.path)  # without it nobody may judge by this run
+    missing = [name for name in carried(run) if not (run.path / name).is_file()]
+    if missing:
+        raise MaskfoldError(f"{run.path}: {', '.join(missing)} missing. Put it back, or train with overwrite=true.")
     return {name: files.sha256(run.path / name) for name in carried(run)}
 
 
