@@ -126,3 +126,14 @@ def test_a_training_does_not_begin_with_a_long_look(parted, monkeypatch, caplog)
 
     assert "5 photos were never compared" in caplog.text
     assert not Path("audit.json").exists()
+
+
+@pytest.mark.hostile("full or read-only disk")
+def test_a_training_on_data_that_cannot_be_written_to_is_audited_all_the_same(parted, caplog):
+    table, split = parted
+    Path("decisions.csv").write_text("image_id,decision\nb,keep\n")
+    Source.folder.joinpath(".lock").mkdir()  # which nobody can open to write
+    gate(Source(), table, split)
+
+    assert "is not kept, and looked at again" in caplog.text
+    assert "The audit is made again next time" in caplog.text

@@ -137,12 +137,20 @@ def audit(
         MaskfoldError: If the split or the decisions cannot be read, or the record cannot be written.
     """
     if pairs is None:
-        pairs = find_twins(table, channels=source.channels, cache=source.folder / CACHE, distance=distance)
+        pairs = _twins(source, table, distance)
     result = _audited(source, table, split, distance, pairs)
     result = replace(result, shift=None if shift is None else asdict(shift))
+    _keep(source, split, result)
+    return result
+
+
+def _twins(source: Source, table: pd.DataFrame, distance: int) -> pd.DataFrame:
+    return find_twins(table, channels=source.channels, cache=source.folder / CACHE, distance=distance)
+
+
+def _keep(source: Source, split: Path, result: Audit) -> None:
     with locked(source.folder, wait=_WAIT_S):
         write_json(source.folder / RECORD, _records(source) | {sha256(split): asdict(result)})
-    return result
 
 
 def _audited(source: Source, table: pd.DataFrame, split: Path, distance: int, pairs: pd.DataFrame) -> Audit:
@@ -181,7 +189,11 @@ def gate(source: Source, table: pd.DataFrame, split: Path) -> None:
             )
             record = _audited(source, table, split, 0, find_twins(table, distance=0))
         else:
-            record = audit(source, table, split, distance=distance)
+            record = _audited(source, table, split, distance, _twins(source, table, distance))
+            try:
+                _keep(source, split, record)
+            except MaskfoldError as error:  # a training reads its data, and need not be able to write there
+                _log.warning("The audit is made again next time: %s", error)
     if record.count:
         raise MaskfoldError(f"{split}: {describe(record, source)}\nOr train all the same: audit=off.")
 
@@ -229,6 +241,7 @@ def _parsed(record: Any) -> Audit | None:
     """Return a record as it was written, None if it is none."""
     try:
         crossings = tuple(Crossing(**crossing) for crossing in record["crossings"])
-        return Audit(**(record | {"crossings": crossings}))
+        parsed = Audit(**(record | {"crossings": crossings}))
+        return parsed if isinstance(parsed.distance, int) and isinstance(parsed.count, int) else None
     except (TypeError, KeyError):
         return None

@@ -191,8 +191,11 @@ def _write(known: pd.DataFrame, cache: Path | None) -> None:
         return
     rows = known[known["brightness"].notna()].reset_index()[_COLUMNS]
     rows.attrs = _VERSION
-    with locked(cache.parent, wait=_WAIT_S), atomic_path(cache) as part:
-        rows.to_parquet(part, index=False)
+    try:
+        with locked(cache.parent, wait=_WAIT_S), atomic_path(cache) as part:
+            rows.to_parquet(part, index=False)
+    except MaskfoldError as error:
+        _log.warning("What was seen of the photos is not kept, and looked at again next time: %s", error)
 
 
 def hashes_of(looks: pd.DataFrame) -> np.ndarray:
