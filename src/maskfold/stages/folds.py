@@ -26,9 +26,9 @@ def folds(config: DictConfig) -> Path:
     """Assign every training image of a source to a fold, twins to one, and audit it; return the path of the split."""
     source: Source = build(config.data)
     deal = build(config.folds)
-    found = source.as_found()
-    decisions = read_decisions(source.folder, found)
-    table = decided(found, decisions)
+    everything = source.as_found()
+    decisions = read_decisions(source.folder, everything)
+    table = decided(everything, decisions)
     looks = {"channels": source.channels, "cache": source.folder / CACHE}
     pairs = find_twins(table, **looks, distance=config.twins)
     joined = pd.Series(dtype="str")
