@@ -109,6 +109,7 @@ class FoldsStage:
 
     data: Group = MISSING
     folds: Group = MISSING
+    twins: int = values.number(0, most=64)
     overwrite: bool = MISSING
 
 
@@ -123,6 +124,7 @@ class TrainStage:
     keep_last: bool = MISSING
     split_file: str | None = MISSING
     splits: dict[str, str] = MISSING
+    audit: bool = MISSING
     task: Group = MISSING
     data: Group = MISSING
     pseudo: str | None = MISSING

@@ -9,7 +9,7 @@ from PIL import Image
 from maskfold.data.sources import Carvana
 from maskfold.errors import MaskfoldError
 from maskfold.pseudo.label_set import LabelSet
-from maskfold.pseudo.rows import FoldRows, read_fold, rows_of_fold
+from maskfold.pseudo.rows import FoldRows, rows_of_fold
 from maskfold.runs.lineage import Lineage
 
 
@@ -23,7 +23,8 @@ def test_metadata_is_neither_a_weight_nor_a_kind_of_label(tmp_path, monkeypatch)
     Path("photos/metadata.csv").write_text("id,weight,soft,fold\na,0,1,5\nb,0,1,5\n")
     Path("folds.csv").write_text("image_id,group,fold\na_01,a,0\nb_01,b,1\n")
 
-    rows = read_fold(Carvana(root="photos"), split_file="folds.csv", fold=0, pseudo=None)
+    source = Carvana(root="photos")
+    rows = rows_of_fold(source.load(), source, Path("folds.csv"), fold=0, pseudo=None)
 
     assert rows.training["image_id"].tolist() == ["b_01"]
     assert not {"weight", "soft", "fold"} & {*rows.training.columns}

@@ -89,6 +89,7 @@ def test_what_changes_no_result_may_differ(folder):
     assert set(FREE_KEYS) == {
         "overwrite",
         "keep_last",
+        "audit",
         "tracker",
         "trainer.num_workers",
         "trainer.load_timeout",

@@ -1,24 +1,31 @@
-"""The split of Carvana is the members' own; a part of Carvana gets one that the advice leads to."""
+"""The split of Carvana is the members' own, a part of it gets one that the advice leads to; twins share a fold."""
 
+import json
 import re
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pandas as pd
 import pytest
 
 from maskfold.config import build, compose
+from maskfold.data.folds import read_folds, split_path
 from maskfold.errors import MaskfoldError
 from maskfold.places import CONF
-from maskfold.pseudo.rows import read_fold
+from maskfold.pseudo.rows import rows_of_fold
 from maskfold.stages.folds import folds
+from maskfold.stages.train import train
+from scenes import copied, scene
 
 
 class WholeCarvana:
     """The challenge's table, of which a split needs names alone."""
 
     folder = Path("data/carvana")
+    channels = None
 
-    def load(self):
+    def as_found(self):
         split = pd.read_csv(Path(CONF, "folds/carvana_5_area.csv"), dtype=str)
         return split[["image_id", "group"]].assign(split="train", view="", mask_area=0.2)
 
@@ -64,4 +71,127 @@ def test_a_part_of_carvana_is_told_of_a_split_that_works(trained):
 def read_member(overrides):
     """Read what fold 0 of a member of the winners' would train on."""
     config = compose("train", ["experiment=linknet34_area05", *overrides])
-    return read_fold(build(config.data), split_file=config.split_file, fold=0, pseudo=None)
+    source = build(config.data)
+    return rows_of_fold(source.load(), source, split_path(source, config.split_file), fold=0, pseudo=None)
+
+
+def draw_burst(root):
+    """Draw four photos of which b is a near-copy of a, c of the same bytes as a, and a test photo of its own."""
+    for folder in ("images", "masks", "test"):
+        Path(root, folder).mkdir(parents=True)
+    photos = {"a": scene(1), "b": copied(scene(1)), "c": scene(1), "d": scene(2), "e": scene(3)}
+    for name, photo in photos.items():
+        mask = np.zeros(photo.shape[:2], np.uint8)
+        mask[20:60, 30:90] = 255
+        cv2.imwrite(f"{root}/images/{name}.png", photo)
+        cv2.imwrite(f"{root}/masks/{name}.png", mask)
+    cv2.imwrite(f"{root}/test/t.png", scene(4))
+
+
+@pytest.fixture
+def burst(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    draw_burst("photos")
+    return ["data=pairs", "data.root=photos", "data.test=test", "folds.k=2"]
+
+
+def cut(data, *more):
+    """Cut a split; return the fold of each photo."""
+    path = folds(compose("folds", [*data, *more]))
+    return pd.read_csv(path, dtype={"image_id": str}).set_index("image_id")["fold"]
+
+
+def test_near_copies_share_a_fold_and_every_later_stage_knows(burst, caplog):
+    with caplog.at_level("INFO"):
+        fold = cut(burst)
+
+    assert fold["a"] == fold["b"] == fold["c"]
+    assert "a: a, b, c" in caplog.text
+    assert "audit passed" in caplog.text
+    source = build(compose("folds", burst).data)
+    table = source.load()
+    assert table.set_index("image_id")["group"].to_dict() == {
+        "a": "a",
+        "b": "a",
+        "c": "a",
+        "d": "d",
+        "e": "e",
+        "t": "t",
+    }
+    read_folds(Path("data/photos/folds.csv"), table)
+    before = Path("data/photos/twins.csv").read_bytes()
+    cut(burst)  # the same again
+    assert Path("data/photos/twins.csv").read_bytes() == before
+
+
+def test_the_user_parts_near_copies_but_not_the_same_bytes(burst):
+    Path("data/photos").mkdir(parents=True)
+    Path("data/photos/decisions.csv").write_text("image_id,decision\nb,keep\n")
+    cut(burst)
+    assert Path("data/photos/twins.csv").read_text() == "image_id,group\na,a\nc,a\n"
+
+    Path("data/photos/decisions.csv").unlink()
+    cut(burst, "twins=0", "overwrite=true")
+    assert Path("data/photos/twins.csv").read_text() == "image_id,group\na,a\nc,a\n"
+    Path("photos/images/c.png").unlink()
+    Path("photos/masks/c.png").unlink()
+    cut(burst, "twins=0", "overwrite=true")
+    assert not Path("data/photos/twins.csv").exists()
+
+
+@pytest.mark.hostile("stale maps")
+def test_a_split_of_before_stays_and_nothing_new_is_written(burst):
+    split = Path("data/photos/folds.csv")
+    split.parent.mkdir(parents=True)
+    split.write_text("image_id,group,fold\na,a,0\nb,b,1\nc,c,0\nd,d,1\ne,e,0\n")
+    with pytest.raises(MaskfoldError, match="there is another split already"):
+        cut(burst)
+
+    assert not Path("data/photos/twins.csv").exists()
+    read_folds(split, build(compose("folds", burst).data).load())
+
+
+@pytest.mark.hostile("killed")
+def test_killed_between_twins_and_split_every_stage_refuses_until_it_is_cut_again(burst, monkeypatch):
+    split = Path("data/photos/folds.csv")
+    split.parent.mkdir(parents=True)
+    split.write_text("image_id,group,fold\na,a,0\nb,b,1\nc,c,0\nd,d,1\ne,e,0\n")
+    with monkeypatch.context() as killed:
+        killed.setattr("maskfold.data.folds.write_text", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            cut(burst, "overwrite=true")
+    with pytest.raises(MaskfoldError, match=r"have another group than in the data.*overwrite=true"):
+        read_folds(split, build(compose("folds", burst).data).load())
+
+    fold = cut(burst, "overwrite=true")
+    assert fold["a"] == fold["b"] == fold["c"]
+
+
+def interrupted(*_):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.hostile("leaks")
+def test_training_refuses_a_split_that_parts_near_copies_and_does_not_if_told(burst, caplog):
+    split = Path("data/photos/folds.csv")
+    split.parent.mkdir(parents=True)
+    split.write_text("image_id,group,fold\na,a,0\nb,b,1\nc,c,0\nd,d,1\ne,e,0\n")
+    member = ["experiment=demo_unet", "scale=smoke", *burst[:-1], "trainer.accelerator=cpu"]
+    run = Path("experiments/demo_unet/fold0")
+    with pytest.raises(MaskfoldError, match=r"(?s)2 times.*same bytes: .*|near-copy.*a and b, fold 0 and fold 1"):
+        train(compose("train", member))
+    assert not run.exists()
+
+    train(compose("train", [*member, "audit=off"]))
+    assert "audit=off: nobody looks" in caplog.text
+    assert json.loads((run / "run.json").read_text())["audit"] == "off"
+    assert "\naudit: false\n" in (run / "config.yaml").read_text()
+    train(compose("train", member))  # which is finished, and nothing is trained
+
+
+def test_training_notes_that_the_split_has_passed(burst):
+    cut(burst)
+    member = ["experiment=demo_unet", "scale=smoke", *burst[:-1], "trainer.accelerator=cpu"]
+    train(compose("train", member))
+
+    assert json.loads(Path("experiments/demo_unet/fold0/run.json").read_text())["audit"] == "passed"

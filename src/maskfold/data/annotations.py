@@ -34,24 +34,35 @@ def annotate(table: pd.DataFrame, folder: Path) -> pd.DataFrame:
         MaskfoldError: If a file is damaged, names a photo that the data has not or names one twice, or a decision is
             none of the three.
     """
-    decisions = read_decisions(folder, table)
-    dropped = table["image_id"].isin(decisions.index[decisions == DROP])
-    table = table[~dropped].reset_index(drop=True)
-    named = decisions[decisions.str.startswith(GROUP)].str.removeprefix(GROUP)
-    joined = _read(folder / TWINS, "group")
-    for groups in (named, joined):
-        if len(groups):
-            table = table.assign(group=table["image_id"].map(groups).fillna(table["group"]))
+    table = with_groups(decided(table, read_decisions(folder, table)), _read(folder / TWINS, "group"))
     clusters = read_clusters(folder, table)
     return table if clusters is None else table.assign(**{CLUSTER: clusters})
 
 
-def read_decisions(folder: Path, table: pd.DataFrame) -> pd.Series:
+def decided(table: pd.DataFrame, decisions: pd.Series) -> pd.DataFrame:
+    """Return an image table without the rows that decisions drop, and with the groups that they name."""
+    dropped = table["image_id"].isin(decisions.index[decisions == DROP])
+    return with_groups(table[~dropped].reset_index(drop=True), named_groups(decisions))
+
+
+def named_groups(decisions: pd.Series) -> pd.Series:
+    """Return the groups that decisions name, by `image_id`."""
+    return decisions[decisions.str.startswith(GROUP)].str.removeprefix(GROUP)
+
+
+def with_groups(table: pd.DataFrame, groups: pd.Series) -> pd.DataFrame:
+    """Return a table whose photos are of other groups, where these name one by `image_id`."""
+    if groups.empty:
+        return table
+    return table.assign(group=table["image_id"].map(groups).fillna(table["group"]))
+
+
+def read_decisions(folder: Path, table: pd.DataFrame | None = None) -> pd.Series:
     """Return what the user has decided, by `image_id`; nothing where there is no such file.
 
     Args:
         folder: The data's own.
-        table: The image table as the files are.
+        table: The image table as the files are; None where the decisions were checked against it already.
 
     Raises:
         MaskfoldError: As `annotate`, and if a test photo is to be dropped, whose row a submission needs.
@@ -62,6 +73,8 @@ def read_decisions(folder: Path, table: pd.DataFrame) -> pd.Series:
     if len(wrong):
         lines = [f"{image_id}: {decision!r}" for image_id, decision in wrong.items()]
         raise MaskfoldError(f"{path}: a decision is {KEEP}, {DROP} or {GROUP}<name>:\n{listing(lines)}\nCorrect them.")
+    if table is None:
+        return decisions
     _refuse_unknown(path, decisions, table)
     tests = table.loc[table["split"] == "test", "image_id"]
     if lost := sorted({*decisions.index[decisions == DROP]} & {*tests}):

@@ -65,6 +65,11 @@ class KnownFolds:
         return self.drawn(table) if self.file is None else read_folds(brought_along(self.file), table)
 
 
+def is_drawn(dealer: object) -> bool:
+    """Tell whether what assigns folds draws them, and so takes whatever groups there are; the others are as known."""
+    return not isinstance(dealer, KnownFolds) or dealer.file is None
+
+
 class GroupStratifiedFolds:
     """Folds that differ by at most one group, each with its share of small and large objects, and of empty masks.
 
@@ -195,15 +200,28 @@ def write_folds(path: Path, folds: pd.DataFrame, *, overwrite: bool = False) -> 
     Raises:
         MaskfoldError: If a different split is there and `overwrite` is not set.
     """
-    content = folds[COLUMNS].to_csv(index=False, lineterminator="\n")
-    if path.exists() and not overwrite:
-        if path.read_text() == content:
-            return
+    if not overwrite:
+        refuse_other_split(path, folds)
+    content = _as_text(folds)
+    if not path.exists() or path.read_text() != content:
+        write_text(path, content)
+
+
+def refuse_other_split(path: Path, folds: pd.DataFrame) -> None:
+    """Refuse to go on where a different split is there already.
+
+    Raises:
+        MaskfoldError: If it is.
+    """
+    if path.exists() and path.read_text() != _as_text(folds):
         raise MaskfoldError(
             f"{path}: there is another split already, and what was trained on it cannot be compared with what is "
             "trained on a new one. Keep it, or replace it with overwrite=true and train every member again."
         )
-    write_text(path, content)
+
+
+def _as_text(folds: pd.DataFrame) -> str:
+    return folds[COLUMNS].to_csv(index=False, lineterminator="\n")
 
 
 def read_folds(path: Path, table: pd.DataFrame) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from maskfold.data.balance import (
     refuse_without_clusters,
     weights_by_cluster,
 )
-from maskfold.data.folds import fold_members, read_folds, split_path
+from maskfold.data.folds import fold_members, read_folds
 from maskfold.data.source import Source
 from maskfold.data.table import CLUSTER, fingerprint
 from maskfold.files import sha256
@@ -80,21 +80,6 @@ class FoldRows:
         return replace(self, training=training, identity=identity)
 
 
-def read_fold(source: Source, *, split_file: str | None, fold: int, pseudo: str | None) -> FoldRows:
-    """Read what a fold trains on.
-
-    Args:
-        source: The data.
-        split_file: The split; None for the data's own.
-        fold: Its number.
-        pseudo: A folder of pseudo-labels to learn from as well.
-
-    Raises:
-        MaskfoldError: If the data cannot be read, has no split or no such fold, or the pseudo-labels would leak.
-    """
-    return rows_of_fold(source.load(), source, split_path(source, split_file), fold=fold, pseudo=pseudo)
-
-
 def rows_of_fold(table: pd.DataFrame, source: Source, split: Path, *, fold: int, pseudo: str | None) -> FoldRows:
     """Return what a fold trains on.
 
@@ -106,7 +91,7 @@ def rows_of_fold(table: pd.DataFrame, source: Source, split: Path, *, fold: int,
         pseudo: A folder of pseudo-labels to learn from as well.
 
     Raises:
-        MaskfoldError: As `read_fold`.
+        MaskfoldError: If the data has no split or no such fold, or the pseudo-labels would leak.
     """
     labelled = table[table["split"] == "train"]
     folds = read_folds(split, table)

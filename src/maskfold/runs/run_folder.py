@@ -21,6 +21,7 @@ LENGTH = "trainer.max_epochs"
 FREE_KEYS = (
     "overwrite",
     "keep_last",
+    "audit",
     "tracker",
     "trainer.num_workers",
     "trainer.load_timeout",
@@ -99,6 +100,12 @@ class RunFolder:
             return
         self._write_config(config)
         files.write_json(self.run, {"identity": identity, **environment(), "seed": config["seed"]})
+
+    def note(self, **facts: Any) -> None:
+        """Write something down in `run.json` beside what `begin` does."""
+        before = files.read_json(self.run)
+        if before | facts != before:
+            files.write_json(self.run, before | facts)
 
     def take_over(self, config: dict[str, Any]) -> None:
         """Write down the free keys as they are now; of a finished run those of its data, which are read on.

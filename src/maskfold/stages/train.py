@@ -2,15 +2,19 @@
 
 import logging
 from functools import partial
+from pathlib import Path
 from statistics import mean
 from typing import Any
 
 import lightning
+import pandas as pd
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
 
+from maskfold.cleaning.audit import gate
 from maskfold.config import EXPERIMENTS, build, recorded, resolved
 from maskfold.data.balance import DRAWS, describe_draws
+from maskfold.data.folds import split_path
 from maskfold.data.source import Source
 from maskfold.data.statistics import channel_statistics
 from maskfold.engine.batch_size import settle_batch_size
@@ -25,7 +29,7 @@ from maskfold.entry import entry_point
 from maskfold.every_fold import folds_of_split, for_each_fold
 from maskfold.files import locked
 from maskfold.models.counts import with_counts
-from maskfold.pseudo.rows import FoldRows, read_fold
+from maskfold.pseudo.rows import FoldRows, rows_of_fold
 from maskfold.runs.layout import MemberFolder
 from maskfold.runs.lineage import keep_lineage, refuse_replaced
 from maskfold.runs.run_folder import RunFolder
@@ -43,12 +47,15 @@ def train(config: DictConfig) -> dict[str, float]:
         refuse_anew(config.name)
     source: Source = build(config.data)
     parts: TaskParts = build(config.task, **_unusual(source))
-    rows = read_fold(source, split_file=config.split_file, fold=config.fold, pseudo=config.pseudo)
+    table, split = source.load(), split_path(source, config.split_file)
+    rows = rows_of_fold(table, source, split, fold=config.fold, pseudo=config.pseudo)
     start = find_start(config.start_from, fold=config.fold)
     rows = rows.begun_with(start).by_cluster(balance=config.balance, weights=config.cluster_weights)
     folder = MemberFolder(EXPERIMENTS / config.name).run(config.fold)
     if rank_zero_only.rank != 0:  # one of several processes of one run, whose first one keeps the folder
         return folder.summary() if _is_finished(folder, config) else _fit(config, parts, rows, folder, start, source)
+    if config.overwrite or not folder.finished.exists():
+        _audit(config, source, table, split)
     with locked(folder.path, anew=config.overwrite):
         refuse_replaced(folder, rows.lineage)
         if folder.lengthen(recorded(config), identity=rows.identity, epochs=_epochs(config)):
@@ -62,6 +69,7 @@ def train(config: DictConfig) -> dict[str, float]:
             best = folder.summary()
             _tell(folder, best)
             return best
+        folder.note(audit="passed" if config.audit else "off")
         best = _fit(config, parts, rows, folder, start, source)
         monitor = parts.objective().monitor
         folder.finish(best, monitor=monitor)
@@ -76,6 +84,14 @@ def _is_finished(folder: RunFolder, config: DictConfig) -> bool:
     if not folder.finished.exists() or folder.differing(recorded(config)):
         return False
     return folder.finished.exists()  # once more: who lengthens a run takes this away before it writes the configuration
+
+
+def _audit(config: DictConfig, source: Source, table: pd.DataFrame, split: Path) -> None:
+    """Refuse a split that parts photos which belong together, unless that is not asked."""
+    if config.audit:
+        gate(source, table, split)
+    else:
+        log.warning("audit=off: nobody looks whether photos that belong together are on two sides of %s.", split)
 
 
 def _unusual(source: Source) -> dict[str, Any]:

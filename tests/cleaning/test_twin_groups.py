@@ -1,0 +1,45 @@
+"""Groups are joined through twins, as far as the user has not said otherwise."""
+
+import pandas as pd
+
+from maskfold.cleaning.twin_groups import binding_pairs, joined_groups
+from maskfold.cleaning.twins import COLUMNS
+
+
+def pairs(*rows: tuple[str, str, int, bool]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def test_groups_are_joined_through_as_many_twins_as_it_takes():
+    train = pd.DataFrame({"image_id": [*"abcdefg"], "group": ["g3", "g1", "g2", "g2", "g5", "g6", "g6"]})
+
+    joined = joined_groups(train, pairs(("a", "b", 3, False), ("b", "d", 9, False), ("f", "g", 0, True)))
+
+    assert joined.to_dict() == {"a": "g1", "b": "g1", "c": "g1", "d": "g1"}
+
+
+def test_long_chains_in_any_order_are_one_group():
+    names = [f"{number:03}" for number in range(200)]
+    train = pd.DataFrame({"image_id": names, "group": names})
+    order = [(i * 77) % 199 for i in range(199)]
+
+    joined = joined_groups(train, pairs(*((names[i], names[i + 1], 1, False) for i in order)))
+
+    assert len(joined) == 200
+    assert {*joined} == {"000"}
+
+
+def test_test_photos_join_nothing():
+    train = pd.DataFrame({"image_id": ["a", "b"], "group": ["a", "b"]})
+
+    assert joined_groups(train, pairs(("a", "t", 0, True), ("b", "t", 3, False))).empty
+    assert joined_groups(train, pairs()).empty
+
+
+def test_a_photo_that_is_kept_as_it_is_is_no_near_copy_but_its_bytes_bind():
+    table = pd.DataFrame({"image_id": [*"abcd"], "image_hash": ["1", "2", "2", "3"]})
+    found = pairs(("b", "c", 0, True), ("a", "b", 10, False), ("a", "d", 20, False))
+
+    left = binding_pairs(found, table, pd.Series({"c": "keep", "d": "drop"}))
+
+    assert left[["image_id", "partner"]].to_numpy().tolist() == [["b", "c"], ["a", "d"]]
