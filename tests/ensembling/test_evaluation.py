@@ -9,7 +9,7 @@ import pytest
 
 from maskfold import arrays, files
 from maskfold.data.loading import read_mask
-from maskfold.ensembling.evaluation import CutScores, score_images, summarise
+from maskfold.ensembling.evaluation import CutScores, facts_of, score_images, summarise
 from maskfold.ensembling.tree import Leaf, open_members
 from maskfold.errors import MaskfoldError
 from maskfold.masks.metrics import METRICS_BY_NAME, Metric
@@ -185,3 +185,12 @@ def test_classes_that_never_overlap_are_scored_without_overlaps_at_every_thresho
             expected = [both[plane] / total[plane] if total[plane] else 1 for plane in (0, 1)]
             assert at_cuts.values[number, :, cut - 1].tolist() == pytest.approx(expected)
     assert overlaps > 0
+
+
+def test_scores_are_of_the_clusters_of_their_photos_where_these_are_known():
+    photos = pd.DataFrame({"image_id": ["a", "b"]})
+    one, other = (facts_of(photos.assign(cluster=names)) for names in (["x", "y"], ["y", "x"]))
+
+    assert [*facts_of(photos)] == ["contents"]  # as without clusters ever since
+    assert one["contents"] == other["contents"]
+    assert one["clusters"] != other["clusters"]

@@ -15,7 +15,7 @@ from maskfold.ensembling import merge as merging
 from maskfold.ensembling.merge import CHUNK, MergeJob, merge, merge_with_repair, merged_probability, read_masks
 from maskfold.ensembling.tree import Leaf, MemberMaps
 from maskfold.errors import MaskfoldError
-from maskfold.masks.scores import METRICS, boundary_scores
+from maskfold.masks.scores import SCORES, boundary_scores
 from maskfold.prediction.store import ProbabilityStore
 
 IMAGES = 2 * CHUNK + 3
@@ -78,17 +78,19 @@ def slow_row(folder: Path, image: tuple, *, members=(0, 1, 2), threshold: int = 
             start = None
     row = {"unconfidence": unsure / compared, "area": sum(mask) / 35, "rle": " ".join(pairs)}
     if pd.isna(image.mask):
-        return row | dict.fromkeys(METRICS)
+        return row | dict.fromkeys(SCORES)
     truth = (cv2.imread(image.mask, cv2.IMREAD_GRAYSCALE) > 0).ravel().tolist()
     both = sum(pixel and true for pixel, true in zip(mask, truth, strict=True))
     dice, iou = 2 * both / (sum(mask) + sum(truth)), both / (sum(mask) + sum(truth) - both)
     masks = (np.array(pixels, np.uint8).reshape(5, 7) for pixels in (mask, truth))
     boundary_iou, trimap_dice = boundary_scores(*masks)  # worked out by hand in its own tests
-    return row | {"dice": dice, "iou": iou, "boundary_iou": boundary_iou, "trimap_dice": trimap_dice}
+    right = sum(pixel == true for pixel, true in zip(mask, truth, strict=True)) / 35
+    scores = {"dice": dice, "iou": iou, "boundary_iou": boundary_iou, "trimap_dice": trimap_dice, "accuracy": right}
+    return row | scores
 
 
 def assert_equal(rows: pd.DataFrame, masks: list[tuple[str]], expected: list[dict]) -> None:
-    for column in ("unconfidence", "area", *METRICS):
+    for column in ("unconfidence", "area", *SCORES):
         reference = pd.Series([row[column] for row in expected], dtype=float)
         np.testing.assert_allclose(rows[column].to_numpy(float), reference, rtol=1e-12, err_msg=column)
     assert masks == [(row["rle"],) for row in expected]

@@ -7,6 +7,7 @@ import torch
 
 from maskfold.masks.scores import (
     METRICS,
+    SCORES,
     band_width,
     boundary_scores,
     dice_score,
@@ -55,8 +56,19 @@ def test_a_square_one_column_aside_by_hand():
 
     # Rims of 16 pixels each share 4 in the first row and 4 in the last. The trimap is 7x7 without the inner 3x3: of
     # each mask's 25 pixels 16 are in it, and of the 20 that both have, 11.
-    assert scores == pytest.approx({"dice": 40 / 50, "iou": 20 / 30, "boundary_iou": 8 / 24, "trimap_dice": 22 / 32})
-    assert tuple(scores) == METRICS
+    expected = {"dice": 40 / 50, "iou": 20 / 30, "boundary_iou": 8 / 24, "trimap_dice": 22 / 32}
+    assert scores == pytest.approx(expected | {"accuracy": 1 - 10 / square(left=2).size})
+    assert tuple(scores) == SCORES == (*METRICS, "accuracy")
+
+
+def test_accuracy_flatters_and_is_whole_where_both_masks_are_empty():
+    empty, tenth = np.zeros((10, 10), np.uint8), np.zeros((10, 10), np.uint8)
+    tenth[0] = 1
+
+    missed, nothing = mask_scores(empty, tenth), mask_scores(empty, empty)
+
+    assert (missed["accuracy"], missed["iou"]) == (0.9, 0)
+    assert (nothing["accuracy"], nothing["iou"]) == (1, 1)
 
 
 def test_the_frame_is_a_boundary():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from maskfold.masks.metrics import METRICS_BY_NAME
-from maskfold.masks.scores import METRICS
+from maskfold.masks.scores import SCORES
 from maskfold.masks.scoring import columns_of, scores_of, scores_of_counts
 
 HALF, FULL, NONE = (np.array([row], np.uint8) for row in ([1, 1, 0, 0], [1, 1, 1, 1], [0, 0, 0, 0]))
@@ -13,7 +13,7 @@ HALF, FULL, NONE = (np.array([row], np.uint8) for row in ([1, 1, 0, 0], [1, 1, 1
 def test_one_class_by_dice_has_the_columns_it_always_had():
     scores = scores_of(HALF, FULL, metric=METRICS_BY_NAME["dice"])
 
-    assert tuple(scores) == METRICS
+    assert tuple(scores) == SCORES
     assert (scores["dice"], scores["iou"]) == pytest.approx((4 / 6, 0.5))
 
 
@@ -55,10 +55,10 @@ def test_counts_tell_all_but_what_is_near_the_boundary():
         metric = METRICS_BY_NAME[name]
         whole = scores_of(prediction, truth, metric=metric, classes=["a", "b"])
 
-        counted = scores_of_counts(np.array([[2, 2, 4], [0, 0, 0]]), metric=metric, classes=["a", "b"])
+        counted = scores_of_counts(np.array([[2, 2, 4], [0, 0, 0]]), 4, metric=metric, classes=["a", "b"])
 
         assert counted.keys() == whole.keys()
         told = {column: value for column, value in whole.items() if "boundary" not in column and "trimap" not in column}
         np.testing.assert_equal({column: counted[column] for column in told}, told)
         assert np.isnan([counted[column] for column in whole.keys() - told.keys()]).all()
-    assert np.isnan(scores_of_counts(np.array([[2, 2, 4]]), metric=METRICS_BY_NAME["surface_dice"])["surface_dice"])
+    assert np.isnan(scores_of_counts(np.array([[2, 2, 4]]), 4, metric=METRICS_BY_NAME["surface_dice"])["surface_dice"])

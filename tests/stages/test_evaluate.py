@@ -39,6 +39,34 @@ def test_results_are_per_fold_and_pooled_with_their_costs(trained):
     assert sorted(scores["image_id"]) == sorted(split["image_id"])
 
 
+def test_scores_by_cluster_are_of_the_photos_that_have_one(trained, capsys, caplog):
+    split = pd.read_csv("data/tiny/folds.csv")
+    cars = split.groupby("group")["image_id"].first()
+    Path("data/tiny/clusters.csv").write_text(
+        "image_id,cluster\n" + "".join(f"{image_id},beach and sports wear and accessories\n" for image_id in cars)
+    )
+
+    evaluate(compose("evaluate", ["name=tiny", "jobs=1"]))
+
+    scores = pd.read_parquet("experiments/tiny/scores.parquet").set_index("image_id")
+    named = scores[scores["cluster"].notna()]
+    assert {*named.index} == {*cars}
+    assert {*scores.columns} >= {"accuracy", "iou"}
+    table = pd.read_csv("experiments/tiny/clusters.csv").set_index("cluster")
+    assert table.index.tolist() == ["beach and sports wear and accessories", "without a cluster", "all"]
+    assert table["images"].tolist() == [6, 6, 12]
+    assert table["iou"].iloc[[0, 2]].tolist() == pytest.approx([named["iou"].mean(), scores["iou"].mean()], abs=1e-6)
+    wrong = []
+    for image_id in scores.index:
+        (path,) = Path("experiments/tiny").glob(f"fold*/predictions/oof/{image_id}.b2nd")
+        truth = cv2.imread(f"photos/train_masks/{image_id}_mask.png", cv2.IMREAD_GRAYSCALE) > 0
+        wrong.append(((ProbabilityStore(path.parent).read(image_id) >= 128) != truth).mean())
+    assert table.loc["all", "accuracy"] == pytest.approx(1 - np.mean(wrong), abs=1e-6)
+    shown = capsys.readouterr().out
+    assert max(map(len, shown.splitlines())) <= 120
+    assert "beach and sports wear and accessories" in shown
+
+
 @pytest.mark.hostile("metadata")
 def test_metadata_of_the_names_of_scores_changes_none(trained):
     before = evaluate(compose("evaluate", ["name=tiny", "fold=0"]))

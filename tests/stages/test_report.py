@@ -110,6 +110,29 @@ def test_the_whole_report(tiny, tmp_path):
     assert len(re.findall(r"data:image/jpeg", page)) == 3 * 2 * 4
 
 
+def test_clusters_are_shown_as_they_are_now_and_of_scores_without_accuracy_too(tiny, tmp_path):
+    run_ensemble("oof")
+    scores = tmp_path / "submissions/tiny <b>/oof/scores.parquet"
+    assert not {"cluster"} & {*pd.read_parquet(scores)}
+    assert "By cluster" not in text(run_report())
+    clusters = tmp_path / "data/photos/clusters.csv"
+    clusters.write_text("image_id,cluster\naa_02,vans\n" + "".join(f"{car}_01,cars\n" for car in CARS["train"]))
+    run_ensemble("oof")
+    kept = pd.read_parquet(scores)
+    assert kept["cluster"].fillna("-").value_counts().to_dict() == {"cars": 3, "-": 2, "vans": 1}
+    kept.drop(columns="accuracy").to_parquet(scores)
+    clusters.write_text(clusters.read_text().replace("vans", "a <van>"))
+
+    said = text(run_report())
+
+    # Of the spoilt one 13 of 27 columns are in both masks.
+    assert "a &lt;van&gt; 1 1 0.48148 - 0.65000 - cars 3 3 1.00000 1.00000 to 1.00000 1.00000 -" in said
+    assert "a &lt;van&gt; 1 0.0 % (0.0 to 79.3)" in said
+    assert "cars 3 100.0 % (43.9 to 100.0)" in said
+    assert "without a cluster 2 2 1.00000" in said
+    assert "cluster a &lt;van&gt; 1 0.65000" in said  # among the lowest classes
+
+
 def test_names_are_escaped_in_text_and_in_charts(tiny):
     run_ensemble("oof")
 

@@ -66,6 +66,7 @@ def pair(trained):
 
 
 def test_it_runs_from_top_to_bottom_on_a_tiny_ensemble(pair):
+    Path("data/tiny/clusters.csv").write_text(f"image_id,cluster\n{pair},light vans\n")
     path = notebook(compose("notebook", [*ENSEMBLE, "images=2"], choices=True))
 
     document = nbformat.read(path, as_version=4)
@@ -78,7 +79,9 @@ def test_it_runs_from_top_to_bottom_on_a_tiny_ensemble(pair):
     assert "<td>wrong mask</td>" in said
     assert "<td>theirs/{split}</td>" in said
     assert sum("image/jpeg" in data for data in shown) == 3 * 2
-    assert sum("image/png" in data for data in shown) == 11
+    assert said.count("<td>light vans</td>") == 2
+    assert "<td>without a cluster</td>" in said
+    assert sum("image/png" in data for data in shown) == 12
 
 
 def test_an_unknown_ensemble_is_refused_before_anything_runs(tmp_path, monkeypatch):

@@ -80,7 +80,7 @@ def interval_chart(table: pd.DataFrame, score: str = "Dice") -> Figure:
         axes.set_ylim(len(table) - 0.5, -0.5)
         axes.grid(axis="x", color=PALE)
         axes.set_axisbelow(True)
-        axes.set_title(f"Out-of-fold {score}, 95 % interval over groups")
+        axes.set_title(f"Out-of-fold {score}, 95 % interval")
     return axes.figure
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from maskfold import files
 from maskfold.data.classes import classes_of
 from maskfold.data.loading import read_image, read_mask
-from maskfold.data.table import fingerprint, metadata_columns
+from maskfold.data.table import CLUSTER, fingerprint, metadata_columns
 from maskfold.ensembling.by_class import Step, threshold_of
 from maskfold.ensembling.fusion import leaves_of_passes
 from maskfold.ensembling.mean_map import merged_probability
@@ -87,8 +87,8 @@ class Split:
     """An ensemble's result on the test photos, or out of fold on the train photos.
 
     Attributes:
-        scores: A row an image: the ensemble's `scores.parquet`, and of the image table the `mask_area` and the
-            metadata columns.
+        scores: A row an image: the ensemble's `scores.parquet`, and of the image table the `mask_area`, the `cluster`
+            where clusters are known, and the metadata columns.
         photos: The rows of the image table.
         metadata: The names of the metadata columns.
         usual: How most images were masked.
@@ -219,7 +219,8 @@ def open_split(
         )
         for averaged, one in zip(networks, recipe.passes, strict=True)
     )
-    about = photos[["image_id", "mask_area", *metadata]]
+    about = photos.filter(["image_id", "mask_area", CLUSTER, *metadata])
+    scores = scores.drop(columns=CLUSTER, errors="ignore")  # as they are now, corrected by hand since
     return Split(scores.merge(about, on="image_id"), photos, metadata, usual, repair, channels)
 
 

@@ -5,6 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
+LETTERS = 24  # of the name of a class
+
 
 def score(value: float) -> str:
     """Write a Dice or an IoU, to the digit in which strong ensembles differ; `-` for NaN."""
@@ -34,3 +36,8 @@ def doubt(value: float) -> str:
 def interval(low: float, high: float, write: Callable[[float], str] = score) -> str:
     """Write an interval; `-` where there is none."""
     return "-" if pd.isna(low) else f"{write(low)} to {write(high)}"
+
+
+def shortened(name: str) -> str:
+    """Cut a name to `LETTERS`, so that what stands beside it has room."""
+    return name if len(name) <= LETTERS else f"{name[: LETTERS - 1]}…"

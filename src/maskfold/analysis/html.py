@@ -38,7 +38,7 @@ th:first-child, td:first-child { text-align: left; padding-left: 0; }
 tr.strong td { font-weight: 650; border-bottom: 2px solid var(--line); }
 .settings td, .settings th { white-space: normal; overflow-wrap: anywhere; text-align: left; padding-right: 20px; }
 .grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(230px, 1fr)); gap: 10px; }
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(420px, 1fr)); gap: 20px 28px;
+.charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(420px, 1fr)); gap: 20px 28px;
   align-items: start; margin-top: 20px; }
 figure { margin: 0; }
 figure img { display: block; width: 100%; height: auto; border-radius: 4px; }

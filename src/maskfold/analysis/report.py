@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from maskfold.analysis.by_cluster import cluster_section, has_clusters
 from maskfold.analysis.diagnosis import agreement_section, compare_members, location_section
 from maskfold.analysis.evidence import Evidence, Split
 from maskfold.analysis.formats import gain, score
@@ -40,6 +41,8 @@ def compose(evidence: Evidence, *, images: int, jobs: int = -1) -> str:
         parts.append(element("section", element("h2", "Left out of this report"), *sentences, class_="missing"))
     if evidence.oof is not None:
         parts.append(members_section(evidence, evidence.oof))
+        if has_clusters(evidence.oof.scores):
+            parts.append(cluster_section(evidence.oof.scores, evidence.judged))
     if evidence.planted is not None:
         parts.append(planted_section(evidence, evidence.planted))
     if evidence.test is not None:

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from maskfold.analysis.charts import box_chart, doubt_scatter, risk_chart
 from maskfold.analysis.evidence import Evidence, Split
-from maskfold.analysis.formats import interval, label, score
+from maskfold.analysis.formats import interval, label, score, shortened
 from maskfold.analysis.html import Html, chart, element, table
 from maskfold.analysis.standing import WRONG_MASK, planted_ids
 from maskfold.analysis.tables import (
@@ -19,12 +19,11 @@ from maskfold.analysis.tables import (
     risk_coverage,
     telling_columns,
 )
-from maskfold.data.table import metadata_title
+from maskfold.data.table import CLUSTER, metadata_title
 from maskfold.masks.scoring import DICE, Judged
 
 AREA = "mask area class"  # a column that scores do not have
 _CLASSES = 16  # boxes in one chart
-_LETTERS = 24  # of a class's name
 
 
 def doubt_charts(evidence: Evidence, oof: Split) -> tuple[Figure, Figure]:
@@ -47,10 +46,10 @@ def doubt_charts(evidence: Evidence, oof: Split) -> tuple[Figure, Figure]:
 def classed(oof: Split) -> tuple[pd.DataFrame, dict[str, str]]:
     """Return the scores with a column for everything that sorts images into classes, and what these are called.
 
-    Images are sorted by group, view, metadata column, and the area of the true mask.
+    Images are sorted by group, view, cluster, metadata column, and the area of the true mask.
     """
     scores = oof.scores.assign(**{AREA: area_classes(oof.scores["mask_area"])})
-    sorting = telling_columns(scores, ["view", *oof.metadata])
+    sorting = telling_columns(scores, ["view", *({CLUSTER} & {*scores}), *oof.metadata])
     groups = ["group"] if scores["group"].nunique() < len(scores) else []
     return scores, {column: metadata_title(column) for column in [*groups, *sorting]} | {AREA: "mask area"}
 
@@ -66,8 +65,8 @@ def class_charts(oof: Split, judged: Judged = DICE) -> Iterator[tuple[str, Figur
         if len(classes) > _CLASSES:
             title += f", the {_CLASSES} lowest of {len(classes)}"
             classes = sorted(classes, key=lambda named: np.median(named[1]))[:_CLASSES]
-        shortened = [(_short(value), values) for value, values in classes]
-        yield title, box_chart(shortened, title=title, score=judged.title)
+        named = [(shortened(value), values) for value, values in classes]
+        yield title, box_chart(named, title=title, score=judged.title)
 
 
 def weakest_classes(oof: Split, judged: Judged = DICE, *, rows: int = 10) -> pd.DataFrame:
@@ -75,7 +74,7 @@ def weakest_classes(oof: Split, judged: Judged = DICE, *, rows: int = 10) -> pd.
     lowest = class_table(*classed(oof), judged).head(rows)
     return pd.DataFrame(
         {
-            "the lowest classes": lowest["by"] + " " + lowest["value"].map(label).map(_short),
+            "the lowest classes": lowest["by"] + " " + lowest["value"].map(label).map(shortened),
             "images": lowest["images"].map("{:,}".format),
             judged.title: lowest["score"].map(score),
             "95 % interval": list(map(interval, lowest["low"], lowest["high"])),
@@ -126,7 +125,3 @@ def _correlation(scores: pd.DataFrame, judged: Judged) -> str:
     scores = scores.dropna(subset=judged.column)
     correlation = rank_correlation(scores["unconfidence"], 1 - scores[judged.column])
     return "undefined" if np.isnan(correlation) else f"{correlation:.2f}"
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= _LETTERS else f"{name[: _LETTERS - 1]}…"

@@ -48,7 +48,7 @@ def fold_table(scores: Mapping[str, pd.DataFrame], judged: Judged) -> pd.DataFra
 def quality_table(scores: Mapping[str, pd.DataFrame], results: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Return `level_table` as text, with the time that training took."""
     table = level_table(scores)
-    shares = {f"IoU > {level}": table[f"above {level}"].map(percent) for level in IOU_LEVELS}
+    shares = {f"IoU ≥ {level}": table[f"above {level}"].map(percent) for level in IOU_LEVELS}
     boundary = {TITLES[metric]: table[metric].map(score) for metric in ("boundary_iou", "trimap_dice")}
     minutes = table["name"].map(lambda name: _minutes(results.get(name)))
     return pd.DataFrame({"": table["name"]} | boundary | shares | {"training": minutes})

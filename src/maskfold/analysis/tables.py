@@ -138,13 +138,13 @@ def level_table(scores: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
     Returns:
         A row a member: `name`, the means of `boundary_iou` and `trimap_dice` (NaN without), and the share of images
-        whose IoU is above each of `IOU_LEVELS` as `above <level>`.
+        whose IoU is at least each of `IOU_LEVELS` as `above <level>`.
     """
     return pd.DataFrame(
         [
             {"name": name}
             | {metric: part[metric].mean() if metric in part else np.nan for metric in ("boundary_iou", "trimap_dice")}
-            | {f"above {level}": (part["iou"] > level).mean() for level in IOU_LEVELS}
+            | {f"above {level}": (part["iou"] >= level).mean() for level in IOU_LEVELS}
             for name, part in scores.items()
         ]
     )

@@ -11,7 +11,7 @@ import pandas as pd
 from maskfold import files
 from maskfold.campaign.members import Member
 from maskfold.config import EXPERIMENTS
-from maskfold.ensembling.evaluation import scored_from
+from maskfold.ensembling.evaluation import facts_of, scored_from
 from maskfold.ensembling.fusion import leaves_of_passes
 from maskfold.ensembling.manifest import content_of, ingredients
 from maskfold.ensembling.recipe import Recipe
@@ -73,7 +73,7 @@ def member_jobs(member: Member, *, predict: Sequence[str]) -> Iterator[Job]:
     if member.complete:
         rows = member.table[member.table["image_id"].isin([one for ids in member.oof.values() for one in ids])]
         stores = tuple(member.run(fold).store("oof") for fold in member.folds)
-        scored = _Scored(member.folder, stores, contents_fingerprint(rows))
+        scored = _Scored(member.folder, stores, facts_of(rows))
         yield Job(
             f"{member.name}.evaluate",
             ("evaluate", f"name={member.name}"),
@@ -143,14 +143,14 @@ class _Maps:
 
 @dataclass(frozen=True)
 class _Scored:
-    """Whether a member's scores are of the maps, the photos and the masks that are there."""
+    """Whether a member's scores are of the maps, the photos, the masks and the clusters that are there."""
 
     folder: MemberFolder
     stores: tuple[Path, ...]
-    contents: str
+    facts: dict[str, str]
 
     def __call__(self) -> bool:
-        now = {"maps": [content_of(store) for store in self.stores], "contents": self.contents}
+        now = {"maps": [content_of(store) for store in self.stores]} | self.facts
         return self.folder.results.exists() and scored_from(self.folder.scores) == now
 
 

@@ -12,7 +12,6 @@ import pandas as pd
 
 from maskfold import files
 from maskfold.data.source import Source
-from maskfold.data.table import CLUSTER
 from maskfold.ensembling.evaluation import score_images
 from maskfold.ensembling.tree import Leaf, MemberMaps
 from maskfold.errors import MaskfoldError
@@ -71,8 +70,7 @@ class JudgeSet:
         maps = MemberMaps(Leaf(str(run.path), Fraction(1), (store.folder,)), None, tuple(source.classes))
         whole = {"metric": named(source.metric), "classes": source.classes, "exclusive": source.exclusive}
         scores, _ = score_images(maps, photos.assign(fold=0), **whole, jobs=jobs)
-        scores = scores.drop(columns="fold")
-        return scores.assign(**{CLUSTER: photos[CLUSTER]}) if CLUSTER in photos else scores
+        return scores.drop(columns="fold")
 
 
 def best_run(member: MemberFolder, fold: int | None) -> RunFolder:

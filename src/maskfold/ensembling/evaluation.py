@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from maskfold.data.balance import clusters_fingerprint
 from maskfold.data.loading import read_mask
+from maskfold.data.table import CLUSTER
 from maskfold.data.windows import is_large
 from maskfold.ensembling.large import count_thresholds, open_truth
 from maskfold.ensembling.manifest import content_of
@@ -64,7 +66,8 @@ class Scorer:
         """Return the scores of a very large map, and what it comes to at each cut, as far as counts of pixels tell."""
         mean = open_mean([self.source], image_id, size=size)
         counts, (together, *_) = count_thresholds(mean, open_truth(path, mean), exclusive=self.exclusive)
-        scores = scores_of_counts(counts[..., HALF].T, metric=self.metric, classes=self.classes)
+        overlap, pixels = counts[..., HALF].T, size[0] * size[1]
+        scores = scores_of_counts(overlap, pixels, metric=self.metric, classes=self.classes)
         marks = marks_of_counts(self.metric, counts[..., cuts_for(self.metric)])
         return {"unconfidence": together, **scores}, np.stack(marks)
 
@@ -155,14 +158,15 @@ def score_images(
         jobs: Processes; -1 is one per core.
 
     Returns:
-        A table in the order of `rows`, a row an image: `image_id`, `group`, `view`, `fold`, `unconfidence`, and the
-        scores at one half; and what the images come to at every threshold, or at some if the metric takes its time.
+        A table in the order of `rows`, a row an image: `image_id`, `group`, `view`, `fold`, `cluster` where `rows` have
+        it, `unconfidence`, and the scores at one half; and what the images come to at every threshold, or at some if
+        the metric takes its time.
     """
     images = list(zip(rows["image_id"], rows["mask"], sizes_of(rows), strict=True))
     scorer = Scorer(source, metric, classes, exclusive)
     results = {result[0]: result[1:] for result in map_unordered(scorer, images, "score", jobs=jobs)}
     scores, marks = zip(*(results[image_id] for image_id in rows["image_id"]), strict=True)
-    about = rows[["image_id", "group", "view", "fold"]].reset_index(drop=True)
+    about = rows.filter(["image_id", "group", "view", "fold", CLUSTER]).reset_index(drop=True)
     values, weights = np.stack(marks, axis=1)
     at_cuts = CutScores(pd.Index(rows["image_id"]), cuts_for(metric), values, weights, metric.name, classes)
     return about.join(pd.DataFrame(scores)), at_cuts
@@ -175,7 +179,13 @@ def made_of(stores: Sequence[Path], photos: pd.DataFrame) -> dict[str, Any]:
         stores: The folders of the maps.
         photos: The rows of the image table that are scored.
     """
-    return {"maps": [content_of(store) for store in stores], "contents": contents_fingerprint(photos)}
+    return {"maps": [content_of(store) for store in stores]} | facts_of(photos)
+
+
+def facts_of(photos: pd.DataFrame) -> dict[str, str]:
+    """Return the part of `made_of` that is of the photos: their files, and their clusters where these are known."""
+    clusters = {"clusters": clusters_fingerprint(photos)} if CLUSTER in photos else {}
+    return {"contents": contents_fingerprint(photos)} | clusters
 
 
 def scored_from(path: Path) -> dict[str, Any] | None:

@@ -249,7 +249,7 @@ def _merge_by_bands(job: MergeJob, row: Any) -> dict:
     counted = merge_bands(mean, partial(to_mask, threshold=job.threshold, exclusive=job.exclusive), truth, job.rules)
     scores = dict.fromkeys(job.scores, np.nan)
     if truth is not None:
-        scores = scores_of_counts(counted.overlap, metric=job.metric, classes=job.classes)
+        scores = scores_of_counts(counted.overlap, counted.pixels, metric=job.metric, classes=job.classes)
     return {"image_id": row.image_id, **_counted_facts(job, counted), **scores}
 
 

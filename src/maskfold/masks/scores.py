@@ -14,8 +14,11 @@ import numpy as np
 
 Counts = TypeVar("Counts")  # numbers, arrays or tensors, all of one kind and shape
 
-METRICS = ("dice", "iou", "boundary_iou", "trimap_dice")
+METRICS = ("dice", "iou", "boundary_iou", "trimap_dice")  # what members are compared by
+ACCURACY = "accuracy"
+SCORES = (*METRICS, ACCURACY)  # what is kept of each image
 TITLES = {"dice": "Dice", "iou": "IoU", "boundary_iou": "boundary IoU", "trimap_dice": "trimap Dice"}
+TITLES |= {ACCURACY: "pixel accuracy"}
 BAND = 0.02  # of the image's diagonal, as Cheng et al. chose
 EXACT_COUNT = 2**24  # OpenCV counts in float32, which is exact up to here
 
@@ -43,10 +46,26 @@ def _ratio(part: Counts, whole: Counts) -> Counts:
     return (part + empty) / (whole + empty)
 
 
+def pixel_accuracy(intersection: Counts, predicted: Counts, actual: Counts, pixels: Counts) -> Counts:
+    """Return the share of all pixels that are right, background as well.
+
+    It looks better than IoU wherever there is much background: a tenth of the photo, missed altogether, leaves 0.9.
+
+    Args:
+        intersection: As for `dice_score`.
+        predicted: Likewise.
+        actual: Likewise.
+        pixels: Of the image.
+    """
+    return (pixels - predicted - actual + 2 * intersection) / pixels
+
+
 def mask_scores(prediction: np.ndarray, truth: np.ndarray) -> dict[str, float]:
-    """Return each of `METRICS`, 0..1; arguments as for `boundary_scores`."""
-    dice, iou = dice_score(*_counts(prediction, truth)), iou_score(*_counts(prediction, truth))
-    return dict(zip(METRICS, (float(dice), float(iou), *boundary_scores(prediction, truth)), strict=True))
+    """Return each of `SCORES`, 0..1; arguments as for `boundary_scores`."""
+    counts = _counts(prediction, truth)
+    overlap, accuracy = (dice_score(*counts), iou_score(*counts)), pixel_accuracy(*counts, np.float64(truth.size))
+    values = (*map(float, overlap), *boundary_scores(prediction, truth), float(accuracy))
+    return dict(zip(SCORES, values, strict=True))
 
 
 def band_width(shape: tuple[int, int], band: float = BAND) -> int:

@@ -10,7 +10,7 @@ import pandas as pd
 from maskfold.errors import MaskfoldError
 from maskfold.masks.metrics import METRICS_BY_NAME, Metric, mean_dice, mean_iou, total
 from maskfold.masks.planes import planes
-from maskfold.masks.scores import METRICS, TITLES, mask_scores
+from maskfold.masks.scores import ACCURACY, SCORES, TITLES, mask_scores, pixel_accuracy
 
 WEIGHT = "weight"
 
@@ -117,37 +117,41 @@ def scores_of(
         classes: The names of several classes, none for one.
 
     Returns:
-        `METRICS`, the metric where it is none of them, and its weight where that may be other than 1; a value of
+        `SCORES`, the metric where it is none of them, and its weight where that may be other than 1; a value of
         weight 0 is NaN. Of several classes each is the mean over them, weighted, and stands once more for each class.
     """
     pairs = [*zip(planes(prediction), planes(truth), strict=True)]
     each = [mask_scores(*pair) for pair in pairs]
-    columns = {name: np.array([[scores[name], 1.0] for scores in each]) for name in METRICS}
-    if metric.name not in METRICS:
+    columns = {name: np.array([[scores[name], 1.0] for scores in each]) for name in SCORES}
+    if metric.name not in SCORES:
         columns[metric.name] = np.array([metric.of_masks(*pair) for pair in pairs])
     return dict(_cells(columns, metric, classes))
 
 
 def columns_of(metric: Metric, classes: Sequence[str] = ()) -> list[str]:
     """Return the columns that `scores_of` makes."""
-    nothing = {name: np.ones((max(len(classes), 1), 2)) for name in dict.fromkeys((*METRICS, metric.name))}
+    nothing = {name: np.ones((max(len(classes), 1), 2)) for name in dict.fromkeys((*SCORES, metric.name))}
     return [column for column, _ in _cells(nothing, metric, classes)]
 
 
-def scores_of_counts(overlap: np.ndarray, *, metric: Metric, classes: Sequence[str] = ()) -> dict[str, float]:
+def scores_of_counts(
+    overlap: np.ndarray, pixels: int, *, metric: Metric, classes: Sequence[str] = ()
+) -> dict[str, float]:
     """Return the scores of a photo whose pixels have been counted, by the columns of `scores_of`.
 
     What counts do not tell is NaN: the scores near the boundary, and metrics that look at masks.
 
     Args:
         overlap: `(C, 3)` pixels in both masks, in the predicted one and in the true one.
+        pixels: Of the photo.
         metric: As for `scores_of`.
         classes: Likewise.
     """
     counts = overlap.T.astype(np.float64)
     nothing = np.zeros(len(overlap)), np.zeros(len(overlap))
-    columns = dict.fromkeys(METRICS, nothing) | {"dice": mean_dice(*counts), "iou": mean_iou(*counts)}
-    if metric.name not in METRICS:
+    columns = dict.fromkeys(SCORES, nothing) | {"dice": mean_dice(*counts), "iou": mean_iou(*counts)}
+    columns[ACCURACY] = pixel_accuracy(*counts, pixels), np.ones(len(overlap))
+    if metric.name not in SCORES:
         columns[metric.name] = nothing if metric.of_counts is None else metric.of_counts(*counts)
     return dict(_cells({name: np.stack(pair, axis=1) for name, pair in columns.items()}, metric, classes))
 

@@ -26,6 +26,7 @@ class MemberFolder:
         results: Its out-of-fold scores as they were measured here, a row a fold and one of all.
         own_page: The same as a page.
         own_curve: The learning curve in that.
+        clusters: The same, a row a cluster and one of all images.
         scores: The same, a row an image.
     """
 
@@ -37,6 +38,7 @@ class MemberFolder:
         self.own_page = path / OWN_PAGE
         self.own_curve = path / "local.svg"
         self.results = path / RESULTS
+        self.clusters = path / "clusters.csv"
         self.scores = path / "scores.parquet"
 
     @property

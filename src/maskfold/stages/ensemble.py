@@ -15,7 +15,7 @@ from maskfold.analysis.verdicts import ensemble_worth
 from maskfold.config import EXPERIMENTS, SUBMISSIONS, build, resolved
 from maskfold.credentials import censored_tree
 from maskfold.data.source import Source
-from maskfold.data.table import fingerprint
+from maskfold.data.table import CLUSTER, fingerprint
 from maskfold.ensembling.by_class import threshold_of
 from maskfold.ensembling.fusion import (
     fused_ingredients,
@@ -78,7 +78,8 @@ def ensemble(config: DictConfig) -> pd.DataFrame:
         refuse_other_data(used, manifest["data"])
         photos, order = _as_in_sample(photos, source)
     with files.locked(result.path):
-        state = json.dumps([manifest, last_changes(used)])  # parts of anything else: not gone on with
+        # Parts of anything else are not gone on with, nor those of a version with other scores.
+        state = json.dumps([manifest, last_changes(used), columns_of(metric, source.classes)])
         key = hashlib.sha256(state.encode()).hexdigest()[:16]
         whose = {"split": config.split, "classes": source.classes}
         opened = [tuple(open_members(usual_leaves, photos, **whose))]
@@ -132,7 +133,7 @@ def _write(
     source: Source,
 ) -> pd.DataFrame:
     write_submission(result.submission, written, source.rules)
-    about = photos[["image_id", "group", "view", "height", "width"]].reset_index(drop=True)
+    about = photos.filter(["image_id", "group", "view", CLUSTER, "height", "width"]).reset_index(drop=True)
     scores = about.merge(rows, on="image_id")
     judged = columns_of(named(source.metric), source.classes) if photos["mask"].notna().any() else []
     scores = scores[[column for column in scores if column in judged or scores[column].notna().any()]]

@@ -7,6 +7,7 @@ import pandas as pd
 from omegaconf import DictConfig
 
 from maskfold import files
+from maskfold.analysis.by_cluster import cluster_table, narrow_rows
 from maskfold.analysis.verdicts import class_table, costs_sentence, results_table, worth
 from maskfold.config import EXPERIMENTS, build
 from maskfold.data.folds import fold_members, read_folds, split_path
@@ -25,7 +26,10 @@ log = logging.getLogger(__name__)
 
 
 def evaluate(config: DictConfig) -> pd.DataFrame:
-    """Write a member's `results.csv` and `scores.parquet`; return the results, a row for each fold and one for all."""
+    """Write a member's results, scores by cluster and scores; return the results, a row for each fold and one for all.
+
+    The scores come last: whoever finds them finds the tables.
+    """
     member = MemberFolder(EXPERIMENTS / config.name)
     trained = _any_run(member)
     source = build(trained.part("data"))
@@ -42,15 +46,21 @@ def evaluate(config: DictConfig) -> pd.DataFrame:
     whole = {"metric": metric, "classes": classes, "exclusive": source.exclusive}
     scores, at_cuts = score_images(oof, rows, **whole, jobs=config.jobs)
     results = summarise(scores, at_cuts).join(_costs(member, numbers), on="fold")
+    judged = Judged(metric.name)
+    clusters = cluster_table(scores, judged)
     files.write_text(member.results, results.to_csv(index=False))
+    files.write_text(member.clusters, clusters.round(6).to_csv(index=False))
     scores.attrs = made_of(leaf.stores, rows)
     with files.atomic_path(member.scores) as part:
         scores.to_parquet(part, index=False)
     show_table(*results_table(results, classes), strong=len(results) - 1)
     if classes:
         show_table(*class_table(results, classes))
-    log.info("%s, %s%s", member.results, member.scores.name, costs_sentence(results))
-    log.info("%s out of fold: %s", config.name, worth(scores, Judged(metric.name)), extra=RESULT)
+    shown = narrow_rows(clusters, judged)
+    show_table([*shown], shown.to_numpy().tolist(), strong=len(shown) - 1)
+    names = f"{member.clusters.name}, {member.scores.name}"
+    log.info("%s, %s%s", member.results, names, costs_sentence(results))
+    log.info("%s out of fold: %s", config.name, worth(scores, judged), extra=RESULT)
     return results
 
 
