@@ -19,6 +19,11 @@ PY := .venv/bin/python
 STAGE := $(PY) -m maskfold
 STAMP := .venv/.installed
 
+# Several processes of one training: when one is lost all start again, each time with a new store of their addresses
+# (pytorch#135712), and go on from the end of the last epoch.
+TORCHRUN = TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 $(PY) -m torch.distributed.run --standalone --nproc-per-node=$(RANKS) \
+  --max-restarts=10 -m maskfold.stages.train
+
 # What a campaign tells its stages, such as TRAIN="data=pairs data.root=/photos" PREDICT="trainer.batch_size=16".
 told = $(if $(TRAIN),"train='$(TRAIN)'") $(if $(PREDICT),"predict='$(PREDICT)'") $(if $(MERGE),"merge='$(MERGE)'")
 
@@ -60,8 +65,8 @@ folds: $(STAMP) ## write the split of DATA
 	$(STAGE) folds data=$(DATA) $(ARGS)
 
 ##@ Members
-train: $(STAMP) ## train EXP, FOLD=<k> or all
-	$(STAGE) train experiment=$(EXP) fold=$(FOLD) $(ARGS)
+train: $(STAMP) ## train EXP, FOLD=<k> or all; RANKS=2 processes, a GPU each, and all again when one is lost
+	$(if $(RANKS),$(TORCHRUN),$(STAGE) train) experiment=$(EXP) fold=$(FOLD) $(ARGS)
 
 predict: $(STAMP) ## predict SPLIT=oof or test with EXP, FOLD=<k> or all
 	$(STAGE) predict name=$(EXP) fold=$(FOLD) split=$(SPLIT) $(ARGS)

@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import OmegaConf
 
 from maskfold.config import compose
+from maskfold.engine.ranks import warn_of_shared_store
+from maskfold.errors import MaskfoldError
 from maskfold.prediction.store import ProbabilityStore
 from maskfold.stages.train import train
 
@@ -39,8 +42,7 @@ def test_two_ranks_train_as_one_does_on_the_same_global_batch(trained, server, r
     model.parent.mkdir(parents=True)
     OmegaConf.save(MODEL, model)
     search = f"hydra.searchpath=[file://{trained}/conf]"
-    two_devices = ["trainer.devices=2", "trainer.strategy=ddp", "trainer.batch_size=1"]
-    server.finish(trained, ["train", *TRAIN, "model=plain", search, *two_devices, "name=two"], ranks=ranks)
+    server.finish(trained, ["train", *TRAIN, "model=plain", search, "trainer.batch_size=1", "name=two"], ranks=ranks)
     config = compose("train", [*TRAIN, "trainer.batch_size=2", "name=one"])
     config.model = MODEL
     train(config)
@@ -52,15 +54,41 @@ def test_two_ranks_train_as_one_does_on_the_same_global_batch(trained, server, r
     pd.testing.assert_frame_equal(two, one, rtol=1e-5)
 
 
+@pytest.mark.hostile("killed")
+def test_a_rank_that_comes_back_to_a_finished_run_leaves_it_alone(trained, monkeypatch):
+    folder = Path("experiments/tiny/fold0")
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+    monkeypatch.setattr(rank_zero_only, "rank", 1)
+    config = compose("train", ["name=tiny", *TRAIN[:3], "scale=smoke", "trainer.accelerator=cpu"])
+    config.model = {"_target_": "torch.nn.Sequential", "_args_": [LAYERS[0] | {"out_channels": 1}]}
+    train(config)
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_under_torchrun_nothing_is_begun_anew(trained, monkeypatch):
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "test")
+    with pytest.raises(MaskfoldError, match="maskfold runs remove tiny"):
+        train(compose("train", [*TRAIN, "name=tiny", "overwrite=true"]))
+    assert Path("experiments/tiny/fold0/finished").exists()
+
+
+def test_a_store_that_torchrun_keeps_over_restarts_is_warned_of(monkeypatch, caplog):
+    warn_of_shared_store()
+    assert not caplog.messages
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "test")
+    monkeypatch.setenv("TORCHELASTIC_USE_AGENT_STORE", "True")
+    warn_of_shared_store()
+    assert "Put TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 in front" in caplog.text
+
+
 def test_two_ranks_write_each_map_once_and_the_same_as_one(trained, server, ranks):
     store = Path("experiments/tiny/fold0/predictions/test")
     alone = {path.name: path.read_bytes() for path in store.iterdir() if path.suffix == ".b2nd"}
     for name in alone:
         (store / name).unlink()
-    two_devices = ["trainer.accelerator=cpu", "trainer.devices=2", "trainer.batch_size=2"]
-
     logged = [environment | {"WRITTEN": "written"} for environment in ranks]
-    server.finish(trained, ["predict", "name=tiny", "split=test", *two_devices], ranks=logged)
+    small = ["trainer.accelerator=cpu", "trainer.batch_size=2"]
+    server.finish(trained, ["predict", "name=tiny", "split=test", *small], ranks=logged)
 
     assert sorted(Path("written").read_text().split()) == sorted(Path(name).stem for name in alone)
     maps = ProbabilityStore(store).paths()

@@ -24,8 +24,6 @@ _VERSION = {
     "looked_for": "several frames"
 }  # in the file's attrs: what was seen by an older look is looked at once more
 
-_PATIENCE = 60  # seconds to wait for another process of the same run, which looks at the same files
-
 _log = logging.getLogger(__name__)
 
 
@@ -68,7 +66,7 @@ class VerdictCache:
         """
         if self.path is None or rows.empty:
             return
-        with locked(self.path.parent, wait=_PATIENCE):
+        with locked(self.path.parent):
             last = max((int(path.suffixes[-2][1:]) for path in self._pieces()), default=0)
             piece = self.path.with_name(f".{self.path.stem}.{last + 1:06}{self.path.suffix}")
             _write(rows, piece)
@@ -82,7 +80,7 @@ class VerdictCache:
         """
         if self.path is None:
             return
-        with locked(self.path.parent, wait=_PATIENCE):
+        with locked(self.path.parent):
             _write(rows, self.path)
             for piece in self._read:
                 piece.unlink(missing_ok=True)

@@ -58,7 +58,7 @@ class Engine:
     devices: int | str = 1
     num_nodes: int = 1
     strategy: str = "auto"
-    rank_timeout: int = 120
+    rank_timeout: int = 110
     accumulate: int = 1
     effective_batch: int | None = None
     gradient_clip: float | None = None

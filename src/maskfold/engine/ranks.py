@@ -1,5 +1,6 @@
 """Several processes of one run, its ranks: how many there are, what each takes of a step, and who is told lost."""
 
+import logging
 import os
 import re
 from pathlib import Path
@@ -12,7 +13,10 @@ from maskfold.errors import MaskfoldError
 from maskfold.runs.run_folder import RunFolder
 from maskfold.terminal import counted
 
+log = logging.getLogger(__name__)
+
 IMAGES = "images_per_step"  # in run.json
+NEW_STORE = "TORCH_DISABLE_SHARE_RDZV_TCP_STORE"
 
 # What the libraries say when a rank does not answer: gloo, NCCL, the store through which ranks find one another.
 _LOST = r"gloo|NCCL|TCPStore|Connection (closed|reset)|Timed out waiting"
@@ -35,6 +39,20 @@ def devices_and_machines(devices: int | str, machines: int) -> tuple[int | str, 
 def started_by_torchrun() -> bool:
     """Return whether this process is a rank that torchrun starts, and starts again when one is lost."""
     return torch.distributed.is_available() and torch.distributed.is_torchelastic_launched()
+
+
+def warn_of_shared_store() -> None:
+    """Say that ranks which torchrun starts again may not find one another, where it was not told otherwise.
+
+    It keeps the store in which they leave their addresses, and they read those of ranks that are gone
+    (https://github.com/pytorch/pytorch/issues/135712; so it still is in torch 2.14).
+    """
+    if started_by_torchrun() and rank_zero_only.rank == 0 and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True":
+        log.warning(
+            "torchrun keeps the addresses of processes that are gone: those that it starts again may miss one another, "
+            "which costs restarts. Put %s=1 in front of its command.",
+            NEW_STORE,
+        )
 
 
 def refuse_anew(name: str) -> None:
@@ -96,10 +114,11 @@ def describe_lost_rank(error: RuntimeError) -> str | None:
     """Return in words what torch says when another rank is gone or stands still; None of any other error."""
     if not torch.distributed.is_available():
         return None
-    together = torch.distributed.is_initialized()
+    together = torch.distributed.is_initialized() or started_by_torchrun()
     if not (isinstance(error, torch.distributed.DistError) or (together and re.search(_LOST, f"{error}"))):
         return None
-    reason = f"{error}".strip().partition("\n")[0].rstrip(". ")
+    sentence = f"{error}".strip().partition("\n")[0].partition(". ")[0]
+    reason = re.sub(r"^\[\S+] ", "", sentence).rstrip(".")  # without the place in gloo's source
     again = "If torchrun has restarts left it starts all of them again" if started_by_torchrun() else _BY_HAND
     return (
         "Another process of this run is gone, or has not answered for so long as trainer.rank_timeout says "

@@ -5,10 +5,10 @@ import torchmetrics
 
 
 class SampleMean(torchmetrics.Metric):
-    """The mean of a value a sample, exact over batches and ranks of any sizes.
+    """The mean of a value a sample, the same to the last bit over batches and ranks of any sizes.
 
-    Lightning's own mean of what a step logs is not: on gloo it rounds the mean number of samples of unequal ranks down.
-    Sums are float64, in which those of many float32 values have no rounding that would depend on their order.
+    Sums are float64: those of float32 values, unless they are very many or of very different sizes, are not rounded
+    there, so that their order, which depends on the number of ranks, does not matter. Lightning's own are float32.
     """
 
     full_state_update = False

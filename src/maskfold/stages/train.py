@@ -22,7 +22,7 @@ from maskfold.engine.checkpoints import load_checkpoint
 from maskfold.engine.engine import Engine
 from maskfold.engine.loaders import EpochLoader
 from maskfold.engine.parts import TaskParts
-from maskfold.engine.ranks import refuse_anew
+from maskfold.engine.ranks import refuse_anew, warn_of_shared_store
 from maskfold.engine.schedules import Schedule
 from maskfold.engine.task import Task
 from maskfold.entry import entry_point
@@ -45,6 +45,7 @@ def train(config: DictConfig) -> dict[str, float]:
     """Train a fold into its run folder; return the metrics of its best epoch."""
     if config.overwrite:
         refuse_anew(config.name)
+    warn_of_shared_store()
     source: Source = build(config.data)
     parts: TaskParts = build(config.task, **_unusual(source))
     table, split = source.load(), split_path(source, config.split_file)
