@@ -119,7 +119,7 @@ class ClustersStage:
     data: Group = MISSING
     k: int = values.number(1)
     weights: str | None = MISSING
-    model: str | None = MISSING
+    network: str | None = MISSING
     member: str | None = values.name_inside()
     maps: str | None = MISSING
     light: float | None = values.number(0, most=1)

@@ -31,7 +31,7 @@ main { padding-bottom: 320px; }
   border: 2px solid transparent; border-radius: 6px; }
 .tiles input { position: absolute; top: 10px; left: 10px; width: 18px; height: 18px; margin: 0; }
 .tiles label:has(:checked) { border-color: var(--orange); background: #fdf0e3; }
-.tiles figure img { height: 170px; object-fit: contain; object-position: left bottom; }
+.tiles figure img { width: auto; max-width: 100%; max-height: 170px; }
 .tiles figcaption { overflow-wrap: anywhere; }
 .tiles .given { color: #8a4200; font-weight: 600; font-size: 13px; }
 .naming { margin-top: 10px; font-size: 14px; display: flex; gap: 8px; align-items: center; flex-wrap: wrap; }
@@ -187,7 +187,7 @@ def _facts(clustering: Clustering) -> Html:
             "photos" + (f", {bare:,} without mask or map only put to the nearest cluster" if bare else ""),
         ),
         (str(clustering.k), f"clusters, {len(clustering.anchored)} held by examples"),
-        (f"{clustering.at_k('stability'):.2f}", f"stability, 1 at best; names from {STABLE} on"),
+        (f"{clustering.at_k('stability'):.2f}", f"stability, 1 at best; below {STABLE} they are no kinds"),
         (f"{clustering.at_k('silhouette'):.2f}", "silhouette, 1 at best, 0 for no gap between clusters"),
         (str(int((clustering.final == LIGHT).sum())), "light: hardly stand out from their backdrop"),
         (str(int(clustering.found["image_id"].isin(clustering.given.index).sum())), "named by you in clusters.csv"),

@@ -10,16 +10,16 @@ import numpy as np
 
 from maskfold.clusters.objects import box_of, on_backdrop
 
-HEIGHT = 192  # pixels, at which photos are looked at
+WEIGHTS = (1.5, 1.0, 1.0)  # of colours, edges and outline: two objects of one colour may well be cut differently
 BANDS = 3  # of equal height, from the top of the object to its bottom
-BINS = 16  # of lightness and of both colours, in each band
+BINS = 8  # of lightness and of both colours, in each band
 SHAPE = 16  # pixels, side of the picture of the mask
 _SIZE, _CELL, _ANGLES = (128, 64), 16, 9  # of the picture whose edges are counted: height and width, pixels
 _GREY = (119, 119, 119)  # L = 50
 
 
 def appearance(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Return an object's colours, edges and outline, each a part of length 1.
+    """Return an object's colours, edges and outline, parts of lengths `WEIGHTS`.
 
     Args:
         image: `(H, W, 3) uint8` RGB.
@@ -29,7 +29,8 @@ def appearance(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
         `(D,) float32`, the same D for every photo.
     """
     parts = (colours(image, mask), edges(image, mask), outline(mask))
-    return np.concatenate([part / max(np.linalg.norm(part), 1e-6) for part in parts]).astype(np.float32)
+    scaled = [weight * part / max(np.linalg.norm(part), 1e-6) for weight, part in zip(WEIGHTS, parts, strict=True)]
+    return np.concatenate(scaled).astype(np.float32)
 
 
 def colours(image: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ from maskfold.models.encoders import UNREADABLE
 from maskfold.models.network import Network
 from maskfold.models.smp import timm  # imported there in a way that does not take seconds
 
-FEWEST_CELLS = 8  # of the deepest features of the photo that a network is tried with: what is coarser was pooled
+FEWEST_CELLS = 4  # of the deepest features of the photo that a network is tried with: what is coarser was pooled
 _UNKNOWN_STRIDE = 32  # of a network that does not say how far it shrinks its input
 
 
@@ -48,7 +48,7 @@ class GivenNetwork:
         if not timm.is_model(model):
             near = ", ".join(timm.list_models(f"*{model.split('_')[0]}*")[:8])
             hint = f" It has {near}, ..." if near else ""
-            raise MaskfoldError(f"model={model}: timm {timm.__version__} has no such model.{hint}")
+            raise MaskfoldError(f"network={model}: timm {timm.__version__} has no such model.{hint}")
         network = timm.create_model(model, pretrained=False, num_classes=0)
         _load(network, weights, model)
         settings = timm.data.resolve_model_data_config(network)
@@ -92,7 +92,7 @@ def _load(network: nn.Module, weights: Path, model: str) -> None:
     if missing:
         raise MaskfoldError(
             f"weights={weights}: these are not the weights of {model}; of {len(own)} entries {len(missing)} are "
-            f"missing or of another shape:\n{listing(missing)}\nName the model that they are of with model=..."
+            f"missing or of another shape:\n{listing(missing)}\nName the model that they are of with network=..."
         )
     network.load_state_dict(known, strict=False)
 

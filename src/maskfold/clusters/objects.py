@@ -62,7 +62,8 @@ class Whereabouts:
         image, mask = self.read()
         size = max(1, round(image.shape[1] * height / image.shape[0])), height
         way = cv2.INTER_AREA if height < image.shape[0] else cv2.INTER_LINEAR
-        small = cv2.resize(mask.astype(np.float32), size, interpolation=way) >= 0.5
+        share = cv2.resize(mask.astype(np.float32), size, interpolation=way)
+        small = share >= min(0.5, share.max())  # an object of less than half a pixel is one still
         return cv2.resize(as_rgb(image), size, interpolation=way), small.astype(np.uint8)
 
 

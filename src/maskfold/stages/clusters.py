@@ -68,10 +68,8 @@ def clusters(config: DictConfig) -> pd.DataFrame:
 
 def _eye(config: DictConfig, source: Source) -> tuple[Eye | None, str]:
     """Return the network that looks at objects, and what the table calls the features; None for their appearance."""
-    if config.weights is None and config.model is not None:
-        raise MaskfoldError(
-            "model=... is the network of weights=/path/to/file, which is missing: nothing is downloaded."
-        )
+    if config.weights is None and config.network is not None:
+        raise MaskfoldError("network=... goes with weights=/path/to/file, which is missing: nothing is downloaded.")
     if config.weights is None and config.member is None:
         return None, APPEARANCE
     if config.weights is not None and config.member is not None:
@@ -80,10 +78,10 @@ def _eye(config: DictConfig, source: Source) -> tuple[Eye | None, str]:
     from maskfold.prediction.members import load_network
 
     if config.weights is not None:
-        if config.model is None:
-            raise MaskfoldError("weights=... needs model=<timm's name of the network>, which the file does not say.")
+        if config.network is None:
+            raise MaskfoldError("weights=... needs network=<timm's name of the network>, which the file does not say.")
         weights = Path(config.weights).expanduser()
-        return GivenNetwork(config.model, weights), f"{config.model} with {weights.name}"
+        return GivenNetwork(config.network, weights), f"{config.network} with {weights.name}"
     member = MemberFolder(EXPERIMENTS / config.member)
     runs = [run for run in member.runs() if run.best.exists()]
     if not runs:
