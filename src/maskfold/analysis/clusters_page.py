@@ -1,15 +1,15 @@
 """The page of clusters: what each holds, which photos are least sure, and what to write to correct them."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from maskfold.analysis.charts import BLUE, GREY, ORANGE, PALE, drawing
+from maskfold.analysis.clusters_list import basket, naming, script, style
 from maskfold.analysis.formats import percent
 from maskfold.analysis.html import Html, chart, element, page, photo, sentence, table
 from maskfold.clusters.contrast import ALIKE
@@ -22,64 +22,6 @@ from maskfold.parallel import map_unordered
 
 SHOWN = 12  # photos nearest to a centre, and as many of which it is least sure
 _WIDTH, _HEIGHT = 220, 240  # of a picture, pixels
-_STYLE = """
-main { padding-bottom: 320px; }
-.facts { grid-template-columns: repeat(auto-fill, minmax(165px, 1fr)); }
-.part { margin-top: 18px; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)); gap: 12px; align-items: end; }
-.tiles label { display: block; position: relative; cursor: pointer; padding: 4px;
-  border: 2px solid transparent; border-radius: 6px; }
-.tiles input { position: absolute; top: 10px; left: 10px; width: 18px; height: 18px; margin: 0; }
-.tiles label:has(:checked) { border-color: var(--orange); background: #fdf0e3; }
-.tiles figure img { width: auto; max-width: 100%; max-height: 170px; }
-.tiles figcaption { overflow-wrap: anywhere; }
-.tiles .given { color: #8a4200; font-weight: 600; font-size: 13px; }
-.naming { margin-top: 10px; font-size: 14px; display: flex; gap: 8px; align-items: center; flex-wrap: wrap; }
-input[type=text] { width: 240px; }
-input[type=text], textarea, button { font: inherit; border: 1px solid #b9c1c8; border-radius: 6px; padding: 4px 10px; }
-button { background: #fff; cursor: pointer; }
-button:hover { background: var(--ground); }
-.basket { position: fixed; left: 0; right: 0; bottom: 0; background: #fff; border-top: 2px solid var(--orange);
-  box-shadow: 0 -4px 18px rgb(0 0 0 / 12%); }
-.basket > div { max-width: 1160px; margin: 0 auto; padding: 10px 24px 12px; }
-.basket p { margin: 0 0 8px; max-width: none; font-size: 14px; }
-.basket textarea { width: 100%; height: 96px; font: 13px ui-monospace, Menlo, Consolas, monospace; display: block; }
-.basket .naming { margin-top: 8px; }
-@media print { .basket, .naming { display: none; } }
-"""
-_SCRIPT = """
-const lines = new Map(GIVEN);
-const field = text => /[",\\n]/.test(text) ? '"' + text.replaceAll('"', '""') + '"' : text;
-const area = document.getElementById("lines");
-const written = () => ["image_id,cluster", ...[...lines].map(row => row.map(field).join(","))].join("\\n") + "\\n";
-const draw = () => {
-  area.value = written();
-  document.getElementById("count").textContent = lines.size;
-  document.querySelectorAll(".tiles input").forEach(box =>
-    box.closest("label").querySelector(".given").textContent = lines.has(box.value) ? lines.get(box.value) : "");
-};
-document.querySelectorAll(".part").forEach(part => {
-  const boxes = [...part.querySelectorAll(".tiles input")], name = part.querySelector("input[type=text]");
-  part.querySelector(".all").onclick = () => {
-    const on = !boxes.every(box => box.checked);
-    boxes.forEach(box => { box.checked = on; });
-  };
-  part.querySelector(".add").onclick = () => {
-    const ticked = boxes.filter(box => box.checked);
-    if (!name.value.trim() || !ticked.length) { name.focus(); return; }
-    ticked.forEach(box => { lines.set(box.value, name.value.trim()); box.checked = false; });
-    draw();
-  };
-});
-document.getElementById("copy").onclick = () => { area.select(); document.execCommand("copy"); };
-document.getElementById("download").onclick = () => {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([written()], {type: "text/csv"}));
-  link.download = "clusters.csv";
-  link.click();
-};
-draw();
-"""
 
 
 @dataclass(frozen=True)
@@ -156,19 +98,18 @@ def compose(clustering: Clustering, places: Sequence[Whereabouts], *, jobs: int 
     """
     parts = {name: _parts(clustering, name) for name in clustering.names}
     rows = sorted({row for shown in parts.values() for _, _, some in shown for row in some})
-    drawn = dict(map_unordered(partial(_thumbnail, places), rows, "draw photos", jobs=jobs))
+    drawn = dict(map_unordered(_thumbnail, [(row, places[row]) for row in rows], "draw photos", jobs=jobs))
     sections = [_section(clustering, name, parts[name], drawn) for name in parts]
-    given = json.dumps([*clustering.given.items()]).replace("<", "\\u003c")
     return page(
         f"Clusters of {clustering.name}",
-        element("style", Html(_STYLE)),
+        style(),
         element("h1", f"Clusters of {clustering.name}"),
         element("p", _by_what(clustering), class_="soft"),
         _facts(clustering),
         _overview(clustering),
         *sections,
-        _basket(clustering),
-        element("script", Html(f"const GIVEN = {given};{_SCRIPT}")),
+        basket(clustering.name, [name for name in clustering.names if not name.startswith("cluster ")]),
+        script(clustering.given),
     )
 
 
@@ -268,10 +209,12 @@ def _first(values: pd.Series) -> list[int]:
     return [*values.sort_values(kind="stable").index[:SHOWN]]
 
 
-def _thumbnail(places: Sequence[Whereabouts], row: int) -> tuple[int, np.ndarray]:
-    image, mask = places[row].read()
+def _thumbnail(item: tuple[int, Whereabouts]) -> tuple[int, np.ndarray]:
+    """Return a row and its photo, small, with the outline of what is known to be its object."""
+    row, place = item
+    image, mask = place.read()
     small = pictures.shrink(pictures.as_rgb(image), width=2 * _WIDTH, height=2 * _HEIGHT)
-    if places[row].said_by != PHOTO:
+    if place.said_by != PHOTO:
         small = pictures.draw_outline(small, mask, pictures.ORANGE, thickness=2)
     return row, pictures.shrink(small, width=_WIDTH, height=_HEIGHT)
 
@@ -298,16 +241,8 @@ def _about_light(clustering: Clustering) -> Html:
 def _part(clustering: Clustering, part: Part, drawn: dict[int, np.ndarray]) -> Html:
     title, meaning, rows = part
     tiles = [_tile(clustering, row, drawn[row], title) for row in rows]
-    naming = element(
-        "div",
-        element("button", "tick all", type="button", class_="all"),
-        "ticked photos are",
-        element("input", type="text", list="names", placeholder="a name, such as shorts"),
-        element("button", "put into the list below", type="button", class_="add"),
-        class_="naming",
-    )
     heading = element("h3", title, element("span", f" · {meaning}", class_="soft"))
-    return element("div", heading, element("div", *tiles, class_="tiles"), naming, class_="part")
+    return element("div", heading, element("div", *tiles, class_="tiles"), naming(), class_="part")
 
 
 def _tile(clustering: Clustering, row: int, picture: np.ndarray, title: str) -> Html:
@@ -322,29 +257,4 @@ def _tile(clustering: Clustering, row: int, picture: np.ndarray, title: str) -> 
         element("span", about, class_="soft", style="font-size:12px;display:block"),
         element("input", type="checkbox", value=image_id),
         element("span", class_="given"),
-    )
-
-
-def _basket(clustering: Clustering) -> Html:
-    names = [element("option", value=name) for name in clustering.names if not name.startswith("cluster ")]
-    where = (
-        f"`data/{clustering.name}/clusters.csv` as it is, with what you add on this page. Save it there and run "
-        "`make clusters` again: names with three examples or more become clusters that stay where their examples are. "
-        "Lines: "
-    )
-    return element(
-        "div",
-        element(
-            "div",
-            element("p", sentence(where), element("b", "0", id="count")),
-            element("textarea", readonly="", id="lines", spellcheck="false"),
-            element(
-                "div",
-                element("button", "copy", type="button", id="copy"),
-                element("button", "download clusters.csv", type="button", id="download"),
-                class_="naming",
-            ),
-        ),
-        element("datalist", *names, id="names"),
-        class_="basket",
     )
