@@ -64,6 +64,9 @@ join: $(STAMP) ## understand a competition: SAMPLE=... TRAIN=... IMAGES=... MASK
 folds: $(STAMP) ## write the split of DATA
 	$(STAGE) folds data=$(DATA) $(ARGS)
 
+clusters: $(STAMP) ## sort the photos of DATA into kinds, and make a page to correct them by
+	$(STAGE) clusters data=$(DATA) $(ARGS)
+
 ##@ Members
 train: $(STAMP) ## train EXP, FOLD=<k> or all; RANKS=2 processes, a GPU each, and all again when one is lost
 	$(if $(RANKS),$(TORCHRUN),$(STAGE) train) experiment=$(EXP) fold=$(FOLD) $(ARGS)

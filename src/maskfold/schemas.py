@@ -114,6 +114,21 @@ class FoldsStage:
 
 
 @dataclass
+class ClustersStage:
+    """Keys of `stages/clusters.py`."""
+
+    data: Group = MISSING
+    k: int = values.number(1)
+    weights: str | None = MISSING
+    network: str | None = MISSING
+    member: str | None = values.name_inside()
+    maps: str | None = MISSING
+    light: float | None = values.number(0, most=1)
+    seed: int = values.number(0, most=SEEDS)
+    jobs: int = values.number(1, words=(-1,))
+
+
+@dataclass
 class TrainStage:
     """Keys of `stages/train.py` for any task; an experiment is an overlay on them."""
 

@@ -1,4 +1,4 @@
-"""A page of HTML in one file: what is not `Html` already is escaped, pictures are inside, no script, no network."""
+"""A page of HTML in one file: what is not `Html` already is escaped, pictures are inside, no network."""
 
 import base64
 import html
@@ -79,7 +79,7 @@ def element(tag: str, *content: str, **attributes: str | int | None) -> Html:
         f' {name.rstrip("_")}="{html.escape(str(value))}"' for name, value in attributes.items() if value is not None
     )
     opening = f"<{tag}{''.join(written)}>"
-    return Html(opening if tag in ("img", "meta") else f"{opening}{join(content)}</{tag}>")
+    return Html(opening if tag in ("img", "input", "meta") else f"{opening}{join(content)}</{tag}>")
 
 
 def join(parts: Iterable[str]) -> Html:

@@ -106,9 +106,21 @@ def read_clusters(folder: Path, table: pd.DataFrame) -> pd.Series | None:
             known = pd.read_parquet(found, columns=["image_id", "cluster"]).set_index("image_id")["cluster"]
         except (OSError, ValueError) as error:
             raise MaskfoldError(f"{found}: damaged ({error}). Remove it, and run `make clusters` again.") from error
-    said = _read(given, "cluster")
+    said = given_clusters(folder)
     ids = table["image_id"]
     return ids.map(said).fillna(ids.map(known)).astype("str").where(lambda cells: cells.notna(), None)
+
+
+def given_clusters(folder: Path) -> pd.Series:
+    """Return what the user has said of clusters, by `image_id`; nothing where there is no such file.
+
+    Args:
+        folder: The data's own.
+
+    Raises:
+        MaskfoldError: If the file is damaged or names a photo twice.
+    """
+    return _read(folder / CLUSTERS, "cluster")
 
 
 def write_twins(folder: Path, groups: pd.Series) -> None:

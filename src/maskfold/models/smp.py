@@ -34,6 +34,7 @@ def _missing(module: str) -> Iterator[None]:
 
 with _missing("wandb"):  # timm takes two to four seconds to import it, for summaries that nobody writes here
     import segmentation_models_pytorch as smp
+    import timm as timm
 
 
 class SMP(nn.Module):
