@@ -137,7 +137,7 @@ def content_hash(path: Path | str) -> str:
         return files.sha256(Path(path))[:32]
 
 
-def _upright(image: np.ndarray, orientation: int) -> np.ndarray:
+def upright(image: np.ndarray, orientation: int) -> np.ndarray:
     """Undo the camera's orientation (EXIF 2.32, 4.6.5): transpose first, then mirror."""
     if orientation >= 5:
         image = image.swapaxes(0, 1)
@@ -152,7 +152,7 @@ def _jpeg_rgb(data: bytes) -> np.ndarray:
     size, orientation, components = jpeg_header(io.BytesIO(data))
     refuse_bomb(*size)
     # Inks are Pillow's job: it knows Adobe's inverted ones.
-    return _pillow_rgb(data) if components == 4 else _upright(simplejpeg.decode_jpeg(data), orientation)
+    return _pillow_rgb(data) if components == 4 else upright(simplejpeg.decode_jpeg(data), orientation)
 
 
 def _png_pixels(data: bytes) -> np.ndarray:
@@ -162,7 +162,7 @@ def _png_pixels(data: bytes) -> np.ndarray:
         raise ValueError("the PNG is truncated or damaged")
     if pixels.ndim == 3:
         pixels = cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA if pixels.shape[2] == 4 else cv2.COLOR_BGR2RGB)
-    return _upright(pixels, orientation_of(data))
+    return upright(pixels, orientation_of(data))
 
 
 def _png_rgb(data: bytes) -> np.ndarray:
@@ -186,7 +186,7 @@ def _as_stored(path: Path | str, channels: int) -> np.ndarray:
         start = file.read(len(PNG))
     if is_stack(start):
         pixels, orientation = read_stack(path, channels)
-        return fit_channels(path, _upright(pixels, orientation), channels)
+        return fit_channels(path, upright(pixels, orientation), channels)
     data = Path(path).read_bytes()
     decode = _jpeg_stored if start.startswith(JPEG) else _png_stored if start == PNG else _pillow_stored
     return fit_channels(path, decode(data), channels)
@@ -197,7 +197,7 @@ def _jpeg_stored(data: bytes) -> np.ndarray:
     refuse_bomb(*size)
     if components == 4:
         return _pillow_stored(data)
-    return _upright(simplejpeg.decode_jpeg(data, "GRAY" if components == 1 else "RGB"), orientation)
+    return upright(simplejpeg.decode_jpeg(data, "GRAY" if components == 1 else "RGB"), orientation)
 
 
 def _png_stored(data: bytes) -> np.ndarray:
