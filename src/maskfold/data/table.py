@@ -168,9 +168,9 @@ def check(
     """
     if on_error not in ("raise", "skip"):
         raise MaskfoldError(f"data.on_error={on_error}: there are two ways, raise and skip.")
-    strays = table.attrs.get(STRAYS, [])
     options = {"max_pixels": max_pixels, "channels": channels, "needs_masks": needs_masks, "cache": cache, "jobs": jobs}
     checked = examine(table, resize_masks=resize_masks, **options)
+    strays, checked.attrs = checked.attrs[STRAYS], {}
     problems = checked["problem"]
     if (problems != "").any() or strays:
         rescued = 0 if resize_masks else int((problems == SCALED).sum())
@@ -202,13 +202,13 @@ def examine(
     Returns:
         All rows, with what `check` adds and `mask_height` and `mask_width`, `image_error` and `mask_error` (messages,
         "" where all is well), and `problem`, categorical, "" where there is none. Sizes are 0 where a file cannot be
-        read.
+        read. `attrs[STRAYS]` is the source's.
 
     Raises:
         MaskfoldError: If the table has a column of another name.
     """
     _refuse_other_columns(table)
-    faults = table.attrs.get(FAULTS, {})
+    strays, faults = table.attrs.get(STRAYS, []), table.attrs.get(FAULTS, {})
     table = table.copy(deep=False)
     table.attrs = {}  # pandas would copy them at every step
     table = table.assign(**{column: table.get(column, pd.Series(dtype="str")).astype("str") for column in _PATHS})
@@ -217,7 +217,9 @@ def examine(
     if faults:
         checked["mask_error"] = checked["mask"].map(faults).fillna(checked["mask_error"])
     problems = _problems(checked, needs_masks=needs_masks)
-    return checked.assign(problem=problems.mask(problems == SCALED, "") if resize_masks else problems)
+    checked["problem"] = problems.mask(problems == SCALED, "") if resize_masks else problems
+    checked.attrs[STRAYS] = strays
+    return checked
 
 
 def problem_of(row: pd.Series) -> str:
