@@ -20,7 +20,7 @@ STYLE = """
 .choices label { margin-right: 18px; white-space: nowrap; cursor: pointer; color: var(--ink); }
 .case p { margin: 8px 0 0; font-size: 14px; }
 .pictures { display: flex; flex-wrap: wrap; gap: 10px; }
-.pictures figure { flex: 0 1 auto; max-width: 360px; }
+.pictures figure { flex: 0 1 auto; max-width: 340px; }
 .pictures img { width: auto; max-width: 100%; }
 #lines { width: 100%; min-height: 130px; font: 13px/1.5 ui-monospace, Menlo, Consolas, monospace; padding: 10px;
   border: 1px solid var(--line); border-radius: 6px; color: var(--ink); background: var(--ground); }
@@ -91,7 +91,8 @@ def _opening(inspected: Inspected, still_open: pd.DataFrame) -> str:
     photos = ", ".join(f"{count:,} {split}" for split, count in counts.items())
     settled = len(inspected.findings) - len(still_open)
     affected = still_open["image_id"].nunique()
-    return f"{photos} photos; {len(still_open):,} findings about {affected:,} photos, {settled:,} more are settled."
+    said = f"{photos} photos; {len(still_open):,} findings about {affected:,} of them"
+    return f"{said}, {settled:,} more are settled." if settled else f"{said}."
 
 
 def _notes(inspected: Inspected) -> Iterator[str]:
@@ -167,11 +168,8 @@ def _case(row: pd.Series, inspected: Inspected, pictures: Pictures) -> Html:
 def _choices(row: pd.Series, inspected: Inspected) -> Html:
     """Return boxes to tick, none where no decision would be obeyed or one stands already."""
     ids = [image_id for image_id in (row["image_id"], row["partner"]) if image_id]
-    decided = [
-        f"{decision_line(image_id, inspected.decisions[image_id])}"
-        for image_id in ids
-        if image_id in inspected.decisions
-    ]
+    decisions = inspected.decisions
+    decided = [decision_line(image_id, decisions[image_id]) for image_id in ids if image_id in decisions]
     if decided:
         said = f"Decided: {'; '.join(decided)}. Change it in the file."
         return element("p", said, class_="choices")
@@ -180,9 +178,8 @@ def _choices(row: pd.Series, inspected: Inspected) -> Html:
     splits = inspected.rows.set_index("image_id")["split"]
     offered = [[(image_id, DROP)] for image_id in ids if splits[image_id] == "train"]
     offered.sort(key=lambda choice: decision_line(*choice[0]) != row["decision"])  # what is advised first
-    return element(
-        "p", *(_choice(choice) for choice in [*offered, [(image_id, KEEP) for image_id in ids]]), class_="choices"
-    )
+    offered.append([(image_id, KEEP) for image_id in ids])
+    return element("p", *map(_choice, offered), class_="choices")
 
 
 def _choice(choice: list[tuple[str, str]]) -> Html:

@@ -2,20 +2,22 @@
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 import pandas as pd
 
 from maskfold.analysis.cases import Panel
 from maskfold.cleaning.edges import TURNS
 from maskfold.cleaning.findings import Inspected
-from maskfold.cleaning.kinds import EMPTY, OTHER_MASK, SIZE, TURNED, TWIN, UNUSABLE
+from maskfold.cleaning.kinds import EMPTY, MISFIT, OTHER_MASK, SIZE, TURNED, TWIN, UNUSABLE
+from maskfold.cleaning.suspicions import is_moved
 from maskfold.data.loading import read_image, read_mask
 from maskfold.data.windows import is_large
 from maskfold.errors import MaskfoldError
 from maskfold.masks.pictures import BLUE, ORANGE, Colour, as_rgb, draw_outline, fade, shrink, tint
 from maskfold.masks.planes import planes
 
-WIDTH, HEIGHT = 360, 320  # of a picture on the page, pixels at most
+WIDTH, HEIGHT = 340, 320  # of a picture on the page, pixels at most
 
 
 class Pictures:
@@ -24,7 +26,7 @@ class Pictures:
     def __init__(self, inspected: Inspected, *, classes: Sequence[str], channels: int | None):
         """Take what was found, the names of several classes, and how many channels a photo has."""
         self._rows = inspected.rows.set_index("image_id")
-        self._turns = inspected.measured.set_index(["image_id", "class"])["turn"]
+        self._measured = inspected.measured.set_index(["image_id", "class"])
         self._classes = classes
         self._channels = channels
 
@@ -38,12 +40,24 @@ class Pictures:
         if mask is None or finding["kind"] in (EMPTY.name, UNUSABLE.name):
             return [Panel(photo, "photo")]
         given = Panel(_outlined(photo, mask, ORANGE), "its mask")
-        if finding["kind"] == TURNED.name:
-            fitting = TURNS[self._turns[finding["image_id"], finding["class"]]](mask)
+        fitting = self._fitting(finding, mask)
+        if fitting is not None:
             return [Panel(photo, "photo"), given, Panel(_outlined(photo, fitting, BLUE), "the mask that would fit")]
         if finding["kind"] == SIZE.name:
             return [given]
         return [Panel(photo, "photo"), given, Panel(tint(fade(photo), mask, ORANGE), "what is object")]
+
+    def _fitting(self, finding: pd.Series, mask: np.ndarray) -> np.ndarray | None:
+        """Return a mask as it would fit, turned or moved; None where nothing says how."""
+        if finding["kind"] not in (TURNED.name, MISFIT.name):
+            return None
+        measured = self._measured.loc[(finding["image_id"], finding["class"])]
+        if finding["kind"] == TURNED.name:
+            return TURNS[measured["turn"]](mask)
+        if not is_moved(measured["edge_gain"]):
+            return None
+        right, down = round(measured["edge_right"] * mask.shape[1]), round(measured["edge_down"] * mask.shape[0])
+        return cv2.warpAffine(mask, np.float32([[1, 0, right], [0, 1, down]]), mask.shape[::-1])
 
     def _pair(self, finding: pd.Series) -> list[Panel]:
         """Return both photos of a pair with their masks, and where these differ."""
@@ -57,8 +71,8 @@ class Pictures:
             panels.append(Panel(image, f"{image_id} ({split}){'' if mask is not None else ', without a mask'}"))
             masks += [] if mask is None else [mask]
         if finding["kind"] == OTHER_MASK.name and len(masks) == 2:
-            both = tint(tint(fade(self._photo(finding["image_id"])), masks[0], ORANGE), _overlay(*masks), BLUE)
-            panels.append(Panel(both, f"orange: object in {finding['image_id']} alone; blue: where they differ"))
+            said = f"object in {finding['image_id']} alone orange, in {finding['partner']} alone blue"
+            panels.append(Panel(_difference(self._photo(finding["image_id"]), *masks), said))
         return panels
 
     def _photo(self, image_id: str) -> np.ndarray | None:
@@ -84,8 +98,9 @@ def _outlined(photo: np.ndarray, mask: np.ndarray, colour: Colour) -> np.ndarray
     return draw_outline(photo, np.ascontiguousarray(mask), colour, thickness=2)
 
 
-def _overlay(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Return where two masks differ; the second is brought to the size of the first by nearest neighbour."""
-    rows = np.arange(one.shape[0]) * other.shape[0] // one.shape[0]
-    columns = np.arange(one.shape[1]) * other.shape[1] // one.shape[1]
-    return one ^ other[rows[:, None], columns]
+def _difference(photo: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Draw on a faded photo where two masks differ, one pixel of theirs as large as one of its own."""
+    other = cv2.resize(other, one.shape[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+    grown = np.ones((max(1, round(one.shape[0] / photo.shape[0])),) * 2, np.uint8)
+    image = tint(fade(photo), cv2.dilate(one & (1 - other), grown), ORANGE)
+    return tint(image, cv2.dilate(other & (1 - one), grown), BLUE)

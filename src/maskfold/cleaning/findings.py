@@ -1,4 +1,4 @@
-"""All findings about a data set: measured, compared, ranked within their kind, and what the user has decided of them."""
+"""All findings about a data set: measured, compared, ranked within their kind, and what was decided of them."""
 
 import logging
 from pathlib import Path

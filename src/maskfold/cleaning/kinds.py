@@ -43,8 +43,16 @@ MISFIT = Kind(
     "mask does not fit",
     "edge ratio",
     "Masks whose outline runs where the photo does not change: of another photo, shifted, too large. The edge ratio is "
-    "the logarithm of how much more the photo changes across the outline than a little aside; listed is what lies more "
-    "than 3 median absolute deviations below the set's median. An object of its backdrop's colour has a low one too.",
+    "the logarithm of how much more the photo changes across the outline than a little aside, less what it gains where "
+    "the mask is moved a little; listed is what lies more than 3 median absolute deviations below the set's median. An "
+    "object of its backdrop's colour has a low one too.",
+    ascending=True,
+)
+PART = Kind(
+    "part of the mask does not fit",
+    "edge ratio of the weakest stretch",
+    "Masks that fit, but for a stretch of the outline at which the photo does not change: a piece is missing or too "
+    "much. Shadows, fur and light objects before light walls are such stretches too.",
     ascending=True,
 )
 INVERTED = Kind(
@@ -63,8 +71,8 @@ RAGGED = Kind(
 TWIN = Kind(
     "twin",
     "bits of 256",
-    "Near-copies by PDQ hash: photos scaled, lightened or compressed anew, and bursts. Crops are not found. `make folds` "
-    "puts twins into one group, so that no fold is cut between them.",
+    "Near-copies by PDQ hash: photos scaled, lightened or compressed anew, and bursts. Crops are not found. "
+    "`make folds` puts twins into one group, so that no fold is cut between them.",
     ascending=True,
 )
 SIZE = Kind(
@@ -78,7 +86,7 @@ UNUSABLE = Kind(
     "",
     "What no stage can read. `data.on_error=skip` leaves these photos out of every stage.",
 )
-KINDS = [OTHER_MASK, TURNED, MISFIT, INVERTED, EMPTY, FULL, RAGGED, TWIN, SIZE, UNUSABLE]
+KINDS = [OTHER_MASK, TURNED, MISFIT, PART, INVERTED, EMPTY, FULL, RAGGED, TWIN, SIZE, UNUSABLE]
 
 
 def decision_line(image_id: str, decision: str) -> str:

@@ -6,14 +6,14 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from maskfold.cleaning.edges import PhotoEdges
+from maskfold.cleaning.edges import Fit, PhotoEdges
 from maskfold.cleaning.outlines import border_share, raggedness
 from maskfold.cleaning.remembering import remembered
 from maskfold.data.loading import read_image, read_mask
 from maskfold.data.windows import are_large
 from maskfold.masks.planes import planes
 
-MEASURES = ["plane", "edge_ratio", "turn", "turn_ratio", "border", "area", "raggedness"]
+MEASURES = ["plane", *(f"edge_{name}" for name in Fit._fields), "turn", "turn_ratio", "border", "area", "raggedness"]
 _KEYS = ["image_hash", "mask_hash"]
 _VERSION = "1"  # raised whenever a measure says something else of the same photo and mask
 
@@ -43,10 +43,10 @@ def measure_pairs(
         jobs: Processes; -1 is one per core.
 
     Returns:
-        A row for each image and class: `image_id`, `plane` (the number of the class, 0 of one class), `edge_ratio` (see
-        `PhotoEdges.ratio`), `turn` and `turn_ratio` (what has happened to the mask that, undone, makes it fit best),
-        `border` (the share of the photo's border that is object), `area` (of all pixels), `raggedness`; NaN where a
-        mask has no outline.
+        A row for each image and class: `image_id`, `plane` (the number of the class, 0 of one class), `edge_ratio`,
+        `edge_gain`, `edge_right`, `edge_down` and `edge_weakest` (see `maskfold.cleaning.edges.Fit`), `turn` and
+        `turn_ratio` (what has happened to the mask that, undone, makes it fit best), `border` (the share of the
+        photo's border that is object), `area` (of all pixels), `raggedness`; NaN where a mask has no outline.
 
     Raises:
         MaskfoldError: If a file cannot be read.
@@ -78,4 +78,4 @@ def measure(pair: Pair) -> list[tuple]:
 
 def _measure(edges: PhotoEdges, mask: np.ndarray) -> tuple:
     turn, turn_ratio = edges.best_turn(mask)
-    return edges.ratio(mask), turn, turn_ratio, border_share(mask), float(mask.mean()), raggedness(mask)
+    return *edges.fit(mask), turn, turn_ratio, border_share(mask), float(mask.mean()), raggedness(mask)

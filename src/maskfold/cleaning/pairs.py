@@ -44,9 +44,8 @@ def twin_findings(twins: pd.DataFrame, rows: pd.DataFrame, fits: pd.Series) -> p
         [one_split != other_split, one_group != other_group], [_ACROSS_SPLITS, _ACROSS_GROUPS], default=_IN_GROUP
     )
     where = pd.Series(where, index=twins.index)
-    dropped = (
-        _worse(twins, fits).mask(one_split == "test", twins["partner"]).mask(other_split == "test", twins["image_id"])
-    )
+    dropped = _worse(twins, fits).mask(one_split == "test", twins["partner"])
+    dropped = dropped.mask(other_split == "test", twins["image_id"])  # a submission needs a test photo's row
     told = twins.assign(score=twins["distance"].astype(np.float64), decision=decision_lines(dropped, DROP))
     alike = pd.Series(np.where(twins["same_bytes"], "the same bytes", "near-copies"), index=twins.index)
     found = findings_of(TWIN, told, advice=where.map(_ADVICE), finding=alike + ", " + where)

@@ -1,4 +1,4 @@
-"""Findings about sizes and about files that cannot be used: what the loader says of a row, and photos unlike the rest."""
+"""Findings about sizes and files that cannot be used: what the loader says of a row, and photos unlike the rest."""
 
 import numpy as np
 import pandas as pd
