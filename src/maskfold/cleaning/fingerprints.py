@@ -5,7 +5,6 @@ brightness. Light, contrast, size and compression hardly change it; a crop does.
 """
 
 import logging
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -22,14 +21,23 @@ from maskfold.parallel import map_unordered
 
 BITS = 256
 CACHE = "fingerprints.parquet"  # in the data's own folder
-MEASURES = ["brightness", "contrast", "saturation", "sharpness", "red_to_green", "yellow_to_blue"]
+MEASURES = ["brightness", "contrast", "saturation", "sharpness", "green_to_red", "blue_to_yellow"]
 
 _EDGE = 320  # pixels of the longer side that is looked at; the threshold for twins was measured there
 _LEAST = 64  # pixels of a side: PDQ brings a photo to 64x64, and makes up what a smaller one has not
 _QUALITY = 50  # of PDQ's 100: its authors advise to discard hashes below, those of pictures without detail
-_TYPES = {"image_hash": "str", "pdq": "object", "bytes": np.int64, **dict.fromkeys(MEASURES, np.float64)}
+_THUMBNAIL = 32  # pixels of a side
+_TYPES = {
+    "image_hash": "str",
+    "pdq": "object",
+    "thumbnail": "object",
+    "bytes": np.int64,
+    **dict.fromkeys(MEASURES, np.float64),
+}
 _COLUMNS = list(_TYPES)
-_VERSION = {"looked_at": "PDQ at 320 pixels, six measures"}  # of the cache: older looks are made again
+_VERSION = {
+    "looked_at": "PDQ at 320 pixels, thumbnails of 32, six measures"
+}  # of the cache: older looks are made again
 _KEEP_S = 30.0  # between two writes of the cache while a long look lasts
 _WAIT_S = 60.0  # for another run that writes the cache
 
@@ -57,9 +65,10 @@ def fingerprints(
 
     Returns:
         By `image_hash`, one row a content: `pdq`, the hash's 32 bytes, empty where it would mean nothing (less than
-        64 pixels to a side, no detail, a very large photo that is no JPEG, a photo that cannot be decoded); `bytes`,
-        the file's; and `MEASURES`: brightness, contrast, saturation and sharpness from 0 to 1, and the mean colour on
-        the axes green-red and blue-yellow of Lab, from -128 to 127. Measures are missing of what cannot be decoded.
+        64 pixels to a side, no detail, a very large photo that is no JPEG, a photo that cannot be decoded);
+        `thumbnail`, 32x32 grey values as bytes, empty where the hash is; `bytes`, the file's size; and `MEASURES`:
+        brightness, contrast, saturation and sharpness from 0 to 1, and the mean colour on the axes green-red and
+        blue-yellow of Lab, from -128 to 127. What cannot be decoded has no measures.
     """
     known = _read(cache)
     wanted = _photos(table)
@@ -113,9 +122,11 @@ def _fingerprint(photo: _Photo, *, channels: int | None) -> tuple[dict, str]:
         size = Path(photo.path).stat().st_size
         rgb = read_small(photo.path, edge=_EDGE, size=photo.size, channels=channels)
     except (MaskfoldError, OSError) as error:
-        return {"image_hash": photo.image_hash, "pdq": b"", "bytes": 0} | dict.fromkeys(MEASURES, np.nan), str(error)
-    row = {"image_hash": photo.image_hash, "pdq": pdq(rgb, photo.size), "bytes": size} | measures(rgb)
-    return row, ""
+        nothing = {"image_hash": photo.image_hash, "pdq": b"", "thumbnail": b"", "bytes": 0}
+        return nothing | dict.fromkeys(MEASURES, np.nan), str(error)
+    bits = pdq(rgb, photo.size)
+    looks = {"pdq": bits, "thumbnail": thumbnail(rgb) if bits else b"", "bytes": size}
+    return {"image_hash": photo.image_hash} | looks | measures(rgb), ""
 
 
 def pdq(rgb: np.ndarray, size: tuple[int, int]) -> bytes:
@@ -131,6 +142,12 @@ def pdq(rgb: np.ndarray, size: tuple[int, int]) -> bytes:
         return b""
     bits, quality = pdqhash.compute(rgb)
     return np.packbits(bits.astype(bool)).tobytes() if quality >= _QUALITY else b""
+
+
+def thumbnail(rgb: np.ndarray) -> bytes:
+    """Return (H, W, 3) uint8 as 32x32 grey values, row by row."""
+    small = cv2.resize(rgb, (_THUMBNAIL, _THUMBNAIL), interpolation=cv2.INTER_AREA)
+    return cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).tobytes()
 
 
 def measures(rgb: np.ndarray) -> dict[str, float]:
@@ -158,8 +175,9 @@ def _read(cache: Path | None) -> pd.DataFrame:
         if list(table.columns) != _COLUMNS or table.attrs != _VERSION:
             return nothing
         table = table.astype(_TYPES)
-        if not table["pdq"].map(lambda pdq: isinstance(pdq, bytes) and len(pdq) in (0, BITS // 8)).all():
-            raise ValueError("hashes of another length")
+        lengths = {"pdq": BITS // 8, "thumbnail": _THUMBNAIL**2}
+        if not all({*table[name].map(len)} <= {0, length} for name, length in lengths.items()):
+            raise ValueError("hashes or thumbnails of another length")
     except (OSError, ValueError, TypeError) as error:  # pyarrow's are of the first two
         _log.warning("%s is damaged and will be written anew (%s).", cache, error)
         return nothing
@@ -177,12 +195,19 @@ def _write(known: pd.DataFrame, cache: Path | None) -> None:
         rows.to_parquet(part, index=False)
 
 
-def packed(pdqs: pd.Series) -> np.ndarray:
-    """Return hashes, none of them empty, as (N, 4) uint64."""
-    return np.frombuffer(b"".join(pdqs), np.uint64).reshape(-1, BITS // 64)
+def hashes_of(looks: pd.DataFrame) -> np.ndarray:
+    """Return the hashes of fingerprints, none of them empty, as (N, 4) uint64."""
+    return np.frombuffer(b"".join(looks["pdq"]), np.uint64).reshape(-1, BITS // 64)
 
 
-def tiles(count: int, edge: int) -> Iterator[slice]:
-    """Yield slices of at most `edge` that cover `count` rows."""
-    for start in range(0, count, edge):
-        yield slice(start, start + edge)
+def details_of(looks: pd.DataFrame) -> np.ndarray:
+    """Return what thumbnails show beside their light: (N, 1024) float32, each of mean 0 and length 1.
+
+    The product of two is how far their details agree, from -1 to 1.
+    """
+    thumbnails = np.frombuffer(b"".join(looks["thumbnail"]), np.uint8).reshape(-1, _THUMBNAIL, _THUMBNAIL)
+    details = np.empty((len(looks), _THUMBNAIL**2), np.float32)
+    for row, grey in zip(details, thumbnails.astype(np.float32), strict=True):
+        row[:] = (grey - cv2.GaussianBlur(grey, (0, 0), 2)).ravel()
+    details -= details.mean(axis=1, keepdims=True)
+    return details / np.maximum(np.linalg.norm(details, axis=1, keepdims=True), 1e-6)

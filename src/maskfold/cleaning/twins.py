@@ -1,23 +1,51 @@
-"""Near-copies: photos whose PDQ hashes differ in few of their 256 bits, and photos of the same bytes.
+"""Near-copies: photos of the same bytes, and photos whose PDQ hashes differ in few of their 256 bits.
 
-What was measured on real sets: copies that were scaled to 0.7, made 8 % lighter and compressed with quality 40 differ
-by at most 34 bits, a burst of one person by 36; two views of one car before a studio's wall by 44. A copy cropped by
-4 % differs by 63 in the median and is not found.
+What was measured, hashes taken at 320 pixels: copies that were scaled to 0.7, made 8 % lighter and compressed with
+quality 40 differ by at most 34 bits; a burst of one person by 38; copies cropped by 4 % by 63 in the median, and are
+not found. Before one wall, though, two cars of one make differ by 34 too, and two generated ones by 22. So twins are
+
+- pairs within 40 bits whose details agree as well (thumbnails' correlation .99 for copies, at most .94 for cars);
+- all pairs within 40 bits of a set in which photos do not look alike by themselves: in which hardly any are a little
+  farther from one another than that.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from maskfold.cleaning.fingerprints import fingerprints, packed, tiles
+from maskfold.cleaning.fingerprints import details_of, fingerprints, hashes_of
 from maskfold.errors import MaskfoldError
 
 DISTANCE = 40
 COLUMNS = ["image_id", "partner", "distance", "same_bytes"]
 
+_AGREEMENT = 0.97
+_BEYOND = 14  # bits: how much farther photos are counted, to see whether a set's look alike by themselves
 _ROWS, _COLUMNS = 256, 4096  # of a block of pairs: 8 MB at 8 bytes, which stay in the processor's cache
 _MOST = 2_000_000  # pairs: far more than copies can be
+
+
+class Close(NamedTuple):
+    """Close pairs of hashes.
+
+    Attributes:
+        at: The place of each pair's first hash.
+        partners: That of its second one, which is higher.
+        distances: In how many bits they differ.
+        beyond: How many pairs are up to 14 bits farther from one another.
+    """
+
+    at: np.ndarray
+    partners: np.ndarray
+    distances: np.ndarray
+    beyond: int
+
+    def only(self, chosen: np.ndarray) -> "Close":
+        """Return some of the pairs."""
+        return Close(self.at[chosen], self.partners[chosen], self.distances[chosen], self.beyond)
 
 
 def find_twins(
@@ -55,10 +83,21 @@ def find_twins(
     looks = looks[looks["pdq"].map(len) > 0]
     first = ordered.dropna(subset="image_hash").drop_duplicates("image_hash").set_index("image_hash").loc[looks.index]
     train = int((first["split"] == "train").sum())
-    at, partners, distances = close_pairs(packed(looks["pdq"]), distance, among=None if within_test else train)
+    close = close_pairs(hashes_of(looks), distance, among=None if within_test else train)
+    close = _without_lookalikes(close, looks)
     ids = first["image_id"].to_numpy(dtype=object)
-    pairs = {"image_id": ids[at], "partner": ids[partners], "distance": distances, "same_bytes": False}
-    return _sorted(pd.concat([copies, pd.DataFrame(pairs, columns=COLUMNS)], ignore_index=True))
+    pairs = {"image_id": ids[close.at], "partner": ids[close.partners], "distance": close.distances}
+    near = pd.DataFrame(pairs | {"same_bytes": False}, columns=COLUMNS)
+    return _sorted(pd.concat([copies, near], ignore_index=True))
+
+
+def _without_lookalikes(close: Close, looks: pd.DataFrame) -> Close:
+    """Leave out pairs whose details differ, where photos of a set look alike by themselves."""
+    agrees = np.zeros(len(close.at), bool)
+    for some in _tiles(len(agrees), _COLUMNS):
+        one, other = (details_of(looks.iloc[places[some]]) for places in (close.at, close.partners))
+        agrees[some] = (one * other).sum(axis=1) >= _AGREEMENT
+    return close.only(agrees) if close.beyond >= np.count_nonzero(~agrees) else close
 
 
 def _byte_copies(ordered: pd.DataFrame, *, within_test: bool) -> pd.DataFrame:
@@ -76,53 +115,52 @@ def _byte_copies(ordered: pd.DataFrame, *, within_test: bool) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)[is_copy]
 
 
-def close_pairs(
-    hashes: np.ndarray, distance: int, *, among: int | None = None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the pairs of hashes that differ in at most so many bits: places, the partners' places, distances.
-
-    A place is below its partner's. Memory does not grow with the number of hashes, only with that of close pairs.
+def close_pairs(hashes: np.ndarray, distance: int, *, among: int | None = None) -> Close:
+    """Compare hashes; memory does not grow with their number, only with that of close pairs.
 
     Args:
         hashes: (N, 4) uint64.
-        distance: In bits.
+        distance: The most bits in which close ones differ.
         among: Leave out the pairs of which neither is one of the first so many.
 
     Raises:
-        MaskfoldError: If there are more than two million.
+        MaskfoldError: If there are more than two million close pairs.
     """
     words = [np.ascontiguousarray(word) for word in hashes.T]
-    close = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int64))]
+    parts = [Close(*np.empty((3, 0), np.int64), beyond=0)]
     count = 0
-    for rows in tiles(len(hashes) if among is None else among, _ROWS):
-        for columns in tiles(len(hashes) - rows.start, _COLUMNS):
-            block = slice(columns.start + rows.start, columns.stop + rows.start)
-            close.append(_close_of_block(words, rows, block, distance))
-            count += len(close[-1][0])
+    for rows in _tiles(len(hashes) if among is None else among, _ROWS):
+        for columns in _tiles(len(hashes), _COLUMNS, start=rows.start):
+            parts.append(_close_of_block(words, rows, columns, distance))
+            count += len(parts[-1].at)
             if count > _MOST:
                 raise MaskfoldError(
                     f"More than {_MOST:,} pairs of these {len(hashes):,} photos look alike (PDQ hashes within "
                     f"{distance} bits): they may be frames of one camera that stands still. Say which show one object "
-                    "with data.group=, and compare their bytes alone: twins=0."
+                    "with data.group=, and compare bytes alone: `make folds` with twins=0."
                 )
-    at, partners, distances = (np.concatenate(parts) for parts in zip(*close, strict=True))
-    return at, partners, distances
+    at, partners, distances, beyond = zip(*parts, strict=True)
+    return Close(*(np.concatenate(arrays) for arrays in (at, partners, distances)), beyond=sum(beyond))
 
 
-def _close_of_block(
-    words: list[np.ndarray], rows: slice, columns: slice, distance: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _tiles(count: int, edge: int, *, start: int = 0) -> Iterator[slice]:
+    """Yield slices of at most `edge` places, from `start` to `count`."""
+    for first in range(start, count, edge):
+        yield slice(first, min(first + edge, count))
+
+
+def _close_of_block(words: list[np.ndarray], rows: slice, columns: slice, distance: int) -> Close:
     """Return the close pairs of some rows with some columns, each once.
 
     Half of the bits are compared first: they alone leave out nearly all pairs.
     """
     half = sum(np.bitwise_count(word[rows, None] ^ word[None, columns]) for word in words[:2])
-    at, partners = np.nonzero(half <= distance)
+    at, partners = np.nonzero(half <= distance + _BEYOND)
     above = partners + columns.start > at + rows.start
     at, partners = at[above] + rows.start, partners[above] + columns.start
     whole = sum(np.bitwise_count(word[at] ^ word[partners]).astype(np.int64) for word in words)
-    near = whole <= distance
-    return at[near], partners[near], whole[near]
+    beyond = np.count_nonzero((whole > distance) & (whole <= distance + _BEYOND))
+    return Close(at, partners, whole, beyond).only(whole <= distance)
 
 
 def _sorted(pairs: pd.DataFrame) -> pd.DataFrame:
