@@ -1,8 +1,8 @@
 """What cleaning finds: faults planted in a generated set, and masks of real photos that are spoilt one by one.
 
 A studio set gets five masks of other photos, five mirrored, five shifted and five near-copies, and the places of these
-among the findings of their kind are noted. Of real photos, `name=folder` with `images/` and `masks/`, every mask is laid
-on its photo wrongly, and how well it fits is compared with how the masks fit as they are. Writes
+among the findings of their kind are noted. Of real photos, `name=folder` with `images/` and `masks/`, every mask is
+laid on its photo wrongly, and how well it fits is compared with how the masks fit as they are. Writes
 docs/measured/cleaning.csv and cleaning_findings.csv. A CPU, some four minutes.
 
     python tests/benchmarks/study_cleaning.py ccp=/photos/ccp human=/photos/human

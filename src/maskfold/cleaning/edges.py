@@ -30,9 +30,9 @@ Turn = Callable[[np.ndarray], np.ndarray]
 TURNS: dict[str, Turn] = {
     "mirrored left to right": np.fliplr,
     "mirrored top to bottom": np.flipud,
-    "turned upside down": lambda mask: np.rot90(mask, 2),
-    "turned by 90 degrees clockwise": np.rot90,
-    "turned by 90 degrees counterclockwise": lambda mask: np.rot90(mask, -1),
+    "turned upside down (EXIF?)": lambda mask: np.rot90(mask, 2),
+    "turned by 90 degrees clockwise (EXIF?)": np.rot90,
+    "turned by 90 degrees counterclockwise (EXIF?)": lambda mask: np.rot90(mask, -1),
     "mirrored across its main diagonal": np.transpose,
     "mirrored across its other diagonal": lambda mask: np.rot90(mask, 2).T,
 }
