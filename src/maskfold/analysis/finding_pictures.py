@@ -42,7 +42,8 @@ class Pictures:
         given = Panel(_outlined(photo, mask, ORANGE), "its mask")
         fitting = self._fitting(finding, mask)
         if fitting is not None:
-            return [Panel(photo, "photo"), given, Panel(_outlined(photo, fitting, BLUE), "the mask that would fit")]
+            said = "the mask that would fit" if finding["kind"] == TURNED.name else "where it fits better"
+            return [Panel(photo, "photo"), given, Panel(_outlined(photo, fitting, BLUE), said)]
         if finding["kind"] == SIZE.name:
             return [given]
         return [Panel(photo, "photo"), given, Panel(tint(fade(photo), mask, ORANGE), "what is object")]

@@ -118,7 +118,7 @@ class PhotoEdges:
         aside = np.nonzero(self._inner & (away > _ASIDE[0]) & (away < _ASIDE[1]))
         if not near[0].size or not aside[0].size:
             return None
-        changes = [self._change(*place, normal[:, *place]) + 1 for place in (near, aside)]
+        changes = [self._change(rows, columns, normal[:, rows, columns]) + 1 for rows, columns in (near, aside)]
         return _Outline(small, near, normal, changes[0], float(changes[1].mean()))
 
     def _change(self, rows: np.ndarray, columns: np.ndarray, normal: np.ndarray) -> np.ndarray:
