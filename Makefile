@@ -61,6 +61,9 @@ studio: $(STAMP) ## generate a labelled studio set: ARGS="cars=24 height=640 wid
 join: $(STAMP) ## understand a competition: SAMPLE=... TRAIN=... IMAGES=... MASKS=... TEST=... [NAME= METRIC= COMPETITION=]
 	$(STAGE) join sample=$(SAMPLE) $(call keyed,TRAIN IMAGES MASKS TEST NAME METRIC COMPETITION) $(ARGS)
 
+clean: $(STAMP) ## find masks that do not fit, twins and the like in DATA, without touching it
+	$(STAGE) clean data=$(DATA) $(ARGS)
+
 folds: $(STAMP) ## write the split of DATA
 	$(STAGE) folds data=$(DATA) $(ARGS)
 

@@ -104,6 +104,15 @@ class StudioStage:
 
 
 @dataclass
+class CleanStage:
+    """Keys of `stages/clean.py`."""
+
+    data: Group = MISSING
+    images: int = values.number(0)
+    jobs: int = values.number(1, words=(-1,))
+
+
+@dataclass
 class FoldsStage:
     """Keys of `stages/folds.py`."""
 

@@ -73,10 +73,12 @@ def element(tag: str, *content: str, **attributes: str | int | None) -> Html:
     Args:
         tag: Its name.
         content: Put one after the other.
-        attributes: A trailing underscore is dropped (`class_`); None leaves one out.
+        attributes: A trailing underscore is dropped (`class_`), one inside is a hyphen; None leaves one out.
     """
     written = (
-        f' {name.rstrip("_")}="{html.escape(str(value))}"' for name, value in attributes.items() if value is not None
+        f' {name.rstrip("_").replace("_", "-")}="{html.escape(str(value))}"'
+        for name, value in attributes.items()
+        if value is not None
     )
     opening = f"<{tag}{''.join(written)}>"
     return Html(opening if tag in ("img", "input", "meta") else f"{opening}{join(content)}</{tag}>")
@@ -93,17 +95,25 @@ def sentence(text: str) -> Html:
     return join(element("code", part) if number % 2 else part for number, part in enumerate(parts))
 
 
-def page(title: str, *content: Html) -> str:
-    """Return a whole document."""
+def page(title: str, *content: Html, style: str = "", script: str = "") -> str:
+    """Return a whole document.
+
+    Args:
+        title: Its title.
+        content: Of its body.
+        style: CSS of its own, behind that of all pages.
+        script: JavaScript at its end, written by us alone: nothing of it is escaped.
+    """
     head = join(
         [
             element("meta", charset="utf-8"),
             element("meta", name="viewport", content="width=device-width, initial-scale=1"),
             element("title", title),
-            element("style", Html(CSS)),
+            element("style", Html(CSS + style)),
         ]
     )
-    body = element("body", element("main", *content))
+    scripts = [element("script", Html(script))] if script else []
+    body = element("body", element("main", *content), *scripts)
     return f"<!doctype html>\n{element('html', element('head', head), body, lang='en')}\n"
 
 

@@ -12,7 +12,7 @@ from maskfold.data.annotations import annotate
 from maskfold.data.classes import classes_of
 from maskfold.data.headers import MOST_PIXELS
 from maskfold.data.loading import STORED_SUFFIXES, SUFFIXES
-from maskfold.data.table import check
+from maskfold.data.table import check, examine
 from maskfold.errors import MaskfoldError
 from maskfold.files import check_inside, is_file_name
 from maskfold.masks.rules import Rules
@@ -159,13 +159,32 @@ class Source(ABC):
             self.prepared(jobs=jobs),
             name=f"data {self.name} ({self.root})",
             on_error=self._on_error,
-            resize_masks=self._resize_masks,
-            max_pixels=self._max_pixels,
-            channels=self.channels,
             needs_masks=needs_masks,
-            cache=self.folder / "checked.parquet",
             jobs=jobs,
+            **self._ways_to_look(),
         )
+
+    def examined(self, *, jobs: int = -1) -> pd.DataFrame:
+        """Return every row of the image table, also those that `as_found` refuses or leaves out, and what is wrong.
+
+        Args:
+            jobs: As for `as_found`.
+
+        Returns:
+            See `maskfold.data.table.examine`.
+
+        Raises:
+            MaskfoldError: If folders or files are missing.
+        """
+        return examine(self.prepared(jobs=jobs), jobs=jobs, **self._ways_to_look())
+
+    def _ways_to_look(self) -> dict[str, Any]:
+        return {
+            "resize_masks": self._resize_masks,
+            "max_pixels": self._max_pixels,
+            "channels": self.channels,
+            "cache": self.folder / "checked.parquet",
+        }
 
 
 def _rules_of(submission: Mapping[str, Any] | None) -> Rules:

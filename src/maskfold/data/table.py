@@ -20,10 +20,10 @@ _ORPHAN = "masks without a photo"
 _UNREADABLE = "photos that cannot be read"
 _BARE = "train photos without a mask"
 _UNUSABLE = "masks that cannot be used"
-_SCALED = "masks of another size than their photo, in its aspect ratio"
-_STRETCHED = "masks of another size than their photo, in another aspect ratio"
+SCALED = "masks of another size than their photo, in its aspect ratio"
+STRETCHED = "masks of another size than their photo, in another aspect ratio"
 _STRAY = "links, folders, rows and names among them that no image can have"
-_REASONS = ["", _ORPHAN, _UNREADABLE, _BARE, _UNUSABLE, _SCALED, _STRETCHED]
+_REASONS = ["", _ORPHAN, _UNREADABLE, _BARE, _UNUSABLE, SCALED, STRETCHED]
 _FINGERPRINT_ROWS = 2**16  # written at a time, so that the text of millions is never whole in memory
 
 
@@ -168,6 +168,45 @@ def check(
     """
     if on_error not in ("raise", "skip"):
         raise MaskfoldError(f"data.on_error={on_error}: there are two ways, raise and skip.")
+    options = {"max_pixels": max_pixels, "channels": channels, "needs_masks": needs_masks, "cache": cache, "jobs": jobs}
+    checked = examine(table, resize_masks=resize_masks, **options)
+    strays, checked.attrs = checked.attrs[STRAYS], {}
+    problems = checked["problem"]
+    if (problems != "").any() or strays:
+        rescued = 0 if resize_masks else int((problems == SCALED).sum())
+        _report(name, checked, problems, strays, on_error=on_error, rescued=rescued)
+    return validate(checked.loc[problems == "", _CHECKED + metadata_columns(table)].reset_index(drop=True))
+
+
+def examine(
+    table: pd.DataFrame,
+    *,
+    resize_masks: bool = False,
+    max_pixels: int = MOST_PIXELS,
+    channels: int | None = None,
+    needs_masks: bool = True,
+    cache: Path | None = None,
+    jobs: int = -1,
+) -> pd.DataFrame:
+    """Look at every photo and mask of a source's table, and say of each row whether it can be used.
+
+    Args:
+        table: As for `check`, as all that follow.
+        resize_masks: Whether a mask of another size whose aspect ratio is the photo's is no problem.
+        max_pixels: The most pixels of a photo or mask.
+        channels: How many every photo has.
+        needs_masks: Whether a train photo without a mask is a problem.
+        cache: Where to remember what was seen.
+        jobs: Processes; -1 is one per core.
+
+    Returns:
+        All rows, with what `check` adds and `mask_height` and `mask_width`, `image_error` and `mask_error` (messages,
+        "" where all is well), and `problem`, categorical, "" where there is none. Sizes are 0 where a file cannot be
+        read. `attrs[STRAYS]` is the source's.
+
+    Raises:
+        MaskfoldError: If the table has a column of another name.
+    """
     _refuse_other_columns(table)
     strays, faults = table.attrs.get(STRAYS, []), table.attrs.get(FAULTS, {})
     table = table.copy(deep=False)
@@ -178,13 +217,14 @@ def check(
     if faults:
         checked["mask_error"] = checked["mask"].map(faults).fillna(checked["mask_error"])
     problems = _problems(checked, needs_masks=needs_masks)
-    scaled = problems == _SCALED
-    if resize_masks:
-        problems = problems.mask(scaled, "")
-    if (problems != "").any() or strays:
-        rescued = 0 if resize_masks else int(scaled.sum())
-        _report(name, checked, problems, strays, on_error=on_error, rescued=rescued)
-    return validate(checked.loc[problems == "", _CHECKED + metadata_columns(table)].reset_index(drop=True))
+    checked["problem"] = problems.mask(problems == SCALED, "") if resize_masks else problems
+    checked.attrs[STRAYS] = strays
+    return checked
+
+
+def problem_of(row: pd.Series) -> str:
+    """Return what is wrong with a row of `examine`, as the list of `check` says it; "" where nothing is."""
+    return f"{row['problem']}: {_listed(row.to_frame().T, row['problem']).strip()}" if row["problem"] else ""
 
 
 def _files(table: pd.DataFrame) -> pd.DataFrame:
@@ -227,8 +267,8 @@ def _problems(rows: pd.DataFrame, *, needs_masks: bool) -> pd.Series:
         ("", bare),
         (_UNUSABLE, rows["mask_error"] != ""),
         ("", same_size),
-        (_SCALED, (stretch - 1).abs() <= _ASPECT_TOLERANCE),
-        (_STRETCHED, ~same_size),
+        (SCALED, (stretch - 1).abs() <= _ASPECT_TOLERANCE),
+        (STRETCHED, ~same_size),
     ]
     codes = np.select([applies for _, applies in in_order], [_REASONS.index(reason) for reason, _ in in_order])
     return pd.Series(pd.Categorical.from_codes(codes, _REASONS))

@@ -1,0 +1,198 @@
+"""The page of findings about a data set's photos and masks, on which decisions are ticked and copied."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from maskfold.analysis.finding_pictures import Pictures
+from maskfold.analysis.html import Html, element, join, page, photo, sentence, table
+from maskfold.cleaning.findings import Inspected
+from maskfold.cleaning.kinds import KINDS, MISFIT, Kind, decision_line
+from maskfold.data.annotations import DECISIONS, DROP, KEEP
+from maskfold.data.source import Source
+
+_WEAK = 0.5  # edge ratio in the median: outlines that mean little to the photos
+_HEADER = "image_id,decision\n"
+
+STYLE = """
+.choices { margin: 8px 0 0; font-size: 14px; color: var(--soft); }
+.choices label { margin-right: 18px; white-space: nowrap; cursor: pointer; color: var(--ink); }
+.case p { margin: 8px 0 0; font-size: 14px; }
+.pictures { display: flex; flex-wrap: wrap; gap: 10px; }
+.pictures figure { flex: 0 1 auto; max-width: 340px; }
+.pictures img { width: auto; max-width: 100%; }
+#lines { width: 100%; min-height: 130px; font: 13px/1.5 ui-monospace, Menlo, Consolas, monospace; padding: 10px;
+  border: 1px solid var(--line); border-radius: 6px; color: var(--ink); background: var(--ground); }
+button { font: inherit; font-size: 14px; padding: 5px 14px; margin: 8px 10px 0 0; border: 1px solid var(--line);
+  border-radius: 6px; background: #fff; cursor: pointer; }
+.contents a { margin-right: 18px; color: var(--blue); white-space: nowrap; }
+"""
+
+# Two ticks that say something else of one photo cannot stand together: a photo has one row.
+SCRIPT = """
+const boxes = [...document.querySelectorAll("input[data-lines]")];
+const lines = document.querySelector("#lines");
+const of = (box, name) => box.dataset[name].split("\\n");
+function write() {
+  const ticked = new Set(boxes.filter((box) => box.checked).flatMap((box) => of(box, "lines")));
+  lines.value = lines.dataset.before + [...ticked, ""].join("\\n");
+}
+for (const box of boxes) box.addEventListener("change", () => {
+  const ids = new Set(of(box, "ids"));
+  for (const other of boxes)
+    if (other.dataset.ids === box.dataset.ids && other.dataset.lines === box.dataset.lines) other.checked = box.checked;
+    else if (box.checked && of(other, "ids").some((id) => ids.has(id))) other.checked = false;
+  write();
+});
+document.querySelector("#copy").addEventListener("click", () => {
+  lines.select();
+  if (navigator.clipboard) navigator.clipboard.writeText(lines.value); else document.execCommand("copy");
+});
+document.querySelector("#save").addEventListener("click", () => {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([lines.value], { type: "text/csv" }));
+  link.download = "decisions.csv";
+  link.click();
+});
+write();
+"""
+
+
+def compose(source: Source, inspected: Inspected, *, images: int) -> str:
+    """Return the page, a whole HTML document.
+
+    Args:
+        source: What was looked at.
+        inspected: What was found.
+        images: How many findings of each kind are shown with their pictures.
+
+    Raises:
+        MaskfoldError: If a mask has vanished meanwhile.
+    """
+    found = inspected.findings
+    still_open = found[found["settled"] == ""]
+    pictures = Pictures(inspected, classes=source.classes, channels=source.channels)
+    shown = [kind for kind in KINDS if (still_open["kind"] == kind.name).any()]
+    parts = [
+        element("h1", f"Data {source.name}: what to look at"),
+        element("p", _opening(inspected, still_open), class_="soft"),
+        element("p", *(_link(kind, still_open) for kind in shown), class_="contents"),
+        *(element("p", sentence(note), class_="soft") for note in _notes(inspected)),
+        _decisions_section(source, inspected),
+        *(_section(kind, still_open, inspected, pictures, images) for kind in shown),
+        *_settled_section(found[found["settled"] != ""]),
+    ]
+    return page(f"{source.name}: findings", *parts, style=STYLE, script=SCRIPT)
+
+
+def _opening(inspected: Inspected, still_open: pd.DataFrame) -> str:
+    counts = inspected.rows["split"].value_counts()
+    photos = ", ".join(f"{count:,} {split}" for split, count in counts.items())
+    settled = len(inspected.findings) - len(still_open)
+    affected = still_open["image_id"].nunique()
+    said = f"{photos} photos; {len(still_open):,} findings about {affected:,} of them"
+    return f"{said}, {settled:,} more are settled." if settled else f"{said}."
+
+
+def _notes(inspected: Inspected) -> Iterator[str]:
+    yield from inspected.notes
+    usual = inspected.measured["edge_ratio"].median()
+    if usual < _WEAK:
+        yield (
+            f"The masks of this set hardly follow the edges of their photos (edge ratio {usual:.2f} in the median): "
+            f"`{MISFIT.name}` says little here, or most masks are wrong."
+        )
+    if inspected.measured["border"].median() > 0.5:
+        yield "Most masks cover most of their photo's border: look whether all of them are inverted."
+
+
+def _link(kind: Kind, still_open: pd.DataFrame) -> Html:
+    count = int((still_open["kind"] == kind.name).sum())
+    return element("a", f"{kind.name} ({count:,})", href=f"#{_anchor(kind)}")
+
+
+def _anchor(kind: Kind) -> str:
+    return kind.name.replace(" ", "-").replace(",", "")
+
+
+def _decisions_section(source: Source, inspected: Inspected) -> Html:
+    """Say where decisions stand, and hold what is ticked."""
+    path = source.folder / DECISIONS
+    said = (
+        f"Nothing here changes a file. What you decide stands in `{path}`, a row a photo: `keep`, `drop` or "
+        "`group=<name>`. Every later stage obeys it. Tick what is right below; the box then holds the whole file, with "
+        f"the {len(inspected.decisions):,} rows that it has now. Then make the split anew, and train."
+    )
+    box = element("textarea", id="lines", readonly="", data_before=_before(path), aria_label="decisions.csv")
+    buttons = [element("button", "Copy", id="copy", type="button"), element("button", "Save", id="save", type="button")]
+    return element("section", element("h2", "Decisions"), element("p", sentence(said)), box, *buttons)
+
+
+def _before(path: Path) -> str:
+    """Return the decisions that there are, the two columns that count in front."""
+    if not path.exists():
+        return _HEADER
+    rows = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", skipinitialspace=True)
+    first = ["image_id", "decision"]
+    return rows[first + [column for column in rows if column not in first]].to_csv(index=False, lineterminator="\n")
+
+
+def _section(kind: Kind, still_open: pd.DataFrame, inspected: Inspected, pictures: Pictures, images: int) -> Html:
+    found = still_open[still_open["kind"] == kind.name]
+    more = len(found) - images
+    parts = [element("h2", f"{kind.name[0].upper()}{kind.name[1:]}: {len(found):,}", id=_anchor(kind))]
+    parts.append(element("p", sentence(kind.about), class_="soft"))
+    parts += [_case(row, inspected, pictures) for _, row in found.head(images).iterrows()]
+    if more > 0:
+        parts.append(element("p", sentence(f"{more:,} more stand in `findings.csv`; `images=` shows more of them.")))
+    return element("section", *parts)
+
+
+def _case(row: pd.Series, inspected: Inspected, pictures: Pictures) -> Html:
+    """Return a finding: what it says, its pictures, and what can be ticked."""
+    name = " and ".join(filter(None, [row["image_id"], row["partner"]]))
+    about = [part for part in (row["class"], row["finding"]) if part]
+    title = element("h3", f"{row['rank']}. {name}", element("span", f" · {' · '.join(about)}", class_="soft"))
+    drawn = (photo(image, alt=f"{name}: {caption}", caption=caption) for image, caption in pictures.of(row))
+    return element(
+        "div",
+        title,
+        element("div", *drawn, class_="pictures"),
+        element("p", sentence(row["advice"])),
+        _choices(row, inspected),
+        class_="case",
+    )
+
+
+def _choices(row: pd.Series, inspected: Inspected) -> Html:
+    """Return boxes to tick, none where no decision would be obeyed or one stands already."""
+    ids = [image_id for image_id in (row["image_id"], row["partner"]) if image_id]
+    decisions = inspected.decisions
+    decided = [decision_line(image_id, decisions[image_id]) for image_id in ids if image_id in decisions]
+    if decided:
+        said = f"Decided: {'; '.join(decided)}. Change it in the file."
+        return element("p", said, class_="choices")
+    if not row["decision"]:
+        return Html("")
+    splits = inspected.rows.set_index("image_id")["split"]
+    offered = [[(image_id, DROP)] for image_id in ids if splits[image_id] == "train"]
+    offered.sort(key=lambda choice: decision_line(*choice[0]) != row["decision"])  # what is advised first
+    offered.append([(image_id, KEEP) for image_id in ids])
+    return element("p", *map(_choice, offered), class_="choices")
+
+
+def _choice(choice: list[tuple[str, str]]) -> Html:
+    lines = [decision_line(*one) for one in choice]
+    ids = "\n".join(image_id for image_id, _ in choice)
+    box = element("input", type="checkbox", data_lines="\n".join(lines), data_ids=ids)
+    return element("label", box, join([" ", *(element("code", line) for line in lines)]))
+
+
+def _settled_section(settled: pd.DataFrame) -> Iterator[Html]:
+    """Yield what is settled by a decision, in a table."""
+    if settled.empty:
+        return
+    shown = settled[["image_id", "partner", "kind", "finding", "settled"]]
+    shown = shown.rename(columns={"image_id": "photo", "settled": "decided"})
+    yield element("section", element("h2", f"Settled: {len(settled):,}"), table(shown.astype("str")), class_="settled")

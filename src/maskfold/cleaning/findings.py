@@ -1,0 +1,134 @@
+"""All findings about a data set: measured, compared, ranked within their kind, and what was decided of them."""
+
+import logging
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from maskfold.cleaning.fingerprints import CACHE
+from maskfold.cleaning.kinds import COLUMNS, KINDS, OTHER_MASK, SIZE, TURNED, TWIN
+from maskfold.cleaning.measuring import measurable, measure_pairs
+from maskfold.cleaning.pairs import mask_findings, twin_findings
+from maskfold.cleaning.sizes import sizes, unusable
+from maskfold.cleaning.suspicions import suspicions
+from maskfold.cleaning.twins import find_twins
+from maskfold.data.annotations import DROP, KEEP, annotate, read_decisions
+from maskfold.data.source import Source
+from maskfold.data.table import STRAYS, STRETCHED
+from maskfold.errors import MaskfoldError, listing
+
+_log = logging.getLogger(__name__)
+
+
+class Inspected(NamedTuple):
+    """A data set that was looked at.
+
+    Attributes:
+        rows: All rows of its image table, see `maskfold.data.table.examine`.
+        measured: See `maskfold.cleaning.suspicions`.
+        findings: Rows of `maskfold.cleaning.kinds.COLUMNS`.
+        decisions: What the user has decided, by `image_id`.
+        notes: What could not be looked at, sentences.
+    """
+
+    rows: pd.DataFrame
+    measured: pd.DataFrame
+    findings: pd.DataFrame
+    decisions: pd.Series
+    notes: list[str]
+
+
+def inspect_source(source: Source, *, jobs: int = -1) -> Inspected:
+    """Look for what is wrong with a source's photos and masks; none of its files is touched.
+
+    Args:
+        source: Whose files are looked at, also those that its other stages refuse. What was measured is remembered in
+            its own folder by content.
+        jobs: Processes; -1 is one per core.
+
+    Raises:
+        MaskfoldError: If folders are missing, a file vanishes meanwhile, or what the user has written beside the data
+            makes no sense.
+    """
+    rows = source.examined(jobs=jobs)
+    decisions = read_decisions(source.folder, rows)
+    pairs = rows[measurable(rows)]
+    measured = measure_pairs(pairs, channels=source.channels, cache=source.folder / "measured.parquet", jobs=jobs)
+    measured["class"] = measured["plane"].map(dict(enumerate(source.classes)).get) if source.classes else ""
+    twins, notes = _twins(source, rows, jobs)
+    fits = measured.groupby("image_id")["edge_ratio"].min()
+    overlaps = source.folder / "overlaps.parquet"
+    found = [
+        mask_findings(twins, pairs, fits, cache=overlaps, jobs=jobs),
+        _of_single_masks(rows, measured),
+        twin_findings(twins, _with_groups(rows, source.folder), fits),
+        sizes(rows),
+        unusable(rows),
+    ]
+    unmeasured = int((rows["image_hash"].notna() & rows["mask_hash"].notna()).sum()) - len(pairs)
+    if unmeasured:
+        notes.append(f"{unmeasured:,} very large photos were not measured: their masks were not looked at.")
+    if strays := rows.attrs[STRAYS]:
+        notes.append(f"{len(strays):,} things among the files can be no image of the set:\n{listing(strays)}")
+    return Inspected(rows, measured, _ranked(_without_repeats(pd.concat(found)), decisions), decisions, notes)
+
+
+def _twins(source: Source, rows: pd.DataFrame, jobs: int) -> tuple[pd.DataFrame, list[str]]:
+    """Return near-copies, and what is to be said where photos could not be compared by their looks."""
+    usable = rows[rows["image_hash"].notna() & (rows["height"] > 0)]
+    options = {"channels": source.channels, "cache": source.folder / CACHE, "jobs": jobs}
+    try:
+        return find_twins(usable, **options), []
+    except MaskfoldError as error:
+        _log.warning("Photos are compared by their bytes alone: %s", error)
+        return find_twins(usable, **options, distance=0), [f"Photos were compared by their bytes alone: {error}"]
+
+
+def _of_single_masks(rows: pd.DataFrame, measured: pd.DataFrame) -> pd.DataFrame:
+    """Return findings about masks; of those that fit no shape of their photo, only that they are turned.
+
+    No decision is offered for what the loader refuses anyway: a file has to be mended before one could be obeyed.
+    """
+    found = suspicions(measured)
+    problem = found["image_id"].map(rows.set_index("image_id")["problem"].astype("str"))
+    found = found.assign(decision=found["decision"].where(problem == "", ""))
+    return found[(problem != STRETCHED) | (found["kind"] == TURNED.name)]
+
+
+def _with_groups(rows: pd.DataFrame, folder: Path) -> pd.DataFrame:
+    """Return rows with the groups that are in force; a photo that is dropped has its own."""
+    joined = annotate(rows, folder).set_index("image_id")["group"]
+    return rows.assign(group=rows["image_id"].map(joined).fillna(rows["group"]))
+
+
+def _without_repeats(found: pd.DataFrame) -> pd.DataFrame:
+    """Leave out what is said twice: that a mask which is turned by 90 degrees has another shape than its photo."""
+    turned = found.loc[found["kind"] == TURNED.name, "image_id"]
+    swapped = (found["kind"] == SIZE.name) & found["image_id"].isin(turned) & (found["decision"].isna())
+    return found[~swapped]
+
+
+def _ranked(found: pd.DataFrame, decisions: pd.Series) -> pd.DataFrame:
+    """Return findings by kind, those that are settled behind the others, with their places."""
+    found = found.fillna({"partner": "", "class": "", "decision": ""})
+    order = found["kind"].map({kind.name: number for number, kind in enumerate(KINDS)})
+    found = found.assign(settled=_settled(found, decisions), order=order)
+    found = found.sort_values(["order", "settled"], kind="stable", ignore_index=True)
+    found["rank"] = found.groupby("order").cumcount() + 1
+    return found[COLUMNS]
+
+
+def _settled(found: pd.DataFrame, decisions: pd.Series) -> pd.Series:
+    """Return what settles each finding, "" where nothing does.
+
+    A photo that is dropped or kept settles what is found of it. A pair is settled when one is dropped, both are kept,
+    or both are in one group by decision.
+    """
+    one = found["image_id"].map(decisions).fillna("").astype("str")
+    other = found["partner"].map(decisions).fillna("").astype("str")
+    is_pair = found["kind"].isin([OTHER_MASK.name, TWIN.name])
+    alone = one.where(one.isin([KEEP, DROP]), "")
+    dropped = (one == DROP) | (other == DROP)
+    together = one.where((one == other) & (one != DROP), "")
+    return alone.where(~is_pair, together.mask(dropped, DROP))
