@@ -70,7 +70,7 @@ def cluster_table(scores: pd.DataFrame, judged: Judged = DICE) -> pd.DataFrame:
 
 def _parts(scores: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     if has_clusters(scores):
-        yield from scores.groupby(CLUSTER)
+        yield from ((str(name), part) for name, part in scores.groupby(CLUSTER))
         if scores[CLUSTER].isna().any():
             yield UNKNOWN, scores[scores[CLUSTER].isna()]
     yield POOLED, scores

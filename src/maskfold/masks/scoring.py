@@ -150,7 +150,8 @@ def scores_of_counts(
     counts = overlap.T.astype(np.float64)
     nothing = np.zeros(len(overlap)), np.zeros(len(overlap))
     columns = dict.fromkeys(SCORES, nothing) | {"dice": mean_dice(*counts), "iou": mean_iou(*counts)}
-    columns[ACCURACY] = pixel_accuracy(*counts, pixels), np.ones(len(overlap))
+    both, predicted, actual = counts
+    columns[ACCURACY] = pixel_accuracy(both, predicted, actual, pixels), np.ones(len(overlap))
     if metric.name not in SCORES:
         columns[metric.name] = nothing if metric.of_counts is None else metric.of_counts(*counts)
     return dict(_cells({name: np.stack(pair, axis=1) for name, pair in columns.items()}, metric, classes))
