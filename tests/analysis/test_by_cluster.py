@@ -8,12 +8,12 @@ import pytest
 
 from maskfold.analysis.by_cluster import (
     cluster_rows,
-    cluster_section,
     cluster_table,
     has_clusters,
     narrow_rows,
     wilson_interval,
 )
+from maskfold.analysis.cluster_section import cluster_section
 from maskfold.masks.scoring import Judged
 
 FOUR = pd.DataFrame({"group": list("aabc"), "iou": [0.94, 0.96, 0.98, 0.995], "dice": [0.97, 0.98, 0.99, 1.0]})

@@ -71,7 +71,7 @@ def test_unstable_clusters_are_no_kinds(places, stability, says):
 
 def test_where_k_was_not_tried_nothing_is_said_of_it(places):
     one = clustering()
-    assert np.isnan(Clustering(one.name, one.found, one.given, one.curve, 9, None, set()).at_k("stability"))
+    assert np.isnan(Clustering(one.name, one.photos, one.given, one.curve, 9, None, set()).at_k("stability"))
 
 
 def test_clusters_are_in_the_order_of_their_numbers():

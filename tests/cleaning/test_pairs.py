@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from maskfold.cleaning.pairs import Masks, overlap, twin_findings
+from maskfold.cleaning.pairs import MaskPair, overlap, twin_findings
 
 ROWS = pd.DataFrame(
     {
@@ -44,4 +44,4 @@ def test_masks_of_two_sizes_are_compared(tmp_path):
         cv2.imwrite(path, mask)
 
     # Columns 0 to 3 against 2 to 5: 2 of 6 in common.
-    assert overlap(Masks(*paths)) == [(1 / 3,)]
+    assert overlap(MaskPair(*paths)) == [(1 / 3,)]

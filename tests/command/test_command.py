@@ -56,7 +56,7 @@ def test_help_takes_less_than_a_second_and_imports_nothing_heavy():
 
 
 def test_an_unknown_stage_is_answered_with_the_nearest():
-    with pytest.raises(SystemExit, match=r"^trian: no such stage\. Did you mean train\? There are data, folds"):
+    with pytest.raises(SystemExit, match=r"^trian: no such stage\. Did you mean train\? There are clean, "):
         main(["trian"])
 
 

@@ -15,6 +15,9 @@ CONFIG = {
     "trainer": {"batch_size": 4, "num_workers": None, "accelerator": "auto"},
     "tracker": {},
     "task": {"_target_": "maskfold.recognition.objective.Recognition"},
+    "deep": 0,
+    "balance": 0,
+    "cluster_weights": {},
     "freeze": ["stem"],
     "start_from": None,
 }
@@ -93,6 +96,7 @@ def test_what_changes_no_result_may_differ(folder):
         "tracker",
         "trainer.num_workers",
         "trainer.load_timeout",
+        "trainer.rank_timeout",
         "trainer.accelerator",
         "data.max_pixels",
         "data.submission",

@@ -102,7 +102,9 @@ def test_a_run_goes_on_with_the_numbers_that_it_was_begun_with(bands):
 
 @pytest.mark.hostile("wrong input")
 def test_what_needs_rgb_of_8_bits_is_refused_before_an_epoch(bands):
-    with pytest.raises(MaskfoldError, match=r"ColorJitter.* work on RGB .* float32 of 5\. .*augment=light, flip or"):
+    with pytest.raises(
+        MaskfoldError, match=r"ColorJitter.* work on RGB .* float32 of 5\. .*augment=light, flip, crop or"
+    ):
         one_step("augment=heavy_then_light")
     with pytest.raises(MaskfoldError, match=r"CLAHE works on RGB .* float32 of 5\. Choose preprocess=none"):
         one_step("preprocess=clahe")

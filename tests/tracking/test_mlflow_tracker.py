@@ -50,6 +50,8 @@ def assert_whole(client, picture, folder):
         "seed": "3",
         "optimizer.lr": "0.1",
         "task._target_": "colours.Colours",
+        "deep": "0",
+        "balance": "0",
         "freeze": "[]",
         "start_from": "None",
     }

@@ -8,11 +8,8 @@ from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
-from maskfold.analysis.charts import interval_chart
-from maskfold.analysis.formats import interval, percent, score, shortened
-from maskfold.analysis.html import Html, chart, element, table
+from maskfold.analysis.formats import interval, percent, score
 from maskfold.analysis.tables import IOU_LEVELS, interval_over_groups
 from maskfold.data.balance import UNKNOWN
 from maskfold.data.table import CLUSTER
@@ -123,24 +120,3 @@ def cluster_tables(scores: pd.DataFrame, judged: Judged = DICE) -> tuple[pd.Data
     rows = cluster_rows(cluster_table(scores, judged), judged)
     shares = [f"IoU ≥ {level}" for level in IOU_LEVELS]
     return rows.drop(columns=shares), rows[[CLUSTER, "photos", *shares]]
-
-
-def cluster_chart(scores: pd.DataFrame) -> Figure:
-    """Draw the mean IoU of all photos, which stand out, and of each cluster."""
-    clusters = cluster_table(scores, IOU)
-    first = pd.concat([clusters.tail(1), clusters.head(-1)])
-    drawn = first.rename(columns={CLUSTER: "name", "iou": "pooled", "iou_low": "low", "iou_high": "high"})
-    return interval_chart(drawn.assign(name=drawn["name"].map(shortened)), IOU.title)
-
-
-def cluster_section(scores: pd.DataFrame, judged: Judged = DICE) -> Html:
-    """Show the scores of an ensemble by cluster."""
-    tables = cluster_tables(scores, judged)
-    drawn = chart(cluster_chart(scores), alt="Mean IoU of all photos and of each cluster, with intervals")
-    return element(
-        "section",
-        element("h2", "By cluster"),
-        element("p", EXPLAINED, class_="soft"),
-        *(table(each, strong=len(each) - 1) for each in tables),
-        element("div", drawn, class_="charts"),
-    )

@@ -8,7 +8,7 @@ import pandas as pd
 from maskfold.analysis.finding_pictures import Pictures
 from maskfold.analysis.html import Html, element, join, page, photo, sentence, table
 from maskfold.cleaning.findings import Inspected
-from maskfold.cleaning.kinds import KINDS, MISFIT, Kind, decision_line
+from maskfold.cleaning.kinds import KINDS, MISFIT, FindingKind, decision_line
 from maskfold.data.annotations import DECISIONS, DROP, KEEP
 from maskfold.data.source import Source
 
@@ -70,8 +70,8 @@ def compose(source: Source, inspected: Inspected, *, images: int) -> str:
     Raises:
         MaskfoldError: If a mask has vanished meanwhile.
     """
-    found = inspected.findings
-    still_open = found[found["settled"] == ""]
+    findings = inspected.findings
+    still_open = findings[findings["settled"] == ""]
     pictures = Pictures(inspected, classes=source.classes, channels=source.channels)
     shown = [kind for kind in KINDS if (still_open["kind"] == kind.name).any()]
     parts = [
@@ -81,7 +81,7 @@ def compose(source: Source, inspected: Inspected, *, images: int) -> str:
         *(element("p", sentence(note), class_="soft") for note in _notes(inspected)),
         _decisions_section(source, inspected),
         *(_section(kind, still_open, inspected, pictures, images) for kind in shown),
-        *_settled_section(found[found["settled"] != ""]),
+        *_settled_section(findings[findings["settled"] != ""]),
     ]
     return page(f"{source.name}: findings", *parts, style=STYLE, script=SCRIPT)
 
@@ -107,12 +107,12 @@ def _notes(inspected: Inspected) -> Iterator[str]:
         yield "Most masks cover most of their photo's border: look whether all of them are inverted."
 
 
-def _link(kind: Kind, still_open: pd.DataFrame) -> Html:
+def _link(kind: FindingKind, still_open: pd.DataFrame) -> Html:
     count = int((still_open["kind"] == kind.name).sum())
     return element("a", f"{kind.name} ({count:,})", href=f"#{_anchor(kind)}")
 
 
-def _anchor(kind: Kind) -> str:
+def _anchor(kind: FindingKind) -> str:
     return kind.name.replace(" ", "-").replace(",", "")
 
 
@@ -138,12 +138,14 @@ def _before(path: Path) -> str:
     return rows[first + [column for column in rows if column not in first]].to_csv(index=False, lineterminator="\n")
 
 
-def _section(kind: Kind, still_open: pd.DataFrame, inspected: Inspected, pictures: Pictures, images: int) -> Html:
-    found = still_open[still_open["kind"] == kind.name]
-    more = len(found) - images
-    parts = [element("h2", f"{kind.name[0].upper()}{kind.name[1:]}: {len(found):,}", id=_anchor(kind))]
+def _section(
+    kind: FindingKind, still_open: pd.DataFrame, inspected: Inspected, pictures: Pictures, images: int
+) -> Html:
+    findings = still_open[still_open["kind"] == kind.name]
+    more = len(findings) - images
+    parts = [element("h2", f"{kind.name[0].upper()}{kind.name[1:]}: {len(findings):,}", id=_anchor(kind))]
     parts.append(element("p", sentence(kind.about), class_="soft"))
-    parts += [_case(row, inspected, pictures) for _, row in found.head(images).iterrows()]
+    parts += [_case(row, inspected, pictures) for _, row in findings.head(images).iterrows()]
     if more > 0:
         parts.append(element("p", sentence(f"{more:,} more stand in `findings.csv`; `images=` shows more of them.")))
     return element("section", *parts)

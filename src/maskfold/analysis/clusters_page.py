@@ -30,7 +30,7 @@ class Clustering:
 
     Attributes:
         name: The data's.
-        found: The table of `maskfold.clusters.table.cluster_table`.
+        photos: The table of `maskfold.clusters.table.cluster_table`.
         given: The user's word, cluster by `image_id`.
         curve: As `maskfold.clusters.stability.stability_curve` returns it.
         k: How many clusters there are.
@@ -39,7 +39,7 @@ class Clustering:
     """
 
     name: str
-    found: pd.DataFrame
+    photos: pd.DataFrame
     given: pd.Series
     curve: pd.DataFrame
     k: int
@@ -48,8 +48,8 @@ class Clustering:
 
     @cached_property
     def final(self) -> pd.Series:
-        """The cluster of each photo, in the order of `found`, with the user's word above what was found."""
-        return self.found["image_id"].map(self.given).fillna(self.found["cluster"]).rename("cluster")
+        """The cluster of each photo, in the order of `photos`, with the user's word above what was found."""
+        return self.photos["image_id"].map(self.given).fillna(self.photos["cluster"]).rename("cluster")
 
     @property
     def names(self) -> list[str]:
@@ -114,24 +114,24 @@ def compose(clustering: Clustering, places: Sequence[Whereabouts], *, jobs: int 
 
 
 def _by_what(clustering: Clustering) -> str:
-    features = clustering.found["features"].iloc[0]
+    features = clustering.photos["features"].iloc[0]
     if features != APPEARANCE:
         return f"Found by what a network sees in each object: {features}."
     return "Found by appearance: colours, edges and outline of each object. That is no product type."
 
 
 def _facts(clustering: Clustering) -> Html:
-    bare = int((clustering.found["object"] == PHOTO).sum())
+    bare = int((clustering.photos["object"] == PHOTO).sum())
     facts = [
         (
-            f"{len(clustering.found):,}",
+            f"{len(clustering.photos):,}",
             "photos" + (f", {bare:,} without mask or map only put to the nearest cluster" if bare else ""),
         ),
         (str(clustering.k), f"clusters, {len(clustering.anchored)} held by examples"),
         (f"{clustering.at_k('stability'):.2f}", f"stability, 1 at best; below {STABLE} they are no kinds"),
         (f"{clustering.at_k('silhouette'):.2f}", "silhouette, 1 at best, 0 for no gap between clusters"),
         (str(int((clustering.final == LIGHT).sum())), "light: hardly stand out from their backdrop"),
-        (str(int(clustering.found["image_id"].isin(clustering.given.index).sum())), "named by you in clusters.csv"),
+        (str(int(clustering.photos["image_id"].isin(clustering.given.index).sum())), "named by you in clusters.csv"),
     ]
     tiles = (element("div", element("b", fact), element("span", meaning), class_="fact") for fact, meaning in facts)
     return element("div", *tiles, class_="facts")
@@ -148,7 +148,7 @@ def _overview(clustering: Clustering) -> Html:
     method = (
         f"Silhouette: how much nearer photos are to their own cluster than to the next. Stability: mean adjusted Rand "
         f"index between the clusters of all photos and those of {DRAWS} bootstraps"
-        f"{f', on {PHOTOS:,} photos drawn by chance' if len(clustering.found) > PHOTOS else ''}; without examples."
+        f"{f', on {PHOTOS:,} photos drawn by chance' if len(clustering.photos) > PHOTOS else ''}; without examples."
     )
     charted = chart(curve_chart(clustering), alt="silhouette and stability by the number of clusters")
     return element(
@@ -182,20 +182,20 @@ Part = tuple[str, str, list[int]]
 
 def _parts(clustering: Clustering, name: str) -> list[Part]:
     """Return what is shown of a cluster: its heart, and those that may not belong to it."""
-    rows = clustering.found[clustering.final == name]
+    rows = clustering.photos[clustering.final == name]
     undecided = rows[~rows["image_id"].isin(clustering.given.index)]
     if name == LIGHT:
         bound = clustering.light if clustering.light is not None else 0.0
-        near = (clustering.found["light_share"] - bound).abs()[
-            ~clustering.found["image_id"].isin(clustering.given.index)
+        near = (clustering.photos["light_share"] - bound).abs()[
+            ~clustering.photos["image_id"].isin(clustering.given.index)
         ]
         return [
             ("Lightest", "The largest share of the outline hardly stands out.", _first(-rows["light_share"])),
             ("Nearest to the bound", "On either side of it: some of these are not in the cluster.", _first(near)),
         ]
-    found = rows[rows["found"] == name]
-    told = rows[rows["found"] != name]
-    heart = _first(found["distance"]) if len(found) else [*told.index[:SHOWN]]
+    by_features = rows[rows["found"] == name]
+    by_hand = rows[rows["found"] != name]
+    heart = _first(by_features["distance"]) if len(by_features) else [*by_hand.index[:SHOWN]]
     parts = [("Nearest to the centre", "What the cluster is about.", heart)]
     unsure = undecided[undecided["margin"].notna()]
     if len(unsure):
@@ -246,7 +246,7 @@ def _part(clustering: Clustering, part: Part, drawn: dict[int, np.ndarray]) -> H
 
 
 def _tile(clustering: Clustering, row: int, picture: np.ndarray, title: str) -> Html:
-    facts = clustering.found.loc[row]
+    facts = clustering.photos.loc[row]
     image_id = facts["image_id"]
     about = {"Least sure": f"or {facts['second']}, {facts['margin']:.2f} farther"}.get(title, "")
     if title in ("Lightest", "Nearest to the bound"):

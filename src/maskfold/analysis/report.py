@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from maskfold.analysis.by_cluster import cluster_section, has_clusters
+from maskfold.analysis.by_cluster import has_clusters
+from maskfold.analysis.cluster_section import cluster_section
 from maskfold.analysis.diagnosis import agreement_section, compare_members, location_section
 from maskfold.analysis.evidence import Evidence, Split
 from maskfold.analysis.formats import gain, score

@@ -59,7 +59,7 @@ def inspect_source(source: Source, *, jobs: int = -1) -> Inspected:
     twins, notes = _twins(source, rows, jobs)
     fits = measured.groupby("image_id")["edge_ratio"].min()
     overlaps = source.folder / "overlaps.parquet"
-    found = [
+    findings = [
         mask_findings(twins, pairs, fits, cache=overlaps, jobs=jobs),
         _of_single_masks(rows, measured),
         twin_findings(twins, _with_groups(rows, source.folder), fits),
@@ -71,7 +71,7 @@ def inspect_source(source: Source, *, jobs: int = -1) -> Inspected:
         notes.append(f"{unmeasured:,} very large photos were not measured: their masks were not looked at.")
     if strays := rows.attrs[STRAYS]:
         notes.append(f"{len(strays):,} things among the files can be no image of the set:\n{listing(strays)}")
-    return Inspected(rows, measured, _ranked(_without_repeats(pd.concat(found)), decisions), decisions, notes)
+    return Inspected(rows, measured, _ranked(_without_repeats(pd.concat(findings)), decisions), decisions, notes)
 
 
 def _twins(source: Source, rows: pd.DataFrame, jobs: int) -> tuple[pd.DataFrame, list[str]]:
@@ -90,10 +90,10 @@ def _of_single_masks(rows: pd.DataFrame, measured: pd.DataFrame) -> pd.DataFrame
 
     No decision is offered for what the loader refuses anyway: a file has to be mended before one could be obeyed.
     """
-    found = suspicions(measured)
-    problem = found["image_id"].map(rows.set_index("image_id")["problem"].astype("str"))
-    found = found.assign(decision=found["decision"].where(problem == "", ""))
-    return found[(problem != STRETCHED) | (found["kind"] == TURNED.name)]
+    findings = suspicions(measured)
+    problem = findings["image_id"].map(rows.set_index("image_id")["problem"].astype("str"))
+    findings = findings.assign(decision=findings["decision"].where(problem == "", ""))
+    return findings[(problem != STRETCHED) | (findings["kind"] == TURNED.name)]
 
 
 def _with_groups(rows: pd.DataFrame, folder: Path) -> pd.DataFrame:
@@ -102,32 +102,32 @@ def _with_groups(rows: pd.DataFrame, folder: Path) -> pd.DataFrame:
     return rows.assign(group=rows["image_id"].map(joined).fillna(rows["group"]))
 
 
-def _without_repeats(found: pd.DataFrame) -> pd.DataFrame:
+def _without_repeats(findings: pd.DataFrame) -> pd.DataFrame:
     """Leave out what is said twice: that a mask which is turned by 90 degrees has another shape than its photo."""
-    turned = found.loc[found["kind"] == TURNED.name, "image_id"]
-    swapped = (found["kind"] == SIZE.name) & found["image_id"].isin(turned) & (found["decision"].isna())
-    return found[~swapped]
+    turned = findings.loc[findings["kind"] == TURNED.name, "image_id"]
+    swapped = (findings["kind"] == SIZE.name) & findings["image_id"].isin(turned) & (findings["decision"].isna())
+    return findings[~swapped]
 
 
-def _ranked(found: pd.DataFrame, decisions: pd.Series) -> pd.DataFrame:
+def _ranked(findings: pd.DataFrame, decisions: pd.Series) -> pd.DataFrame:
     """Return findings by kind, those that are settled behind the others, with their places."""
-    found = found.fillna({"partner": "", "class": "", "decision": ""})
-    order = found["kind"].map({kind.name: number for number, kind in enumerate(KINDS)})
-    found = found.assign(settled=_settled(found, decisions), order=order)
-    found = found.sort_values(["order", "settled"], kind="stable", ignore_index=True)
-    found["rank"] = found.groupby("order").cumcount() + 1
-    return found[COLUMNS]
+    findings = findings.fillna({"partner": "", "class": "", "decision": ""})
+    order = findings["kind"].map({kind.name: number for number, kind in enumerate(KINDS)})
+    findings = findings.assign(settled=_settled(findings, decisions), order=order)
+    findings = findings.sort_values(["order", "settled"], kind="stable", ignore_index=True)
+    findings["rank"] = findings.groupby("order").cumcount() + 1
+    return findings[COLUMNS]
 
 
-def _settled(found: pd.DataFrame, decisions: pd.Series) -> pd.Series:
+def _settled(findings: pd.DataFrame, decisions: pd.Series) -> pd.Series:
     """Return what settles each finding, "" where nothing does.
 
     A photo that is dropped or kept settles what is found of it. A pair is settled when one is dropped, both are kept,
     or both are in one group by decision.
     """
-    one = found["image_id"].map(decisions).fillna("").astype("str")
-    other = found["partner"].map(decisions).fillna("").astype("str")
-    is_pair = found["kind"].isin([OTHER_MASK.name, TWIN.name])
+    one = findings["image_id"].map(decisions).fillna("").astype("str")
+    other = findings["partner"].map(decisions).fillna("").astype("str")
+    is_pair = findings["kind"].isin([OTHER_MASK.name, TWIN.name])
     alone = one.where(one.isin([KEEP, DROP]), "")
     dropped = (one == DROP) | (other == DROP)
     together = one.where((one == other) & (one != DROP), "")

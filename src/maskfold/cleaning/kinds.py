@@ -10,7 +10,7 @@ import pandas as pd
 COLUMNS = ["kind", "rank", "image_id", "partner", "class", "score", "finding", "advice", "decision", "settled"]
 
 
-class Kind(NamedTuple):
+class FindingKind(NamedTuple):
     """One kind of findings.
 
     Attributes:
@@ -26,20 +26,20 @@ class Kind(NamedTuple):
     ascending: bool = False
 
 
-OTHER_MASK = Kind(
+OTHER_MASK = FindingKind(
     "same photo, other mask",
     "IoU of the two masks",
     "Near-copies or photos of the same bytes whose masks differ: at least one of the two masks is wrong. The mask that "
     "fits its photo's edges less is the one that `drop` is offered for first.",
     ascending=True,
 )
-TURNED = Kind(
+TURNED = FindingKind(
     "mask mirrored or turned",
     "gain in edge ratio",
     "Masks that fit their photo much better once they are mirrored or turned. Mend the mask; photos that a camera has "
     "turned by their EXIF orientation, and whose masks were drawn without it, are the common cause.",
 )
-MISFIT = Kind(
+MISFIT = FindingKind(
     "mask does not fit",
     "edge ratio",
     "Masks whose outline runs where the photo does not change: of another photo, shifted, too large. The edge ratio is "
@@ -48,40 +48,42 @@ MISFIT = Kind(
     "object of its backdrop's colour has a low one too.",
     ascending=True,
 )
-PART = Kind(
+PART = FindingKind(
     "part of the mask does not fit",
     "edge ratio of the weakest stretch",
     "Masks that fit, but for a stretch of the outline at which the photo does not change: a piece is missing or too "
     "much. Shadows, fur and light objects before light walls are such stretches too.",
     ascending=True,
 )
-INVERTED = Kind(
+INVERTED = FindingKind(
     "inverted",
     "share of the border",
     "Masks that cover the photo's border and leave the middle, unlike those of the other photos.",
 )
-EMPTY = Kind("empty", "share of the pixels", "Masks without an object. Right where the photo has none.", ascending=True)
-FULL = Kind("full", "share of the pixels", "Masks that are object everywhere.")
-RAGGED = Kind(
+EMPTY = FindingKind(
+    "empty", "share of the pixels", "Masks without an object. Right where the photo has none.", ascending=True
+)
+FULL = FindingKind("full", "share of the pixels", "Masks that are object everywhere.")
+RAGGED = FindingKind(
     "ragged",
     "times the smoothed outline",
     "Masks full of specks and holes, as a threshold makes them: the outline is much longer than that of the smoothed "
     "mask.",
 )
-TWIN = Kind(
+TWIN = FindingKind(
     "twin",
     "bits of 256",
     "Near-copies by PDQ hash: photos scaled, lightened or compressed anew, and bursts. Crops are not found. "
     "`make folds` puts twins into one group, so that no fold is cut between them.",
     ascending=True,
 )
-SIZE = Kind(
+SIZE = FindingKind(
     "size",
     "relative size",
     "Masks of another size than their photo, and photos much smaller or of another shape than the rest.",
     ascending=True,
 )
-UNUSABLE = Kind(
+UNUSABLE = FindingKind(
     "cannot be used",
     "",
     "What no stage can read. `data.on_error=skip` leaves these photos out of every stage.",
@@ -102,7 +104,7 @@ def decision_lines(ids: pd.Series, decision: str) -> list[str]:
 
 
 def findings_of(
-    kind: Kind, rows: pd.DataFrame, *, advice: str | pd.Series, finding: Sequence[str] | pd.Series
+    kind: FindingKind, rows: pd.DataFrame, *, advice: str | pd.Series, finding: Sequence[str] | pd.Series
 ) -> pd.DataFrame:
     """Return findings of one kind, worst first.
 
@@ -112,6 +114,6 @@ def findings_of(
         advice: What to do; of single rows with the index of `rows`.
         finding: What is wrong, in the order of `rows`.
     """
-    told = rows.assign(kind=kind.name, advice=advice, finding=finding)
-    told = told.sort_values(["score", "image_id"], ascending=[kind.ascending, True], ignore_index=True)
-    return told.reindex(columns=COLUMNS)
+    findings = rows.assign(kind=kind.name, advice=advice, finding=finding)
+    findings = findings.sort_values(["score", "image_id"], ascending=[kind.ascending, True], ignore_index=True)
+    return findings.reindex(columns=COLUMNS)

@@ -51,14 +51,14 @@ def measure_pairs(
     Raises:
         MaskfoldError: If a file cannot be read.
     """
-    told = {
+    askable = {
         (row.image_hash, row.mask_hash): Pair(row.image, row.mask, channels)
         for row in rows[["image", "mask", *_KEYS]].itertuples()
     }
     version = f"{_VERSION}, {channels} channels"
     measured = remembered(
         measure,
-        told,
+        askable,
         keys=_KEYS,
         columns=MEASURES,
         cache=cache,

@@ -20,7 +20,7 @@ _ADVICE = {
 }
 
 
-class Masks(NamedTuple):
+class MaskPair(NamedTuple):
     """The files of two masks, the second of which is brought to the size of the first."""
 
     one: str
@@ -46,11 +46,11 @@ def twin_findings(twins: pd.DataFrame, rows: pd.DataFrame, fits: pd.Series) -> p
     where = pd.Series(where, index=twins.index)
     dropped = _worse(twins, fits).mask(one_split == "test", twins["partner"])
     dropped = dropped.mask(other_split == "test", twins["image_id"])  # a submission needs a test photo's row
-    told = twins.assign(score=twins["distance"].astype(np.float64), decision=decision_lines(dropped, DROP))
+    scored = twins.assign(score=twins["distance"].astype(np.float64), decision=decision_lines(dropped, DROP))
     alike = pd.Series(np.where(twins["same_bytes"], "the same bytes", "near-copies"), index=twins.index)
-    found = findings_of(TWIN, told, advice=where.map(_ADVICE), finding=alike + ", " + where)
-    order = found["finding"].str.partition(", ")[2].map([*_ADVICE].index)
-    return found.loc[order.sort_values(kind="stable").index].reset_index(drop=True)
+    findings = findings_of(TWIN, scored, advice=where.map(_ADVICE), finding=alike + ", " + where)
+    order = findings["finding"].str.partition(", ")[2].map([*_ADVICE].index)
+    return findings.loc[order.sort_values(kind="stable").index].reset_index(drop=True)
 
 
 def mask_findings(
@@ -73,10 +73,10 @@ def mask_findings(
     one, other, both = one[told_apart], other[told_apart], both[told_apart]
     both = both.assign(mask_hash=one["mask_hash"], other_hash=other["mask_hash"])
     names = zip(both["mask_hash"], both["other_hash"], one["mask"], other["mask"], strict=True)
-    told = {(mask, partner): Masks(*paths) for mask, partner, *paths in names if mask != partner}
+    pairs = {(mask, partner): MaskPair(*paths) for mask, partner, *paths in names if mask != partner}
     keys = ["mask_hash", "other_hash"]
     common = {"cache": cache, "version": "1", "description": "compare masks", "jobs": jobs}
-    overlaps = remembered(overlap, told, keys=keys, columns=["score"], **common)
+    overlaps = remembered(overlap, pairs, keys=keys, columns=["score"], **common)
     both = both.merge(overlaps, on=keys)  # equal masks have no overlap to look up
     both = both[both["score"] < np.where(both["same_bytes"], 1, SAME)].astype({"score": np.float64})
     if both.empty:
@@ -94,7 +94,7 @@ def _worse(twins: pd.DataFrame, fits: pd.Series) -> pd.Series:
     return twins["image_id"].where(is_first, twins["partner"])
 
 
-def overlap(masks: Masks) -> list[tuple[float]]:
+def overlap(masks: MaskPair) -> list[tuple[float]]:
     """Return the IoU of two masks, over all classes together; 1 where both are empty, 0 where classes differ."""
     one = read_mask(masks.one)
     other = read_mask(masks.other, size=one.shape[-2:])

@@ -48,11 +48,11 @@ def _unlike_the_rest(rows: pd.DataFrame) -> pd.DataFrame:
     score = (shorter / shorter.median()).where(tiny, shape.median() / shape)
     size = rows["width"].astype("str") + "x" + rows["height"].astype("str") + " pixels: "
     finding = size + np.where(tiny, "tiny beside the others", "another shape than the others have")
-    told = rows.assign(score=score, finding=finding)[tiny | odd]
-    lines = pd.Series(decision_lines(told["image_id"], DROP), index=told.index, dtype="str")
-    told["decision"] = lines.where(told["split"] == "train", "")  # a submission needs a test photo's row
+    unusual = rows.assign(score=score, finding=finding)[tiny | odd]
+    lines = pd.Series(decision_lines(unusual["image_id"], DROP), index=unusual.index, dtype="str")
+    unusual["decision"] = lines.where(unusual["split"] == "train", "")  # a submission needs a test photo's row
     advice = "Keep it if photos that will be predicted are like it; or drop it."
-    return findings_of(SIZE, told[["image_id", "score", "decision"]], advice=advice, finding=told["finding"])
+    return findings_of(SIZE, unusual[["image_id", "score", "decision"]], advice=advice, finding=unusual["finding"])
 
 
 def _problems(rows: pd.DataFrame) -> pd.Series:

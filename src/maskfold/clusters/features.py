@@ -90,7 +90,7 @@ def keys_of(places: Sequence[Whereabouts], hashes: Sequence[str], method: str) -
     """Return what tells each photo's features from others: method, photo, and what says where the object is."""
     objects = ("" if place.path is None else content_hash(place.path) for place in places)
     texts = (
-        f"{method} {photo} {place.said_by} {told}" for place, photo, told in zip(places, hashes, objects, strict=True)
+        f"{method} {photo} {place.said_by} {known}" for place, photo, known in zip(places, hashes, objects, strict=True)
     )
     return [hashlib.sha256(text.encode()).hexdigest()[:32] for text in texts]
 

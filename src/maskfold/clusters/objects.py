@@ -75,16 +75,16 @@ def whereabouts(table: pd.DataFrame, maps: dict[str, Path], *, channels: int | N
         maps: `image_id -> map` of those that have one.
         channels: Of the photos.
     """
-    found = []
+    places = []
     for row in table.itertuples():
         mask, at = getattr(row, "mask", None), maps.get(row.image_id)
         if isinstance(mask, str):
-            found.append(Whereabouts(row.image_id, row.image, mask, MASK, channels))
+            places.append(Whereabouts(row.image_id, row.image, mask, MASK, channels))
         elif at is not None:
-            found.append(Whereabouts(row.image_id, row.image, str(at), MAP, channels))
+            places.append(Whereabouts(row.image_id, row.image, str(at), MAP, channels))
         else:
-            found.append(Whereabouts(row.image_id, row.image, None, PHOTO, channels))
-    return found
+            places.append(Whereabouts(row.image_id, row.image, None, PHOTO, channels))
+    return places
 
 
 def box_of(mask: np.ndarray) -> tuple[slice, slice]:

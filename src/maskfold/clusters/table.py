@@ -45,14 +45,14 @@ def cluster_table(
         `features`.
     """
     names = np.array(grouping.names, dtype=object)
-    found = names[grouping.labels]
+    by_features = names[grouping.labels]
     shares, contrasts = seen.T.astype(np.float64)
     is_light = shares > (np.inf if light is None else light)
     return pd.DataFrame(
         {
             "image_id": [place.image_id for place in places],
-            "cluster": np.where(is_light, LIGHT, found),
-            "found": found,
+            "cluster": np.where(is_light, LIGHT, by_features),
+            "found": by_features,
             "second": names[grouping.second()] if len(names) > 1 else "",
             "margin": grouping.margins() if len(names) > 1 else np.nan,
             "distance": grouping.to_own(),

@@ -97,15 +97,17 @@ def read_clusters(folder: Path, table: pd.DataFrame) -> pd.Series | None:
     Raises:
         MaskfoldError: As `annotate`.
     """
-    given, found = folder / CLUSTERS, folder / FOUND_CLUSTERS
-    if not given.exists() and not found.exists():
+    by_hand, by_machine = folder / CLUSTERS, folder / FOUND_CLUSTERS
+    if not by_hand.exists() and not by_machine.exists():
         return None
     known = pd.Series(dtype="str")
-    if found.exists():
+    if by_machine.exists():
         try:
-            known = pd.read_parquet(found, columns=["image_id", "cluster"]).set_index("image_id")["cluster"]
+            known = pd.read_parquet(by_machine, columns=["image_id", "cluster"]).set_index("image_id")["cluster"]
         except (OSError, ValueError) as error:
-            raise MaskfoldError(f"{found}: damaged ({error}). Remove it, and run `make clusters` again.") from error
+            raise MaskfoldError(
+                f"{by_machine}: damaged ({error}). Remove it, and run `make clusters` again."
+            ) from error
     said = given_clusters(folder)
     ids = table["image_id"]
     return ids.map(said).fillna(ids.map(known)).astype("str").where(lambda cells: cells.notna(), None)

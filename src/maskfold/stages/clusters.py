@@ -52,18 +52,18 @@ def clusters(config: DictConfig) -> pd.DataFrame:
     shaping = _shaping(places, config.k)
     reduced = reduce(raw, shaping)
     grouping = group(reduced, shaping=shaping, k=config.k, examples=examples, seed=config.seed)
-    found = cluster_table(places, grouping, looks, light=config.light, features=features)
+    clusters = cluster_table(places, grouping, looks, light=config.light, features=features)
     curve = stability_curve(reduced[shaping], seed=config.seed)
     path = source.folder / FOUND_CLUSTERS
     with files.atomic_path(path) as part:
-        found.to_parquet(part, index=False)
-    clustering = Clustering(source.name, found, given, curve, len(grouping.names), config.light, {*examples})
+        clusters.to_parquet(part, index=False)
+    clustering = Clustering(source.name, clusters, given, curve, len(grouping.names), config.light, {*examples})
     page = path.with_name(PAGE)
     files.write_text(page, compose(clustering, places, jobs=config.jobs))
     sizes = clustering.final.value_counts().to_string()
     log.info("By %s: %s\n%s\n%s", features, _about_objects(places), sizes, clustering.verdict())
     log.info("%s; look at %s", path, page, extra=RESULT)
-    return found
+    return clusters
 
 
 def _eye(config: DictConfig, source: Source) -> tuple[Eye | None, str]:
