@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 
 from maskfold.config import build, compose
-from maskfold.ensembling.merge import MergeJob, merge, open_steps, read_masks
+from maskfold.ensembling.merge import MergeJob, merge, read_masks
 from maskfold.ensembling.recipe import ByMembers, Recipe
+from maskfold.ensembling.steps import open_steps
 from maskfold.ensembling.tree import leaf_nodes, leaves, open_members
 from maskfold.errors import MaskfoldError
 from maskfold.masks.rle import decode

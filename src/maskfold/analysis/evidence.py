@@ -12,11 +12,11 @@ from maskfold import files
 from maskfold.data.classes import classes_of
 from maskfold.data.loading import read_image, read_mask
 from maskfold.data.table import CLUSTER, fingerprint, metadata_columns
-from maskfold.ensembling.by_class import Step, threshold_of
+from maskfold.ensembling.by_class import threshold_of
 from maskfold.ensembling.fusion import leaves_of_passes
 from maskfold.ensembling.mean_map import merged_probability
-from maskfold.ensembling.merge import OpenStep, open_steps, steps_for
 from maskfold.ensembling.recipe import Recipe, to_mask
+from maskfold.ensembling.steps import Opened, cluster_facts, open_steps, steps_for
 from maskfold.ensembling.tree import Leaf, MemberMaps, open_members
 from maskfold.errors import MaskfoldError
 from maskfold.masks.pictures import as_rgb
@@ -58,7 +58,7 @@ class OpenPass:
 
     sources: Sequence[MemberMaps]
     threshold: int | tuple[int, ...]
-    steps: Sequence[Step | OpenStep]
+    steps: Sequence[Opened]
     exclusive: bool = False
 
     def probability(self, image_id: str) -> np.ndarray:
@@ -196,7 +196,7 @@ def open_split(
         channels: Of the photos.
 
     Raises:
-        MaskfoldError: If the photos are others by now, or maps are missing.
+        MaskfoldError: If the photos are others by now, their clusters where a step goes by them, or maps are missing.
     """
     split = manifest["split"]
     result = folder.result(split)
@@ -204,6 +204,8 @@ def open_split(
     if fingerprint(photos) != manifest["data"]:
         raise MaskfoldError(f"{result.manifest}: the photos have changed since; `{command}` makes it anew.")
     refuse_other_contents(manifest, photos, where=result.manifest, again=f"`{command}`")
+    if manifest.get("clusters") != cluster_facts(recipe, photos).get("clusters"):
+        raise MaskfoldError(f"{result.manifest}: the photos' clusters have changed since; `{command}` makes it anew.")
     scores = files.read_table(result.scores, again=f"`{command}` makes it anew.")
     metadata = metadata_columns(table)
     fused = folder.fused if manifest.get("fused") else None

@@ -15,6 +15,7 @@ from maskfold.ensembling.evaluation import facts_of, scored_from
 from maskfold.ensembling.fusion import leaves_of_passes
 from maskfold.ensembling.manifest import content_of, ingredients
 from maskfold.ensembling.recipe import Recipe
+from maskfold.ensembling.steps import cluster_facts
 from maskfold.prediction.splits import photos_of
 from maskfold.prediction.store import PNG, SUFFIX, ProbabilityStore
 from maskfold.runs.contents import contents_fingerprint
@@ -105,8 +106,9 @@ def ensemble_jobs(
     possible = {"oof": all(member.complete for member in members), "test": all(member.test for member in members)}
     for split in (split for split, is_possible in possible.items() if is_possible):
         needs = tuple(f"{member.name}.{fold_name(fold)}.{split}" for member in members for fold in member.folds)
-        contents = contents_fingerprint(photos_of(members[0].table, split))
-        merged = _Merged(folder.result(split), split, recipe, written, contents)
+        photos = photos_of(members[0].table, split)
+        facts = {"contents": contents_fingerprint(photos), **cluster_facts(recipe, photos)}
+        merged = _Merged(folder.result(split), split, recipe, written, facts)
         command = ("ensemble", *overrides, f"split={split}")
         yield Job(f"ensemble.{split}", command, "ensemble", SCORE, f"merge {split}", needs, merged)
 
@@ -156,13 +158,13 @@ class _Scored:
 
 @dataclass(frozen=True)
 class _Merged:
-    """Whether an ensemble's submission is of the maps and the photos that are there."""
+    """Whether an ensemble's submission is of the maps, the photos and the clusters that are there."""
 
     result: ResultFolder
     split: str
     recipe: Recipe
     written: dict[str, Any]
-    contents: str
+    facts: dict[str, str | None]
 
     def __call__(self) -> bool:
         path = self.result.manifest
@@ -171,9 +173,9 @@ class _Merged:
         usual, repair = leaves_of_passes(self.recipe, split=self.split, experiments=EXPERIMENTS)
         now = {
             "ensemble": self.written,
-            "contents": self.contents,
             "members": ingredients(usual),
             "repair_members": ingredients(repair),
+            **self.facts,
         }
         manifest = files.read_json(path)
         return all(manifest.get(key) == value for key, value in now.items())

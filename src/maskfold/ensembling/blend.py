@@ -1,6 +1,6 @@
 """Weights of an ensemble's members, fitted on out-of-fold maps and believed only beyond the noise."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,8 @@ from maskfold.masks.scoring import Marks
 
 STEPS_A_MEMBER = 5  # greedy steps, which is how finely weights can differ
 DRAWS = 2000  # of the bootstrap
+DRAWS_A_COMPARISON = 800  # at least, of several: 20 draws beyond each end of an interval, however wide
+DRAWN_AT_A_TIME = 2**24  # counts of groups, 128 MiB
 CENTRAL = (2.5, 97.5)  # percentiles of the interval
 
 
@@ -125,7 +127,9 @@ def fit_blend(contested: Contested, groups: pd.Series, *, present: np.ndarray, m
     return Blend(fit(contested), blended.total, np.array([marks.total for marks in alone]), gain, low, high)
 
 
-def gain_interval(new: Marks, old: Marks, groups: pd.Series, *, seed: int) -> tuple[float, float, float]:
+def gain_interval(
+    new: Marks, old: Marks, groups: pd.Series, *, seed: int, comparisons: int = 1
+) -> tuple[float, float, float]:
     """Bootstrap a paired gain over groups, whose images are too alike to be drawn one by one.
 
     Args:
@@ -133,19 +137,30 @@ def gain_interval(new: Marks, old: Marks, groups: pd.Series, *, seed: int) -> tu
         old: What the same masks came to.
         groups: The group of each mask.
         seed: Of the draws.
+        comparisons: How many such intervals are looked at together; each is wider by Bonferroni's correction, so that
+            all of them hold at once in 95 % of cases.
 
     Returns:
         The gain, and the lower and upper end of its interval of 95 %.
     """
     number, names = pd.factorize(groups)
-    drawn = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), DRAWS)
     if np.array_equal(new.weights, old.weights):  # the difference of two means of the same weights is one mean
         parts = [(1, Marks(new.values - old.values, new.weights))]
     else:
         parts = [(1, new), (-1, old)]
-    gains = sum(sign * _drawn_totals(marks, number, drawn) for sign, marks in parts)
-    low, high = np.percentile(gains[np.isfinite(gains)], CENTRAL) if np.isfinite(gains).any() else (np.nan, np.nan)
+    drawn = _draws(len(names), max(DRAWS, DRAWS_A_COMPARISON * comparisons), seed)
+    gains = np.concatenate([sum(sign * _drawn_totals(marks, number, some) for sign, marks in parts) for some in drawn])
+    ends = CENTRAL[0] / comparisons, 100 - (100 - CENTRAL[1]) / comparisons
+    low, high = np.percentile(gains[np.isfinite(gains)], ends) if np.isfinite(gains).any() else (np.nan, np.nan)
     return float(sum(sign * marks.total for sign, marks in parts)), float(low), float(high)
+
+
+def _draws(groups: int, draws: int, seed: int) -> Iterator[np.ndarray]:
+    """Yield how often each group is drawn, `(some draws, groups)`, in parts of bounded memory."""
+    rng, share = np.random.default_rng(seed), np.full(groups, 1 / groups)
+    step = max(1, DRAWN_AT_A_TIME // groups)
+    for start in range(0, draws, step):
+        yield rng.multinomial(groups, share, min(step, draws - start))
 
 
 def _drawn_totals(marks: Marks, number: np.ndarray, drawn: np.ndarray) -> np.ndarray:

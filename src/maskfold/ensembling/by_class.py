@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -68,6 +69,13 @@ def on_planes(step: Step | ByClass, classes: Sequence[str]) -> Step:
         known = f"the classes are {', '.join(classes)}" if classes else "the data has one class, without a name"
         raise MaskfoldError(f"{step.what} is for the class {unknown[0]}, and {known}.")
     return OnPlanes(step.step, tuple(map(classes.index, wanted))) if classes else step.step
+
+
+def step_name(step: Any) -> str:
+    """Return what readers call a step: its function's name or its class's, whatever it is wrapped in."""
+    while hasattr(step, "step"):  # for some classes, members or clusters
+        step = step.step
+    return getattr(step, "__name__", type(step).__name__)
 
 
 def check_threshold(threshold: int) -> int:

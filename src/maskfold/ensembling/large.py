@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from maskfold.data.windows import LARGE, Picture, Window, are_large, bands, open_mask
+from maskfold.ensembling.by_class import step_name
 from maskfold.ensembling.mean_map import MeanOnDisk
 from maskfold.errors import MaskfoldError
 from maskfold.masks.metrics import Metric
@@ -27,14 +28,10 @@ def refuse_steps(image_id: str, steps: Sequence[object]) -> None:
         MaskfoldError: If there is a step; the message names the first one.
     """
     if steps:
-        plain = steps[0]
-        while hasattr(plain, "step"):  # for some classes, or with maps of its own
-            plain = plain.step
-        name = getattr(plain, "__name__", type(plain).__name__)
         raise MaskfoldError(
-            f"{image_id} has more than {LARGE:,} pixels and is merged by parts, and the ensemble's step {name} needs "
-            "the whole mask. Leave steps out: ensemble.postprocess=[], and neither ensemble.empty nor ensemble.repair. "
-            "Or put the very large photos into a data set of their own."
+            f"{image_id} has more than {LARGE:,} pixels and is merged by parts, and the ensemble's step "
+            f"{step_name(steps[0])} needs the whole mask. Leave steps out: ensemble.postprocess=[], and neither "
+            "ensemble.empty nor ensemble.repair. Or put the very large photos into a data set of their own."
         )
 
 

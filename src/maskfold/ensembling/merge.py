@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
@@ -14,11 +14,11 @@ import pandas as pd
 
 from maskfold.data.loading import read_mask
 from maskfold.data.windows import are_large, is_large
-from maskfold.ensembling.by_class import ByClass, Step, on_planes
 from maskfold.ensembling.large import Counted, merge_bands, open_truth, refuse_steps
 from maskfold.ensembling.mean_map import merged_probability, open_mean
-from maskfold.ensembling.recipe import ByMembers, to_mask
-from maskfold.ensembling.tree import MemberMaps, leaves, open_members
+from maskfold.ensembling.recipe import to_mask
+from maskfold.ensembling.steps import Opened, steps_for, steps_on
+from maskfold.ensembling.tree import MemberMaps
 from maskfold.errors import MaskfoldError
 from maskfold.files import atomic_path, read_table
 from maskfold.masks.metrics import METRICS_BY_NAME, Metric
@@ -31,47 +31,6 @@ from maskfold.parallel import map_unordered
 
 CHUNK = 16  # images a task: long enough to hide the cost of starting it, short enough to lose little to a kill
 RUNS = "rle"  # the column of a part file, or those of it by class, that the masks are in
-
-
-@dataclass(frozen=True)
-class OpenStep:
-    """A `maskfold.ensembling.recipe.ByMembers` whose maps are at hand."""
-
-    sources: tuple[MemberMaps, ...]
-    step: Step
-
-    def at(self, image_id: str) -> Step:
-        """Return the step for one image."""
-        return lambda _, mask: self.step(merged_probability(self.sources, image_id), mask)
-
-
-def open_steps(
-    steps: Sequence[Step | ByMembers | ByClass],
-    photos: pd.DataFrame,
-    *,
-    split: str,
-    experiments: Path,
-    classes: Sequence[str] = (),
-) -> tuple[Step | OpenStep, ...]:
-    """Open the maps that steps look at, see `maskfold.ensembling.tree.open_members`; run them on each of the classes.
-
-    Raises:
-        MaskfoldError: If maps are missing, or may not be used, or a step is for a class that there is not.
-    """
-
-    def opened(step: Step | ByMembers | ByClass) -> Step | OpenStep:
-        if not isinstance(step, ByMembers):
-            return on_planes(step, classes)
-        members = leaves(step.members, split=split, experiments=experiments)
-        sources = tuple(open_members(members, photos, split=split, classes=classes))
-        return OpenStep(sources, on_planes(step.step, classes))
-
-    return tuple(map(opened, steps))
-
-
-def steps_for(steps: Sequence[Step | OpenStep], image_id: str) -> tuple[Step, ...]:
-    """Return the steps for one image."""
-    return tuple(step.at(image_id) if isinstance(step, OpenStep) else step for step in steps)
 
 
 @dataclass(frozen=True)
@@ -91,7 +50,7 @@ class MergeJob:
 
     sources: tuple[MemberMaps, ...]
     threshold: int | tuple[int, ...]
-    steps: tuple[Step | OpenStep, ...]
+    steps: tuple[Opened, ...]
     parts: Path
     classes: tuple[str, ...] = ()
     exclusive: bool = False
@@ -154,12 +113,17 @@ def merge_with_repair(
     rows = merge(usual, table, description="merge", jobs=jobs).assign(repaired=False)
     if worst == 0:
         return rows
-    ranked = rows.sort_values(["unconfidence", "image_id"], ascending=[False, True], kind="stable")
-    chosen = rows["image_id"].isin(ranked["image_id"].head(worst)).to_numpy()
+    chosen = most_unsure(rows, worst)
     again = merge(repair, table[chosen], description="repair", jobs=jobs)
     for column in (*usual.with_classes("area"), *usual.scores):
         rows.loc[chosen, column] = again[column].to_numpy()
     return rows.assign(repaired=chosen)
+
+
+def most_unsure(rows: pd.DataFrame, worst: int) -> np.ndarray:
+    """Return which rows, `(N,) bool`, are the `worst` most unconfident ones; of equal ones the first by name."""
+    ranked = rows.sort_values(["unconfidence", "image_id"], ascending=[False, True], kind="stable")
+    return rows["image_id"].isin(ranked["image_id"].head(worst)).to_numpy()
 
 
 def read_masks(
@@ -243,7 +207,7 @@ def _scores(job: MergeJob, mask: np.ndarray, path: str | None) -> dict[str, floa
 
 def _merge_by_bands(job: MergeJob, row: Any) -> dict:
     """Return the row of a very large picture."""
-    refuse_steps(row.image_id, job.steps)
+    refuse_steps(row.image_id, steps_on(job.steps, row.image_id))
     mean = open_mean(job.sources, row.image_id, size=(row.height, row.width))
     truth = None if pd.isna(row.mask) else open_truth(row.mask, mean)
     counted = merge_bands(mean, partial(to_mask, threshold=job.threshold, exclusive=job.exclusive), truth, job.rules)

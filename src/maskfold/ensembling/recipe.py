@@ -30,8 +30,41 @@ class ByMembers:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be called."""
+        if isinstance(self.step, ByCluster):
+            raise MaskfoldError("ensemble.postprocess: ByMembers holds ByCluster; put ByMembers inside ByCluster.")
         if not callable(self.step) and not isinstance(self.step, ByClass):
             raise MaskfoldError(NO_STEP.format(self.step))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ByCluster:
+    """A step that is on for the photos of some clusters alone; where a photo's cluster is not known, it is off.
+
+    Args:
+        clusters: Their names.
+        step: What is done with their maps and masks.
+
+    Raises:
+        MaskfoldError: If the step is not one, or no cluster is named.
+    """
+
+    clusters: Sequence[str]
+    step: Step | ByMembers | ByClass
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be called, and clusters that are no list."""
+        if isinstance(self.clusters, str) or not self.clusters:
+            raise MaskfoldError(
+                f"ensemble.postprocess: ByCluster has clusters={self.clusters!r}: give a list of names, or leave the "
+                "step out."
+            )
+        if not callable(self.step) and not isinstance(self.step, ByMembers | ByClass):
+            raise MaskfoldError(NO_STEP.format(self.step))
+        object.__setattr__(self, "clusters", tuple(map(str, self.clusters)))  # YAML reads `1` as a number
+
+
+AnyStep = Step | ByMembers | ByClass | ByCluster
+"""What a recipe lists: a step as it is, or for some members, classes or clusters."""
 
 
 class Repair:
@@ -53,7 +86,7 @@ class Repair:
         worst: float,
         members: Sequence[dict[str, Any]] | None = None,
         threshold: Thresholds | None = None,
-        steps: Sequence[Step | ByMembers | ByClass] = (),
+        steps: Sequence[AnyStep] = (),
     ) -> None:
         if worst < 0 or (worst >= 1 and worst != int(worst)):
             raise MaskfoldError(f"ensemble.repair.worst={worst}: give a whole number of images, or a share below 1.")
@@ -79,7 +112,7 @@ class Pass:
 
     members: Sequence[dict[str, Any]]
     threshold: Thresholds
-    steps: tuple[Step | ByMembers | ByClass, ...]
+    steps: tuple[AnyStep, ...]
 
 
 class Passes(NamedTuple):
@@ -114,7 +147,7 @@ class Recipe:
         members: Sequence[dict[str, Any]],
         threshold: Thresholds = 128,
         empty: Mapping[str, Any] | None = None,
-        postprocess: Sequence[Step | ByMembers | ByClass] = (),
+        postprocess: Sequence[AnyStep] = (),
         repair: Repair | None = None,
     ) -> None:
         self.name = check_inside(name, what="ensemble.name")
@@ -139,7 +172,14 @@ class Recipe:
     @property
     def steps_by_members(self) -> tuple[ByMembers, ...]:
         """The steps that look at some members alone, and so need these members' own maps."""
-        return tuple(step for step in self.passes.repair.steps if isinstance(step, ByMembers))
+        steps = (step.step if isinstance(step, ByCluster) else step for step in self.passes.repair.steps)
+        return tuple(step for step in steps if isinstance(step, ByMembers))
+
+    @property
+    def clusters(self) -> tuple[str, ...]:
+        """The clusters that some steps are for alone, in their order; none where no step goes by clusters."""
+        steps = [step for step in self.passes.repair.steps if isinstance(step, ByCluster)]
+        return tuple(dict.fromkeys(name for step in steps for name in step.clusters))
 
     def _check_members_of_steps(self) -> None:
         for step in self.steps_by_members:
@@ -152,14 +192,14 @@ class Recipe:
                 )
 
 
-def check_steps(steps: Sequence[Step | ByMembers | ByClass]) -> tuple[Step | ByMembers | ByClass, ...]:
+def check_steps(steps: Sequence[AnyStep]) -> tuple[AnyStep, ...]:
     """Return post-processing steps that can be called, or hold one.
 
     Raises:
         MaskfoldError: If one cannot; a forgotten `_target_` is the usual mistake.
     """
     for step in steps:
-        if not callable(step) and not isinstance(step, ByMembers | ByClass):
+        if not callable(step) and not isinstance(step, ByMembers | ByClass | ByCluster):
             raise MaskfoldError(NO_STEP.format(step))
     return tuple(steps)
 

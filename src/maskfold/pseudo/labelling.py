@@ -11,7 +11,8 @@ import pandas as pd
 from maskfold import arrays, files
 from maskfold.data.loading import read_image, read_mask, read_soft_mask
 from maskfold.ensembling.mean_map import merged_probability
-from maskfold.ensembling.recipe import Step, to_mask
+from maskfold.ensembling.recipe import to_mask
+from maskfold.ensembling.steps import Opened, steps_for
 from maskfold.ensembling.tree import MemberMaps
 from maskfold.masks.pictures import as_rgb, class_colours, draw_outline, shrink
 from maskfold.masks.planes import planes
@@ -37,7 +38,7 @@ class Labeller:
     sources: tuple[MemberMaps, ...]
     soft: bool
     threshold: int | tuple[int, ...]
-    steps: tuple[Step, ...]
+    steps: tuple[Opened, ...]
     path: Callable[[str], Path]
     exclusive: bool = False
 
@@ -48,7 +49,8 @@ class Labeller:
         """
         values = merged_probability(self.sources, image_id)
         if not self.soft:
-            values = to_mask(values, self.threshold, self.steps, exclusive=self.exclusive)
+            steps = steps_for(self.steps, image_id)
+            values = to_mask(values, self.threshold, steps, exclusive=self.exclusive)
         path = self.path(image_id)
         if path.suffix == arrays.SUFFIX:
             content = arrays.encode(values)

@@ -26,8 +26,9 @@ from maskfold.ensembling.fusion import (
 )
 from maskfold.ensembling.large import warn_of_unscored
 from maskfold.ensembling.manifest import data_of, ingredients, last_changes, refuse_other_data
-from maskfold.ensembling.merge import MergeJob, merge_with_repair, open_steps, read_masks
+from maskfold.ensembling.merge import MergeJob, merge_with_repair, read_masks
 from maskfold.ensembling.recipe import Recipe
+from maskfold.ensembling.steps import check_clusters, cluster_facts, open_steps
 from maskfold.ensembling.tree import open_members
 from maskfold.entry import entry_point
 from maskfold.masks.metrics import named
@@ -55,6 +56,7 @@ def ensemble(config: DictConfig) -> pd.DataFrame:
     metric = named(source.metric)
     photos = photos_of(source.load(), config.split)
     warn_of_unscored(photos, metric)
+    check_clusters(recipe, photos, data=source.name)
     made_of = ingredients(usual_leaves), ingredients(repair_leaves)
     if config.fused:
         origin = fused_origin(members, fingerprint(photos), source.classes)
@@ -68,6 +70,7 @@ def ensemble(config: DictConfig) -> pd.DataFrame:
         "images": len(photos),
         "data": fingerprint(photos),
         "contents": contents_fingerprint(photos),
+        **cluster_facts(recipe, photos),
         "fused": config.fused,
         "members": made_of[0],
         "repair_members": made_of[1],

@@ -16,10 +16,11 @@ from maskfold.data.loading import content_hash
 from maskfold.data.source import Source
 from maskfold.data.table import fingerprint
 from maskfold.data.windows import refuse_large
-from maskfold.ensembling.by_class import on_planes, threshold_of
+from maskfold.ensembling.by_class import threshold_of
 from maskfold.ensembling.manifest import data_of, ingredients, last_changes, refuse_other_data
 from maskfold.ensembling.merge import MergeJob, merge
 from maskfold.ensembling.recipe import Recipe
+from maskfold.ensembling.steps import check_clusters, cluster_facts, open_steps
 from maskfold.ensembling.tree import leaves, open_members
 from maskfold.entry import entry_point
 from maskfold.errors import MaskfoldError
@@ -48,6 +49,8 @@ def pseudo(config: DictConfig) -> LabelSet:
     photos = photos_of(source.load(), "test")
     if config.soft:
         refuse_large(photos, "and training takes no soft labels of these. Keep masks with soft=false.")
+    else:
+        check_clusters(recipe, photos, data=source.name)
     refuse_other_data(members, fingerprint(photos))
     folds = teachers_of_folds(members)
     labels = LabelSet(source.folder / "pseudo" / recipe.name)
@@ -57,6 +60,7 @@ def pseudo(config: DictConfig) -> LabelSet:
         "labelled": folds[0].lineage.data,
         "unlabelled": fingerprint(photos),
         "contents": contents_fingerprint(photos),
+        **(cluster_facts(recipe, photos) if not config.soft else {}),
         "members": ingredients(members),
         **choices,
         **({"classes": [*source.classes]} if source.classes else {}),
@@ -107,7 +111,8 @@ def _label(
     job = MergeJob(sources, threshold, (), work / fold_name(fold), **whole)
     scores = merge(job, photos, description=f"fold {fold}: score", jobs=config.jobs)
     taken = confident(scores, quantile=config.quantile, empty=config.empty)[["image_id", "unconfidence"]]
-    steps = () if config.soft else tuple(on_planes(step, classes) for step in recipe.postprocess)
+    opened = {"split": "test", "experiments": EXPERIMENTS, "classes": classes}
+    steps = () if config.soft else open_steps(recipe.postprocess, photos, **opened)
     path = partial(labels.mask, fold, suffix=arrays.SUFFIX if classes else ".png")
     labeller = Labeller(sources, config.soft, threshold, steps, path, exclusive=source.exclusive)
     write_labels(labeller, taken["image_id"].tolist(), description=f"fold {fold}: label", jobs=config.jobs)
