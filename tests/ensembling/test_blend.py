@@ -147,3 +147,26 @@ def test_unknown_methods_and_too_few_groups_are_refused():
         fitted(case(1, 2), "ridge")
     with pytest.raises(MaskfoldError, match="k=30: there are only 12 groups"):
         fit_blend(case(1, 2), GROUPS, present=EQUAL, method="greedy", k=30, seed=0)
+
+
+def test_of_several_intervals_each_is_wider_so_that_all_hold():
+    rng = np.random.default_rng(0)
+    gains, groups = rng.normal(0, 1, 100), pd.Series(range(100))
+
+    _, low, high = gain_interval(*raised(gains), groups, seed=0)
+    mean, lowest, highest = gain_interval(*raised(gains), groups, seed=0, comparisons=20)
+
+    # The mean of 100 is nearly normal: 2.5 % beyond 1.960 deviations, and 2.5 % / 20 beyond 3.023.
+    deviation = gains.std() / 10
+    assert [mean - low, high - mean] == pytest.approx([1.960 * deviation] * 2, rel=0.08)
+    assert [mean - lowest, highest - mean] == pytest.approx([3.023 * deviation] * 2, rel=0.08)
+
+
+def test_draws_are_the_same_in_parts_of_bounded_memory(monkeypatch):
+    rng = np.random.default_rng(0)
+    case = (*raised(rng.normal(0, 1, 50)), pd.Series(range(50)))
+    at_once = gain_interval(*case, seed=0)
+
+    monkeypatch.setattr("maskfold.ensembling.blend.DRAWN_AT_A_TIME", 50 * 300)
+
+    assert gain_interval(*case, seed=0) == at_once

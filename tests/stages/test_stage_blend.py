@@ -12,7 +12,9 @@ import yaml
 
 from maskfold.config import compose
 from maskfold.errors import MaskfoldError
+from maskfold.prediction.store import ProbabilityStore
 from maskfold.stages.blend import blend
+from maskfold.stages.ensemble import ensemble
 
 
 @pytest.fixture
@@ -104,3 +106,83 @@ def test_what_is_asked_for_wrongly_is_named(mates):
         blend(config(mates, "method=ridge"))
     with pytest.raises(MaskfoldError, match="k=50: there are only 6 groups"):
         blend(config(mates, "k=50"))
+
+
+STEPS = [{"_target_": f"maskfold.ensembling.postprocess.{name}"} for name in ("FillHoles", "LargestComponent")]
+SHOP = ["data=pairs", "data.root=shop", "k=3"]
+
+
+@pytest.fixture
+def shop(tmp_path, monkeypatch) -> None:
+    """Ten plates whose maps have a hole that they have not, ten rings that have it, two plates of no known cluster."""
+    monkeypatch.chdir(tmp_path)
+    for folder in ("shop/images", "shop/masks", "data/shop"):
+        Path(folder).mkdir(parents=True)
+    lines = ["image_id,cluster"]
+    for number in range(22):
+        name, ring = f"photo{number:02}", number % 2 == 1 and number < 20
+        mask = np.zeros((12, 12), np.uint8)
+        mask[2:10, 2:10] = 255
+        predicted = mask.copy()
+        predicted[5:7, 5:7] = 0
+        photo = np.full((12, 12, 3), number, np.uint8)
+        for folder, array in (("images", photo), ("masks", predicted if ring else mask)):
+            cv2.imwrite(f"shop/{folder}/{name}.png", array)
+        ProbabilityStore(Path("maps")).write(name, predicted)
+        if number < 20:
+            lines.append(f"{name},{'rings' if ring else 'plates'}")
+    Path("data/shop/clusters.csv").write_text("\n".join(lines))
+
+
+def of_shop(stage, *overrides: str, steps: list[dict]):
+    data = [one for one in SHOP if stage is blend or not one.startswith("k=")]
+    composed = compose(stage.__name__, ["ensemble=linknet34", "jobs=1", *data, *overrides])
+    members = [{"maps": "maps"}]
+    recipe = {"_target_": "maskfold.ensembling.recipe.Recipe", "name": "shop", "members": members, "postprocess": steps}
+    composed.ensemble = recipe
+    return stage(composed)
+
+
+def test_steps_are_proposed_where_they_gain_and_what_is_pasted_gives_what_was_promised(shop, caplog):
+    caplog.set_level(logging.INFO)
+    of_shop(blend, steps=STEPS)
+
+    (pasted,) = [yaml.safe_load(text) for text in caplog.text.split("conf/ensemble/shop.yaml:\n")[1:]]
+    limited = {"_target_": "maskfold.ensembling.recipe.ByCluster", "clusters": ["plates"], "step": STEPS[0]}
+    assert pasted == {"postprocess": [limited]}
+    kept = json.loads(Path("submissions/shop/blend.json").read_text())["steps"]
+    assert kept["ensemble"] == pasted
+    assert [(row["cluster"], row["verdict"]) for row in kept["table"]] == [
+        ("plates", "on"), ("rings", "loses"), ("plates", "changes nothing"), ("rings", "changes nothing")
+    ]  # fmt: skip
+    # 64 pixels, of which 60 are in one mask: 120 / 124.
+    assert kept["proposed"] == pytest.approx((20 + 2 * 120 / 124) / 22)
+    assert "2 photos of no known cluster: steps that go by clusters are off there." in caplog.text
+
+    scores = of_shop(ensemble, "split=oof", steps=pasted["postprocess"])
+    assert scores["dice"].mean() == pytest.approx(kept["proposed"], abs=1e-12)
+    assert scores.loc[scores["cluster"].isna(), "dice"].tolist() == pytest.approx([120 / 124] * 2)
+    manifest = json.loads(Path("submissions/shop/oof/manifest.json").read_text())
+    assert manifest["ensemble"]["postprocess"] == [limited]
+    assert manifest["clusters"].startswith("2 clusters of 22 photos")
+
+    before = of_shop(ensemble, "split=oof", steps=STEPS)
+    assert before["dice"].mean() == pytest.approx(kept["present"], abs=1e-12)
+    assert "clusters" not in json.loads(Path("submissions/shop/oof/manifest.json").read_text())
+
+
+def test_without_clusters_steps_are_judged_on_all_photos_and_without_steps_nothing_is(shop):
+    of_shop(blend, steps=[])
+    assert "steps" not in json.loads(Path("submissions/shop/blend.json").read_text())
+    Path("data/shop/clusters.csv").unlink()
+
+    of_shop(blend, steps=STEPS)
+
+    kept = json.loads(Path("submissions/shop/blend.json").read_text())["steps"]
+    assert [row["cluster"] for row in kept["table"]] == ["all photos"] * 2
+    assert kept["ensemble"] == {"postprocess": []}  # twelve gain and ten lose as much
+    limited = {"_target_": "maskfold.ensembling.recipe.ByCluster", "clusters": ["plates"], "step": STEPS[0]}
+    for stage in (blend, ensemble):
+        split = ["split=oof"] if stage is ensemble else []
+        with pytest.raises(MaskfoldError, match=r"make clusters DATA=shop.*data/shop/clusters\.csv"):
+            of_shop(stage, *split, steps=[limited])
