@@ -89,6 +89,22 @@ def test_hard_labels_are_masks(trained):
         np.testing.assert_array_equal(read_mask(path), store.read(path.stem) >= 100)
 
 
+def test_hard_labels_are_post_processed_by_cluster(trained):
+    step = "{_target_: maskfold.ensembling.empty.EmptyRule, presence: 255}"  # which no map here reaches
+    by_cluster = f"{{_target_: maskfold.ensembling.recipe.ByCluster, clusters: [vans], step: {step}}}"
+    chosen = "quantile=1.0", "soft=false", f"ensemble.postprocess=[{by_cluster}]"
+    with pytest.raises(MaskfoldError, match="make clusters DATA=tiny"):
+        make(*chosen)
+    van, *others = sorted(ProbabilityStore(Path("experiments/tiny/fold1/predictions/test")).paths())
+    Path("data/tiny/clusters.csv").write_text(f"image_id,cluster\n{van},vans\n{others[0]},cars\n")
+
+    make(*chosen)
+
+    masks = {path.stem: read_mask(path).any() for path in (SET / "fold1").iterdir()}
+    assert masks == {van: False} | dict.fromkeys(others, True)
+    assert read_json(SET / "manifest.json")["clusters"].startswith("2 clusters")
+
+
 def test_hard_labels_by_a_step_that_looks_at_some_members_are_refused(trained):
     step = "{_target_: maskfold.ensembling.postprocess.LargestComponent}"
     by_members = f"{{_target_: maskfold.ensembling.recipe.ByMembers, members: [{{experiment: tiny}}], step: {step}}}"

@@ -133,6 +133,20 @@ def test_clusters_are_shown_as_they_are_now_and_of_scores_without_accuracy_too(t
     assert "cluster a &lt;van&gt; 1 0.65000" in said  # among the lowest classes
 
 
+@pytest.mark.hostile("stale maps")
+def test_masks_made_by_other_clusters_are_not_reported(tiny, tmp_path, monkeypatch):
+    step = "{_target_: maskfold.ensembling.postprocess.LargestComponent}"
+    by_cluster = f"{{_target_: maskfold.ensembling.recipe.ByCluster, clusters: [vans], step: {step}}}"
+    monkeypatch.setattr(f"{__name__}.ENSEMBLE", [*ENSEMBLE, f"ensemble.postprocess=[{by_cluster}]"])
+    clusters = tmp_path / "data/photos/clusters.csv"
+    clusters.write_text("image_id,cluster\naa_01,vans\n")
+    run_ensemble("oof")
+    assert "clusters have changed" not in text(run_report())
+    clusters.write_text("image_id,cluster\naa_02,vans\n")
+
+    assert "clusters have changed since; `make ensemble" in text(run_report())
+
+
 def test_names_are_escaped_in_text_and_in_charts(tiny):
     run_ensemble("oof")
 
