@@ -139,12 +139,14 @@ def test_masks_made_by_other_clusters_are_not_reported(tiny, tmp_path, monkeypat
     by_cluster = f"{{_target_: maskfold.ensembling.recipe.ByCluster, clusters: [vans], step: {step}}}"
     monkeypatch.setattr(f"{__name__}.ENSEMBLE", [*ENSEMBLE, f"ensemble.postprocess=[{by_cluster}]"])
     clusters = tmp_path / "data/photos/clusters.csv"
+    clusters.parent.mkdir(parents=True)
     clusters.write_text("image_id,cluster\naa_01,vans\n")
     run_ensemble("oof")
     assert "clusters have changed" not in text(run_report())
     clusters.write_text("image_id,cluster\naa_02,vans\n")
 
-    assert "clusters have changed since; `make ensemble" in text(run_report())
+    with pytest.raises(MaskfoldError, match="the photos' clusters have changed since; `make ensemble"):
+        run_report()
 
 
 def test_names_are_escaped_in_text_and_in_charts(tiny):
