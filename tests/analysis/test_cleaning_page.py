@@ -5,6 +5,7 @@ import re
 import cv2
 import numpy as np
 import pytest
+from tests.scenes import copied, scene
 
 from maskfold.config import compose
 from maskfold.stages.clean import clean
@@ -24,6 +25,10 @@ def page(tmp_path_factory) -> str:
         mask[20:60, 30:90] = 255 * (number < 3)
         (root / "photos/images" / f"{name}.png").write_bytes(cv2.imencode(".png", photo.clip(0, 255))[1].tobytes())
         (root / "photos/masks" / f"{name}.png").write_bytes(cv2.imencode(".png", mask)[1].tobytes())
+    for name, photo in {"near_a": scene(1), "near_b": copied(scene(1))}.items():
+        cv2.imwrite(str(root / "photos/images" / f"{name}.png"), photo)
+        mask = cv2.rectangle(np.zeros(photo.shape[:2], np.uint8), (20, 20), (60, 50), 255, -1)
+        cv2.imwrite(str(root / "photos/masks" / f"{name}.png"), mask)
     (root / "data/photos").mkdir(parents=True)
     (root / "data/photos/decisions.csv").write_text("note,image_id,decision\nseen,one,keep\n")
     with pytest.MonkeyPatch.context() as patch:
@@ -48,3 +53,11 @@ def test_the_page_needs_nothing_from_elsewhere(page):
 
 def test_the_box_holds_the_decisions_that_there_are(page):
     assert 'data-before="image_id,decision,note\none,keep,seen\n"' in page
+
+
+@pytest.mark.hostile("leaks")
+def test_what_keeping_two_near_copies_means_is_said(page):
+    keep, together = (re.search(f"near_b,{decision}</code>([^<]*)<", page)[1] for decision in ("keep", "group=near_a"))
+
+    assert keep == " two objects, for any fold"
+    assert together == " one object, both stay"

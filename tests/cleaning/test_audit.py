@@ -61,7 +61,7 @@ def test_a_split_that_parts_twins_is_refused_with_the_ways_out(parted):
     message = f"{refused.value}"
     assert message.startswith("folds.csv: the audit failed: 1 times")
     assert "bits): a and b, fold 0 and fold 1\n" in message
-    for way in ("overwrite=true", "<image_id>,keep` in decisions.csv", "audit=off"):
+    for way in ("overwrite=true", "<image_id>,keep` of both in decisions.csv", "audit=off"):
         assert way in message
     assert ",drop" not in message  # the test set is not in it
 
@@ -83,7 +83,7 @@ def test_what_the_user_keeps_passes_and_nothing_is_looked_at_again(parted, monke
     table, split = parted
     with pytest.raises(MaskfoldError):
         gate(Source(), table, split)
-    Path("decisions.csv").write_text("image_id,decision\nb,keep\n")
+    Path("decisions.csv").write_text("image_id,decision\na,keep\nb,keep\n")
     gate(Source(), table, split)
 
     monkeypatch.setattr(room, "find_twins", None)
@@ -131,7 +131,7 @@ def test_a_training_does_not_begin_with_a_long_look(parted, monkeypatch, caplog)
 @pytest.mark.hostile("full or read-only disk")
 def test_a_training_on_data_that_cannot_be_written_to_is_audited_all_the_same(parted, caplog):
     table, split = parted
-    Path("decisions.csv").write_text("image_id,decision\nb,keep\n")
+    Path("decisions.csv").write_text("image_id,decision\na,keep\nb,keep\n")
     Source.folder.joinpath(".lock").mkdir()  # which nobody can open to write
     gate(Source(), table, split)
 

@@ -1,6 +1,7 @@
 """Groups are joined through twins, as far as the user has not said otherwise."""
 
 import pandas as pd
+import pytest
 
 from maskfold.cleaning.twin_groups import binding_pairs, joined_groups
 from maskfold.cleaning.twins import COLUMNS
@@ -36,10 +37,13 @@ def test_test_photos_join_nothing():
     assert joined_groups(train, pairs()).empty
 
 
-def test_a_photo_that_is_kept_as_it_is_is_no_near_copy_but_its_bytes_bind():
+@pytest.mark.hostile("leaks")
+def test_near_copies_are_parted_where_both_are_kept_and_never_the_same_bytes():
     table = pd.DataFrame({"image_id": [*"abcd"], "image_hash": ["1", "2", "2", "3"]})
     found = pairs(("b", "c", 0, True), ("a", "b", 10, False), ("a", "d", 20, False))
 
-    left = binding_pairs(found, table, pd.Series({"c": "keep", "d": "drop"}))
+    both = binding_pairs(found, table, pd.Series({"a": "keep", "c": "keep", "d": "drop"}))
+    one = binding_pairs(found, table, pd.Series({"a": "keep"}))  # its mask is right, which is all that was said
 
-    assert left[["image_id", "partner"]].to_numpy().tolist() == [["b", "c"], ["a", "d"]]
+    assert both[["image_id", "partner"]].to_numpy().tolist() == [["b", "c"], ["a", "d"]]
+    assert len(one) == 3

@@ -126,7 +126,7 @@ def test_near_copies_share_a_fold_and_every_later_stage_knows(burst, caplog):
 
 def test_the_user_parts_near_copies_but_not_the_same_bytes(burst):
     Path("data/photos").mkdir(parents=True)
-    Path("data/photos/decisions.csv").write_text("image_id,decision\nb,keep\n")
+    Path("data/photos/decisions.csv").write_text("image_id,decision\na,keep\nb,keep\n")
     cut(burst)
     assert Path("data/photos/twins.csv").read_text() == "image_id,group\na,a\nc,a\n"
 

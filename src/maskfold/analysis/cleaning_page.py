@@ -9,7 +9,7 @@ from maskfold.analysis.finding_pictures import Pictures
 from maskfold.analysis.html import Html, element, join, page, photo, sentence, table
 from maskfold.cleaning.findings import Inspected
 from maskfold.cleaning.kinds import KINDS, MISFIT, FindingKind, decision_line
-from maskfold.data.annotations import DECISIONS, DROP, KEEP
+from maskfold.data.annotations import DECISIONS, DROP, GROUP, KEEP
 from maskfold.data.source import Source
 
 _WEAK = 0.5  # edge ratio in the median: outlines that mean little to the photos
@@ -180,15 +180,25 @@ def _choices(row: pd.Series, inspected: Inspected) -> Html:
     splits = inspected.rows.set_index("image_id")["split"]
     offered = [[(image_id, DROP)] for image_id in ids if splits[image_id] == "train"]
     offered.sort(key=lambda choice: decision_line(*choice[0]) != row["decision"])  # what is advised first
-    offered.append([(image_id, KEEP) for image_id in ids])
-    return element("p", *map(_choice, offered), class_="choices")
+    choices = [_choice(choice) for choice in offered]
+    pair = inspected.rows[inspected.rows["image_id"].isin(ids)]
+    if row["partner"] and _are_alone(pair["group"], inspected.rows):
+        choices.append(_choice([(image_id, f"{GROUP}{ids[0]}") for image_id in ids], " one object, both stay"))
+    are_near = pair["image_hash"].nunique() == 2
+    choices.append(_choice([(image_id, KEEP) for image_id in ids], " two objects, for any fold" if are_near else ""))
+    return element("p", *choices, class_="choices")
 
 
-def _choice(choice: list[tuple[str, str]]) -> Html:
+def _are_alone(groups: pd.Series, rows: pd.DataFrame) -> bool:
+    """Return whether each photo is the only one of its group: from others it would be torn by a group of its own."""
+    return groups.is_unique and int(rows["group"].isin(groups).sum()) == len(groups)
+
+
+def _choice(choice: list[tuple[str, str]], meaning: str = "") -> Html:
     lines = [decision_line(*one) for one in choice]
     ids = "\n".join(image_id for image_id, _ in choice)
     box = element("input", type="checkbox", data_lines="\n".join(lines), data_ids=ids)
-    return element("label", box, join([" ", *(element("code", line) for line in lines)]))
+    return element("label", box, join([" ", *(element("code", line) for line in lines)]), meaning)
 
 
 def _settled_section(settled: pd.DataFrame) -> Iterator[Html]:

@@ -209,7 +209,7 @@ def describe(result: Audit, source: Source) -> str:
     if test:
         ways.append(f"take a train photo out that the test set has too: `<image_id>,drop` in {decisions}")
     if TWIN in kinds:
-        ways.append(f"say that a near-copy shows another object: `<image_id>,keep` in {decisions}")
+        ways.append(f"say that two near-copies show two objects: `<image_id>,keep` of both in {decisions}")
     if GROUP in kinds:
         ways.append(
             f"give photos that show another object a group of their own: `<image_id>,group=<name>` in {decisions}"

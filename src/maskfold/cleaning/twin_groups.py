@@ -10,8 +10,8 @@ from maskfold.data.annotations import KEEP
 def binding_pairs(pairs: pd.DataFrame, table: pd.DataFrame, decisions: pd.Series) -> pd.DataFrame:
     """Return the pairs of twins that must not be parted, as the user has decided.
 
-    A near-copy of a photo that is to be kept as it is (`keep`) is left out; photos of the same bytes never are, and
-    what is decided of one of these holds for all.
+    Near-copies that are both kept (`keep`) are left out: of a single photo `keep` may say no more than that its mask
+    is right. Photos of the same bytes never are, and what is decided of one of these holds for all.
 
     Args:
         pairs: What `maskfold.cleaning.twins.find_twins` returns.
@@ -22,8 +22,8 @@ def binding_pairs(pairs: pd.DataFrame, table: pd.DataFrame, decisions: pd.Series
         return pairs
     content = table.set_index("image_id")["image_hash"]
     kept = {*content.reindex(decisions.index[decisions == KEEP]).dropna()}
-    is_kept = pairs["image_id"].map(content).isin(kept) | pairs["partner"].map(content).isin(kept)
-    return pairs[pairs["same_bytes"] | ~is_kept].reset_index(drop=True)
+    are_kept = pairs["image_id"].map(content).isin(kept) & pairs["partner"].map(content).isin(kept)
+    return pairs[pairs["same_bytes"] | ~are_kept].reset_index(drop=True)
 
 
 def joined_groups(train: pd.DataFrame, pairs: pd.DataFrame) -> pd.Series:
