@@ -206,6 +206,18 @@ def test_a_step_of_so_many_images_sets_the_batches(tmp_path):
         step(effective=6, ranks=1)
 
 
+def test_a_run_of_an_earlier_version_goes_on_with_the_step_that_it_had(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.checkpoints.mkdir()
+    folder.last.touch()
+    step = partial(ranks.batches_to_a_step, folder, batch_size=4, accumulate=2, effective=24, ranks=2)
+    files.write_json(folder.run, {"seed": 0})  # the effective batch did nothing beside a size that was given
+    assert step() == 2
+    assert json.loads(folder.run.read_text())["images_per_step"] == 16
+    files.write_json(folder.run, {"seed": 0, "batch_size": 4})  # found by trial: it was that of each rank
+    assert step() == 6
+
+
 def test_more_ranks_than_photos_to_validate_are_refused(tmp_path):
     with pytest.raises(MaskfoldError, match=r"6 processes, and 5 photos to validate"):
         fit(tmp_path, batch_size=1, devices=6)

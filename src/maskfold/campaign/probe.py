@@ -16,7 +16,7 @@ import psutil
 from maskfold import files
 from maskfold.campaign.members import Member
 from maskfold.config import EXPERIMENTS, build
-from maskfold.engine.batch_size import KEY as BATCH_SIZE
+from maskfold.engine.ranks import SIZE_FOUND as BATCH_SIZE
 from maskfold.engine.schedules import Schedule
 from maskfold.errors import MaskfoldError
 from maskfold.prediction.members import load_network

@@ -8,12 +8,11 @@ from lightning.pytorch.utilities.memory import garbage_collection_cuda
 
 from maskfold import files
 from maskfold.engine.engine import DeviceMemoryError
+from maskfold.engine.ranks import SIZE_FOUND
 from maskfold.errors import MaskfoldError
 from maskfold.runs.run_folder import RunFolder
 
 log = logging.getLogger(__name__)
-
-KEY = "batch_size"  # in run.json
 
 
 def settle_batch_size(folder: RunFolder, effective: int | None, trial: Callable[[int], None]) -> int:
@@ -33,17 +32,17 @@ def settle_batch_size(folder: RunFolder, effective: int | None, trial: Callable[
             "which is batch_size x accumulate as it was."
         )
     record = files.read_json(folder.run)
-    if KEY not in record:
+    if SIZE_FOUND not in record:
         if rank_zero_only.rank != 0:
             raise MaskfoldError(
                 "trainer.batch_size=auto: the size is tried out by one process alone. Begin the run with "
                 "trainer.devices=1 trainer.num_nodes=1, stop it when it has printed the size, and give that to all "
                 "processes: trainer.batch_size=<n> trainer.accumulate=<m> overwrite=true."
             )
-        record[KEY] = largest_batch(effective, trial)
+        record[SIZE_FOUND] = largest_batch(effective, trial)
         files.write_json(folder.run, record)
-    log.info("trainer.batch_size=auto: %d, %d batches to a step", record[KEY], effective // record[KEY])
-    return record[KEY]
+    log.info("trainer.batch_size=auto: %d, %d batches to a step", record[SIZE_FOUND], effective // record[SIZE_FOUND])
+    return record[SIZE_FOUND]
 
 
 def largest_batch(effective: int, trial: Callable[[int], None]) -> int:

@@ -16,6 +16,7 @@ from maskfold.terminal import counted
 log = logging.getLogger(__name__)
 
 IMAGES = "images_per_step"  # in run.json
+SIZE_FOUND = "batch_size"  # likewise: the size that trials have found
 NEW_STORE = "TORCH_DISABLE_SHARE_RDZV_TCP_STORE"
 
 # What the libraries say when a rank does not answer: gloo, NCCL, the store through which ranks find one another.
@@ -87,6 +88,8 @@ def batches_to_a_step(folder: RunFolder, *, batch_size: int, accumulate: int, ef
         MaskfoldError: If so many ranks cannot share a step evenly.
     """
     begun = files.read_json(folder.run) if folder.last.exists() and folder.run.exists() else {}
+    if begun and IMAGES not in begun:  # an earlier version took it to be each rank's, and only beside a size by trial
+        effective = effective * ranks if effective and SIZE_FOUND in begun else None
     images = begun.get(IMAGES) or effective or batch_size * accumulate * ranks
     batches, rest = divmod(images, batch_size * ranks)
     if rest or not batches:
