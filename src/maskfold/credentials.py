@@ -28,7 +28,11 @@ def censored(text: str) -> str:
     Those are the ones in addresses, those behind a name such as `password=`, and the values of the environment's
     variables whose names say that they are secret.
     """
-    for secret in _secrets_of_environment():
+    return _censored(text, _secrets_of_environment())
+
+
+def _censored(text: str, secrets: list[str]) -> str:
+    for secret in secrets:
         text = text.replace(secret, HIDDEN)
     text = _IN_ADDRESS.sub(rf"\1{HIDDEN}@", text)
     text = _GIVEN.sub(rf"\1{HIDDEN}", text)
@@ -37,11 +41,17 @@ def censored(text: str) -> str:
 
 def censored_tree(tree: Any) -> Any:
     """Return nested dictionaries and lists without credentials in their texts, or behind keys that say so."""
+    return _censored_tree(tree, _secrets_of_environment())
+
+
+def _censored_tree(tree: Any, secrets: list[str]) -> Any:
     if isinstance(tree, dict):
-        return {key: HIDDEN if _is_secret(key, value) else censored_tree(value) for key, value in tree.items()}
+        return {
+            key: HIDDEN if _is_secret(key, value) else _censored_tree(value, secrets) for key, value in tree.items()
+        }
     if isinstance(tree, list):
-        return [censored_tree(value) for value in tree]
-    return censored(tree) if isinstance(tree, str) else tree
+        return [_censored_tree(value, secrets) for value in tree]
+    return _censored(tree, secrets) if isinstance(tree, str) else tree
 
 
 def hidden_keys(tree: Any, prefix: str = "") -> list[str]:

@@ -31,6 +31,7 @@ from maskfold.trust import PRETRAINED
 MEMBERS = ("linknet34", "linknet34_concat", "ternausnet11", "unet_scratch", "unet_vgg11")
 PHOTO = (1280, 1918)
 STRETCHES = 3
+WARM_UPS = 3  # steps that compile, and let cuDNN choose
 PHOTOS = 100_064  # the challenge's test set
 WINNERS_HOURS = 320  # on a Titan X, by their own account
 FOLDS = {"unet_scratch": 7, "unet_vgg11": 7}  # of the winners; 5 of the others
@@ -80,7 +81,7 @@ class Bench:
     def rates(self, *steps: Callable[[], object]) -> list[list[float]]:
         """Return photos a second of each step over one batch, in several stretches of time in which they take turns."""
         for step in steps:
-            for _ in range(3):  # compiles, and lets cuDNN choose
+            for _ in range(WARM_UPS):
                 step()
         turns = [[self.rate(step) for step in steps] for _ in range(STRETCHES)]
         return [list(column) for column in zip(*turns, strict=True)]

@@ -59,7 +59,9 @@ def test_growth_is_a_panel_a_stage_that_says_where_it_ends():
     assert [axes.texts[0].get_text() for axes in panels] == ["1.5", "2"]
 
 
-def test_a_small_dry_run_of_the_gpu_benchmark_measures_every_way(out):
+def test_a_small_dry_run_of_the_gpu_benchmark_measures_every_way(out, monkeypatch):
+    for repeats in ("STRETCHES", "WARM_UPS"):
+        monkeypatch.setattr(bench_gpu, repeats, 1)
     tiny = ["--device", "cpu", "--size", "32x64", "--seconds", "0", "--compile", "none"]
 
     bench_gpu.main([*tiny, "--members", "linknet34"])

@@ -1,4 +1,4 @@
-"""A classification of drawn shapes on the engine, in a process that has imported nothing else.
+"""A classification of drawn shapes on the engine, which imports no other rooms than those it needs.
 
 `python toy_classification.py <folder>` trains a small network, frozen in its first layer and tracked by TensorBoard,
 into `<folder>/whole`; and into `<folder>/broken`, where it is broken off in the middle of an epoch and goes on.

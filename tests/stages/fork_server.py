@@ -12,13 +12,15 @@ import sys
 import time
 import traceback
 
+import pandas
 from lightning.pytorch.utilities import rank_zero_only
 
 from maskfold.config import compose
+from maskfold.data.table import SCHEMA
 from maskfold.prediction.store import ProbabilityStore
 
 STAGES = ("train", "predict", "fuse", "ensemble", "pseudo")
-USED_LATER = ("maskfold.models.unet", "maskfold.data.augmentation", "maskfold.data.imgaug_compat", "pandas")
+USED_LATER = ("maskfold.models.unet", "maskfold.data.augmentation", "maskfold.data.imgaug_compat", "pdqhash")
 
 
 def serve() -> None:
@@ -27,6 +29,7 @@ def serve() -> None:
     for module in USED_LATER:
         importlib.import_module(module)
     compose("train", ["experiment=demo_unet"])
+    SCHEMA.get_backend(pandas.DataFrame())  # which imports, at the first table, what pandera finds to work with
     for line in sys.stdin:
         started = time.time()
         request = json.loads(line)

@@ -29,7 +29,8 @@ from maskfold.stages.train import train
 
 STAGES = {"train": train, "predict": predict, "evaluate": evaluate, "ensemble": ensemble}
 TRAIN = "data=carvana data.name=tiny data.root=photos scale=smoke trainer.accelerator=cpu"
-OVERRIDES = ["ensemble=demo", f"train='{TRAIN}'", "predict='trainer.accelerator=cpu'", "merge='jobs=1'", "poll=0.05"]
+TRAIN += " geometry.height=32 geometry.width=48 model.widths=[8,8]"
+OVERRIDES = ["ensemble=demo", f"train='{TRAIN}'", "predict='trainer.accelerator=cpu'", "merge='jobs=1'", "poll=0.25"]
 MEMBERS = ("demo_unet", "demo_unet_wide")
 
 
