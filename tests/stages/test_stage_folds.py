@@ -160,11 +160,21 @@ def test_killed_between_twins_and_split_every_stage_refuses_until_it_is_cut_agai
         killed.setattr("maskfold.data.folds.write_text", interrupted)
         with pytest.raises(KeyboardInterrupt):
             cut(burst, "overwrite=true")
-    with pytest.raises(MaskfoldError, match=r"have another group than in the data.*overwrite=true"):
+    with pytest.raises(MaskfoldError, match=r"another group than in the data.*twins\.csv.*overwrite=true"):
         read_folds(split, build(compose("folds", burst).data).load())
 
     fold = cut(burst, "overwrite=true")
     assert fold["a"] == fold["b"] == fold["c"]
+
+
+@pytest.mark.hostile("stale maps")
+def test_a_photo_dropped_after_the_split_was_cut_is_told_from_other_data(burst):
+    cut(burst)
+    Path("data/photos/decisions.csv").write_text("image_id,decision\ne,drop\n")
+    with pytest.raises(MaskfoldError, match=r"(?s)not in the data:\n  e\n.*decisions\.csv.*overwrite=true"):
+        read_folds(Path("data/photos/folds.csv"), build(compose("folds", burst).data).load())
+
+    assert "e" not in cut(burst, "overwrite=true")
 
 
 def interrupted(*_):

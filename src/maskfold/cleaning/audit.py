@@ -207,7 +207,10 @@ def describe(result: Audit, source: Source) -> str:
     if any(_TEST not in crossing.sides for crossing in result.crossings):
         ways.append("cut it anew, which joins them (`make folds` with overwrite=true), and train every member again")
     if test:
-        ways.append(f"take a train photo out that the test set has too: `<image_id>,drop` in {decisions}")
+        ways.append(
+            f"take a train photo out that the test set has too: `<image_id>,drop` in {decisions}, and cut the split "
+            "anew (`make folds` with overwrite=true)"
+        )
     if TWIN in kinds:
         ways.append(f"say that two near-copies show two objects: `<image_id>,keep` of both in {decisions}")
     if GROUP in kinds:

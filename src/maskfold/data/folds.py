@@ -6,6 +6,7 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
+from maskfold.data.annotations import DECISIONS, TWINS
 from maskfold.data.table import METADATA
 from maskfold.errors import MaskfoldError, listing
 from maskfold.files import write_text
@@ -248,8 +249,9 @@ def read_folds(path: Path, table: pd.DataFrame) -> pd.DataFrame:
         first = moved.iloc[0]
         raise MaskfoldError(
             f"{path}: {len(moved)} images have another group than in the data: {first['image_id']} is in "
-            f"{first['group']} here, in {first['group_of_data']} there. Set data.group= as it was when the split was "
-            "made; or make it anew, `make folds` with overwrite=true, and train every member again."
+            f"{first['group']} here, in {first['group_of_data']} there. Set data.group=, and what {DECISIONS} and "
+            f"{TWINS} in the data's folder say of groups, as they were when the split was made; or make it anew, `make "
+            "folds` with overwrite=true, and train every member again."
         )
     return folds
 
@@ -258,8 +260,8 @@ def _own_split(path: Path) -> str:
     """Say how data gets a split that fits; only the data set's own is written by `make folds`."""
     if path.name == OWN_SPLIT:
         return (
-            "Use the data it was made for; or make it anew, `make folds` with overwrite=true, and train every member "
-            "again."
+            f"Use the data it was made for, with the {DECISIONS} of then, since what that drops is not in the data; or "
+            "make it anew, `make folds` with overwrite=true, and train every member again."
         )
     if path.parts[-3:-1] != ("conf", "folds"):
         return "Use the data it was made for, or name the split of these with split_file=."
