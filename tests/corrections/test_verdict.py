@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from maskfold.corrections.verdict import Limits, decide, headings
+from maskfold.errors import MaskfoldError
 
 LIMITS = Limits(loss=0.0005, cluster_loss=0.005, level=0.97, share_loss=0.005)
 
@@ -109,3 +110,11 @@ def test_the_same_masks_are_no_gain_unless_that_is_allowed():
 
     assert decide(champion.iloc[::-1], champion, LIMITS).reasons[0].startswith("no gain: it masks every photo")
     assert decide(champion, champion, Limits(0.0005, 0.005, 0.97, 0.005, equal=True)).passed
+
+
+@pytest.mark.hostile("wrong input")
+@pytest.mark.parametrize("wrong", [{"level": 97}, {"level": 0}, {"share_loss": 50}, {"loss": float("nan")}])
+def test_a_limit_that_would_let_everything_pass_is_refused(wrong):
+    (name, value), usual = *wrong.items(), {"loss": 0.0005, "cluster_loss": 0.005, "level": 0.97, "share_loss": 0.005}
+    with pytest.raises(MaskfoldError, match=f"{name}={value}"):
+        Limits(**(usual | wrong))

@@ -9,6 +9,7 @@ import pandas as pd
 from maskfold.analysis.formats import gain, interval, percent, score
 from maskfold.analysis.tables import gain_over
 from maskfold.data.table import CLUSTER
+from maskfold.errors import MaskfoldError
 from maskfold.masks.scoring import Judged
 from maskfold.terminal import counted
 
@@ -27,6 +28,9 @@ class Limits:
         level: The IoU from which a mask counts as good.
         share_loss: Of the share of good masks.
         equal: Whether a network that masks every photo just as the champion does may take its place.
+
+    Raises:
+        MaskfoldError: If a limit is none, so that nothing would be held against it.
     """
 
     loss: float
@@ -34,6 +38,13 @@ class Limits:
     level: float
     share_loss: float
     equal: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 < self.level <= 1:  # no mask would be good, or every one
+            raise MaskfoldError(f"level={self.level}: give the IoU of a good mask, above 0 and up to 1.")
+        allowed = {"loss": self.loss, "cluster_loss": self.cluster_loss, "share_loss": self.share_loss}
+        if wrong := [f"allowed_{name}={value}" for name, value in allowed.items() if not -1 <= value <= 1]:
+            raise MaskfoldError(f"{', '.join(wrong)}: a difference of IoU or of a share, -1 to 1; 0 allows no loss.")
 
 
 @dataclass(frozen=True)

@@ -39,13 +39,13 @@ def promote(config: DictConfig) -> Version:
     if config.back:
         return _go_back(registry)
     _refuse_incomplete(config)
+    limits = _limits(config)
     run = best_run(MemberFolder(EXPERIMENTS / config.name), config.fold)
     champion, known = registry.alias(CHAMPION), registry.version_of(run)
     if champion is not None and known is not None and known.number == champion.number:
         return _champion_already(run, champion, registry, allowed=config.allow_equal)
     judge = _judge_set(config)
     registry.freeze_judge(judge.fingerprint, anew=config.judge_anew)
-    limits = _limits(config)
     with TemporaryDirectory(prefix="maskfold-") as place:
         runs = {f"the challenger ({run.path})": run}
         if champion is not None:
