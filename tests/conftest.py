@@ -17,9 +17,12 @@ import cv2
 import hydra
 import numpy as np
 import pytest
+from hydra._internal.config_repository import CachingConfigRepository
+from hydra._internal.core_plugins.file_config_source import FileConfigSource
 from hydra.core.global_hydra import GlobalHydra
 
 from maskfold import parallel
+from maskfold.places import CONF
 
 gc.disable()  # what the libraries make when they are imported stays for good: nothing of it is looked for
 
@@ -45,6 +48,27 @@ def composed_once() -> Iterator[None]:
     hydra.compose = remembered
     yield
     hydra.compose = compose
+
+
+@pytest.fixture(scope="session", autouse=True)
+def options_read_once() -> Iterator[None]:
+    """Let Hydra read each of the repository's own options once, and not copy all schemas for each composition."""
+    load, read = FileConfigSource.load_config, {}
+
+    def remembered(source: FileConfigSource, config_path: str) -> Any:
+        if source.path != CONF:
+            return load(source, config_path)
+        if config_path not in read:
+            read[config_path] = load(source, config_path)
+        return copy.deepcopy(read[config_path])
+
+    def begun(repository: CachingConfigRepository, delegate: Any) -> None:
+        repository.delegate, repository.cache = copy.copy(delegate), {}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FileConfigSource, "load_config", remembered)
+        patch.setattr(CachingConfigRepository, "__init__", begun)
+        yield
 
 
 @pytest.fixture(scope="session")
