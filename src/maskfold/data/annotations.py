@@ -31,8 +31,8 @@ def annotate(table: pd.DataFrame, folder: Path) -> pd.DataFrame:
         `cluster`, missing where nothing is known of a photo.
 
     Raises:
-        MaskfoldError: If a file is damaged, names a photo that the data has not or names one twice, or a decision is
-            none of the three.
+        MaskfoldError: If a file is damaged or names a photo twice, or a decision is none of the three or of a photo
+            that the data has not. (Of unknown photos in `clusters.csv` the stage `clusters` warns.)
     """
     table = with_groups(decided(table, read_decisions(folder, table)), _read(folder / TWINS, "group"))
     clusters = read_clusters(folder, table)
