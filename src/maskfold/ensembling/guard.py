@@ -90,7 +90,7 @@ class Guarded:
 
 
 @dataclass(frozen=True)
-class Look:
+class ChainScorer:
     """Scores masks as an ensemble would make them with some steps.
 
     Attributes:
@@ -127,9 +127,9 @@ class Look:
     def marks(self, rows: pd.DataFrame, steps: Sequence[Opened], description: str, jobs: int) -> Marks:
         """Return what the masks of some rows of the image table come to with these steps, `(N,)`."""
         images = enumerate(zip(rows["image_id"], rows["mask"], sizes_of(rows), strict=True))
-        look = replace(self, steps=tuple(steps))
+        scorer = replace(self, steps=tuple(steps))
         marks = Marks(*np.zeros((2, len(rows))))
-        for number, *mark in map_unordered(look, images, description, total=len(rows), jobs=jobs):
+        for number, *mark in map_unordered(scorer, images, description, total=len(rows), jobs=jobs):
             marks.values[number], marks.weights[number] = mark
         return marks
 
@@ -177,12 +177,14 @@ class _Unsure:
         return image_id, unconfidence(merged_probability(self.sources, image_id, size=size))
 
 
-def guard_steps(trials: Sequence[Trial], look: Look, rows: pd.DataFrame, *, seed: int, jobs: int = -1) -> Guarded:
+def guard_steps(
+    trials: Sequence[Trial], scorer: ChainScorer, rows: pd.DataFrame, *, seed: int, jobs: int = -1
+) -> Guarded:
     """Measure every step in every cluster it is tried in, and keep it where it gains beyond the noise.
 
     Args:
         trials: The steps in their order.
-        look: How masks are made and scored.
+        scorer: How masks are made and scored.
         rows: Rows of the image table that have masks.
         seed: Of the bootstrap.
         jobs: Processes; -1 is one per core.
@@ -193,12 +195,12 @@ def guard_steps(trials: Sequence[Trial], look: Look, rows: pd.DataFrame, *, seed
     ids, groups = rows["image_id"].to_numpy(), rows["group"].reset_index(drop=True)
     comparisons = sum(len(trial.cells) for trial in trials)
     none = np.zeros(len(rows), bool)
-    before = without = look.marks(rows, (), "score without steps", jobs)
+    before = without = scorer.marks(rows, (), "score without steps", jobs)
     on: list[OfPhotos] = []
     clusters, cells, differs = [], [], none
     for trial in trials:
         tried = np.logical_or.reduce([*trial.cells.values(), none])
-        new = look.marks(rows[tried], (*on, OfPhotos(trial.step, frozenset(ids[tried]))), f"try {trial.name}", jobs)
+        new = scorer.marks(rows[tried], (*on, OfPhotos(trial.step, frozenset(ids[tried]))), f"try {trial.name}", jobs)
         after = _with(before, new, tried)
         measured = {
             cluster: _cell(_of(after, inside), _of(before, inside), groups[inside], comparisons, seed)
@@ -214,7 +216,7 @@ def guard_steps(trials: Sequence[Trial], look: Look, rows: pd.DataFrame, *, seed
             {"step": trial.name, "cluster": cluster or "all photos", **cell} for cluster, cell in measured.items()
         ]
     as_it_is = [OfPhotos(trial.step, frozenset(ids[trial.present])) for trial in trials]
-    present = _with(before, look.marks(rows[differs], as_it_is, "score as it is", jobs), differs)
+    present = _with(before, scorer.marks(rows[differs], as_it_is, "score as it is", jobs), differs)
     gain = gain_interval(before, present, groups, seed=seed)
     return Guarded(pd.DataFrame(cells), comparisons, clusters, without.total, present.total, before.total, gain)
 

@@ -9,7 +9,7 @@ import pandas as pd
 from maskfold.data.source import Source
 from maskfold.ensembling.by_class import step_name, threshold_of
 from maskfold.ensembling.empty import empty_steps
-from maskfold.ensembling.guard import EVERYWHERE, Chain, Guarded, Look, guard_steps, repaired_of, trials_of
+from maskfold.ensembling.guard import EVERYWHERE, Chain, ChainScorer, Guarded, guard_steps, repaired_of, trials_of
 from maskfold.ensembling.recipe import AnyStep, ByCluster, Recipe
 from maskfold.ensembling.steps import open_steps
 from maskfold.ensembling.tree import MemberMaps, leaves, open_members
@@ -64,8 +64,8 @@ def guard_recipe(
         (step_name(step), *open_steps([_bare(step)], photos, **whole), step.clusters if _limited(step) else None)
         for step in measured_steps(recipe)
     ]
-    look = Look(usual, repair, repaired, metric, source.exclusive)
-    return guard_steps(trials_of(tried, photos), look, photos, seed=seed, jobs=jobs)
+    scorer = ChainScorer(usual, repair, repaired, metric, source.exclusive)
+    return guard_steps(trials_of(tried, photos), scorer, photos, seed=seed, jobs=jobs)
 
 
 def proposed_nodes(recipe: Recipe, nodes: Sequence[dict[str, Any]], guarded: Guarded) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from maskfold import arrays, files
-from maskfold.ensembling.guard import Chain, Look, guard_steps, repaired_of, trials_of
+from maskfold.ensembling.guard import Chain, ChainScorer, guard_steps, repaired_of, trials_of
 from maskfold.ensembling.postprocess import FillHoles, LargestComponent
 from maskfold.ensembling.tree import Leaf, MemberMaps
 from maskfold.masks.metrics import METRICS_BY_NAME
@@ -55,8 +55,8 @@ class Photos:
         """Measure steps; `clusters` are those that some are for alone, by their number."""
         rows, own = self.table, clusters or {}
         named = [(type(step).__name__, step, own.get(number)) for number, step in enumerate(steps, start=1)]
-        look = Look(self.chain(), self.chain(), frozenset(), DICE)
-        return guard_steps(trials_of(named, rows), look, rows, seed=0, jobs=1)
+        scorer = ChainScorer(self.chain(), self.chain(), frozenset(), DICE)
+        return guard_steps(trials_of(named, rows), scorer, rows, seed=0, jobs=1)
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ def test_of_several_classes_a_photo_counts_once(photos):
     photos.add(None, np.stack([square(hole=False), square(hole=True)]), np.stack([square(hole=True)] * 2))
     chain = photos.chain(("plate", "ring"), threshold=(128, 128))
     for name, value, weight in (("dice", (LOST + 1) / 2, 1), ("pooled_dice", (124 * LOST + 120) / 244, 244)):
-        marks = Look(chain, chain, frozenset(), METRICS_BY_NAME[name]).marks(photos.table, (), "score", 1)
+        marks = ChainScorer(chain, chain, frozenset(), METRICS_BY_NAME[name]).marks(photos.table, (), "score", 1)
         assert marks.values.tolist() == pytest.approx([value])
         assert marks.weights.tolist() == [weight]
 
@@ -163,5 +163,5 @@ def test_the_photos_that_are_repaired_go_the_way_of_the_repair(photos):
 
     assert repaired == {"photo001"}
     assert repaired_of(usual, photos.table, 0, jobs=1) == frozenset()
-    marks = Look(usual, repair, repaired, DICE).marks(photos.table, (), "score", 1)
+    marks = ChainScorer(usual, repair, repaired, DICE).marks(photos.table, (), "score", 1)
     assert marks.values.tolist() == pytest.approx([LOST, 1, LOST])
