@@ -16,7 +16,7 @@ LAYERS = (
     {"credentials", "errors", "places"},
     {"terminal"},
     {"files", "memory", "parallel", "phases"},
-    {"arrays", "values"},
+    {"arrays", "storage", "values"},
     {"schemas", "trust"},
     {"masks"},
     {"data", "models", "runs", "studio"},
@@ -26,15 +26,16 @@ LAYERS = (
     {"clusters"},
     {"segmentation"},
     {"ensembling", "submission"},
-    {"analysis", "pseudo"},
-    {"cards", "leaderboard", "tracking"},
-    {"campaign", "corrections", "entry", "every_fold"},
+    {"analysis", "cutout", "export", "pseudo", "quality"},
+    {"cards", "leaderboard", "review", "service", "tracking"},
+    {"campaign", "corrections", "entry", "every_fold", "networks"},
+    {"maskers"},
     {"stages"},
     {"__main__", "demo"},
 )
 LEVELS = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 # Configuration stops at the door. Beside those who stand there, these build the data that a manifest names.
-AT_THE_DOOR = {"campaign", "demo", "entry", "every_fold", "stages"}
+AT_THE_DOOR = {"campaign", "demo", "entry", "every_fold", "maskers", "networks", "stages"}
 BUILDERS = {"analysis.gathering", "submission.checkup"}
 MASK_WORDS = re.compile("mask(?!fold)|dice|segment", re.IGNORECASE)
 ENGINE = sorted((PACKAGE / "engine").glob("*.py"))

@@ -68,9 +68,15 @@ def fusible(recipe: Recipe, *, split: str, experiments: Path) -> list[Leaf]:
 
 def networks(members: Sequence[Leaf]) -> Iterator[tuple[RunFolder, float]]:
     """Yield the run folder of every network, with its share of the mean."""
+    for run, share, _ in named_networks(members):
+        yield run, share
+
+
+def named_networks(members: Sequence[Leaf]) -> Iterator[tuple[RunFolder, float, str]]:
+    """Yield the run folder of every network, with its share of the mean, and the name of its member."""
     for leaf in members:
         for store in leaf.stores:
-            yield run_of(store), float(leaf.weight / len(leaf.stores))
+            yield run_of(store), float(leaf.weight / len(leaf.stores)), leaf.name
 
 
 def fused_origin(members: Sequence[Leaf], data: str, classes: Sequence[str] = ()) -> dict[str, Any]:

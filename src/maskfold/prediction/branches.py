@@ -26,11 +26,13 @@ class Voter:
         network: Photos in, logits out.
         tta: A name of `maskfold.prediction.tta.VIEWS`.
         weight: Its share; those of all voters of all branches add up to 1.
+        member: The name of the member that it is a fold of.
     """
 
     network: Network
     tta: str
     weight: float = 1.0
+    member: str = ""
 
 
 @dataclass(frozen=True)

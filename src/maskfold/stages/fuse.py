@@ -1,6 +1,5 @@
 """Predict the test photos with a whole ensemble in one pass: `maskfold fuse ensemble=linknet34`."""
 
-import json
 import logging
 from contextlib import nullcontext
 from typing import Any
@@ -18,8 +17,8 @@ from maskfold.ensembling.tree import Leaf
 from maskfold.entry import entry_point
 from maskfold.errors import MaskfoldError
 from maskfold.files import locked
-from maskfold.prediction.branches import Branch, Voter
-from maskfold.prediction.members import load_network, refuse_other_classes
+from maskfold.networks import branches_of
+from maskfold.prediction.members import refuse_other_classes
 from maskfold.prediction.photos import claim_photos
 from maskfold.prediction.predictor import predict_together
 from maskfold.prediction.splits import photos_of
@@ -40,7 +39,7 @@ def fuse(config: DictConfig) -> ProbabilityStore:
     refuse_other_classes([run for run, _ in networks(members)], source.classes)
     photos = photos_of(source.load(), "test")
     store = ProbabilityStore(EnsembleFolder(SUBMISSIONS / recipe.name).fused)
-    branches = _branches(members)
+    branches = branches_of(members)
     first = rank_zero_only.rank == 0  # of several processes of one run, the one that keeps the folder
     with locked(store.folder) if first else nullcontext():
         if first:
@@ -65,18 +64,6 @@ def _common_data(members: list[Leaf]) -> dict[str, Any]:
                 f"{run.path} was trained on other data than {members[0].name}: name the photos to predict with data=..."
             )
     return data
-
-
-def _branches(members: list[Leaf]) -> list[Branch]:
-    """Return the networks, those that are shown a photo in the same way together."""
-    alike: dict[str, Branch] = {}
-    for run, share in networks(members):
-        trained = run.read_config()
-        preparation = json.dumps([trained["geometry"], trained["preprocess"]], sort_keys=True)
-        if preparation not in alike:
-            alike[preparation] = Branch(build(run.part("geometry")), build(run.part("preprocess")), [])
-        alike[preparation].voters.append(Voter(load_network(run.best), trained["tta"], share))
-    return [*alike.values()]
 
 
 main = entry_point(fuse)

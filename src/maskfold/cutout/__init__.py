@@ -1,0 +1,1 @@
+"""Cut-outs: alpha, foreground colours, crops, and a folder of photos that becomes one of pictures."""

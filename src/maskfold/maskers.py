@@ -1,0 +1,53 @@
+"""Open what answers photos with maps, as a stage's keys name it: an exported file, or the networks of an ensemble."""
+
+import hashlib
+import json
+from typing import TYPE_CHECKING
+
+from maskfold.config import EXPERIMENTS
+from maskfold.errors import MaskfoldError
+from maskfold.prediction.masker import Masker
+
+if TYPE_CHECKING:  # an exported file runs where none of this is installed
+    from maskfold.ensembling.recipe import Recipe
+
+
+def open_masker(*, model: str | None, recipe: "Recipe | None", accelerator: str = "auto") -> Masker:
+    """Open a masker.
+
+    Args:
+        model: An exported file, `model.onnx`, or its address.
+        recipe: An ensemble whose members are trained here; one of the two.
+        accelerator: `cpu`, `gpu`, or `auto` for a GPU where there is one.
+
+    Raises:
+        MaskfoldError: If both are named or neither, a member is not trained to its end, its classes are several, or a
+            file is missing or damaged.
+    """
+    if (model is None) == (recipe is None):
+        raise MaskfoldError(
+            "Name what masks the photos: model=<exported file>, which `make export` writes, or ensemble=<name> of "
+            "trained members; one of the two."
+        )
+    if model is not None:
+        from maskfold.export.session import OnnxMasker
+
+        return OnnxMasker(model, accelerator=accelerator)
+    return _of_networks(recipe, accelerator)
+
+
+def _of_networks(recipe: "Recipe", accelerator: str) -> Masker:
+    from maskfold.data.classes import classes_of
+    from maskfold.ensembling.fusion import fused_origin, fusible, networks
+    from maskfold.networks import branches_of
+    from maskfold.prediction.network_masker import NetworkMasker
+
+    members = fusible(recipe, split="test", experiments=EXPERIMENTS)
+    for run, _ in networks(members):
+        if classes := classes_of(run.read_config()["data"]):
+            raise MaskfoldError(
+                f"{run.path} was trained on {len(classes)} classes, and a cut-out, its quality and its correction are "
+                "of one object. Name members that were trained on one class."
+            )
+    identity = hashlib.sha256(json.dumps(fused_origin(members, ""), sort_keys=True).encode()).hexdigest()[:16]
+    return NetworkMasker(branches_of(members), name=recipe.name, identity=identity, accelerator=accelerator)

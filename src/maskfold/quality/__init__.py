@@ -1,0 +1,1 @@
+"""How good a mask is without its truth: measures, calibration, certificates, routes."""

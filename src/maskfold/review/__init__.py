@@ -1,0 +1,1 @@
+"""The screen on which masks are corrected, and what it leaves."""

@@ -1,0 +1,1 @@
+"""Masks, cut-outs and quality over HTTP."""

@@ -1,0 +1,45 @@
+"""Folders behind the interface that addresses share."""
+
+import pytest
+
+from maskfold.errors import MaskfoldError
+from maskfold.storage import StoredFile, is_address, open_storage
+
+
+def test_a_folder_lists_reads_and_writes_whole_files(tmp_path):
+    storage = open_storage(str(tmp_path))
+    storage.write("b/2.JPG", b"two")
+    storage.write("a.png", b"one")
+    storage.write(".hidden/x.png", b"")
+
+    assert [(item.name, item.size) for item in storage.items()] == [("a.png", 3), ("b/2.JPG", 3)]
+    assert [item.name for item in storage.items([".jpg"])] == ["b/2.JPG"]
+    assert isinstance(next(storage.items()), StoredFile)
+    assert storage.read("b/2.JPG") == b"two"
+    assert storage.local("a.png") == tmp_path / "a.png"
+    assert [storage.exists(name) for name in ("a.png", "b", "c")] == [True, False, False]
+
+
+@pytest.mark.hostile("names and paths")
+def test_names_stay_inside(tmp_path):
+    storage = open_storage(str(tmp_path / "photos"))
+    (tmp_path / "secret").write_text("s")
+
+    for act in (storage.read, storage.local, lambda name: storage.write(name, b"")):
+        with pytest.raises(MaskfoldError, match="inside its folder"):
+            act("../secret")
+
+
+@pytest.mark.hostile("wrong input")
+def test_what_is_missing_is_named(tmp_path):
+    storage = open_storage(str(tmp_path / "photos"))
+
+    with pytest.raises(MaskfoldError, match=r"photos: no such folder"):
+        next(storage.items())
+    with pytest.raises(MaskfoldError, match=r"a\.png: cannot be read: No such file"):
+        storage.read("a.png")
+
+
+def test_what_an_address_is():
+    assert is_address("s3://bucket/photos")
+    assert not is_address("/photos")
