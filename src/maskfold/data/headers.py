@@ -5,7 +5,7 @@ A header costs a few bytes and may ask for gigabytes, so whoever decodes looks h
 
 import io
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -52,28 +52,52 @@ def image_size(path: Path | str, *, max_pixels: int = MOST_PIXELS, channels: int
         _refuse_large(path, size, max_pixels)
         return size
     with naming(path), Path(path).open("rb") as file:
-        start = file.read(len(PNG))
-        file.seek(0)
-        if channels is not None and is_stack(start):
+        if channels is not None and is_stack(_start(file)):
             size = stack_size(path, channels)
             _refuse_large(path, size, max_pixels)
             return size
-        if start.startswith(JPEG):  # what phones put behind a JPEG's picture is no other picture of the object
-            size, orientation, _ = jpeg_header(file)
-            _refuse_large(path, size, max_pixels)
-        elif start.startswith(TIFF):
-            size, is_series = _pillow_header(file)
-            _refuse_large(path, size, max_pixels)
-            if is_series and not _is_pyramid(path):
-                raise MaskfoldError(f"{path}: {_SEVERAL}")
-            orientation = 1  # Pillow turns TIFFs, and their size, by itself
-        else:
-            data = file.read()
-            size, is_series = _png_header(data) if start == PNG else _pillow_header(data)
-            _refuse_large(path, size, max_pixels)
-            if is_series:
-                raise MaskfoldError(f"{path}: {_SEVERAL}")
-            orientation = orientation_of(data)
+        return _upright_size(file, path, lambda size: _refuse_large(path, size, max_pixels))
+
+
+def size_of_bytes(data: bytes, *, name: str, refuse: Callable[[tuple[int, int]], None]) -> tuple[int, int]:
+    """Return the (height, width) in pixels, upright, of an image in memory, from its header alone.
+
+    Args:
+        data: The file's bytes.
+        name: What messages call it.
+        refuse: Raises if a (height, width) is more than is to be decoded; asked before anything else is looked at.
+
+    Raises:
+        MaskfoldError: If the header is not an image's, or it has several frames.
+    """
+    with naming(name):
+        return _upright_size(io.BytesIO(data), name, refuse)
+
+
+def _start(file: BinaryIO) -> bytes:
+    start = file.read(len(PNG))
+    file.seek(0)
+    return start
+
+
+def _upright_size(file: BinaryIO, name: Path | str, refuse: Callable[[tuple[int, int]], None]) -> tuple[int, int]:
+    start = _start(file)
+    if start.startswith(JPEG):  # what phones put behind a JPEG's picture is no other picture of the object
+        size, orientation, _ = jpeg_header(file)
+        refuse(size)
+    elif start.startswith(TIFF):
+        size, is_series = _pillow_header(file)
+        refuse(size)
+        if is_series and not _is_pyramid(file):
+            raise MaskfoldError(f"{name}: {_SEVERAL}")
+        orientation = 1  # Pillow turns TIFFs, and their size, by itself
+    else:
+        data = file.read()
+        size, is_series = _png_header(data) if start == PNG else _pillow_header(data)
+        refuse(size)
+        if is_series:
+            raise MaskfoldError(f"{name}: {_SEVERAL}")
+        orientation = orientation_of(data)
     return size[::-1] if orientation >= 5 else size
 
 
@@ -122,11 +146,12 @@ def _pillow_header(data: bytes | BinaryIO) -> tuple[tuple[int, int], bool]:
         return (image.height, image.width), getattr(image, "is_animated", False)
 
 
-def _is_pyramid(path: Path | str) -> bool:
+def _is_pyramid(file: BinaryIO) -> bool:
     """Tell whether a TIFF's further pages are its first one at lower resolutions."""
     import tifffile  # a tenth of a second, which only those pay who have such photos
 
-    with tifffile.TiffFile(path) as tiff:
+    file.seek(0)
+    with tifffile.TiffFile(file) as tiff:
         return all(page.aspage().is_reduced for page in tiff.pages[1:])
 
 
