@@ -17,7 +17,7 @@ from maskfold.cutout.files import SourcePhoto, encode, read_photo
 from maskfold.cutout.frames import NewBackdrop, open_backdrop
 from maskfold.cutout.names import cutout_names
 from maskfold.cutout.options import CutoutOptions
-from maskfold.cutout.record import SUFFIX, Entry, BatchRecord
+from maskfold.cutout.record import SUFFIX, BatchRecord, Entry
 from maskfold.data.loading import SUFFIXES
 from maskfold.errors import MaskfoldError
 from maskfold.parallel import map_ahead, progress

@@ -4,7 +4,7 @@ import numpy as np
 
 from maskfold.cutout.alpha import INSIDE, hard_alpha, reach_of, soft_alpha
 from maskfold.cutout.colours import COLOURS
-from maskfold.cutout.frames import NewBackdrop, Box, box_of, frame, grown, placed, scaled
+from maskfold.cutout.frames import Box, NewBackdrop, box_of, frame, grown, placed, scaled
 from maskfold.cutout.matting import matted_alpha
 from maskfold.cutout.options import CutoutOptions
 from maskfold.errors import MaskfoldError

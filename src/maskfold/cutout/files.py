@@ -39,7 +39,6 @@ def read_photo(data: bytes, name: str, *, max_pixels: int) -> SourcePhoto:
         MaskfoldError: If it is no photo, damaged, of several frames, or has more than `max_pixels`.
     """
 
-
     def refuse(size: tuple[int, int]) -> None:
         if size[0] * size[1] > max_pixels:
             raise MaskfoldError(
@@ -73,8 +72,8 @@ def encode(picture: np.ndarray, *, kind: str, profile: bytes | None = None, loss
     """
     if max(picture.shape[:2]) > _LONGEST[kind]:
         raise MaskfoldError(
-            f"{picture.shape[1]}x{picture.shape[0]} pixels, and a {kind} has {_LONGEST[kind]:,} to a side at most. Give "
-            f"max_side={_LONGEST[kind]}, or format=png."
+            f"{picture.shape[1]}x{picture.shape[0]} pixels, and a {kind} has {_LONGEST[kind]:,} to a side at most. "
+            f"Give max_side={_LONGEST[kind]}, or format=png."
         )
     if kind == "png":
         return _png(picture, profile)

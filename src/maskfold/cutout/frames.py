@@ -108,11 +108,12 @@ class NewBackdrop:
         """Return what is behind, `(H, W, 3)`, or `(3,)` of one colour."""
         if self.picture is None:
             return np.array(self.colour, np.float32)
-        by = max(height / self.picture.shape[0], width / self.picture.shape[1])
-        size = [max(math.ceil(side * by), least) for side, least in zip(self.picture.shape, (height, width), strict=False)]
+        rows, columns = self.picture.shape[:2]
+        by = max(height / rows, width / columns)
+        rows, columns = max(math.ceil(rows * by), height), max(math.ceil(columns * by), width)
         way = cv2.INTER_AREA if by < 1 else cv2.INTER_LINEAR
-        large = cv2.resize(self.picture, (size[1], size[0]), interpolation=way)
-        top, left = (size[0] - height) // 2, (size[1] - width) // 2
+        large = cv2.resize(self.picture, (columns, rows), interpolation=way)
+        top, left = (rows - height) // 2, (columns - width) // 2
         return large[top : top + height, left : left + width]
 
 

@@ -133,7 +133,8 @@ def _set_cache() -> None:
 def _one_at_a_time(estimate: Foreground) -> Foreground:
     """Return an estimate that threads may share, whatever numba runs its own threads with."""
     try:
-        from numba.np.ufunc import omppool  # noqa: F401: OpenMP's, which threads may share; its own end the process
+        # OpenMP's threads may be shared; numba's own end the process that tries.
+        from numba.np.ufunc import omppool  # noqa: F401
 
         return estimate
     except ImportError:
