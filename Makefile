@@ -35,6 +35,9 @@ given = $(if $(filter file,$(origin $(1))),,$($(1)))
 planned = $(if $(or $(call given,EXP),$(if $(call given,ENS),,yes)),experiments=[$(EXP)]) $(if $(call given,ENS),ensemble=$(ENS))
 card = $(filter-out all,$(call given,EXP))
 
+# What masks photos to cut out: an exported model where there is one, else an ensemble.
+masked = $(if $(MODEL),model=$(MODEL),ensemble=$(ENS))
+
 # A stage whose keys all go through ARGS needs no line below: its door is here.
 DOORS := $(shell sed -n 's/^\([a-z]*\):.*\#\# .*/\1/p' $(firstword $(MAKEFILE_LIST)))
 OTHERS := $(filter-out $(DOORS),$(basename $(notdir $(wildcard src/maskfold/stages/[a-z]*.py))))
@@ -127,6 +130,10 @@ submit: $(STAMP) ## check SUB, upload it with MESSAGE="..." to Kaggle, record it
 pick: $(STAMP) ## choose the two submissions to select at the end
 	$(STAGE) pick $(ARGS)
 
+##@ Cut-outs
+cutout: $(STAMP) ## remove the background of the photos in SRC, into OUT, with ENS or MODEL=<exported model.onnx>
+	$(STAGE) cutout source=$(SRC) target=$(OUT) $(masked) $(ARGS)
+
 ##@ The repository
 test: $(STAMP) ## the test suite, in two processes; ARGS="-n 0 --pdb" in one
 	$(PY) -m pytest -n 2 --dist worksteal $(ARGS)
@@ -147,4 +154,5 @@ $(STAMP): requirements.txt pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@$(PY) -m maskfold.cutout.matting || true  # compiled once, and not while the first photo waits
 	@touch $@
