@@ -102,8 +102,7 @@ def app():
 
 
 @pytest.mark.hostile("endless and hanging")
-def test_a_body_that_does_not_come_is_given_up(app, monkeypatch):
-    monkeypatch.setattr("maskfold.service.gate._DRAIN_S", 0.05)
+def test_a_body_that_does_not_come_is_given_up(app):
     sent, _ = asked(app, [body(b"\xff\xd8")], content_length="1000")
 
     assert sent[0]["status"] == 408

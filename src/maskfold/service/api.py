@@ -1,6 +1,7 @@
 """The service's addresses: a photo in, a cut-out, a mask or its quality back."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -88,7 +89,9 @@ class Service:
         model = {"X-Maskfold-Model": self.masker.identity}
         if verdict is None or verdict.assessed is None:
             return model
-        return model | {"X-Maskfold-Route": verdict.assessed.route, "X-Maskfold-Score": f"{verdict.assessed.score:.4f}"}
+        # A score of NaN, of what could not be measured, is left out.
+        score = {"X-Maskfold-Score": f"{verdict.assessed.score:.4f}"} if math.isfinite(verdict.assessed.score) else {}
+        return model | {"X-Maskfold-Route": verdict.assessed.route} | score
 
 
 def create_app(

@@ -13,7 +13,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from maskfold.service.metrics import OTHER, Metrics
-from maskfold.service.refusals import GONE, RefusalError
+from maskfold.service.refusals import GONE, TOO_SLOW, RefusalError
 
 log = logging.getLogger("maskfold.service.requests")
 
@@ -119,7 +119,7 @@ class _Visit:
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            if not self._whole and not await self._drained():
+            if not self._whole and (message["status"] == TOO_SLOW or not await self._drained()):
                 message = message | {"headers": [*message.get("headers", []), (b"connection", b"close")]}
             self.status = message["status"]
         self.sent += len(message.get("body", b""))

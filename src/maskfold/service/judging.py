@@ -6,7 +6,7 @@ from typing import Protocol
 
 from pydantic import BaseModel, Field
 
-from maskfold.quality.measures import measure
+from maskfold.quality.measures import HALF, measure
 from maskfold.service.batching import Look, Wanted
 
 NO_MODEL = "This service was started without quality=<quality.json>, so its measures are not made a score of."
@@ -26,6 +26,7 @@ class Quality(Protocol):
 
     wants_members: bool
     wants_mirrored: bool
+    cut: int
 
     def assess(self, measures: dict[str, float]) -> Assessed:
         """Return where a photo of some measures goes."""
@@ -85,7 +86,8 @@ class Judge:
 
     def judge(self, look: Look) -> Verdict:
         """Return what is measured of a mask, and where it goes."""
-        measures = measure(look.answer.mean, members=look.answer.members, mirrored=look.mirrored)
+        cut = HALF if self.quality is None else self.quality.cut
+        measures = measure(look.answer.mean, members=look.answer.members, mirrored=look.mirrored, threshold=cut)
         return Verdict(measures, self.quality.assess(measures) if self.quality else None)
 
 

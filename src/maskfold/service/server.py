@@ -68,7 +68,17 @@ def run(app: FastAPI, *, host: str, port: int, limits: Limits) -> None:
     Raises:
         MaskfoldError: If it cannot listen there.
     """
-    listener = _listen(host, port)
+    listener = listen(host, port)
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)
+    shown = f"[{host}]" if ":" in host else host
+    log.info("Listening at http://%s:%d; what it understands is at /docs.", shown, listener.getsockname()[1])
+    with _ending_quietly():
+        server_of(app, limits).run(sockets=[listener])
+    log.info("Ended; all that was taken in is answered.")
+
+
+def server_of(app: FastAPI, limits: Limits) -> uvicorn.Server:
+    """Return the server of an application, which is to be run on a socket."""
     config = uvicorn.Config(
         app,
         http=PatientProtocol,
@@ -84,15 +94,15 @@ def run(app: FastAPI, *, host: str, port: int, limits: Limits) -> None:
         timeout_graceful_shutdown=int(2 * limits.timeout) + 1,
         h11_max_incomplete_event_size=_HEAD_BYTES,
     )
-    logging.getLogger("uvicorn").setLevel(logging.ERROR)
-    shown = f"[{host}]" if ":" in host else host
-    log.info("Listening at http://%s:%d; what it understands is at /docs.", shown, listener.getsockname()[1])
-    with _ending_quietly():
-        uvicorn.Server(config).run(sockets=[listener])
-    log.info("Ended; all that was taken in is answered.")
+    return uvicorn.Server(config)
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens.
+
+    Raises:
+        MaskfoldError: If it cannot.
+    """
     try:
         kind, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(address[:2], family=kind, backlog=_BACKLOG)
