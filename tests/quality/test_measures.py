@@ -5,7 +5,8 @@ import pytest
 
 from maskfold.data.windows import LARGE
 from maskfold.errors import MaskfoldError
-from maskfold.quality.measures import DIRECTIONS, is_empty, measure
+from maskfold.quality.measures import is_empty, measure
+from maskfold.quality.names import DIRECTIONS
 
 MEAN = np.array([[0, 255], [204, 51]], np.uint8)  # p: 0, 1, 0.8, 0.2; the mask is the two pixels of a diagonal
 MIRRORED = np.array([[0, 255], [0, 0]], np.uint8)

@@ -13,29 +13,10 @@ import numpy as np
 from maskfold.data.windows import LARGE, is_large
 from maskfold.errors import MaskfoldError
 from maskfold.masks.unconfidence import unconfidence
+from maskfold.quality.names import DIRECTIONS, HALF, OF_MEMBERS
 
-HALF = 128  # of 255: the first value whose probability is at least one half
 PATCH = 31  # pixels of the side of the window in which doubt is added up
 _PIECE = 2**20  # pixels that are counted at a time
-
-# Of every measure: 1 where a higher value goes with a better mask, -1 where a lower one does, 0 where neither is known
-# beforehand; such a one is of use together with others only.
-DIRECTIONS = {
-    "soft_dice": 1,
-    "pairwise_dice": 1,
-    "mirror_dice": 1,
-    "certainty": 1,
-    "entropy": -1,
-    "patch_entropy": -1,
-    "unconfidence": -1,
-    "disputed": -1,
-    "components": -1,
-    "largest": 1,
-    "at_edge": -1,
-    "area": 0,
-}
-OF_MEMBERS = ("pairwise_dice", "disputed")
-OF_MIRROR = ("mirror_dice",)
 
 _VALUES = np.arange(256)
 _P = _VALUES / 255

@@ -19,10 +19,10 @@ from maskfold.ensembling.average import average_probabilities, integer_weights, 
 from maskfold.errors import MaskfoldError, listing
 from maskfold.files import atomic_path, check_inside, locked, read_table
 from maskfold.prediction.store import read_map
+from maskfold.quality.names import ROUTE_NAMES
 from maskfold.storage import is_address
 
 ROUTES = "routes.parquet"
-SHIP, REVIEW, REJECT = ROUTE_NAMES = ("ship", "review", "reject")
 MEASURE = "measure."  # what the names of the measures' columns begin with
 _TEXT = ("image_id", "photo", "maps", "route", "reason", "model", "made")
 _MAYBE_TEXT = ("photo_hash", "cluster", "group")  # missing where nobody knows it
