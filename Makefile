@@ -116,7 +116,7 @@ notebook: $(STAMP) ## run the error analysis of ENS, a notebook beside its repor
 
 ##@ Cut-outs
 serve: $(STAMP) ## answer photos over HTTP with MODEL=exports/<name>/model.onnx, or the networks of ENS
-	$(STAGE) serve $(if $(MODEL),model=$(MODEL),ensemble=$(ENS)) $(ARGS)
+	$(STAGE) serve $(if $(MODEL),exported=$(MODEL),ensemble=$(ENS)) $(ARGS)
 
 ##@ Submissions
 doctor: $(STAMP) ## check SUB before an upload

@@ -393,7 +393,7 @@ class ScoreStage:
 class ServeStage:
     """Keys of `stages/serve.py`."""
 
-    model: str | None = MISSING
+    exported: str | None = MISSING
     ensemble: Group | None = MISSING
     accelerator: str = MISSING
     quality: str | None = MISSING

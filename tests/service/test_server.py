@@ -36,7 +36,7 @@ from maskfold.stages import serve as stage
 quiet_console()
 masker = Reds()
 stage.open_masker = lambda **_: masker
-stage.serve(compose("serve", ["port=0", "model=red.onnx", *sys.argv[1:]]))
+stage.serve(compose("serve", ["port=0", "exported=red.onnx", *sys.argv[1:]]))
 heavy = ("torch", "lightning", "timm", "albumentations", "imgaug", "mlflow", "wandb", "segmentation_models_pytorch")
 print("loaded:", [name for name in heavy if name in sys.modules])
 """

@@ -120,7 +120,7 @@ class _Visit:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             if not self._whole and (message["status"] == TOO_SLOW or not await self._drained()):
-                message = message | {"headers": [*message.get("headers", []), (b"connection", b"close")]}
+                message = {**message, "headers": [*message.get("headers", []), (b"connection", b"close")]}
             self.status = message["status"]
         self.sent += len(message.get("body", b""))
         await self._send(message)

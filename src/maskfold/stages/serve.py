@@ -1,4 +1,4 @@
-"""Answer photos over HTTP: `maskfold serve model=exports/carvana/model.onnx`."""
+"""Answer photos over HTTP: `maskfold serve exported=exports/carvana/model.onnx`."""
 
 import logging
 import os
@@ -38,7 +38,7 @@ def serve(config: DictConfig) -> None:
     check_token(config.host, token)
     limits = Limits(**{key: config[key] for key in ("max_bytes", "max_pixels", "queue", "batch", "timeout", "threads")})
     recipe = None if config.ensemble is None else build(config.ensemble)
-    masker = open_masker(model=config.model, recipe=recipe, accelerator=config.accelerator)
+    masker = open_masker(model=config.exported, recipe=recipe, accelerator=config.accelerator)
     app = _app(config, masker, limits, token)
     _print_requests()
     log.info("%s (%s), the mean of %d", masker.name, masker.identity, len(masker.members))
@@ -90,7 +90,8 @@ def _print_requests() -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     logger = logging.getLogger(_REQUESTS)
-    logger.handlers, logger.propagate = [handler], False
+    logger.addHandler(handler)
+    logger.propagate = False
 
 
 main = entry_point(serve)
