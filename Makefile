@@ -117,6 +117,10 @@ report: $(STAMP) ## pictures and tables of ENS in one HTML file
 notebook: $(STAMP) ## run the error analysis of ENS, a notebook beside its report
 	$(STAGE) notebook ensemble=$(ENS) $(ARGS)
 
+##@ Cut-outs
+serve: $(STAMP) ## answer photos over HTTP with MODEL=exports/<name>/model.onnx, or the networks of ENS
+	$(STAGE) serve $(if $(MODEL),exported=$(MODEL),ensemble=$(ENS)) $(ARGS)
+
 ##@ Submissions
 doctor: $(STAMP) ## check SUB before an upload
 	$(STAGE) doctor submission=$(SUB) $(ARGS)
