@@ -36,7 +36,7 @@ planned = $(if $(or $(call given,EXP),$(if $(call given,ENS),,yes)),experiments=
 card = $(filter-out all,$(call given,EXP))
 
 # What masks photos to cut out: an exported model where there is one, else an ensemble.
-masked = $(if $(MODEL),model=$(MODEL),ensemble=$(ENS))
+masked = $(if $(MODEL),exported=$(MODEL),ensemble=$(ENS))
 
 # A stage whose keys all go through ARGS needs no line below: its door is here.
 DOORS := $(shell sed -n 's/^\([a-z]*\):.*\#\# .*/\1/p' $(firstword $(MAKEFILE_LIST)))
@@ -117,10 +117,6 @@ report: $(STAMP) ## pictures and tables of ENS in one HTML file
 notebook: $(STAMP) ## run the error analysis of ENS, a notebook beside its report
 	$(STAGE) notebook ensemble=$(ENS) $(ARGS)
 
-##@ Cut-outs
-serve: $(STAMP) ## answer photos over HTTP with MODEL=exports/<name>/model.onnx, or the networks of ENS
-	$(STAGE) serve $(if $(MODEL),exported=$(MODEL),ensemble=$(ENS)) $(ARGS)
-
 ##@ Submissions
 doctor: $(STAMP) ## check SUB before an upload
 	$(STAGE) doctor submission=$(SUB) $(ARGS)
@@ -137,6 +133,9 @@ pick: $(STAMP) ## choose the two submissions to select at the end
 ##@ Cut-outs
 cutout: $(STAMP) ## remove the background of the photos in SRC, into OUT, with ENS or MODEL=<exported model.onnx>
 	$(STAGE) cutout source=$(SRC) target=$(OUT) $(masked) $(ARGS)
+
+serve: $(STAMP) ## answer photos over HTTP with MODEL=exports/<name>/model.onnx, or the networks of ENS
+	$(STAGE) serve $(masked) $(ARGS)
 
 ##@ The repository
 test: $(STAMP) ## the test suite, in two processes; ARGS="-n 0 --pdb" in one

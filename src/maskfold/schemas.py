@@ -418,7 +418,7 @@ class CutoutStage:
 
     source: str = MISSING
     target: str = MISSING
-    model: str | None = MISSING
+    exported: str | None = MISSING
     ensemble: Group | None = MISSING
     accelerator: str = MISSING
     alpha: str = MISSING

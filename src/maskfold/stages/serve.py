@@ -38,7 +38,7 @@ def serve(config: DictConfig) -> None:
     check_token(config.host, token)
     limits = Limits(**{key: config[key] for key in ("max_bytes", "max_pixels", "queue", "batch", "timeout", "threads")})
     recipe = None if config.ensemble is None else build(config.ensemble)
-    masker = open_masker(model=config.exported, recipe=recipe, accelerator=config.accelerator)
+    masker = open_masker(exported=config.exported, recipe=recipe, accelerator=config.accelerator)
     app = _app(config, masker, limits, token)
     _print_requests()
     log.info("%s (%s), the mean of %d", masker.name, masker.identity, len(masker.members))
