@@ -114,8 +114,8 @@ def certify(scores: np.ndarray, ious: np.ndarray, terms: Terms) -> Certificate:
     ships = scores[None] >= thresholds[:, None]
     shipped, bad = ships.sum(axis=1), (ships & (ious < terms.level)[None]).sum(axis=1)
     p_values = binom.cdf(bad, shipped, terms.alpha)
-    # Not MAPIE's controller: it turns the walk round where the strictest masks are the worse ones, which is a look at
-    # the truth, and its own default (Bonferroni and Holm) pays for every threshold that is tried.
+    # Not MAPIE's controller, which counts a bad mask too many wherever n * (bad / n) is rounded up, and turns the walk
+    # round where the strictest masks are the worst ones: that is a look at the truth.
     held = control_fwer(p_values, 1 - terms.confidence, fwer_method="fixed_sequence")
     step = int(held.max()) if len(held) else 0
     threshold = float(thresholds[step]) if len(held) else None

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-DRAWS = 1000
-_CENTRAL = (2.5, 97.5)  # percentiles of an interval
+DRAWS = 2000
+_TAIL = 2.5  # percent beyond each end of an interval
 
 
 def risk_curve(scores: np.ndarray, risks: np.ndarray) -> np.ndarray:
@@ -54,10 +54,16 @@ class Intervals:
         column = self.names.index(name)
         return float(self.shares[column]), *_ends(self.drawn[:, column])
 
-    def difference(self, name: str, other: str) -> tuple[float, float, float]:
-        """Return by how much the first is better than the second, and the ends of the interval of 95 %."""
+    def difference(self, name: str, other: str, *, comparisons: int = 1) -> tuple[float, float, float]:
+        """Return by how much the first is better than the second, and the ends of the interval of 95 %.
+
+        Args:
+            name: The first.
+            other: The second.
+            comparisons: How many such intervals are looked at together; each is wider by Bonferroni's correction.
+        """
         one, two = self.names.index(name), self.names.index(other)
-        return float(self.shares[one] - self.shares[two]), *_ends(self.drawn[:, one] - self.drawn[:, two])
+        return float(self.shares[one] - self.shares[two]), *_ends(self.drawn[:, one] - self.drawn[:, two], comparisons)
 
 
 def bootstrap(
@@ -116,6 +122,7 @@ class _Ordered:
         return np.cumsum(risks) / np.arange(1, len(risks) + 1)
 
 
-def _ends(values: np.ndarray) -> Iterator[float]:
+def _ends(values: np.ndarray, comparisons: int = 1) -> Iterator[float]:
     known = values[np.isfinite(values)]
-    return iter(np.percentile(known, _CENTRAL).tolist() if len(known) else [float("nan")] * 2)
+    tails = _TAIL / comparisons, 100 - _TAIL / comparisons
+    return iter(np.percentile(known, tails).tolist() if len(known) else [float("nan")] * 2)
