@@ -12,6 +12,7 @@ DATA ?= carvana
 ENS ?= carvana
 TRUTH ?= data/studio/test_truth
 SUB ?= submissions/$(ENS)/submission.csv.gz
+ROUTES ?= submissions/$(ENS)/quality/routes.parquet
 ARGS ?=
 
 PYTHON ?= python3
@@ -126,6 +127,10 @@ submit: $(STAMP) ## check SUB, upload it with MESSAGE="..." to Kaggle, record it
 
 pick: $(STAMP) ## choose the two submissions to select at the end
 	$(STAGE) pick $(ARGS)
+
+##@ Cut-outs
+review: $(STAMP) ## correct in the browser what was routed to review: ROUTES=submissions/<ENS>/quality/routes.parquet
+	$(STAGE) review routes=$(ROUTES) $(ARGS)
 
 ##@ The repository
 test: $(STAMP) ## the test suite, in two processes; ARGS="-n 0 --pdb" in one
