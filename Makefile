@@ -35,6 +35,9 @@ given = $(if $(filter file,$(origin $(1))),,$($(1)))
 planned = $(if $(or $(call given,EXP),$(if $(call given,ENS),,yes)),experiments=[$(EXP)]) $(if $(call given,ENS),ensemble=$(ENS))
 card = $(filter-out all,$(call given,EXP))
 
+# What masks photos to cut out: an exported model where there is one, else an ensemble.
+masked = $(if $(MODEL),model=$(MODEL),ensemble=$(ENS))
+
 # A stage whose keys all go through ARGS needs no line below: its door is here.
 DOORS := $(shell sed -n 's/^\([a-z]*\):.*\#\# .*/\1/p' $(firstword $(MAKEFILE_LIST)))
 OTHERS := $(filter-out $(DOORS),$(basename $(notdir $(wildcard src/maskfold/stages/[a-z]*.py))))
@@ -114,10 +117,6 @@ report: $(STAMP) ## pictures and tables of ENS in one HTML file
 notebook: $(STAMP) ## run the error analysis of ENS, a notebook beside its report
 	$(STAGE) notebook ensemble=$(ENS) $(ARGS)
 
-##@ Cut-outs
-serve: $(STAMP) ## answer photos over HTTP with MODEL=exports/<name>/model.onnx, or the networks of ENS
-	$(STAGE) serve $(if $(MODEL),exported=$(MODEL),ensemble=$(ENS)) $(ARGS)
-
 ##@ Submissions
 doctor: $(STAMP) ## check SUB before an upload
 	$(STAGE) doctor submission=$(SUB) $(ARGS)
@@ -130,6 +129,13 @@ submit: $(STAMP) ## check SUB, upload it with MESSAGE="..." to Kaggle, record it
 
 pick: $(STAMP) ## choose the two submissions to select at the end
 	$(STAGE) pick $(ARGS)
+
+##@ Cut-outs
+cutout: $(STAMP) ## remove the background of the photos in SRC, into OUT, with ENS or MODEL=<exported model.onnx>
+	$(STAGE) cutout source=$(SRC) target=$(OUT) $(masked) $(ARGS)
+
+serve: $(STAMP) ## answer photos over HTTP, with ENS or MODEL=<exported model.onnx>
+	$(STAGE) serve $(if $(MODEL),exported=$(MODEL),ensemble=$(ENS)) $(ARGS)
 
 ##@ The repository
 test: $(STAMP) ## the test suite, in two processes; ARGS="-n 0 --pdb" in one
@@ -151,4 +157,5 @@ $(STAMP): requirements.txt pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@$(PY) -m maskfold.cutout.matting || true  # compiled once, and not while the first photo waits
 	@touch $@

@@ -390,6 +390,30 @@ class ScoreStage:
 
 
 @dataclass
+class CutoutStage:
+    """Keys of `stages/cutout.py`."""
+
+    source: str = MISSING
+    target: str = MISSING
+    model: str | None = MISSING
+    ensemble: Group | None = MISSING
+    accelerator: str = MISSING
+    alpha: str = MISSING
+    colour: str = MISSING
+    format: str = MISSING
+    lossy: int = values.number(1, most=100)
+    backdrop: str | None = MISSING
+    crop: bool = MISSING
+    margin: float = values.number(0, most=100)
+    square: bool = MISSING
+    max_side: int | None = values.number(1)
+    empty: str = MISSING
+    replace_suffix: bool = MISSING
+    max_pixels: int = values.number(1)
+    jobs: int = values.number(1, words=(-1,))
+
+
+@dataclass
 class ServeStage:
     """Keys of `stages/serve.py`."""
 

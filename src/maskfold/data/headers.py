@@ -5,6 +5,7 @@ A header costs a few bytes and may ask for gigabytes, so whoever decodes looks h
 
 import io
 import struct
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +30,7 @@ _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # the markers 
 _JPEG_PIXELS = (0xD9, 0xDA)  # the end, or the first scan
 _JPEG_EXIF = 0xE1
 _ORIENTATION = 0x0112  # EXIF tag
+_LIMIT = threading.RLock()
 _SEVERAL = "several frames or pages, of which only one could count. Save the one that is meant as a file of its own."
 # SyntaxError and TypeError are Pillow's, of damaged headers and damaged EXIF.
 _UNREADABLE = (OSError, ValueError, SyntaxError, TypeError, struct.error, cv2.error, Image.DecompressionBombError)
@@ -103,13 +105,17 @@ def _upright_size(file: BinaryIO, name: Path | str, refuse: Callable[[tuple[int,
 
 @contextmanager
 def open_image(data: bytes | BinaryIO) -> Iterator[Image.Image]:
-    """Open an image with Pillow without its own limit of pixels, which differs from other decoders' and from ours."""
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-    try:
-        with Image.open(io.BytesIO(data) if isinstance(data, bytes) else data, formats=_FORMATS) as image:
-            yield image
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
+    """Open an image with Pillow without its own limit of pixels, which differs from other decoders' and from ours.
+
+    That limit is the whole process's, so one thread at a time is in here.
+    """
+    with _LIMIT:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            with Image.open(io.BytesIO(data) if isinstance(data, bytes) else data, formats=_FORMATS) as image:
+                yield image
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
 
 
 def refuse_bomb(height: int, width: int) -> None:
