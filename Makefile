@@ -36,7 +36,7 @@ planned = $(if $(or $(call given,EXP),$(if $(call given,ENS),,yes)),experiments=
 card = $(filter-out all,$(call given,EXP))
 
 # What masks photos to cut out: an exported model where there is one, else an ensemble.
-masked = $(if $(MODEL),model=$(MODEL),ensemble=$(ENS))
+masked = $(if $(MODEL),exported=$(MODEL),ensemble=$(ENS))
 
 # A stage whose keys all go through ARGS needs no line below: its door is here.
 DOORS := $(shell sed -n 's/^\([a-z]*\):.*\#\# .*/\1/p' $(firstword $(MAKEFILE_LIST)))
@@ -134,8 +134,8 @@ pick: $(STAMP) ## choose the two submissions to select at the end
 cutout: $(STAMP) ## remove the background of the photos in SRC, into OUT, with ENS or MODEL=<exported model.onnx>
 	$(STAGE) cutout source=$(SRC) target=$(OUT) $(masked) $(ARGS)
 
-serve: $(STAMP) ## answer photos over HTTP, with ENS or MODEL=<exported model.onnx>
-	$(STAGE) serve $(if $(MODEL),exported=$(MODEL),ensemble=$(ENS)) $(ARGS)
+serve: $(STAMP) ## answer photos over HTTP with MODEL=exports/<name>/model.onnx, or the networks of ENS
+	$(STAGE) serve $(masked) $(ARGS)
 
 ##@ The repository
 test: $(STAMP) ## the test suite, in two processes; ARGS="-n 0 --pdb" in one

@@ -380,6 +380,29 @@ class PromoteStage:
 
 
 @dataclass
+class StoreStage:
+    """Keys of `stages/store.py`."""
+
+    routes: str | None = MISSING
+    store: str = MISSING
+    judge: str | None = MISSING
+    data: Group | None = MISSING
+    snapshot: str | None = MISSING
+    audit: float = values.number(0, most=1)
+    jobs: int = values.number(1, words=(-1,))
+
+
+@dataclass
+class DriftStage:
+    """Keys of `stages/drift.py`."""
+
+    quality: str = MISSING
+    routes: str = MISSING
+    store: str = MISSING
+    name: str = values.name_inside()
+
+
+@dataclass
 class ScoreStage:
     """Keys of `stages/score.py`."""
 
@@ -395,7 +418,7 @@ class CutoutStage:
 
     source: str = MISSING
     target: str = MISSING
-    model: str | None = MISSING
+    exported: str | None = MISSING
     ensemble: Group | None = MISSING
     accelerator: str = MISSING
     alpha: str = MISSING

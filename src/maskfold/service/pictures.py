@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from maskfold.cutout.alpha import INSIDE
-from maskfold.cutout.cutting import NO_OBJECT, cut_out
+from maskfold.cutout.cutting import NoObjectError, cut_out
 from maskfold.cutout.files import SourcePhoto, encode
 from maskfold.cutout.frames import box_of, frame
 from maskfold.cutout.options import CutoutOptions
@@ -34,11 +34,10 @@ def cutout_of(photo: SourcePhoto, probability: np.ndarray, questions: CutoutQues
         _refuse_growth(probability, options)
         picture = cut_out(photo.pixels, probability, options, colour_of(questions.backdrop))
         return encode(picture, kind=options.format, profile=photo.profile, lossy=options.lossy)
+    except NoObjectError as error:
+        message = "No object was found in the photo. empty=write gives an empty picture."
+        raise RefusalError(UNUSABLE, "no_object", message) from error
     except MaskfoldError as error:
-        if f"{error}" == NO_OBJECT:
-            raise RefusalError(
-                UNUSABLE, "no_object", "No object was found in the photo. empty=write gives an empty picture."
-            ) from error
         raise RefusalError(UNUSABLE, "bad_option", f"{error}") from error
 
 

@@ -39,7 +39,7 @@ def serve(config: DictConfig) -> None:
     check_token(config.host, token)
     limits = Limits(**{key: config[key] for key in ("max_bytes", "max_pixels", "queue", "batch", "timeout", "threads")})
     recipe = None if config.ensemble is None else build(config.ensemble)
-    masker = open_masker(model=config.exported, recipe=recipe, accelerator=config.accelerator)
+    masker = open_masker(exported=config.exported, recipe=recipe, accelerator=config.accelerator)
     foreground_estimate()  # seconds, which the first photo would wait for
     app = _app(config, masker, limits, token)
     _print_requests()
