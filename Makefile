@@ -12,6 +12,7 @@ DATA ?= carvana
 ENS ?= carvana
 TRUTH ?= data/studio/test_truth
 SUB ?= submissions/$(ENS)/submission.csv.gz
+ROUTES ?= submissions/$(ENS)/quality/routes.parquet
 ARGS ?=
 
 PYTHON ?= python3
@@ -136,6 +137,15 @@ cutout: $(STAMP) ## remove the background of the photos in SRC, into OUT, with E
 
 serve: $(STAMP) ## answer photos over HTTP with MODEL=exports/<name>/model.onnx, or the networks of ENS
 	$(STAGE) serve $(masked) $(ARGS)
+
+review: $(STAMP) ## correct in the browser what was routed to review: ROUTES=submissions/<ENS>/quality/routes.parquet
+	$(STAGE) review routes=$(ROUTES) $(ARGS)
+
+store: $(STAMP) ## keep what was corrected and what shipped of ROUTES for training, in STORE; SNAPSHOT=2026-11 names a month
+	$(STAGE) store $(call keyed,ROUTES STORE SNAPSHOT JUDGE) $(ARGS)
+
+drift: $(STAMP) ## compare ROUTES with the promise of QUALITY=submissions/<ENS>/quality/quality.json
+	$(STAGE) drift $(call keyed,ROUTES QUALITY STORE) $(ARGS)
 
 ##@ The repository
 test: $(STAMP) ## the test suite, in two processes; ARGS="-n 0 --pdb" in one

@@ -403,6 +403,19 @@ class DriftStage:
 
 
 @dataclass
+class ReviewStage:
+    """Keys of `stages/review.py`."""
+
+    routes: str = MISSING
+    show: str = MISSING
+    order: str = MISSING
+    threshold: int = values.number(1, most=255)
+    reviewer: str | None = MISSING
+    host: str = MISSING
+    port: int = values.number(0, most=65535)
+
+
+@dataclass
 class ScoreStage:
     """Keys of `stages/score.py`."""
 
