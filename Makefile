@@ -132,6 +132,9 @@ pick: $(STAMP) ## choose the two submissions to select at the end
 	$(STAGE) pick $(ARGS)
 
 ##@ Cut-outs
+export: $(STAMP) ## one ONNX file, and safetensors, of EXP=..., its best FOLD or FOLD=<k> or all, or of a whole ENS=...
+	$(STAGE) export $(if $(call given,ENS),ensemble=$(ENS),name=$(EXP) $(if $(call given,FOLD),fold=$(FOLD))) $(ARGS)
+
 cutout: $(STAMP) ## remove the background of the photos in SRC, into OUT, with ENS or MODEL=<exported model.onnx>
 	$(STAGE) cutout source=$(SRC) target=$(OUT) $(masked) $(ARGS)
 
