@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect
 from maskfold import __version__
 from maskfold.cutout.files import SourcePhoto
 from maskfold.prediction.masker import Masker
-from maskfold.service.batching import Look
+from maskfold.service.batching import ModelAnswer
 from maskfold.service.body import FIELD, Arrivals, file_of_form, is_form
 from maskfold.service.desk import Desk
 from maskfold.service.gate import ROUTE, Gate
@@ -50,7 +50,7 @@ class Service:
     metrics: Metrics
 
     async def answer(
-        self, request: Request, make: Callable[[SourcePhoto, Look], _T], *, asked: bool = False
+        self, request: Request, make: Callable[[SourcePhoto, ModelAnswer], _T], *, asked: bool = False
     ) -> tuple[_T, Verdict | None]:
         """Return what is made of a request's photo, and how good its mask is where that is looked at.
 
@@ -60,7 +60,7 @@ class Service:
             asked: The quality is what was asked for.
         """
 
-        def work(data: bytes, photo: SourcePhoto, look: Look) -> tuple[_T, Verdict | None]:
+        def work(data: bytes, photo: SourcePhoto, look: ModelAnswer) -> tuple[_T, Verdict | None]:
             verdict = self.judge.judge(look) if asked or self.judge.quality else None
             self._keep(data, look, verdict)
             return make(photo, look), verdict
@@ -79,7 +79,7 @@ class Service:
             self.metrics.count_route(verdict.assessed.route)
         return made, verdict
 
-    def _keep(self, data: bytes, look: Look, verdict: Verdict | None) -> None:
+    def _keep(self, data: bytes, look: ModelAnswer, verdict: Verdict | None) -> None:
         if self.inbox and verdict and verdict.assessed and verdict.assessed.route == _REVIEW:
             self.metrics.count_inbox(self.inbox.keep(data, look, verdict))
 

@@ -12,7 +12,7 @@ from starlette.types import Receive
 
 from maskfold.cutout.files import SourcePhoto
 from maskfold.prediction.masker import Masker
-from maskfold.service.batching import Batcher, Look, Wanted
+from maskfold.service.batching import Batcher, ModelAnswer, Wanted
 from maskfold.service.limits import Limits
 from maskfold.service.photos import decode_photo
 from maskfold.service.refusals import BUSY, GONE, NO_ANSWER_IN_TIME, RefusalError
@@ -70,7 +70,7 @@ class Desk:
             )
 
     async def serve(
-        self, data: bytes, wanted: Wanted, answer: Callable[[bytes, SourcePhoto, Look], _T], receive: Receive
+        self, data: bytes, wanted: Wanted, answer: Callable[[bytes, SourcePhoto, ModelAnswer], _T], receive: Receive
     ) -> _T:
         """Return what `answer(file's bytes, photo, look)` returns; it runs in a thread of the pool.
 
@@ -96,7 +96,7 @@ class Desk:
         finally:
             self.waiting -= 1
 
-    async def _through(self, data: bytes, wanted: Wanted, answer: Callable[[bytes, SourcePhoto, Look], _T]) -> _T:
+    async def _through(self, data: bytes, wanted: Wanted, answer: Callable[[bytes, SourcePhoto, ModelAnswer], _T]) -> _T:
         loop = asyncio.get_running_loop()
         async with self._decoded:
             photo = await loop.run_in_executor(
