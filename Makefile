@@ -127,6 +127,13 @@ submit: $(STAMP) ## check SUB, upload it with MESSAGE="..." to Kaggle, record it
 pick: $(STAMP) ## choose the two submissions to select at the end
 	$(STAGE) pick $(ARGS)
 
+##@ Cut-outs
+store: $(STAMP) ## add what was reviewed and shipped of ROUTES to STORE, without JUDGE's; SNAPSHOT=2026-11 freezes a month
+	$(STAGE) store $(call keyed,ROUTES STORE JUDGE SNAPSHOT) $(ARGS)
+
+drift: $(STAMP) ## compare ROUTES of now with the promise of QUALITY, and print the one command that retrains
+	$(STAGE) drift $(call keyed,QUALITY ROUTES STORE NAME) $(ARGS)
+
 ##@ The repository
 test: $(STAMP) ## the test suite, in two processes; ARGS="-n 0 --pdb" in one
 	$(PY) -m pytest -n 2 --dist worksteal $(ARGS)
