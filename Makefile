@@ -35,6 +35,9 @@ given = $(if $(filter file,$(origin $(1))),,$($(1)))
 planned = $(if $(or $(call given,EXP),$(if $(call given,ENS),,yes)),experiments=[$(EXP)]) $(if $(call given,ENS),ensemble=$(ENS))
 card = $(filter-out all,$(call given,EXP))
 
+# What masks photos to cut out: an exported model where there is one, else an ensemble.
+masked = $(if $(MODEL),exported=$(MODEL),ensemble=$(ENS))
+
 # A stage whose keys all go through ARGS needs no line below: its door is here.
 DOORS := $(shell sed -n 's/^\([a-z]*\):.*\#\# .*/\1/p' $(firstword $(MAKEFILE_LIST)))
 OTHERS := $(filter-out $(DOORS),$(basename $(notdir $(wildcard src/maskfold/stages/[a-z]*.py))))
@@ -128,6 +131,12 @@ pick: $(STAMP) ## choose the two submissions to select at the end
 	$(STAGE) pick $(ARGS)
 
 ##@ Cut-outs
+cutout: $(STAMP) ## remove the background of the photos in SRC, into OUT, with ENS or MODEL=<exported model.onnx>
+	$(STAGE) cutout source=$(SRC) target=$(OUT) $(masked) $(ARGS)
+
+serve: $(STAMP) ## answer photos over HTTP with MODEL=exports/<name>/model.onnx, or the networks of ENS
+	$(STAGE) serve $(masked) $(ARGS)
+
 store: $(STAMP) ## add what was reviewed and shipped of ROUTES to STORE, without JUDGE's; SNAPSHOT=2026-11 freezes a month
 	$(STAGE) store $(call keyed,ROUTES STORE JUDGE SNAPSHOT) $(ARGS)
 
@@ -154,4 +163,5 @@ $(STAMP): requirements.txt pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@$(PY) -m maskfold.cutout.matting || true  # compiled once, and not while the first photo waits
 	@touch $@

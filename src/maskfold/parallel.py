@@ -3,7 +3,9 @@
 import functools
 import math
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sized
+from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, nullcontext
 from time import monotonic
@@ -110,3 +112,30 @@ def connect(scheduler: str) -> "Client":
         return Client(scheduler, timeout=20)
     except (OSError, ValueError) as error:
         raise MaskfoldError(f"{DASK}={scheduler}: no Dask scheduler answers there ({error}).") from error
+
+
+def map_ahead(function: Callable[[Item], Result], items: Iterable[Item], *, threads: int = -1) -> Iterator[Result]:
+    """Yield `function(item)` for every item, in their order, worked out in threads of this process.
+
+    For what lets other threads run, such as reading files, coding pictures and NumPy's arithmetic, around something
+    that one thread alone may do: no array is copied to another process. Two items a thread are on their way at most,
+    which is what bounds memory.
+
+    Args:
+        function: Of one item; what it raises is raised here, in its place.
+        items: Consumed lazily, in the thread that asks for results.
+        threads: How many; -1 is one per core.
+    """
+    threads = threads if threads > 0 else joblib.cpu_count()
+    pending: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for item in items:
+                pending.append(pool.submit(function, item))
+                if len(pending) == 2 * threads:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            for future in pending:
+                future.cancel()

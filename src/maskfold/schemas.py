@@ -412,6 +412,51 @@ class ScoreStage:
     jobs: int = values.number(1, words=(-1,))
 
 
+@dataclass
+class CutoutStage:
+    """Keys of `stages/cutout.py`."""
+
+    source: str = MISSING
+    target: str = MISSING
+    exported: str | None = MISSING
+    ensemble: Group | None = MISSING
+    accelerator: str = MISSING
+    alpha: str = MISSING
+    colour: str = MISSING
+    format: str = MISSING
+    lossy: int = values.number(1, most=100)
+    backdrop: str | None = MISSING
+    crop: bool = MISSING
+    margin: float = values.number(0, most=100)
+    square: bool = MISSING
+    max_side: int | None = values.number(1)
+    empty: str = MISSING
+    replace_suffix: bool = MISSING
+    max_pixels: int = values.number(1)
+    jobs: int = values.number(1, words=(-1,))
+
+
+@dataclass
+class ServeStage:
+    """Keys of `stages/serve.py`."""
+
+    exported: str | None = MISSING
+    ensemble: Group | None = MISSING
+    accelerator: str = MISSING
+    quality: str | None = MISSING
+    inbox: str | None = MISSING
+    inbox_photos: int = values.number(1)
+    host: str = MISSING
+    port: int = values.number(0, most=65535)
+    token_file: str | None = MISSING
+    max_bytes: int = values.number(1)
+    max_pixels: int = values.number(1, most=2**30)
+    queue: int = values.number(1)
+    batch: int = values.number(1)
+    timeout: float = values.number(above=0)
+    threads: int = values.number(1)
+
+
 STAGES = {name.removesuffix("Stage").lower(): kind for name, kind in [*globals().items()] if name.endswith("Stage")}
 TASKS = {"segmentation": SegmentationKeys}
 for _name, _schema in (STAGES | TASKS).items():

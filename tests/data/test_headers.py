@@ -12,7 +12,8 @@ from PIL import Image
 
 from maskfold.data import checks
 from maskfold.data.checks import verdicts
-from maskfold.data.headers import image_size
+from maskfold.data.headers import image_size, size_of_bytes
+from maskfold.data.loading import decode_image
 from maskfold.data.sources import Pairs
 from maskfold.errors import MaskfoldError
 
@@ -105,3 +106,20 @@ def test_what_is_no_image_is_named_without_an_address_in_memory(tmp_path, conten
     (tmp_path / "a.gif").write_bytes(content)
     with pytest.raises(MaskfoldError, match=r"a\.gif: cannot be read: (not an image of a known kind|the PNG has no)"):
         image_size(tmp_path / "a.gif")
+
+
+@pytest.mark.parametrize("suffix", PILLOW)
+def test_an_image_in_memory_has_the_size_and_the_limit_of_one_in_a_file(tmp_path, suffix):
+    path = tmp_path / f"small.{suffix}"
+    Image.new("L", (8, 6), 255).save(path)
+    asked: list[tuple[int, int]] = []
+
+    assert size_of_bytes(path.read_bytes(), name="the photo", refuse=asked.append) == image_size(path) == (6, 8)
+    assert asked == [(6, 8)]
+
+
+def test_what_is_no_image_in_memory_is_called_by_its_name():
+    with pytest.raises(MaskfoldError, match=r"^the photo: cannot be read: not an image of a known kind"):
+        size_of_bytes(b"GET / HTTP/1.1", name="the photo", refuse=lambda size: None)
+    with pytest.raises(MaskfoldError, match=r"^the photo: cannot be read: "):
+        decode_image(b"\xff\xd8\xff\xe0", name="the photo")

@@ -1,1 +1,1 @@
-"""Cut-outs: alpha, foreground colours, crops, and a folder of photos that becomes one of pictures."""
+"""An object without what was behind it: its edge, its colours, and the picture that is made of both."""

@@ -5,7 +5,8 @@ A header costs a few bytes and may ask for gigabytes, so whoever decodes looks h
 
 import io
 import struct
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -29,6 +30,7 @@ _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # the markers 
 _JPEG_PIXELS = (0xD9, 0xDA)  # the end, or the first scan
 _JPEG_EXIF = 0xE1
 _ORIENTATION = 0x0112  # EXIF tag
+_LIMIT = threading.RLock()
 _SEVERAL = "several frames or pages, of which only one could count. Save the one that is meant as a file of its own."
 # SyntaxError and TypeError are Pillow's, of damaged headers and damaged EXIF.
 _UNREADABLE = (OSError, ValueError, SyntaxError, TypeError, struct.error, cv2.error, Image.DecompressionBombError)
@@ -52,40 +54,68 @@ def image_size(path: Path | str, *, max_pixels: int = MOST_PIXELS, channels: int
         _refuse_large(path, size, max_pixels)
         return size
     with naming(path), Path(path).open("rb") as file:
-        start = file.read(len(PNG))
-        file.seek(0)
-        if channels is not None and is_stack(start):
+        if channels is not None and is_stack(_start(file)):
             size = stack_size(path, channels)
             _refuse_large(path, size, max_pixels)
             return size
-        if start.startswith(JPEG):  # what phones put behind a JPEG's picture is no other picture of the object
-            size, orientation, _ = jpeg_header(file)
-            _refuse_large(path, size, max_pixels)
-        elif start.startswith(TIFF):
-            size, is_series = _pillow_header(file)
-            _refuse_large(path, size, max_pixels)
-            if is_series and not _is_pyramid(path):
-                raise MaskfoldError(f"{path}: {_SEVERAL}")
-            orientation = 1  # Pillow turns TIFFs, and their size, by itself
-        else:
-            data = file.read()
-            size, is_series = _png_header(data) if start == PNG else _pillow_header(data)
-            _refuse_large(path, size, max_pixels)
-            if is_series:
-                raise MaskfoldError(f"{path}: {_SEVERAL}")
-            orientation = orientation_of(data)
+        return _upright_size(file, path, lambda size: _refuse_large(path, size, max_pixels))
+
+
+def size_of_bytes(data: bytes, *, name: str, refuse: Callable[[tuple[int, int]], None]) -> tuple[int, int]:
+    """Return the (height, width) in pixels, upright, of an image in memory, from its header alone.
+
+    Args:
+        data: The file's bytes.
+        name: What messages call it.
+        refuse: Raises if a (height, width) is more than is to be decoded; asked before anything else is looked at.
+
+    Raises:
+        MaskfoldError: If the header is not an image's, or it has several frames.
+    """
+    with naming(name):
+        return _upright_size(io.BytesIO(data), name, refuse)
+
+
+def _start(file: BinaryIO) -> bytes:
+    start = file.read(len(PNG))
+    file.seek(0)
+    return start
+
+
+def _upright_size(file: BinaryIO, name: Path | str, refuse: Callable[[tuple[int, int]], None]) -> tuple[int, int]:
+    start = _start(file)
+    if start.startswith(JPEG):  # what phones put behind a JPEG's picture is no other picture of the object
+        size, orientation, _ = jpeg_header(file)
+        refuse(size)
+    elif start.startswith(TIFF):
+        size, is_series = _pillow_header(file)
+        refuse(size)
+        if is_series and not _is_pyramid(file):
+            raise MaskfoldError(f"{name}: {_SEVERAL}")
+        orientation = 1  # Pillow turns TIFFs, and their size, by itself
+    else:
+        data = file.read()
+        size, is_series = _png_header(data) if start == PNG else _pillow_header(data)
+        refuse(size)
+        if is_series:
+            raise MaskfoldError(f"{name}: {_SEVERAL}")
+        orientation = orientation_of(data)
     return size[::-1] if orientation >= 5 else size
 
 
 @contextmanager
 def open_image(data: bytes | BinaryIO) -> Iterator[Image.Image]:
-    """Open an image with Pillow without its own limit of pixels, which differs from other decoders' and from ours."""
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-    try:
-        with Image.open(io.BytesIO(data) if isinstance(data, bytes) else data, formats=_FORMATS) as image:
-            yield image
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
+    """Open an image with Pillow without its own limit of pixels, which differs from other decoders' and from ours.
+
+    That limit is the whole process's, so one thread at a time is in here.
+    """
+    with _LIMIT:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            with Image.open(io.BytesIO(data) if isinstance(data, bytes) else data, formats=_FORMATS) as image:
+                yield image
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
 
 
 def refuse_bomb(height: int, width: int) -> None:
@@ -122,11 +152,12 @@ def _pillow_header(data: bytes | BinaryIO) -> tuple[tuple[int, int], bool]:
         return (image.height, image.width), getattr(image, "is_animated", False)
 
 
-def _is_pyramid(path: Path | str) -> bool:
+def _is_pyramid(file: BinaryIO) -> bool:
     """Tell whether a TIFF's further pages are its first one at lower resolutions."""
     import tifffile  # a tenth of a second, which only those pay who have such photos
 
-    with tifffile.TiffFile(path) as tiff:
+    file.seek(0)
+    with tifffile.TiffFile(file) as tiff:
         return all(page.aspage().is_reduced for page in tiff.pages[1:])
 
 

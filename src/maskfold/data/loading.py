@@ -48,10 +48,21 @@ def read_image(path: Path | str, *, channels: int | None = None) -> np.ndarray:
     with naming(path):
         if channels is not None:
             return _as_stored(path, channels)
-        data = Path(path).read_bytes()
-        if data.startswith(JPEG):
-            return _jpeg_rgb(data)
-        return _png_rgb(data) if data.startswith(PNG) else _pillow_rgb(data)
+        return _rgb(Path(path).read_bytes())
+
+
+def decode_image(data: bytes, *, name: str) -> np.ndarray:
+    """Decode a photo in memory to (H, W, 3) uint8 RGB, upright, as `read_image` reads one from a file.
+
+    Args:
+        data: The file's bytes; its size was looked at (`maskfold.data.headers.size_of_bytes`).
+        name: What messages call it.
+
+    Raises:
+        MaskfoldError: If it is truncated, not an image, or has 32-bit pixels.
+    """
+    with naming(name):
+        return _rgb(data)
 
 
 def read_mask(path: Path | str, *, size: tuple[int, int] | None = None) -> np.ndarray:
@@ -146,6 +157,12 @@ def upright(image: np.ndarray, orientation: int) -> np.ndarray:
     if orientation in (3, 4, 7, 8):
         image = image[::-1]
     return np.ascontiguousarray(image)
+
+
+def _rgb(data: bytes) -> np.ndarray:
+    if data.startswith(JPEG):
+        return _jpeg_rgb(data)
+    return _png_rgb(data) if data.startswith(PNG) else _pillow_rgb(data)
 
 
 def _jpeg_rgb(data: bytes) -> np.ndarray:

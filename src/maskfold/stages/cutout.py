@@ -1,0 +1,81 @@
+"""Remove the background of every photo: `maskfold cutout source=photos target=cutouts ensemble=linknet34`."""
+
+import csv
+import io
+import logging
+from contextlib import nullcontext
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from maskfold.config import build, resolved
+from maskfold.cutout.batch import Batch, Cutting
+from maskfold.cutout.options import CutoutOptions
+from maskfold.cutout.sheet import PAGE, sheet
+from maskfold.entry import entry_point
+from maskfold.errors import MaskfoldError, listing
+from maskfold.files import locked
+from maskfold.maskers import open_masker
+from maskfold.storage import Storage, is_address, open_storage
+from maskfold.terminal import RESULT, counted
+
+log = logging.getLogger(__name__)
+
+FAILURES = "failures.csv"
+_OPTIONS = CutoutOptions.__dataclass_fields__
+
+
+def cutout(config: DictConfig) -> Batch:
+    """Cut out every photo that is not cut out yet; return what there is then.
+
+    Raises:
+        MaskfoldError: At the end, if photos have failed.
+    """
+    keys = resolved(config)
+    options = CutoutOptions(**{key: value for key, value in keys.items() if key in _OPTIONS})
+    refuse_inside(config.source, config.target)
+    source, target = open_storage(config.source), open_storage(config.target)
+    recipe = None if config.ensemble is None else build(config.ensemble)
+    masker = open_masker(exported=config.exported, recipe=recipe, accelerator=config.accelerator)
+    more = {key: keys[key] for key in ("replace_suffix", "max_pixels", "jobs")}
+    with nullcontext() if is_address(config.target) else locked(Path(config.target)):
+        batch = Cutting(source, target, masker, options, **more).run()
+        target.write(FAILURES, _table(batch.failures))
+        target.write(PAGE, sheet(batch, source, target).encode())
+    log.info("%s: %s", target.text, _said(batch), extra=RESULT)
+    _refuse_failures(batch, target)
+    return batch
+
+
+def refuse_inside(source: str, target: str) -> None:
+    """Refuse to write cut-outs among the photos, where the next run would cut them out too."""
+    inside = f"{target}/".startswith(f"{source.rstrip('/')}/")
+    if not is_address(source) and not is_address(target):
+        inside = Path(target).resolve().is_relative_to(Path(source).resolve())
+    if inside:
+        raise MaskfoldError(f"target={target} is inside source={source}: give a folder outside of it.")
+
+
+def _table(failures: dict[str, str]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([("photo", "reason"), *failures.items()])
+    return text.getvalue().encode(errors="backslashreplace")
+
+
+def _said(batch: Batch) -> str:
+    return f"{counted(batch.made, 'cut-out')} made, {batch.kept:,} kept, {len(batch.failures):,} failed: {PAGE}"
+
+
+def _refuse_failures(batch: Batch, target: Storage) -> None:
+    if batch.failures:
+        reasons = [f"{photo!a}: {reason}" for photo, reason in batch.failures.items()]
+        raise MaskfoldError(
+            f"{counted(len(reasons), 'photo')} could not be cut out; all others are. {target.text}/{FAILURES} has "
+            f"them:\n{listing(reasons)}"
+        )
+
+
+main = entry_point(cutout)
+
+if __name__ == "__main__":
+    main()
