@@ -12,6 +12,7 @@ DATA ?= carvana
 ENS ?= carvana
 TRUTH ?= data/studio/test_truth
 SUB ?= submissions/$(ENS)/submission.csv.gz
+ROUTES ?= submissions/$(ENS)/quality/routes.parquet
 ARGS ?=
 
 PYTHON ?= python3
@@ -36,7 +37,7 @@ planned = $(if $(or $(call given,EXP),$(if $(call given,ENS),,yes)),experiments=
 card = $(filter-out all,$(call given,EXP))
 
 # What masks photos to cut out: an exported model where there is one, else an ensemble.
-masked = $(if $(MODEL),model=$(MODEL),ensemble=$(ENS))
+masked = $(if $(MODEL),exported=$(MODEL),ensemble=$(ENS))
 
 # A stage whose keys all go through ARGS needs no line below: its door is here.
 DOORS := $(shell sed -n 's/^\([a-z]*\):.*\#\# .*/\1/p' $(firstword $(MAKEFILE_LIST)))
@@ -133,6 +134,18 @@ pick: $(STAMP) ## choose the two submissions to select at the end
 ##@ Cut-outs
 cutout: $(STAMP) ## remove the background of the photos in SRC, into OUT, with ENS or MODEL=<exported model.onnx>
 	$(STAGE) cutout source=$(SRC) target=$(OUT) $(masked) $(ARGS)
+
+serve: $(STAMP) ## answer photos over HTTP with MODEL=exports/<name>/model.onnx, or the networks of ENS
+	$(STAGE) serve $(masked) $(ARGS)
+
+review: $(STAMP) ## correct in the browser what was routed to review: ROUTES=submissions/<ENS>/quality/routes.parquet
+	$(STAGE) review routes=$(ROUTES) $(ARGS)
+
+store: $(STAMP) ## keep what was corrected and what shipped of ROUTES for training, in STORE; SNAPSHOT=2026-11 names a month
+	$(STAGE) store $(call keyed,ROUTES STORE SNAPSHOT JUDGE) $(ARGS)
+
+drift: $(STAMP) ## compare ROUTES with the promise of QUALITY=submissions/<ENS>/quality/quality.json
+	$(STAGE) drift $(call keyed,ROUTES QUALITY STORE) $(ARGS)
 
 ##@ The repository
 test: $(STAMP) ## the test suite, in two processes; ARGS="-n 0 --pdb" in one

@@ -6,7 +6,6 @@ import os
 # work, and two processes of the suite share the machine. Stages that ask for all cores, jobs=-1, get this process's.
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = os.environ["LOKY_MAX_CPU_COUNT"] = "1"
 
-import copy
 import fcntl
 import gc
 from collections.abc import Callable, Iterator
@@ -14,15 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import hydra
 import numpy as np
 import pytest
-from hydra._internal.config_repository import CachingConfigRepository
-from hydra._internal.core_plugins.file_config_source import FileConfigSource
-from hydra.core.global_hydra import GlobalHydra
 
 from maskfold import parallel
-from maskfold.places import CONF
+from remembered_options import remembered_options
 
 gc.disable()  # what the libraries make when they are imported stays for good: nothing of it is looked for
 
@@ -34,40 +29,9 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def composed_once() -> Iterator[None]:
-    """Let Hydra compose a configuration once, which takes a tenth of a second: hundreds of tests ask for the same."""
-    compose, composed = hydra.compose, {}
-
-    def remembered(*arguments: object, **options: object) -> Any:
-        places = GlobalHydra.instance().config_loader().get_search_path().get_path()
-        key = repr((arguments, options, [(place.provider, place.path) for place in places]))
-        if key not in composed:
-            composed[key] = compose(*arguments, **options)
-        return copy.deepcopy(composed[key])
-
-    hydra.compose = remembered
-    yield
-    hydra.compose = compose
-
-
-@pytest.fixture(scope="session", autouse=True)
-def options_read_once() -> Iterator[None]:
-    """Let Hydra read each of the repository's own options once, and not copy all schemas for each composition."""
-    load, read = FileConfigSource.load_config, {}
-
-    def remembered(source: FileConfigSource, config_path: str) -> Any:
-        if source.path != CONF:
-            return load(source, config_path)
-        if config_path not in read:
-            read[config_path] = load(source, config_path)
-        return copy.deepcopy(read[config_path])
-
-    def begun(repository: CachingConfigRepository, delegate: Any) -> None:
-        repository.delegate, repository.cache = copy.copy(delegate), {}
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(FileConfigSource, "load_config", remembered)
-        patch.setattr(CachingConfigRepository, "__init__", begun)
+def options_once() -> Iterator[None]:
+    """Let Hydra read and merge each choice of options once in a process."""
+    with remembered_options():
         yield
 
 

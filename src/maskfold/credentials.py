@@ -31,6 +31,14 @@ def censored(text: str) -> str:
     return _censored(text, _secrets_of_environment())
 
 
+def has_password(address: str) -> bool:
+    """Return whether an address has a key or a password in it: `s3://key:secret@bucket`, but not `sftp://user@host`."""
+    scheme, _, rest = address.partition("://")
+    user, _, host = rest.partition("/")[0].rpartition("@")
+    named = scheme in ("s3", "s3a") and (user != "" or ":" in host)  # a bucket has neither, a secret may have a /
+    return named or ":" in user or re.search(r":(?!\d*$)", host) is not None or _GIVEN.search(address) is not None
+
+
 def _censored(text: str, secrets: list[str]) -> str:
     for secret in secrets:
         text = text.replace(secret, HIDDEN)

@@ -12,11 +12,11 @@ if TYPE_CHECKING:  # an exported file runs where none of this is installed
     from maskfold.ensembling.recipe import Recipe
 
 
-def open_masker(*, model: str | None, recipe: "Recipe | None", accelerator: str = "auto") -> Masker:
+def open_masker(*, exported: str | None, recipe: "Recipe | None", accelerator: str = "auto") -> Masker:
     """Open a masker.
 
     Args:
-        model: An exported file, `model.onnx`, or its address.
+        exported: A file that `make export` has written, `model.onnx`, or its address.
         recipe: An ensemble whose members are trained here; one of the two.
         accelerator: `cpu`, `gpu`, or `auto` for a GPU where there is one.
 
@@ -24,15 +24,15 @@ def open_masker(*, model: str | None, recipe: "Recipe | None", accelerator: str 
         MaskfoldError: If both are named or neither, a member is not trained to its end, its classes are several, or a
             file is missing or damaged.
     """
-    if (model is None) == (recipe is None):
+    if (exported is None) == (recipe is None):
         raise MaskfoldError(
-            "Name what masks the photos: model=<exported file>, which `make export` writes, or ensemble=<name> of "
+            "Name what masks the photos: exported=<model.onnx>, which `make export` writes, or ensemble=<name> of "
             "trained members; one of the two."
         )
-    if model is not None:
+    if exported is not None:
         from maskfold.export.session import OnnxMasker
 
-        return OnnxMasker(model, accelerator=accelerator)
+        return OnnxMasker(exported, accelerator=accelerator)
     return _of_networks(recipe, accelerator)
 
 

@@ -380,6 +380,42 @@ class PromoteStage:
 
 
 @dataclass
+class StoreStage:
+    """Keys of `stages/store.py`."""
+
+    routes: str | None = MISSING
+    store: str = MISSING
+    judge: str | None = MISSING
+    data: Group | None = MISSING
+    snapshot: str | None = MISSING
+    audit: float = values.number(0, most=1)
+    jobs: int = values.number(1, words=(-1,))
+
+
+@dataclass
+class DriftStage:
+    """Keys of `stages/drift.py`."""
+
+    quality: str = MISSING
+    routes: str = MISSING
+    store: str = MISSING
+    name: str = values.name_inside()
+
+
+@dataclass
+class ReviewStage:
+    """Keys of `stages/review.py`."""
+
+    routes: str = MISSING
+    show: str = MISSING
+    order: str = MISSING
+    threshold: int = values.number(1, most=255)
+    reviewer: str | None = MISSING
+    host: str = MISSING
+    port: int = values.number(0, most=65535)
+
+
+@dataclass
 class ScoreStage:
     """Keys of `stages/score.py`."""
 
@@ -395,7 +431,7 @@ class CutoutStage:
 
     source: str = MISSING
     target: str = MISSING
-    model: str | None = MISSING
+    exported: str | None = MISSING
     ensemble: Group | None = MISSING
     accelerator: str = MISSING
     alpha: str = MISSING
@@ -412,6 +448,27 @@ class CutoutStage:
     replace_suffix: bool = MISSING
     max_pixels: int = values.number(1)
     jobs: int = values.number(1, words=(-1,))
+
+
+@dataclass
+class ServeStage:
+    """Keys of `stages/serve.py`."""
+
+    exported: str | None = MISSING
+    ensemble: Group | None = MISSING
+    accelerator: str = MISSING
+    quality: str | None = MISSING
+    inbox: str | None = MISSING
+    inbox_photos: int = values.number(1)
+    host: str = MISSING
+    port: int = values.number(0, most=65535)
+    token_file: str | None = MISSING
+    max_bytes: int = values.number(1)
+    max_pixels: int = values.number(1, most=2**30)
+    queue: int = values.number(1)
+    batch: int = values.number(1)
+    timeout: float = values.number(above=0)
+    threads: int = values.number(1)
 
 
 STAGES = {name.removesuffix("Stage").lower(): kind for name, kind in [*globals().items()] if name.endswith("Stage")}

@@ -97,8 +97,16 @@ def test_what_a_task_without_masks_lacks_may_be_absent_or_missing(table):
 
 @pytest.mark.hostile("metadata")
 def test_a_column_that_a_stage_could_take_for_its_own_is_refused(table):
-    with pytest.raises(MaskfoldError, match=r"soft, weight\. Metadata is called meta\.<name>, such as meta\.soft"):
-        validate(table.assign(weight=0.5, soft=True))
+    with pytest.raises(MaskfoldError, match=r"draws, soft\. Metadata is called meta\.<name>, such as meta\.draws"):
+        validate(table.assign(draws=0.5, soft=True))
+
+
+@pytest.mark.hostile("wrong input")
+@pytest.mark.parametrize("weight", [0.0, 1.5, np.nan])
+def test_a_weight_is_a_share_of_a_full_sample(table, weight):
+    validate(table.assign(weight=[0.5, 1.0, 0.01]))
+    with pytest.raises(MaskfoldError, match="weight: "):
+        validate(table.assign(weight=[0.5, 1.0, weight]))
 
 
 def test_metadata_is_called_as_in_its_file_unless_the_table_has_such_a_column():

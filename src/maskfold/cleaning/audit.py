@@ -18,6 +18,7 @@ from maskfold.cleaning.twins import DISTANCE, find_twins
 from maskfold.data.annotations import DECISIONS, named_groups, read_decisions, with_groups
 from maskfold.data.folds import read_folds
 from maskfold.data.source import Source
+from maskfold.data.table import AUTOMATIC
 from maskfold.errors import MaskfoldError, listing
 from maskfold.files import locked, read_json, sha256, write_json
 
@@ -25,6 +26,7 @@ RECORD = "audit.json"  # in the data's own folder
 GROUP, BYTES, TWIN = "group", "same bytes", "near-copy"
 
 _TEST = "the test set"
+_NO_FOLD = "the photos that every fold learns from"
 _FEW = 2_000  # photos: so many are looked at before a training, in half a minute; more are for `make folds`
 _KEPT = 1_000  # crossings in a record
 _WAIT_S = 60.0  # for another run that writes the record
@@ -87,9 +89,7 @@ def find_crossings(
         pairs: Twins that must not be parted.
         named: Groups that the user has named since, by `image_id`.
     """
-    fold = table["image_id"].map(folds.set_index("image_id")["fold"])
-    side = ("fold " + fold.astype("Int64").astype("str")).where(table["split"] == "train", _TEST)
-    rows = table.assign(side=side)
+    rows = table.assign(side=_sides(table, folds))
     crossings = _groups(rows)
     if named is not None and len(named):
         seen = {crossing.why for crossing in crossings}
@@ -101,6 +101,15 @@ def find_crossings(
         kind, why = (BYTES, "") if pair.same_bytes else (TWIN, f"{pair.distance} bits")
         crossings.append(Crossing(kind, pair.image_id, pair.partner, f"{pair.one} and {pair.other}", why))
     return crossings
+
+
+def _sides(table: pd.DataFrame, folds: pd.DataFrame) -> pd.Series:
+    """Return the side of the split that each row is on; an automatic label is on that of its group."""
+    fold = table["image_id"].map(folds.set_index("image_id")["fold"])
+    of_group = table["group"].map(fold.groupby(table["group"]).first())
+    is_automatic = table["split"] == AUTOMATIC
+    side = "fold " + fold.mask(is_automatic, of_group).astype("Int64").astype("str")
+    return side.mask(is_automatic & of_group.isna(), _NO_FOLD).mask(table["split"] == "test", _TEST)
 
 
 def _groups(rows: pd.DataFrame) -> list[Crossing]:

@@ -15,7 +15,7 @@ from maskfold.cleaning.suspicions import suspicions
 from maskfold.cleaning.twins import find_twins
 from maskfold.data.annotations import DROP, KEEP, annotate, read_decisions
 from maskfold.data.source import Source
-from maskfold.data.table import STRAYS, STRETCHED
+from maskfold.data.table import AUTOMATIC, STRAYS, STRETCHED
 from maskfold.errors import MaskfoldError, listing
 
 _log = logging.getLogger(__name__)
@@ -52,6 +52,7 @@ def inspect_source(source: Source, *, jobs: int = -1) -> Inspected:
             makes no sense.
     """
     rows = source.examined(jobs=jobs)
+    rows["split"] = rows["split"].replace(AUTOMATIC, "train")  # a mask is looked at whoever has made it
     decisions = read_decisions(source.folder, rows)
     pairs = rows[measurable(rows)]
     measured = measure_pairs(pairs, channels=source.channels, cache=source.folder / "measured.parquet", jobs=jobs)

@@ -86,7 +86,7 @@ def measure_shift(
     Returns:
         None where there are fewer than 10 photos, or 5 groups, of either.
     """
-    parts = [part for _, part in table.groupby("split")]
+    parts = [part for _, part in table[table["split"].isin(["train", "test"])].groupby("split")]
     if len(parts) < 2 or not all(_are_enough(part) for part in parts):
         return None
     drawn = pd.concat([part.sample(min(len(part), _MOST), random_state=seed) for part in parts])

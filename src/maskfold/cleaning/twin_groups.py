@@ -32,7 +32,7 @@ def joined_groups(train: pd.DataFrame, pairs: pd.DataFrame) -> pd.Series:
     Groups are joined through as many pairs as lead from one to another; the first name in the alphabet is that of all.
 
     Args:
-        train: Train rows of the image table.
+        train: Rows of the image table that are learned from.
         pairs: Twins, of which those with a test photo do not count.
     """
     group_of = train.set_index("image_id")["group"]

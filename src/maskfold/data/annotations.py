@@ -28,7 +28,7 @@ def annotate(table: pd.DataFrame, folder: Path) -> pd.DataFrame:
 
     Returns:
         The rows without those dropped, the groups as they are joined, and, where there are clusters, a column
-        `cluster`, missing where nothing is known of a photo.
+        `cluster`, missing where nothing is known of a photo; what a source itself knows stands behind the files.
 
     Raises:
         MaskfoldError: If a file is damaged or names a photo twice, or a decision is none of the three or of a photo
@@ -36,7 +36,9 @@ def annotate(table: pd.DataFrame, folder: Path) -> pd.DataFrame:
     """
     table = with_groups(decided(table, read_decisions(folder, table)), _read(folder / TWINS, "group"))
     clusters = read_clusters(folder, table)
-    return table if clusters is None else table.assign(**{CLUSTER: clusters})
+    if clusters is None:
+        return table
+    return table.assign(**{CLUSTER: clusters if CLUSTER not in table else clusters.fillna(table[CLUSTER])})
 
 
 def decided(table: pd.DataFrame, decisions: pd.Series) -> pd.DataFrame:

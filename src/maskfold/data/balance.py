@@ -1,6 +1,7 @@
-"""How much a training photo counts by its cluster: how often an epoch has it, and its weight in the loss.
+"""How much a training photo counts: how often an epoch has it, and its weight in the loss.
 
 Rare kinds of product are learned late: an epoch hardly has them. Photos of which no cluster is known are a cluster.
+Masks that no person has looked at are at most half of an epoch.
 """
 
 import hashlib
@@ -9,7 +10,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
-from maskfold.data.table import CLUSTER
+from maskfold.data.table import AUTOMATIC, CLUSTER, WEIGHT
 from maskfold.errors import MaskfoldError, listing
 from maskfold.terminal import counted
 
@@ -30,6 +31,23 @@ def draws_by_cluster(clusters: pd.Series, balance: float) -> pd.Series:
     names = clusters.fillna(UNKNOWN)
     odds = names.map(names.value_counts()).astype(np.float64) ** -balance
     return odds * (len(odds) / odds.sum())
+
+
+def draws_at_most_half(automatic: pd.Series, draws: pd.Series) -> pd.Series:
+    """Return draws by which an epoch has automatic labels for at most half of it; it has as many photos as before.
+
+    A network that mostly learns from what it has said itself never hears that it is wrong. Ten photos that a person
+    has seen and thirty automatic ones are drawn twice and 2/3 times each.
+
+    Args:
+        automatic: Whether each row's mask is an automatic one; at least one is not.
+        draws: How often an epoch has each row by what else there is.
+    """
+    sums = draws.groupby(automatic).sum()
+    if sums.get(True, 0.0) <= sums[False]:
+        return draws
+    half = sums.sum() / 2
+    return draws * automatic.map(half / sums)
 
 
 def weights_by_cluster(clusters: pd.Series, weights: Mapping[str, float]) -> pd.Series:
@@ -83,6 +101,17 @@ def refuse_weights(weights: Mapping[str, float], known: Iterable[str]) -> None:
         )
 
 
+def weights_fingerprint(rows: pd.DataFrame) -> str:
+    """Return in words how many rows are automatic, with 12 hexadecimal digits of how much each photo counts.
+
+    Args:
+        rows: Training rows with `weight`, in any order.
+    """
+    known = rows[["image_id", "split", WEIGHT]].sort_values("image_id")
+    digest = hashlib.sha256(known.to_csv(index=False, header=False, lineterminator="\n").encode()).hexdigest()[:12]
+    return f"{(rows['split'] == AUTOMATIC).sum()} of {counted(len(rows), 'photo')} automatic ({digest})"
+
+
 def clusters_fingerprint(rows: pd.DataFrame) -> str:
     """Return in words how many clusters rows have, with 12 hexadecimal digits of which photo is of which.
 
@@ -95,12 +124,20 @@ def clusters_fingerprint(rows: pd.DataFrame) -> str:
 
 
 def describe_draws(rows: pd.DataFrame) -> str:
-    """Say what share of an epoch each cluster has, the largest first.
+    """Say what share of an epoch each cluster has, the largest first, and what automatic labels have of it.
 
     Args:
-        rows: Training rows with clusters and draws.
+        rows: Training rows with draws, with clusters or without.
     """
-    parts = rows.fillna({CLUSTER: UNKNOWN}).groupby(CLUSTER)[DRAWS].agg(["size", "sum"])
-    parts = parts.sort_values("size", ascending=False, kind="stable")
+    sizes = [_sizes(rows, rows[CLUSTER].fillna(UNKNOWN))] if CLUSTER in rows else []
+    if "split" in rows and (rows["split"] == AUTOMATIC).any():
+        kinds = (rows["split"] == AUTOMATIC).map({True: "automatic labels", False: "labels that a person has seen"})
+        sizes.append(_sizes(rows, kinds))
+    return listing([line for lines in sizes for line in lines])
+
+
+def _sizes(rows: pd.DataFrame, names: pd.Series) -> list[str]:
+    """Return a line for each name: how many rows have it, and what share of an epoch that is."""
+    parts = rows.groupby(names)[DRAWS].agg(["size", "sum"]).sort_values("size", ascending=False, kind="stable")
     shares = zip(parts.index, parts["size"], parts["sum"] / len(rows), strict=True)
-    return listing([f"{name}: {counted(size, 'photo')}, {share:.1%} of an epoch" for name, size, share in shares])
+    return [f"{name}: {counted(size, 'photo')}, {share:.1%} of an epoch" for name, size, share in shares]

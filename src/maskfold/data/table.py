@@ -44,6 +44,8 @@ _one_line = pa.Check(_fits_a_line, error="must be without line breaks and the li
 _named = pa.Check(lambda cells: _is_text(cells) & (cells != ""), error="must be text, not empty")
 _maybe_named = pa.Column(checks=_named, nullable=True, required=False)
 
+AUTOMATIC = "automatic"  # a split: photos whose masks no person has looked at; a fold learns from them, no more
+
 SCHEMA = pa.DataFrameSchema(
     {
         "image_id": pa.Column(checks=[_named, _one_line], unique=True),
@@ -51,22 +53,25 @@ SCHEMA = pa.DataFrameSchema(
         "mask": _maybe_named,
         "group": pa.Column(checks=[_named, _one_line]),
         "view": pa.Column(checks=[_text, _one_line]),
-        "split": pa.Column(checks=pa.Check.isin(["train", "test"])),
+        "split": pa.Column(checks=pa.Check.isin(["train", "test", AUTOMATIC])),
         "height": pa.Column(np.int64, pa.Check.gt(0)),
         "width": pa.Column(np.int64, pa.Check.gt(0)),
         "image_hash": _maybe_named,
         "mask_hash": _maybe_named,
         "mask_area": pa.Column(np.float64, pa.Check.in_range(0, 1), nullable=True, required=False),
         "cluster": _maybe_named,
+        "weight": pa.Column(np.float64, pa.Check.in_range(0, 1, include_min=False), required=False),
     },
 )
 COLUMNS = list(SCHEMA.columns)
 CLUSTER = "cluster"
+WEIGHT = "weight"
 METADATA = "meta."  # what the names of metadata columns begin with, so that none is taken for one of a stage's own
 STRAYS = "strays"  # in a source's table's attrs: what lies in its folders and cannot be an image of it
 FAULTS = "faults"  # likewise: by the path that a mask would have, why there is none
 _PATHS = ["image", "mask"]
-_CHECKED = [column for column in COLUMNS if column != CLUSTER]  # clusters are no files to look at
+_KIND_OF_PHOTO = {"train": "photo", AUTOMATIC: "photo", "test": "header"}  # how it is looked at
+_OF_SOURCE = (CLUSTER, WEIGHT)  # in a checked table where the source knows them
 
 _log = logging.getLogger(__name__)
 
@@ -75,10 +80,11 @@ def validate(table: pd.DataFrame) -> pd.DataFrame:
     """Check the image table's columns, types and ranges; other columns are free metadata and are called `meta.<name>`.
 
     Columns: `image_id` (unique), `image` (path), `group` (all photos of one object), `view` ("" where there is none),
-    `split` (`train` or `test`), `height` and `width` (pixels, upright). These may be absent, or missing in a row:
-    `mask` (path), `mask_area` (the share of the mask's pixels that is object), `image_hash` and `mask_hash` (the files'
-    `content_hash`), `cluster` (what kind of product, see `maskfold.data.annotations`). `check` gives all but the last,
-    missing where there is no mask.
+    `split` (`train`, `test`, or `automatic`: with a mask that no person has looked at, to learn from and for nothing
+    else), `height` and `width` (pixels, upright). These may be absent, or missing in a row: `mask` (path), `mask_area`
+    (the share of the mask's pixels that is object), `image_hash` and `mask_hash` (the files' `content_hash`), `cluster`
+    (what kind of product, see `maskfold.data.annotations`). `check` gives all but the last, missing where there is no
+    mask. `weight` may be absent: how much a photo counts in the loss, above 0 and at most 1.
 
     Raises:
         MaskfoldError: If a column is missing, a value is wrong, or a column has another name; the message lists them.
@@ -175,7 +181,8 @@ def check(
     if (problems != "").any() or strays:
         rescued = 0 if resize_masks else int((problems == SCALED).sum())
         _report(name, checked, problems, strays, on_error=on_error, rescued=rescued)
-    return validate(checked.loc[problems == "", _CHECKED + metadata_columns(table)].reset_index(drop=True))
+    known = [column for column in COLUMNS if column not in _OF_SOURCE or column in table]
+    return validate(checked.loc[problems == "", known + metadata_columns(table)].reset_index(drop=True))
 
 
 def examine(
@@ -229,7 +236,7 @@ def problem_of(row: pd.Series) -> str:
 
 def _files(table: pd.DataFrame) -> pd.DataFrame:
     """List every file of the table with how it is to be looked at: `path`, `kind`."""
-    photos = pd.DataFrame({"path": table["image"], "kind": table["split"].map({"train": "photo", "test": "header"})})
+    photos = pd.DataFrame({"path": table["image"], "kind": table["split"].map(_KIND_OF_PHOTO)})
     masks = pd.DataFrame({"path": table["mask"], "kind": "mask"})
     both = [files.astype({"kind": KINDS}).dropna(subset="path") for files in (photos, masks)]
     return pd.concat(both, ignore_index=True)
@@ -263,7 +270,7 @@ def _problems(rows: pd.DataFrame, *, needs_masks: bool) -> pd.Series:
     in_order = [
         (_ORPHAN, rows["image"].isna()),
         (_UNREADABLE, rows["image_error"] != ""),
-        (_BARE, bare & (rows["split"] == "train") & needs_masks),
+        (_BARE, bare & (rows["split"] != "test") & needs_masks),
         ("", bare),
         (_UNUSABLE, rows["mask_error"] != ""),
         ("", same_size),

@@ -10,14 +10,17 @@ import pandas as pd
 from maskfold.data.balance import (
     DRAWS,
     clusters_fingerprint,
+    draws_at_most_half,
     draws_by_cluster,
     refuse_weights,
     refuse_without_clusters,
     weights_by_cluster,
+    weights_fingerprint,
 )
 from maskfold.data.folds import fold_members, read_folds
 from maskfold.data.source import Source
-from maskfold.data.table import CLUSTER, fingerprint
+from maskfold.data.table import AUTOMATIC, CLUSTER, WEIGHT, fingerprint
+from maskfold.errors import MaskfoldError
 from maskfold.files import sha256
 from maskfold.pseudo.label_set import LabelSet
 from maskfold.runs.checkpoint_hash import checkpoint_hash
@@ -32,11 +35,12 @@ class FoldRows:
     """The rows of the image table that one fold needs.
 
     Attributes:
-        training: To learn from; with pseudo-labels also `weight` and `soft`, by cluster also `draws` and `weight`.
+        training: To learn from: labelled rows, automatic ones behind them; with pseudo-labels also `weight` and
+            `soft`, by cluster also `draws` and `weight`, where automatic ones are drawn less also `draws`.
         validation: To measure.
         lineage: What the network will have seen.
-        identity: Fingerprints of data and folds, of the pseudo-labels, of the start, and of the clusters where they
-            count: what makes a run another run.
+        identity: Fingerprints of data and folds, of the pseudo-labels, of the start, of weights that the data itself
+            gives, and of the clusters where they count: what makes a run another run.
     """
 
     training: pd.DataFrame
@@ -66,7 +70,7 @@ class FoldRows:
             MaskfoldError: If no photo has a cluster, a cluster is unknown, or a weight is none.
         """
         if not balance and not weights:
-            return self
+            return self._at_most_half_automatic()
         key = f"balance={balance:g}" if balance else "cluster_weights"
         refuse_without_clusters(self.training, key=key, data=self.lineage.data)
         training, clusters = self.training, self.training[CLUSTER]
@@ -77,11 +81,32 @@ class FoldRows:
             refuse_weights(weights, pd.concat([clusters, self.validation[CLUSTER]]).dropna())
             training = training.assign(weight=training.get("weight", 1.0) * weights_by_cluster(clusters, weights))
         identity = self.identity | {"clusters": clusters_fingerprint(training)}
-        return replace(self, training=training, identity=identity)
+        return replace(self, training=training, identity=identity)._at_most_half_automatic()
+
+    def _at_most_half_automatic(self) -> "FoldRows":
+        """Return the same rows, of which automatic ones are drawn less where they would be more than half of an epoch.
+
+        Raises:
+            MaskfoldError: If all are automatic.
+        """
+        automatic = self.training.get("split", pd.Series(index=self.training.index, dtype="str")) == AUTOMATIC
+        if not automatic.any():
+            return self
+        if automatic.all():
+            raise MaskfoldError(
+                f"{self.lineage.data}: of the {len(automatic)} photos to learn from, no person has seen a mask. "
+                "A network would learn what it says already: `make review` some, and `make store` again."
+            )
+        before = self.training.get(DRAWS, pd.Series(1.0, index=self.training.index))
+        draws = draws_at_most_half(automatic, before)
+        return self if draws is before else replace(self, training=self.training.assign(**{DRAWS: draws}))
 
 
 def rows_of_fold(table: pd.DataFrame, source: Source, split: Path, *, fold: int, pseudo: str | None) -> FoldRows:
     """Return what a fold trains on.
+
+    Automatic labels stand behind the others, but for those of groups that the fold is validated on; it is validated on
+    none.
 
     Args:
         table: The image table.
@@ -97,8 +122,12 @@ def rows_of_fold(table: pd.DataFrame, source: Source, split: Path, *, fold: int,
     folds = read_folds(split, table)
     validated = labelled["image_id"].isin(fold_members(folds, fold))
     training, validation = labelled[~validated], labelled[validated]
+    automatic = table[table["split"] == AUTOMATIC]
+    training = pd.concat([training, automatic[~automatic["group"].isin(validation["group"])]])
     lineage = lineage_of_split(source.name, training, validation, folds=folds["fold"].nunique())
-    identity = {"data": fingerprint(labelled), "folds": sha256(split)}
+    identity = {"data": fingerprint(pd.concat([labelled, automatic])), "folds": sha256(split)}
+    if WEIGHT in training:
+        identity["weights"] = weights_fingerprint(training)
     if pseudo:
         labels = LabelSet(Path(pseudo))
         training, lineage = _with_pseudo_labels(training, lineage, labels, fold, source.classes, _clusters(table))
@@ -120,7 +149,7 @@ def _with_pseudo_labels(
     if clusters is not None:
         taught = taught.assign(**{CLUSTER: taught["image_hash"].map(clusters)})
     log.info("%s: %d pseudo-labels beside %d true masks", labels.path, len(taught), len(rows))
-    joined = pd.concat([rows.assign(weight=1.0, soft=False), taught], ignore_index=True)
+    joined = pd.concat([rows.assign(weight=rows.get(WEIGHT, 1.0), soft=False), taught], ignore_index=True)
     return joined, replace(lineage, round=teachers.round, seen=tuple(sorted(seen)))
 
 

@@ -19,7 +19,10 @@ from maskfold.ensembling.average import average_probabilities, integer_weights, 
 from maskfold.errors import MaskfoldError, listing
 from maskfold.files import atomic_path, check_inside, locked, read_table
 from maskfold.prediction.store import read_map
-from maskfold.quality.names import ROUTE_NAMES
+from maskfold.quality.names import REJECT as REJECT
+from maskfold.quality.names import REVIEW as REVIEW
+from maskfold.quality.names import ROUTE_NAMES as ROUTE_NAMES
+from maskfold.quality.names import SHIP as SHIP
 from maskfold.storage import is_address
 
 ROUTES = "routes.parquet"

@@ -36,7 +36,7 @@ def cutout(config: DictConfig) -> Batch:
     refuse_inside(config.source, config.target)
     source, target = open_storage(config.source), open_storage(config.target)
     recipe = None if config.ensemble is None else build(config.ensemble)
-    masker = open_masker(model=config.model, recipe=recipe, accelerator=config.accelerator)
+    masker = open_masker(exported=config.exported, recipe=recipe, accelerator=config.accelerator)
     more = {key: keys[key] for key in ("replace_suffix", "max_pixels", "jobs")}
     with nullcontext() if is_address(config.target) else locked(Path(config.target)):
         batch = Cutting(source, target, masker, options, **more).run()

@@ -33,7 +33,7 @@ def folds(config: DictConfig) -> Path:
     pairs = find_twins(table, **looks, distance=config.twins)
     joined = pd.Series(dtype="str")
     if is_drawn(deal):
-        joined = joined_groups(table[table["split"] == "train"], binding_pairs(pairs, table, decisions))
+        joined = joined_groups(table[table["split"] != "test"], binding_pairs(pairs, table, decisions))
         _tell_joined(joined)
     table = with_groups(table, joined)
     assigned = deal(table)

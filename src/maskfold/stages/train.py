@@ -158,10 +158,10 @@ def _fit(
 
 
 def _draws(rows: FoldRows) -> list[float] | None:
-    """Return how often an epoch has each training row, and say what share clusters have; None where all are alike."""
+    """Return how often an epoch has each training row, and say what has which share; None where all are alike."""
     if DRAWS not in rows.training:
         return None
-    log.info("Clusters, by how often their photos are drawn:\n%s", describe_draws(rows.training))
+    log.info("What an epoch has, by how often photos are drawn:\n%s", describe_draws(rows.training))
     return rows.training[DRAWS].tolist()
 
 

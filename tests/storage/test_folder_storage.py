@@ -10,9 +10,10 @@ def test_a_folder_lists_reads_and_writes_whole_files(tmp_path):
     storage = open_storage(str(tmp_path))
     storage.write("b/2.JPG", b"two")
     storage.write("a.png", b"one")
+    storage.write("a/1.png", b"in")
     storage.write(".hidden/x.png", b"")
 
-    assert [(item.name, item.size) for item in storage.items()] == [("a.png", 3), ("b/2.JPG", 3)]
+    assert [(item.name, item.size) for item in storage.items()] == [("a.png", 3), ("a/1.png", 2), ("b/2.JPG", 3)]
     assert [item.name for item in storage.items([".jpg"])] == ["b/2.JPG"]
     assert isinstance(next(storage.items()), StoredFile)
     assert storage.read("b/2.JPG") == b"two"

@@ -1,0 +1,25 @@
+#!/bin/sh
+# What the training container runs: any stage, as `train experiment=linknet34 fold=0`; RANKS=2 trains in two processes.
+set -u
+
+if [ "${1:-}" = train ] && [ "${RANKS:-1}" -gt 1 ]; then
+  shift
+  export TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1
+  set -- python -m torch.distributed.run --standalone "--nproc-per-node=$RANKS" --max-restarts=10 \
+    -m maskfold.stages.train "$@"
+else
+  set -- python -m maskfold "$@"
+fi
+
+# The first process of a container is not ended by SIGTERM unless it asks for it, and has to take leave of processes
+# that others leave behind: this shell does, hands the signal on, and ends with the job's own status.
+"$@" &
+job=$!
+trap 'kill -TERM "$job" 2> /dev/null' TERM INT
+wait "$job"
+status=$?
+while kill -0 "$job" 2> /dev/null; do # a signal ended the waiting, not the job
+  wait "$job"
+  status=$?
+done
+exit "$status"

@@ -1,0 +1,242 @@
+"""The service's addresses: a photo in, a cut-out, a mask or its quality back."""
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import cv2
+import numpy as np
+from fastapi import APIRouter, FastAPI, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from maskfold import __version__
+from maskfold.prediction.masker import Masker
+from maskfold.service.batching import Look
+from maskfold.service.body import FIELD, Arrivals, file_of_form, is_form
+from maskfold.service.desk import Desk
+from maskfold.service.gate import ROUTE, Gate
+from maskfold.service.inbox import Inbox
+from maskfold.service.judging import Judge, Judgement, Quality, Verdict
+from maskfold.service.limits import Limits
+from maskfold.service.metrics import Metrics
+from maskfold.service.options import HealthOptions, MaskOptions, NoOptions
+from maskfold.service.pages import documentation
+from maskfold.service.refusals import ANSWERS, BUSY, GONE, UNUSABLE, RefusalError
+
+_HALF = 128  # of 255: the object is p >= 0.5
+_REVIEW = "review"
+_ABOUT = (
+    "Photos in, cut-outs, masks or their quality back. A photo is the whole body of a request, or the `file` of a "
+    "form; nothing is fetched from an address. Every answer that is no success has a word for programs and a sentence "
+    "for people."
+)
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Service:
+    """The parts of a running service."""
+
+    masker: Masker
+    desk: Desk
+    arrivals: Arrivals
+    judge: Judge
+    inbox: Inbox | None
+    metrics: Metrics
+
+    async def answer(
+        self, request: Request, make: Callable[[bytes, np.ndarray, Look], _T], *, asked: bool = False
+    ) -> tuple[_T, Verdict | None]:
+        """Return what is made of a request's photo, and how good its mask is where that is looked at.
+
+        Args:
+            request: With a photo for a body.
+            make: Makes the answer of the file's bytes, the photo and its look; it runs in a thread.
+            asked: The quality is what was asked for.
+        """
+
+        def work(data: bytes, photo: np.ndarray, look: Look) -> tuple[_T, Verdict | None]:
+            verdict = self.judge.judge(look) if asked or self.judge.quality else None
+            self._keep(data, look, verdict)
+            return make(data, photo, look), verdict
+
+        self.desk.refuse_when_full()  # before the photo is sent for nothing
+        try:
+            data = await self.arrivals.read(request)
+        except ClientDisconnect:
+            raise RefusalError(GONE, "gone", "The client has gone away.") from None
+        if is_form(request):
+            data = await self.desk.in_thread(file_of_form, data, request.headers["content-type"])
+        data = self.arrivals.checked(data)
+        made, verdict = await self.desk.serve(data, self.judge.wanted(asked=asked), work, request.receive)
+        if verdict and verdict.assessed:
+            request.scope[ROUTE] = verdict.assessed.route
+            self.metrics.count_route(verdict.assessed.route)
+        return made, verdict
+
+    def _keep(self, data: bytes, look: Look, verdict: Verdict | None) -> None:
+        if self.inbox and verdict and verdict.assessed and verdict.assessed.route == _REVIEW:
+            self.metrics.count_inbox(self.inbox.keep(data, look, verdict))
+
+    def headers(self, verdict: Verdict | None) -> dict[str, str]:
+        """Return what a picture's answer says beside the picture."""
+        model = {"X-Maskfold-Model": self.masker.identity}
+        if verdict is None or verdict.assessed is None:
+            return model
+        # A score of NaN, of what could not be measured, is left out.
+        score = {"X-Maskfold-Score": f"{verdict.assessed.score:.4f}"} if math.isfinite(verdict.assessed.score) else {}
+        return model | {"X-Maskfold-Route": verdict.assessed.route} | score
+
+
+def create_app(
+    masker: Masker,
+    *,
+    limits: Limits,
+    quality: Quality | None = None,
+    hosts: frozenset[str] | None = None,
+    token: str | None = None,
+    inbox: Inbox | None = None,
+) -> FastAPI:
+    """Return the service as an ASGI application.
+
+    Args:
+        masker: What answers photos.
+        limits: What it takes on.
+        quality: Says how good a mask is; every photo is then judged, whatever was asked for.
+        hosts: The names that it answers to; None for any.
+        token: What requests have to come with; None for nothing.
+        inbox: Keeps what goes to review; it needs `quality`.
+    """
+    desk = Desk(masker, limits)
+    metrics = Metrics(desk, name=masker.name, identity=masker.identity)
+    judge = Judge(quality, keeps_members=inbox is not None)
+    service = Service(masker, desk, Arrivals(limits), judge, inbox, metrics)
+
+    @asynccontextmanager
+    async def opened(app: FastAPI) -> AsyncIterator[None]:
+        await asyncio.to_thread(desk.open)
+        yield
+        await asyncio.to_thread(desk.close)
+
+    app = FastAPI(
+        title="maskfold",
+        version=__version__,
+        description=_ABOUT,
+        lifespan=opened,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.service = service
+    app.include_router(router)
+    app.add_exception_handler(HTTPException, _no_such_address)
+    app.add_exception_handler(RequestValidationError, _no_such_option)
+    app.add_middleware(Gate, hosts=hosts, token=token, metrics=metrics)
+    return app
+
+
+def _service(request: Request) -> Service:
+    return request.app.state.service
+
+
+async def _no_such_address(request: Request, error: HTTPException) -> NoReturn:
+    if error.status_code == 405:
+        raise RefusalError(
+            405, "wrong_method", "This address takes another method; see /docs.", **(error.headers or {})
+        )
+    raise RefusalError(error.status_code, "not_found", "There is no such address; see /docs.")
+
+
+async def _no_such_option(request: Request, error: RequestValidationError) -> NoReturn:
+    first = error.errors()[0]
+    raise RefusalError(UNUSABLE, "bad_option", f"{first['loc'][-1]}: {first['msg']}. See /docs.")
+
+
+def _photo(example: str) -> dict[str, Any]:
+    """Return what OpenAPI is told beside the options: how a photo comes, and a command."""
+    binary = {"type": "string", "format": "binary"}
+    form = {"type": "object", "required": [FIELD], "properties": {FIELD: binary}}
+    content = {"image/*": {"schema": binary}, "multipart/form-data": {"schema": form}}
+    return {"requestBody": {"required": True, "content": content}, "x-example": example}
+
+
+router = APIRouter()
+
+
+@router.post(
+    "/mask",
+    summary="A photo's mask",
+    response_class=Response,
+    responses={200: {"content": {"image/png": {}}, "description": "Of the photo's size, upright, 8 bits."}} | ANSWERS,
+    openapi_extra=_photo("curl --data-binary @photo.jpg 'http://127.0.0.1:8000/mask?kind=mask' -o mask.png"),
+)
+async def mask(
+    request: Request,
+    options: Annotated[MaskOptions, Query()],
+) -> Response:
+    """Each pixel's probability of being the object, or the mask that is cut from it."""
+    service = _service(request)
+
+    def make(data: bytes, photo: np.ndarray, look: Look) -> bytes:
+        mean = look.answer.mean
+        return cv2.imencode(
+            ".png", np.where(mean >= _HALF, 255, 0).astype(np.uint8) if options.kind == "mask" else mean
+        )[1].tobytes()
+
+    content, verdict = await service.answer(request, make)
+    return Response(content, media_type="image/png", headers=service.headers(verdict))
+
+
+@router.post(
+    "/quality",
+    summary="How good a photo's mask is",
+    responses=ANSWERS,
+    openapi_extra=_photo("curl --data-binary @photo.jpg http://127.0.0.1:8000/quality"),
+)
+async def quality(request: Request, options: Annotated[NoOptions, Query()]) -> Judgement:
+    """The score, the IoU to expect and where the photo goes, as `make quality` has calibrated them; the measures."""
+    service = _service(request)
+    _, verdict = await service.answer(request, lambda data, photo, look: None, asked=True)
+    return verdict.judgement(service.masker.identity)
+
+
+@router.get(
+    "/healthz",
+    summary="Whether it lives, and is ready",
+    responses={422: ANSWERS[422], 503: {"description": "It does not."}},
+)
+async def healthz(
+    request: Request,
+    response: Response,
+    options: Annotated[HealthOptions, Query()],
+) -> dict[str, Any]:
+    """Needs no token. `live` is whether the model answers, `ready` whether there is a place in the queue too."""
+    service = _service(request)
+    live = service.desk.batcher.is_alive
+    is_ready = live and not service.desk.is_full
+    response.status_code = 200 if live and (is_ready or not options.ready) else BUSY
+    return {
+        "live": live,
+        "ready": is_ready,
+        "waiting": service.desk.waiting,
+        "model": service.masker.name,
+        "identity": service.masker.identity,
+    }
+
+
+@router.get("/metrics", summary="Counters for Prometheus", response_class=Response)
+async def metrics(request: Request) -> Response:
+    """Requests by address and status, seconds, bytes, photos that wait, routes; in Prometheus' text format."""
+    return Response(_service(request).metrics.text(), media_type="text/plain; version=0.0.4")
+
+
+@router.get("/docs", include_in_schema=False)
+async def docs(request: Request) -> HTMLResponse:
+    """Return the page that explains the service."""
+    return HTMLResponse(documentation(request.app.openapi()))
