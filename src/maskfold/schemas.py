@@ -446,6 +446,7 @@ class CutoutStage:
     accelerator: str = MISSING
     alpha: str = MISSING
     colour: str = MISSING
+    crumbs: float = values.number(0, most=100)
     format: str = MISSING
     lossy: int = values.number(1, most=100)
     backdrop: str | None = MISSING
