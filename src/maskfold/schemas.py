@@ -433,6 +433,7 @@ class CutoutStage:
     target: str = MISSING
     exported: str | None = MISSING
     ensemble: Group | None = MISSING
+    quality: str | None = MISSING
     accelerator: str = MISSING
     alpha: str = MISSING
     colour: str = MISSING
