@@ -96,7 +96,9 @@ class Desk:
         finally:
             self.waiting -= 1
 
-    async def _through(self, data: bytes, wanted: Wanted, answer: Callable[[bytes, SourcePhoto, ModelAnswer], _T]) -> _T:
+    async def _through(
+        self, data: bytes, wanted: Wanted, answer: Callable[[bytes, SourcePhoto, ModelAnswer], _T]
+    ) -> _T:
         loop = asyncio.get_running_loop()
         async with self._decoded:
             photo = await loop.run_in_executor(
