@@ -8,9 +8,10 @@ from typing import Any
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1d2430 }
 h2 { border-top: 1px solid #d5dae2; padding-top: 1.2rem } h2 span { color: #5b6675; font-weight: normal }
-code, pre { background: #f2f4f7; border-radius: 4px; padding: .1rem .3rem } pre { padding: .8rem; white-space: pre-wrap }
-table { border-collapse: collapse; width: 100%; margin-bottom: 1.2rem } td, th { text-align: left; vertical-align: top; padding: .3rem .8rem
-.3rem 0; border-bottom: 1px solid #e6e9ee }
+code, pre { background: #f2f4f7; border-radius: 4px; padding: .1rem .3rem }
+pre { padding: .8rem; white-space: pre-wrap }
+table { border-collapse: collapse; width: 100%; margin-bottom: 1.2rem }
+td, th { text-align: left; vertical-align: top; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid #e6e9ee }
 """
 
 

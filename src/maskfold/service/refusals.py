@@ -52,9 +52,7 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
         "other_host",
         "This service answers to the host 127.0.0.1 or ::1 or localhost alone.",
     ),
-    TOO_SLOW: _answer(
-        "The photo did not arrive in time.", "too_slow", "The photo did not arrive within 30 seconds. ..."
-    ),
+    TOO_SLOW: _answer("The photo did not arrive in time.", "too_slow", "The photo did not arrive within 30 s..."),
     TOO_LARGE: _answer(
         "More bytes or pixels than this service takes: too_many_bytes, too_many_pixels.",
         "too_many_pixels",
@@ -71,13 +69,11 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
         "damaged",
         "The photo: cannot be read: the PNG is truncated or damaged. Send another file.",
     ),
-    500: _answer(
-        "The service has failed; its log says why.", "failed", "The service has failed with this request; ..."
-    ),
+    500: _answer("The service has failed; its log says why.", "failed", "The service has failed with ..."),
     BUSY: _answer(
         "Too many photos wait. Come back after `Retry-After` seconds.",
         "busy",
-        "32 photos are waiting, which is all ...",
+        "32 photos are waiting, ...",
     )
     | {"headers": {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}},
     NO_ANSWER_IN_TIME: _answer(
