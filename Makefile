@@ -12,6 +12,7 @@ DATA ?= carvana
 ENS ?= carvana
 TRUTH ?= data/studio/test_truth
 SUB ?= submissions/$(ENS)/submission.csv.gz
+ROUTES ?= submissions/$(ENS)/quality/routes.parquet
 ARGS ?=
 
 PYTHON ?= python3
@@ -131,11 +132,17 @@ pick: $(STAMP) ## choose the two submissions to select at the end
 	$(STAGE) pick $(ARGS)
 
 ##@ Cut-outs
+export: $(STAMP) ## one ONNX file, and safetensors, of EXP=..., its best FOLD or FOLD=<k> or all, or of a whole ENS=...
+	$(STAGE) export $(if $(call given,ENS),ensemble=$(ENS),name=$(EXP) $(if $(call given,FOLD),fold=$(FOLD))) $(ARGS)
+
 cutout: $(STAMP) ## remove the background of the photos in SRC, into OUT, with ENS or MODEL=<exported model.onnx>
 	$(STAGE) cutout source=$(SRC) target=$(OUT) $(masked) $(ARGS)
 
 serve: $(STAMP) ## answer photos over HTTP with MODEL=exports/<name>/model.onnx, or the networks of ENS
 	$(STAGE) serve $(masked) $(ARGS)
+
+review: $(STAMP) ## correct in the browser what was routed to review: ROUTES=submissions/<ENS>/quality/routes.parquet
+	$(STAGE) review routes=$(ROUTES) $(ARGS)
 
 store: $(STAMP) ## add what was reviewed and shipped of ROUTES to STORE, without JUDGE's; SNAPSHOT=2026-11 freezes a month
 	$(STAGE) store $(call keyed,ROUTES STORE JUDGE SNAPSHOT) $(ARGS)

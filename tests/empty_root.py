@@ -74,7 +74,8 @@ def build(root: Path, environment: Path, scripts: Path) -> set[str]:
 
 def _copy_libraries(root: Path) -> set[str]:
     """Copy the libraries of this machine that anything in a root is linked to."""
-    binaries = [*(root / "bin").iterdir(), *(root / "usr/local/bin").iterdir(), *root.rglob("*.so"), *root.rglob("*.so.*")]
+    programs = [*(root / "bin").iterdir(), *(root / "usr/local/bin").iterdir()]
+    binaries = [*programs, *root.rglob("*.so"), *root.rglob("*.so.*")]
     listed = subprocess.run(["ldd", *map(str, binaries)], capture_output=True, text=True).stdout
     inside = tuple(f"{folder}/" for folder in (root, root.resolve()))
     libraries = {path for path in re.findall(r"(?:=> )?(/\S+) \(0x", listed) if not path.startswith(inside)}

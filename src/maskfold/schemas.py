@@ -403,6 +403,29 @@ class DriftStage:
 
 
 @dataclass
+class ReviewStage:
+    """Keys of `stages/review.py`."""
+
+    routes: str = MISSING
+    show: str = MISSING
+    order: str = MISSING
+    threshold: int = values.number(1, most=255)
+    reviewer: str | None = MISSING
+    host: str = MISSING
+    port: int = values.number(0, most=65535)
+
+
+@dataclass
+class ExportStage:
+    """Keys of `stages/export.py`."""
+
+    ensemble: Group | None = MISSING
+    name: str | None = values.name_inside()
+    fold: int | str | None = values.number(0, words=(ALL,))
+    out: str | None = MISSING
+
+
+@dataclass
 class ScoreStage:
     """Keys of `stages/score.py`."""
 
@@ -423,6 +446,7 @@ class CutoutStage:
     accelerator: str = MISSING
     alpha: str = MISSING
     colour: str = MISSING
+    crumbs: float = values.number(0, most=100)
     format: str = MISSING
     lossy: int = values.number(1, most=100)
     backdrop: str | None = MISSING

@@ -26,6 +26,7 @@ from maskfold.storage import Storage, StoredFile
 
 log = logging.getLogger(__name__)
 
+_LONGEST_NAME = 249  # bytes: six less than disks allow, for the name while it is written
 _READERS = 2  # threads: the network is what one waits for
 
 
@@ -181,6 +182,7 @@ class Cutting:
     def _read(self, file: StoredFile) -> _Work:
         work = _Work(file)
         try:
+            _refuse_long(self._names[file.name])
             data = self.source.read(file.name)
             photo_hash = hashlib.sha256(data).hexdigest()[:32]
             before = self._before.get(file.name)
@@ -226,6 +228,12 @@ class Cutting:
         name = self._names[work.file.name]
         self.target.write(name, content)
         return done, replace(entry, cutout=name, size=len(content), sha256=hashlib.sha256(content).hexdigest())
+
+
+def _refuse_long(name: str) -> None:
+    """Refuse a cut-out that no folder could hold, before a photo is worked on for nothing."""
+    if len(name.rpartition("/")[2].encode(errors="surrogateescape")) > _LONGEST_NAME:
+        raise MaskfoldError(f"its name is too long for a cut-out to be called after it ({_LONGEST_NAME} bytes).")
 
 
 def _reason(error: Exception, name: str) -> str:

@@ -8,6 +8,8 @@ import numpy as np
 from maskfold.cutout.matting import foreground_estimate
 from maskfold.data.composites import separate, to_bytes
 
+_LEAST_SIDE = 4  # pixels: of a single one pymatting would take a logarithm
+
 
 def kept(photo: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """Return the photo's own colours, `(H, W, 3) uint8`: a rim of the old backdrop stays."""
@@ -22,7 +24,7 @@ def fast(photo: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 def clean(photo: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """Return the object's colours by the multi-level estimate, `(H, W, 3) uint8`; those of `fast` without pymatting."""
     estimate = foreground_estimate()
-    if estimate is None:
+    if estimate is None or max(alpha.shape) < _LEAST_SIDE:
         return fast(photo, alpha)
     colours = estimate(photo.astype(np.float32) / 255, alpha)
     return _own_where_whole(to_bytes(255 * colours), photo, alpha)

@@ -1,5 +1,6 @@
 """One photo and its map become one picture of the object alone: pure, in memory, and in threads if you like."""
 
+import cv2
 import numpy as np
 
 from maskfold.cutout.alpha import INSIDE, hard_alpha, reach_of, soft_alpha
@@ -38,6 +39,7 @@ def cut_out(
     height, width = probability.shape
     if photo.shape[:2] != probability.shape:
         raise MaskfoldError(f"the map is of {width}x{height} pixels, the photo of {photo.shape[1]}x{photo.shape[0]}.")
+    probability = without_crumbs(probability, options.crumbs)
     inside = probability >= INSIDE
     object_box = box_of(inside) if inside.any() else None
     if object_box is None and options.empty == "fail":
@@ -51,6 +53,17 @@ def cut_out(
         picture = placed(_object(photo, probability, box, options), box, shown)
     picture = scaled(picture, options.max_side)
     return picture if backdrop is None else backdrop.behind(picture)
+
+
+def without_crumbs(probability: np.ndarray, percent: float) -> np.ndarray:
+    """Return a map without the pieces that are smaller than so many percent of its largest one, `(H, W) uint8`."""
+    inside = (probability >= INSIDE).view(np.uint8)
+    count, labels, statistics, _ = cv2.connectedComponentsWithStats(inside, connectivity=8)
+    areas = statistics[1:, cv2.CC_STAT_AREA]
+    if count <= 2 or areas.min() >= percent / 100 * areas.max():
+        return probability
+    kept = np.concatenate([[True], areas >= percent / 100 * areas.max()])
+    return np.where(kept[labels], probability, 0).astype(np.uint8)
 
 
 def _object(photo: np.ndarray, probability: np.ndarray, box: Box, options: CutoutOptions) -> np.ndarray:

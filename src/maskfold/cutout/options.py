@@ -20,6 +20,7 @@ class CutoutOptions:
     Attributes:
         alpha: `soft` is the map along the outline, `matting` looks at the photo there, `hard` is 0 or 1.
         colour: `clean` and `fast` take the old backdrop out of the edge, `keep` leaves the photo's colours.
+        crumbs: Pieces of a map that are smaller than so many percent of the largest one are left out.
         format: `png`, `webp`, or `jpg`, which needs a backdrop.
         lossy: Quality of `webp` and `jpg`, 1 to 100.
         backdrop: A colour, or the file of a picture; None for alpha.
@@ -35,6 +36,7 @@ class CutoutOptions:
 
     alpha: str = "soft"
     colour: str = "clean"
+    crumbs: float = 0.5
     format: str = "png"
     lossy: int = 90
     backdrop: str | None = None

@@ -10,8 +10,9 @@ from typing import TypeVar
 import numpy as np
 from starlette.types import Receive
 
+from maskfold.cutout.files import SourcePhoto
 from maskfold.prediction.masker import Masker
-from maskfold.service.batching import Batcher, Look, Wanted
+from maskfold.service.batching import Batcher, ModelAnswer, Wanted
 from maskfold.service.limits import Limits
 from maskfold.service.photos import decode_photo
 from maskfold.service.refusals import BUSY, GONE, NO_ANSWER_IN_TIME, RefusalError
@@ -69,7 +70,7 @@ class Desk:
             )
 
     async def serve(
-        self, data: bytes, wanted: Wanted, answer: Callable[[bytes, np.ndarray, Look], _T], receive: Receive
+        self, data: bytes, wanted: Wanted, answer: Callable[[bytes, SourcePhoto, ModelAnswer], _T], receive: Receive
     ) -> _T:
         """Return what `answer(file's bytes, photo, look)` returns; it runs in a thread of the pool.
 
@@ -95,13 +96,13 @@ class Desk:
         finally:
             self.waiting -= 1
 
-    async def _through(self, data: bytes, wanted: Wanted, answer: Callable[[bytes, np.ndarray, Look], _T]) -> _T:
+    async def _through(self, data: bytes, wanted: Wanted, answer: Callable[[bytes, SourcePhoto, ModelAnswer], _T]) -> _T:
         loop = asyncio.get_running_loop()
         async with self._decoded:
             photo = await loop.run_in_executor(
                 self._pool, lambda: decode_photo(data, max_pixels=self.limits.max_pixels)
             )
-            look = await asyncio.wrap_future(self.batcher.submit(photo, wanted))
+            look = await asyncio.wrap_future(self.batcher.submit(photo.pixels, wanted))
             return await loop.run_in_executor(self._pool, answer, data, photo, look)
 
     async def in_thread(self, function: Callable[..., _T], *arguments: object) -> _T:

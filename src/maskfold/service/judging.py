@@ -7,7 +7,7 @@ from typing import Protocol
 from pydantic import BaseModel, Field
 
 from maskfold.quality.measures import HALF, measure
-from maskfold.service.batching import Look, Wanted
+from maskfold.service.batching import ModelAnswer, Wanted
 
 NO_MODEL = "This service was started without quality=<quality.json>, so its measures are not made a score of."
 
@@ -84,7 +84,7 @@ class Judge:
             return Wanted(members=asked)
         return Wanted(members=self.quality.wants_members or self.keeps_members, mirrored=self.quality.wants_mirrored)
 
-    def judge(self, look: Look) -> Verdict:
+    def judge(self, look: ModelAnswer) -> Verdict:
         """Return what is measured of a mask, and where it goes."""
         cut = HALF if self.quality is None else self.quality.cut
         measures = measure(look.answer.mean, members=look.answer.members, mirrored=look.mirrored, threshold=cut)
