@@ -24,7 +24,12 @@ def write(path: Path) -> Path:
     members = helper.make_tensor_value_info("members", TensorProto.UINT8, [1, "n", "h", "w"])
     graph = helper.make_graph(nodes, "brightness", [photos], [maps, members], constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
-    facts = {"name": "brightness", "identity": "0123456789abcdef", "members": json.dumps(["brightness"]), "version": "1"}
+    facts = {
+        "name": "brightness",
+        "identity": "0123456789abcdef",
+        "members": json.dumps(["brightness"]),
+        "version": "1",
+    }
     helper.set_model_props(model, {f"maskfold.{name}": value for name, value in facts.items()})
     onnx.save(model, path)
     return path
