@@ -3,7 +3,6 @@
 import logging
 import os
 import sys
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
