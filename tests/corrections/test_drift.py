@@ -14,13 +14,14 @@ PROMISE = Promise(
     edges=TENTHS,
     scores=(0.1,) * 10,
     clusters={"shoe": 0.5, "sofa": 0.5},
-    review=100,
+    held=0.1,
+    held_upper=0.12,
     photos=1000,
 )
 SAME = Month(
     scores=[0.05 + number / 10 for number in range(10)] * 100,
     clusters=["shoe", "sofa"] * 500,
-    review=100,
+    held=100,
     audited=[0.95] * 200,
 )
 
@@ -55,20 +56,18 @@ def test_photos_as_they_were_raise_no_alarm():
 
     assert not any(one.is_alarm for one in same.values())
     assert same["scores"].value == same["clusters"].value == 0
-    assert same["sent to review"].value == 0.1
-    assert same["sent to review"].limit == pytest.approx(0.12028, abs=1e-5)  # of 100 in 1,000
 
 
 def test_each_thing_that_moves_raises_its_own_alarm_and_no_other():
     moved = {
         "scores": replace(SAME, scores=[0.05] * 400 + SAME.scores[:600]),
         "clusters": replace(SAME, clusters=["shoe"] * 800 + ["sofa"] * 200),
-        "sent to review": replace(SAME, review=121),
+        "not shipped": replace(SAME, held=121),
         "bad among shipped": replace(SAME, audited=[0.5] * 10 + [0.95] * 190),
     }
     for what, month in moved.items():
         assert [name for name, one in values(month).items() if one.is_alarm] == [what]
-    assert not values(replace(SAME, review=120))["sent to review"].is_alarm
+    assert not values(replace(SAME, held=120))["not shipped"].is_alarm
     # .8 against .5 and .2 against .5: .3 ln 1.6 + .3 ln 2.5
     assert values(moved["clusters"])["clusters"].value == pytest.approx(0.3 * log(1.6) + 0.3 * log(2.5))
 
@@ -78,12 +77,12 @@ def test_a_kind_that_nobody_knew_is_named():
 
 
 def test_few_photos_say_how_much_is_chance():
-    month = replace(SAME, scores=[0.95] * 20, clusters=[None] * 20, review=2, audited=[0.95] * 4 + [0.1])
+    month = replace(SAME, scores=[0.95] * 20, clusters=[None] * 20, held=2, audited=[0.95] * 4 + [0.1])
 
     few = values(month)
 
     assert few["scores"].is_alarm
-    assert few["scores"].note == "chance alone gives about 0.46 with so few photos"  # 9 (1/20 + 1/1000)
+    assert few["scores"].note == "so few photos: chance alone gives 0.46 or more"  # 9 (1/20 + 1/1000)
     assert isnan(few["clusters"].value)
     audit = few["bad among shipped"]
     assert not audit.is_alarm  # one of five may be bad where one of fifty is
@@ -92,7 +91,7 @@ def test_few_photos_say_how_much_is_chance():
 
 def test_what_is_not_known_is_no_alarm():
     month = Month([float("nan")] * 3, [None] * 3, 0, [], unaudited=2)
-    nothing = values(month, replace(PROMISE, alpha=None, clusters={}, photos=0, review=0))
+    nothing = values(month, replace(PROMISE, alpha=None, clusters={}, photos=0))
 
     assert not any(one.is_alarm for one in nothing.values())
     assert nothing["scores"].note == "3 photos have no score"

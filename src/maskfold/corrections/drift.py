@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from maskfold.quality.reference import bin_shares
+
 ALARM = 0.2  # of the stability index: the usual word for a change that cannot be passed over
 _LEAST = 1e-4  # what an empty share counts as
 _CERTAINTY = 0.95
@@ -22,8 +24,9 @@ class Promise:
         edges: Of the bins of the score, rising, those at either end left out.
         scores: The share of photos in each bin.
         clusters: The share of photos of each cluster; none where clusters were not known.
-        review: How many photos would have been sent to review.
-        photos: Of how many.
+        held: The share of photos that would not have shipped.
+        held_upper: Its exact upper bound.
+        photos: How many there were.
     """
 
     level: float
@@ -31,7 +34,8 @@ class Promise:
     edges: tuple[float, ...]
     scores: tuple[float, ...]
     clusters: Mapping[str, float]
-    review: int
+    held: float
+    held_upper: float
     photos: int
 
 
@@ -42,14 +46,14 @@ class Month:
     Attributes:
         scores: Of each photo, NaN where it has none.
         clusters: Of each photo, None where it is not known.
-        review: How many were sent to review.
+        held: How many did not ship.
         audited: The IoU of each mask that shipped, was drawn for the audit and was looked at; 0 where it was rejected.
         unaudited: How many of those drawn nobody has looked at yet.
     """
 
     scores: Sequence[float]
     clusters: Sequence[str | None]
-    review: int
+    held: int
     audited: Sequence[float]
     unaudited: int = 0
 
@@ -91,7 +95,7 @@ def compare(promise: Promise, month: Month) -> list[Moved]:
     return [
         _scores(promise, month),
         _clusters(promise, month),
-        _reviews(promise, month),
+        _held(promise, month),
         _audit(promise, month),
     ]
 
@@ -129,13 +133,11 @@ def _scores(promise: Promise, month: Month) -> Moved:
     known = np.array([score for score in month.scores if not isnan(score)])
     unknown = len(month.scores) - len(known)
     note = f"{unknown} photos have no score" if unknown else ""
-    bins = len(promise.scores)
-    if not len(known) or not bins:
+    if not len(known) or not promise.scores:
         return Moved("scores", "-", "-", np.nan, ALARM, note or "nothing to compare")
-    counts = np.bincount(np.searchsorted(promise.edges, known, side="right"), minlength=bins)
-    shares = counts / len(known)
+    shares = bin_shares(known, np.array(promise.edges))
     lowest = f"lowest tenth {promise.scores[0]:.1%}", f"{shares[0]:.1%}"
-    chance = _by_chance(bins, len(known), promise.photos)
+    chance = _by_chance(len(promise.scores), len(known), promise.photos)
     return Moved("scores", *lowest, stability_index(promise.scores, shares), ALARM, _joined(note, chance))
 
 
@@ -154,15 +156,12 @@ def _clusters(promise: Promise, month: Month) -> Moved:
     return Moved("clusters", *words, stability_index(before, now), ALARM, note)
 
 
-def _reviews(promise: Promise, month: Month) -> Moved:
-    count = len(month.scores)
-    if not count or not promise.photos:
-        return Moved("sent to review", "-", "-", np.nan, np.nan, "nothing to compare")
-    _, limit = exact_interval(promise.review, promise.photos)
-    low, high = exact_interval(month.review, count)
-    before, now = promise.review / promise.photos, month.review / count
+def _held(promise: Promise, month: Month) -> Moved:
+    """Compare the share that does not ship with the upper bound of what it was."""
+    low, high = exact_interval(month.held, len(month.scores))
+    now = month.held / len(month.scores)
     note = f"95 % interval {low:.1%} to {high:.1%}"
-    return Moved("sent to review", f"{before:.1%}", f"{now:.1%}", now, limit, note)
+    return Moved("not shipped", f"{promise.held:.1%}", f"{now:.1%}", now, promise.held_upper, note)
 
 
 def _audit(promise: Promise, month: Month) -> Moved:
@@ -183,7 +182,7 @@ def _audit(promise: Promise, month: Month) -> Moved:
 def _by_chance(bins: int, now: int, before: int) -> str:
     """Say how large the index is on average where nothing has changed, if that is worth a word."""
     expected = (bins - 1) * (1 / now + (1 / before if before else 0.0))
-    return f"chance alone gives about {expected:.2f} with so few photos" if expected > ALARM / 2 else ""
+    return f"so few photos: chance alone gives {expected:.2f} or more" if expected > ALARM / 2 else ""
 
 
 def _joined(*notes: str) -> str:

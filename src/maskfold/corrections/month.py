@@ -8,13 +8,17 @@ from maskfold.corrections.decisions import audit_path
 from maskfold.corrections.drift import Month
 from maskfold.errors import MaskfoldError
 from maskfold.masks.scores import mask_scores
-from maskfold.quality.names import HALF, REVIEW
+from maskfold.quality.names import SHIP
 from maskfold.quality.routes import mean_map, read_routes
 from maskfold.review.record import REJECTED, REVIEWS, ReviewFolder
 
 
-def read_month(routes: Path) -> tuple[Month, str]:
+def read_month(routes: Path, *, cut: int) -> tuple[Month, str]:
     """Read a table of routes, and what was decided of those photos of it that were drawn for an audit.
+
+    Args:
+        routes: The table.
+        cut: Of 255; where masks were cut that shipped.
 
     Returns:
         What they have come to, and the latest month in them, such as `2026-11`.
@@ -25,18 +29,18 @@ def read_month(routes: Path) -> tuple[Month, str]:
     table = read_routes(routes, look_for_files=False)
     if table.empty:
         raise MaskfoldError(f"{routes}: no photos in it, so there is nothing to compare.")
-    audited, unaudited = _audited(routes)
+    audited, unaudited = _audited(routes, cut)
     month = Month(
         scores=table["score"].tolist(),
         clusters=[None if pd.isna(cluster) else cluster for cluster in table["cluster"]],
-        review=int((table["route"] == REVIEW).sum()),
+        held=int((table["route"] != SHIP).sum()),
         audited=audited,
         unaudited=unaudited,
     )
     return month, table["made"].max()[:7]
 
 
-def _audited(routes: Path) -> tuple[list[float], int]:
+def _audited(routes: Path, cut: int) -> tuple[list[float], int]:
     """Return the IoU of each mask of the audit that was looked at, and how many were not."""
     path = audit_path(routes)
     if not path.exists():
@@ -49,6 +53,6 @@ def _audited(routes: Path) -> tuple[list[float], int]:
         elif review.decision == REJECTED:
             ious.append(0.0)
         else:
-            shipped = mean_map(row, path.parent) >= HALF
+            shipped = mean_map(row, path.parent) >= cut
             ious.append(mask_scores(shipped.astype("uint8"), reviews.mask(row.image_id))["iou"])
     return ious, waiting

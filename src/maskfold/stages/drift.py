@@ -25,8 +25,8 @@ RECORD = "drift.json"  # beside the routes
 def drift(config: DictConfig) -> list[Moved]:
     """Show what has moved, write it beside the routes, and print the command that retrains; it is never run here."""
     routes = Path(config.routes)
-    promise = read_promise(Path(config.quality))
-    month, name = read_month(routes)
+    promise, cut = read_promise(Path(config.quality))
+    month, name = read_month(routes, cut=cut)
     comparisons = compare(promise, month)
     command = _command(config, name)
     rows = [one.as_json() for one in comparisons]
