@@ -132,6 +132,9 @@ pick: $(STAMP) ## choose the two submissions to select at the end
 	$(STAGE) pick $(ARGS)
 
 ##@ Cut-outs
+export: $(STAMP) ## one ONNX file, and safetensors, of EXP=..., its best FOLD or FOLD=<k> or all, or of a whole ENS=...
+	$(STAGE) export $(if $(call given,ENS),ensemble=$(ENS),name=$(EXP) $(if $(call given,FOLD),fold=$(FOLD))) $(ARGS)
+
 cutout: $(STAMP) ## remove the background of the photos in SRC, into OUT, with ENS or MODEL=<exported model.onnx>
 	$(STAGE) cutout source=$(SRC) target=$(OUT) $(masked) $(ARGS)
 
@@ -141,11 +144,11 @@ serve: $(STAMP) ## answer photos over HTTP with MODEL=exports/<name>/model.onnx,
 review: $(STAMP) ## correct in the browser what was routed to review: ROUTES=submissions/<ENS>/quality/routes.parquet
 	$(STAGE) review routes=$(ROUTES) $(ARGS)
 
-store: $(STAMP) ## keep what was corrected and what shipped of ROUTES for training, in STORE; SNAPSHOT=2026-11 names a month
-	$(STAGE) store $(call keyed,ROUTES STORE SNAPSHOT JUDGE) $(ARGS)
+store: $(STAMP) ## add what was reviewed and shipped of ROUTES to STORE, without JUDGE's; SNAPSHOT=2026-11 freezes a month
+	$(STAGE) store $(call keyed,ROUTES STORE JUDGE SNAPSHOT) $(ARGS)
 
-drift: $(STAMP) ## compare ROUTES with the promise of QUALITY=submissions/<ENS>/quality/quality.json
-	$(STAGE) drift $(call keyed,ROUTES QUALITY STORE) $(ARGS)
+drift: $(STAMP) ## compare ROUTES of now with the promise of QUALITY, and print the one command that retrains
+	$(STAGE) drift $(call keyed,QUALITY ROUTES STORE NAME) $(ARGS)
 
 ##@ The repository
 test: $(STAMP) ## the test suite, in two processes; ARGS="-n 0 --pdb" in one

@@ -25,6 +25,7 @@ gc.disable()  # what the libraries make when they are imported stays for good: n
 def pytest_collection_finish() -> None:
     """Leave everything imported so far out of later rounds of garbage collection, each of which would go through it."""
     gc.freeze()
+    gc.set_threshold(20_000, 20, 20)  # tests make much that lives for a moment
     gc.enable()
 
 

@@ -20,6 +20,7 @@ from hydra._internal.sources_registry import SourcesRegistry
 from hydra.core.default_element import ResultDefault
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.types import Override
+from hydra.core.plugins import Plugins
 from omegaconf import DictConfig
 
 from maskfold.places import CONF
@@ -31,6 +32,7 @@ ALWAYS = {"hydra.conf", CONF, ""}  # where nothing changes while tests run
 def remembered_options() -> Iterator[None]:
     """Remember, until the end of the context, options, choices of them, and whole configurations."""
     with pytest.MonkeyPatch.context() as patch:
+        Plugins.instance()  # which puts the sources in, where nothing has composed a configuration yet
         source = SourcesRegistry.instance().resolve("file")
         patch.setattr(source, "load_config", _files(source.load_config))
         patch.setattr(CachingConfigRepository, "__init__", _share)

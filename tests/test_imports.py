@@ -15,7 +15,7 @@ PACKAGE = Path(maskfold.__file__).parent
 LAYERS = (
     {"credentials", "errors", "places"},
     {"terminal"},
-    {"files", "memory", "parallel", "phases"},
+    {"files", "memory", "parallel", "phases", "yaml_text"},
     {"arrays", "storage", "values"},
     {"schemas", "trust"},
     {"masks"},

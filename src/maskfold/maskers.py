@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from maskfold.config import EXPERIMENTS
@@ -10,13 +11,14 @@ from maskfold.prediction.masker import Masker
 
 if TYPE_CHECKING:  # an exported file runs where none of this is installed
     from maskfold.ensembling.recipe import Recipe
+    from maskfold.ensembling.tree import Leaf
 
 
 def open_masker(*, exported: str | None, recipe: "Recipe | None", accelerator: str = "auto") -> Masker:
     """Open a masker.
 
     Args:
-        exported: A file that `make export` has written, `model.onnx`, or its address.
+        exported: A file that `make export` has written, `model.onnx`, its folder, or its address.
         recipe: An ensemble whose members are trained here; one of the two.
         accelerator: `cpu`, `gpu`, or `auto` for a GPU where there is one.
 
@@ -37,10 +39,22 @@ def open_masker(*, exported: str | None, recipe: "Recipe | None", accelerator: s
 
 
 def _of_networks(recipe: "Recipe", accelerator: str) -> Masker:
-    from maskfold.data.classes import classes_of
-    from maskfold.ensembling.fusion import fused_origin, fusible, networks
     from maskfold.networks import branches_of
     from maskfold.prediction.network_masker import NetworkMasker
+
+    members = members_of_one_object(recipe)
+    identity = identity_of(members)
+    return NetworkMasker(branches_of(members), name=recipe.name, identity=identity, accelerator=accelerator)
+
+
+def members_of_one_object(recipe: "Recipe") -> "list[Leaf]":
+    """Return the trained members of an ensemble whose maps are of one object.
+
+    Raises:
+        MaskfoldError: If one is not trained to its end, or was trained on several classes.
+    """
+    from maskfold.data.classes import classes_of
+    from maskfold.ensembling.fusion import fusible, networks
 
     members = fusible(recipe, split="test", experiments=EXPERIMENTS)
     for run, _ in networks(members):
@@ -49,5 +63,16 @@ def _of_networks(recipe: "Recipe", accelerator: str) -> Masker:
                 f"{run.path} was trained on {len(classes)} classes, and a cut-out, its quality and its correction are "
                 "of one object. Name members that were trained on one class."
             )
-    identity = hashlib.sha256(json.dumps(fused_origin(members, ""), sort_keys=True).encode()).hexdigest()[:16]
-    return NetworkMasker(branches_of(members), name=recipe.name, identity=identity, accelerator=accelerator)
+    return members
+
+
+def identity_of(members: "Sequence[Leaf]") -> str:
+    """Return 16 hexadecimal digits that stand for networks, their weights and the way to them, wherever they lie."""
+    from maskfold.ensembling.fusion import fused_origin, networks
+
+    origin = fused_origin(members, "")
+    parts = [
+        origin[str(run.path)] | {key: run.read_config()[key] for key in ("geometry", "preprocess")}
+        for run, _ in networks(members)
+    ]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

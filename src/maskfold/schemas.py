@@ -416,6 +416,16 @@ class ReviewStage:
 
 
 @dataclass
+class ExportStage:
+    """Keys of `stages/export.py`."""
+
+    ensemble: Group | None = MISSING
+    name: str | None = values.name_inside()
+    fold: int | str | None = values.number(0, words=(ALL,))
+    out: str | None = MISSING
+
+
+@dataclass
 class ScoreStage:
     """Keys of `stages/score.py`."""
 

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from maskfold.credentials import HIDDEN, hidden_keys
 from maskfold.errors import MaskfoldError
 from maskfold.places import CONF, OWN
+from maskfold.yaml_text import read_yaml
 
 TRUST = "MASKFOLD_TRUST"  # environment: classes that files may have built besides, with commas between them
 
@@ -215,9 +214,9 @@ def _own_files(kind: str) -> Iterator[Any]:
         folders |= {source.path for source in sources if source.schema == "file" and source.provider != OWN}
     for folder in sorted(folders):
         for path in Path(folder, kind).rglob("*.yaml"):
-            yield yaml.safe_load(path.read_text())
+            yield read_yaml(path.read_text())
         for path in Path(folder, "experiment").rglob("*.yaml"):
-            yield (yaml.safe_load(path.read_text()) or {}).get(kind)
+            yield (read_yaml(path.read_text()) or {}).get(kind)
 
 
 def _targets(tree: Any) -> Iterator[Any]:

@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 
 from maskfold.cleaning.audit import find_crossings
+from maskfold.config import compose
 from maskfold.data.folds import GroupFolds, write_folds
 from maskfold.data.geometry import Pad
-from maskfold.data.ledger import LEDGER, Ledger
+from maskfold.data.ledger import LEDGER, Ledger, ledger_counts
 from maskfold.data.sources import Pairs
 from maskfold.data.stored_pairs import StoredPairs
 from maskfold.errors import MaskfoldError
@@ -17,7 +18,8 @@ from maskfold.pseudo.rows import FoldRows, rows_of_fold
 from maskfold.review.record import encode_mask
 from maskfold.runs.lineage import Lineage
 from maskfold.segmentation.dataset import LabelledDataset
-from stored import box, draw_photo, sha256_name
+from maskfold.stages.store import store
+from stored import box, draw_photo, review, route, sha256_name
 
 
 @pytest.fixture
@@ -174,6 +176,23 @@ def test_a_near_copy_that_is_automatic_must_not_cross_a_fold(place):
         "near-copy (3 bits): b and c, fold 1 and fold 0",
         "near-copy (5 bits): b and d, fold 1 and the photos that every fold learns from",
     ]
+
+
+def test_a_store_at_an_address_is_read_from_copies_that_stay(place, monkeypatch):
+    address = f"memory://{place.name}/store"
+    routes = route(Path("out"), {"a": "ship", "b": "review"})
+    review(routes, "b", "corrected", box(5, 20))
+    config = compose("store", ["jobs=1", "audit=0", f"store={address}", f"routes={routes}"])
+
+    assert store(config) == store(config) == {"auto": 1, "accepted": 0, "corrected": 1, "manual": 0, "rejected": 0}
+
+    source = StoredPairs(root=address)
+    table = source.load(jobs=1)
+    assert sorted(table["weight"]) == [0.5, 1]
+    assert {Path(path).parent for path in table["image"]} == {Path("data/store/copies/images")}
+    assert len(ledger_counts(address)) == 5
+    monkeypatch.setattr("maskfold.storage.address.AddressStorage.read", pytest.fail)
+    assert source._files("images", [Path(table["image"][0]).name]) == [table["image"][0]]  # nothing is fetched again
 
 
 def test_parts_of_the_ledger_are_one_table_to_anybody(place):

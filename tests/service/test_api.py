@@ -26,6 +26,44 @@ def test_a_map_is_the_models_and_a_mask_is_cut_at_one_half(serve, photo, square)
     np.testing.assert_array_equal(decoded(cut.content), np.where(square >= 128, 255, 0))  # 128 of 255 is above a half
 
 
+def test_a_cutout_is_the_object_with_alpha(serve, photo, square):
+    answer = serve().post("/cutout?alpha=hard&colour=keep", content=photo)
+
+    picture = np.asarray(Image.open(io.BytesIO(answer.content)))
+    inside = square >= 128
+    np.testing.assert_array_equal(picture[..., 3], np.where(inside, 255, 0))
+    assert (picture[inside][:, 0] == square[inside]).all()  # the photo's own red
+
+
+def test_a_cutout_is_as_it_is_asked_for(serve, photo):
+    query = "backdrop=f4f4f4&crop=true&margin=10&square=true&format=webp&lossy=100&alpha=hard&colour=fast"
+    answer = serve().post(f"/cutout?{query}", content=photo)
+
+    picture = Image.open(io.BytesIO(answer.content))
+    assert (answer.headers["content-type"], picture.format) == ("image/webp", "WEBP")
+    # The object has 20 rows and 21 columns, a margin of 2.1 is 2 to each side, and 24 rows become 25.
+    assert picture.size == (25, 25)
+    assert picture.convert("RGB").getpixel((0, 0)) == pytest.approx((0xF4,) * 3, abs=2)
+
+
+@pytest.mark.hostile("wrong input")
+def test_a_photo_without_an_object_is_said_to_be_one(serve):
+    client = serve()
+    empty = photo_of(np.zeros((8, 8), np.uint8))
+
+    assert problem(client.post("/cutout", content=empty)) == (422, "no_object")
+    assert client.post("/cutout?empty=write", content=empty).status_code == 200
+
+
+@pytest.mark.hostile("memory")
+def test_a_picture_is_not_much_larger_than_its_photo(serve):
+    client = serve()
+    thin = photo_of(np.full((2, 3000), 255, np.uint8))
+
+    assert problem(client.post("/cutout?square=true", content=thin)) == (422, "bad_option")  # of 9 megapixels
+    assert client.post("/cutout?colour=keep", content=thin).status_code == 200
+
+
 def test_a_photo_may_come_as_the_file_of_a_form(serve, photo, square):
     answer = serve().post("/mask", files={"file": ("any/../name.png", photo)}, data={"other": "field"})
 
@@ -88,7 +126,7 @@ def test_a_photo_that_is_cut_short_is_damaged(serve, square, kind):
 
 @pytest.mark.hostile("memory")
 def test_a_photo_of_too_many_pixels_is_refused_by_its_header(serve, monkeypatch):
-    monkeypatch.setattr("maskfold.service.photos.decode_image", lambda *_, **__: pytest.fail("decoded"))
+    monkeypatch.setattr("maskfold.cutout.files.decode_image", lambda *_, **__: pytest.fail("decoded"))
     buffer = io.BytesIO()
     Image.new("1", (4000, 3000)).save(buffer, "PNG")  # 12 megapixels in 2 kB
     client = serve()
@@ -121,6 +159,9 @@ def test_what_there_is_not_is_refused(serve, photo):
 
     assert problem(client.post("/mask?kind=picture", content=photo)) == (422, "bad_option")
     assert problem(client.post("/mask?threshold=3", content=photo)) == (422, "bad_option")
+    assert problem(client.post("/cutout?backdrop=/etc/passwd", content=photo)) == (422, "bad_option")
+    assert problem(client.post("/cutout?backdrop=s3://bucket/a.png", content=photo)) == (422, "bad_option")
+    assert problem(client.post("/cutout?format=jpg", content=photo)) == (422, "bad_option")  # without a backdrop
     assert problem(client.post("/mask?url=http://127.0.0.1/a.jpg")) == (422, "bad_option")
     assert problem(client.get("/mask")) == (405, "wrong_method")
     assert problem(client.post("/mask", content=photo, headers={"content-encoding": "gzip"})) == (415, "encoded")
@@ -153,7 +194,7 @@ def test_the_page_and_openapi_name_every_address_and_answer(serve):
 
     schema, page = client.get("/openapi.json").json(), client.get("/docs").text
 
-    assert {*schema["paths"]} == {"/mask", "/quality", "/healthz", "/metrics"}
+    assert {*schema["paths"]} == {"/cutout", "/mask", "/quality", "/healthz", "/metrics"}
     assert {"200", "401", "408", "413", "415", "422", "503", "504"} <= {*schema["paths"]["/mask"]["post"]["responses"]}
     assert {*schema["paths"]["/mask"]["post"]["requestBody"]["content"]} == {"image/*", "multipart/form-data"}
     assert "HTTPValidationError" not in str(schema)

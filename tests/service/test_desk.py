@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from maskfold.cutout.files import SourcePhoto
 from maskfold.service.batching import Batcher, Wanted
 from maskfold.service.desk import Desk
 from maskfold.service.limits import Limits
@@ -85,8 +86,8 @@ def test_who_goes_away_is_not_computed(masker, photo):
             await gone.wait()
             return {"type": "http.disconnect"}
 
-        def shape(data: bytes, pixels: np.ndarray, look: object) -> tuple[int, ...]:
-            return pixels.shape
+        def shape(data: bytes, photo: SourcePhoto, look: object) -> tuple[int, ...]:
+            return photo.pixels.shape
 
         first = asyncio.ensure_future(desk.serve(photo, Wanted(), shape, stays))
         while not masker.asked:

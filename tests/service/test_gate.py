@@ -150,7 +150,7 @@ def test_a_client_that_goes_away_midway_is_no_error(app, caplog):
 
 def test_what_fails_is_said_without_its_reason(serve, photo, caplog, monkeypatch):
     client: TestClient = serve()
-    monkeypatch.setattr("maskfold.service.api.cv2.imencode", lambda *_: 1 / 0)
+    monkeypatch.setattr("maskfold.service.pictures.cv2.imencode", lambda *_: 1 / 0)
 
     answer = client.post("/mask", content=photo)
 

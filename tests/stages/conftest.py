@@ -7,19 +7,54 @@ import sys
 from collections.abc import Iterator
 from contextlib import chdir
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from fork_client import Server
 
 from maskfold.config import compose
+from maskfold.data.source import Source
 from maskfold.stages.folds import folds
 from maskfold.stages.predict import predict
 from maskfold.stages.train import train
 
 CPU = ["trainer.accelerator=cpu"]
+
+
+@pytest.fixture(autouse=True)
+def looked_at_once(monkeypatch) -> None:
+    """Look at a data set once in a test as long as its files and what is kept of them are the same, by their times.
+
+    A test runs several stages on one set, each of which would look again: half of all looks, a tenth of all the time.
+    """
+    look, tables = Source.as_found, {}
+
+    def remembered(source: Source, **options: Any) -> pd.DataFrame:
+        if source._on_error != "raise":  # what is left out is said at each look
+            return look(source, **options)
+        asked = (type(source), Path.cwd(), *(repr(part) for part in (sorted(vars(source).items(), key=str), options)))
+        if (asked, stamps(source)) not in tables:
+            table = look(source, **options)
+            tables[asked, stamps(source)] = table  # as they are now that the look itself has left its notes
+        return tables[asked, stamps(source)].copy()
+
+    monkeypatch.setattr(Source, "as_found", remembered)
+
+
+def stamps(source: Source) -> tuple[tuple[str, int, int, int], ...]:
+    """Return the size and times of every file of a data set and of its notes."""
+    paths = [path for folder in (source.root, source.folder) for path in Path(folder).rglob("*")]
+    return tuple((str(path), s.st_size, s.st_mtime_ns, s.st_ctime_ns) for path in sorted(paths) for s in [path.lstat()])
+
+
+@pytest.fixture
+def undrawn(monkeypatch) -> None:
+    """Build the charts of a page and leave them undrawn, which takes longer than all else, for who reads the text."""
+    monkeypatch.setattr("maskfold.analysis.html.as_svg", lambda figure: "<svg/>")
 
 
 def draw_photos(root: Path) -> None:

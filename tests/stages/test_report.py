@@ -110,7 +110,7 @@ def test_the_whole_report(tiny, tmp_path):
     assert len(re.findall(r"data:image/jpeg", page)) == 3 * 2 * 4
 
 
-def test_clusters_are_shown_as_they_are_now_and_of_scores_without_accuracy_too(tiny, tmp_path):
+def test_clusters_are_shown_as_they_are_now_and_of_scores_without_accuracy_too(tiny, tmp_path, undrawn):
     run_ensemble("oof")
     scores = tmp_path / "submissions/tiny <b>/oof/scores.parquet"
     assert not {"cluster"} & {*pd.read_parquet(scores)}
@@ -134,7 +134,7 @@ def test_clusters_are_shown_as_they_are_now_and_of_scores_without_accuracy_too(t
 
 
 @pytest.mark.hostile("stale maps")
-def test_masks_made_by_other_clusters_are_not_reported(tiny, tmp_path, monkeypatch):
+def test_masks_made_by_other_clusters_are_not_reported(tiny, tmp_path, monkeypatch, undrawn):
     step = "{_target_: maskfold.ensembling.postprocess.LargestComponent}"
     by_cluster = f"{{_target_: maskfold.ensembling.recipe.ByCluster, clusters: [vans], step: {step}}}"
     monkeypatch.setattr(f"{__name__}.ENSEMBLE", [*ENSEMBLE, f"ensemble.postprocess=[{by_cluster}]"])
@@ -162,7 +162,7 @@ def test_names_are_escaped_in_text_and_in_charts(tiny):
     assert "<i>x" not in page + charts
 
 
-def test_what_is_missing_is_left_out_with_the_command_that_adds_it(tiny):
+def test_what_is_missing_is_left_out_with_the_command_that_adds_it(tiny, undrawn):
     run_ensemble("test")
 
     said = text(run_report())
@@ -172,7 +172,7 @@ def test_what_is_missing_is_left_out_with_the_command_that_adds_it(tiny):
     assert "The test images the ensemble is most unsure of" in said
 
 
-def test_a_member_that_was_not_evaluated_is_named(tiny):
+def test_a_member_that_was_not_evaluated_is_named(tiny, undrawn):
     run_ensemble("oof")
 
     said = text(run_report())

@@ -5,7 +5,6 @@ import shutil
 import sys
 
 import pytest
-import wandb
 
 from maskfold.runs.run_folder import RunFolder
 from maskfold.tracking.guard import tracked
@@ -19,6 +18,8 @@ URI = "http://anna:Sesam-oeffne-dich@tracking.example:5000"
 
 @pytest.mark.hostile("secrets")
 def test_no_file_of_any_tracker_has_a_password_in_it(tmp_path, monkeypatch, empty_database, row):
+    import wandb  # which takes seconds: of two processes of the suite one needs it
+
     for name in [name for name in os.environ if name.startswith("WANDB_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("WANDB_SILENT", "true")

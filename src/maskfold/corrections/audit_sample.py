@@ -13,7 +13,8 @@ import pandas as pd
 
 from maskfold.corrections.decisions import Decision, audit_path
 from maskfold.data.ledger import AUTO
-from maskfold.quality.routes import REVIEW, append_routes, read_routes
+from maskfold.quality.names import REVIEW
+from maskfold.quality.routes import append_routes, read_routes
 from maskfold.storage import is_address
 
 _REASON = "audit: drawn from what shipped"

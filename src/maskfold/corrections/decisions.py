@@ -13,12 +13,12 @@ from maskfold.data.ledger import ACCEPTED, AUTO, CORRECTED, MANUAL, RANKS, REJEC
 from maskfold.data.loading import read_mask
 from maskfold.data.source import Source
 from maskfold.errors import MaskfoldError
-from maskfold.quality.routes import REVIEW, ROUTES, SHIP, mean_map, read_routes
+from maskfold.quality.names import HALF, REVIEW, SHIP
+from maskfold.quality.routes import ROUTES, mean_map, read_routes
 from maskfold.review import record
 from maskfold.review.record import REVIEWS, Review, ReviewFolder
 from maskfold.storage import is_address, open_storage
 
-_HALF = 128  # of 255: at or above is object, as where an ensemble's recipe says nothing else
 _SOURCES = {record.CORRECTED: CORRECTED, record.ACCEPTED: ACCEPTED, record.REJECTED: REJECTED}
 
 
@@ -30,7 +30,7 @@ def audit_path(routes: Path) -> Path:
     return routes.parent / AUDIT / ROUTES
 
 
-class Fault(NamedTuple):
+class LeftOut(NamedTuple):
     """Why a photo is left out."""
 
     image_id: str
@@ -79,7 +79,7 @@ class Decision:
         """
         if self.mask is not None:
             return read_mask(self.mask)
-        mask = (mean_map(self, self.folder) >= _HALF).astype(np.uint8)
+        mask = (mean_map(self, self.folder) >= HALF).astype(np.uint8)
         if not mask.any():
             raise MaskfoldError("shipped with an empty mask")
         return mask
@@ -106,7 +106,7 @@ class Decided:
     """
 
     decisions: list[Decision] = field(default_factory=list)
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[LeftOut] = field(default_factory=list)
     waiting: int = 0
 
 
@@ -125,7 +125,7 @@ def read_decisions(routes: Path) -> Decided:
             try:
                 decision = _decided(row, path.parent, reviews, audit=audit)
             except (MaskfoldError, OSError) as error:
-                decided.faults.append(Fault(row.image_id, f"{error}"))
+                decided.faults.append(LeftOut(row.image_id, f"{error}"))
                 continue
             if decision is not None:
                 decided.decisions.append(decision)

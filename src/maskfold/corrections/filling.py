@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from maskfold.corrections.decisions import Decision, Fault
+from maskfold.corrections.decisions import Decision, LeftOut
 from maskfold.corrections.near_copies import near_copies
 from maskfold.data.headers import image_size
 from maskfold.data.ledger import IMAGES, MASKS, RANKS, REJECTED, VERSIONS, Ledger, current
@@ -62,7 +62,7 @@ class Filled:
     """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[LeftOut] = field(default_factory=list)
     known: int = 0
 
 
@@ -98,7 +98,7 @@ def fill(
     allowed = news if judge is None or not news else _without_judged(news, judge, filled.faults, jobs)
     for prepared in map_unordered(prepare, allowed, "add to the store", jobs=jobs):
         if prepared.fault:
-            filled.faults.append(Fault(prepared.decision.image_id, prepared.fault))
+            filled.faults.append(LeftOut(prepared.decision.image_id, prepared.fault))
         elif _says_nothing_new(prepared, before.get(prepared.decision.content)):
             filled.known += 1
         else:
@@ -146,19 +146,19 @@ def _says_nothing_new(prepared: Prepared, row: Any | None) -> bool:
     return prepared.mask_name is not None and prepared.mask_name == row.mask
 
 
-def _without_judged(decisions: Sequence[Decision], judge: Source, faults: list[Fault], jobs: int) -> list[Decision]:
+def _without_judged(decisions: Sequence[Decision], judge: Source, faults: list[LeftOut], jobs: int) -> list[Decision]:
     """Return decisions but for those of photos that the judge set has too, or of its groups."""
     photos = judge.load(needs_masks=False, jobs=jobs)
     groups = {*photos["group"]}
     table, kept = [], []
     for decision in decisions:
         if decision.details.get("group") in groups:
-            faults.append(Fault(decision.image_id, f"of group {decision.details['group']}, which the judge set has"))
+            faults.append(LeftOut(decision.image_id, f"of group {decision.details['group']}, which the judge set has"))
             continue
         try:
             height, width = image_size(decision.photo)
         except MaskfoldError as error:
-            faults.append(Fault(decision.image_id, f"{error}"))
+            faults.append(LeftOut(decision.image_id, f"{error}"))
             continue
         kept.append(decision)
         row = {"image_id": decision.content, "image": str(decision.photo), "image_hash": decision.content[:32]}
@@ -170,7 +170,7 @@ def _without_judged(decisions: Sequence[Decision], judge: Source, faults: list[F
     for decision in kept:
         if decision.content in twin_of:
             judged = twin_of[decision.content]
-            faults.append(Fault(decision.image_id, f"a near-copy of {judged}, which the judge set has"))
+            faults.append(LeftOut(decision.image_id, f"a near-copy of {judged}, which the judge set has"))
     return [decision for decision in kept if decision.content not in twin_of]
 
 

@@ -45,6 +45,11 @@ def write_snapshot(store: str, name: str) -> tuple[pd.DataFrame, bool]:
     return rows, True
 
 
+def has_snapshot(store: str, name: str) -> bool:
+    """Return whether a store has a snapshot of this name."""
+    return open_storage(below(store, SNAPSHOTS)).exists(f"{name}.parquet")
+
+
 def read_snapshot(store: str, name: str) -> pd.DataFrame:
     """Return a snapshot: `photo, mask, source, weight, group, cluster`, in the order of the photos.
 

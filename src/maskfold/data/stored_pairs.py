@@ -1,18 +1,21 @@
 """A store of corrected pairs as data to train on: `data=store data.root=store`."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from maskfold import files
 from maskfold.data.ledger import AUTO, IMAGES, VERSIONS, Ledger, below, training_pairs
 from maskfold.data.snapshots import read_snapshot
 from maskfold.data.source import Source
 from maskfold.data.table import AUTOMATIC
 from maskfold.errors import MaskfoldError, listing
-from maskfold.storage import open_storage
+from maskfold.storage import Storage, is_address, open_storage
 
+_COPIES = "copies"  # in the data's own folder
 _DIGITS = 32  # of a hash in the image table
 
 
@@ -27,7 +30,7 @@ class StoredPairs(Source):
         """Look at nothing yet.
 
         Args:
-            root: The store: a folder, or an address, whose files are copied here as they are needed.
+            root: The store: a folder, or an address, whose files are copied into the data's own folder, once.
             name: What the data is called; the store's name, with that of the snapshot, unless given.
             snapshot: `2026-11`: what had been added by then; None for what counts now.
             common: The others of `Source`.
@@ -78,7 +81,8 @@ class StoredPairs(Source):
         if wrong:
             raise MaskfoldError(
                 f"{self._store}: {len(wrong)} files are not those that were stored, whose SHA-256 they are called by:\n"
-                f"{listing(wrong)}\nPut the stored ones back."
+                f"{listing(wrong)}\nPut the stored ones back; remove those below {self.folder}/{_COPIES}, which are "
+                "copied again."
             )
         return table
 
@@ -88,7 +92,7 @@ class StoredPairs(Source):
         paths, missing = [], []
         for name in names:
             try:
-                paths.append(str(storage.local(name)))
+                paths.append(str(self._local(storage, folder, name)))
             except MaskfoldError as error:
                 missing.append(error)
         if missing:
@@ -97,3 +101,12 @@ class StoredPairs(Source):
                 "Put them back: each is called by the SHA-256 of its bytes."
             )
         return paths
+
+    def _local(self, storage: Storage, folder: str, name: str) -> Path:
+        """Return a file on this machine; of an address a copy that stays, since every epoch reads it."""
+        if not is_address(self._store):
+            return storage.local(name)
+        path = self.folder / _COPIES / folder / name
+        if not path.is_file():
+            files.write_bytes(path, storage.read(name))
+        return path

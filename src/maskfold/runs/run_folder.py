@@ -15,6 +15,7 @@ from maskfold.runs.environment import environment
 from maskfold.runs.monitor import Monitor
 from maskfold.runs.renamed import ADDED, MONITOR, as_of_today
 from maskfold.trust import vetted
+from maskfold.yaml_text import read_yaml
 
 LENGTH = "trainer.max_epochs"
 # Keys that may differ between two starts of one run: they change how fast it goes or who watches, not what comes out.
@@ -190,7 +191,7 @@ class RunFolder:
             raise MaskfoldError(f"{self.path}: no run here ({self.config.name} is missing). Train this fold first.")
         try:
             text = self.config.read_text()
-            config = yaml.safe_load(text)
+            config = read_yaml(text)
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise MaskfoldError(f"{self.config}: damaged ({error}). Train this fold with overwrite=true.") from error
         if not isinstance(config, dict):

@@ -7,8 +7,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any, NoReturn, TypeVar
 
-import cv2
-import numpy as np
 from fastapi import APIRouter, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse
@@ -16,8 +14,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from maskfold import __version__
+from maskfold.cutout.files import SourcePhoto
 from maskfold.prediction.masker import Masker
-from maskfold.service.batching import Look
+from maskfold.service.batching import ModelAnswer
 from maskfold.service.body import FIELD, Arrivals, file_of_form, is_form
 from maskfold.service.desk import Desk
 from maskfold.service.gate import ROUTE, Gate
@@ -25,11 +24,11 @@ from maskfold.service.inbox import Inbox
 from maskfold.service.judging import Judge, Judgement, Quality, Verdict
 from maskfold.service.limits import Limits
 from maskfold.service.metrics import Metrics
-from maskfold.service.options import HealthOptions, MaskOptions, NoOptions
+from maskfold.service.options import CutoutQuestions, HealthOptions, MaskOptions, NoOptions
 from maskfold.service.pages import documentation
+from maskfold.service.pictures import MEDIA, cutout_of, mask_of
 from maskfold.service.refusals import ANSWERS, BUSY, GONE, UNUSABLE, RefusalError
 
-_HALF = 128  # of 255: the object is p >= 0.5
 _REVIEW = "review"
 _ABOUT = (
     "Photos in, cut-outs, masks or their quality back. A photo is the whole body of a request, or the `file` of a "
@@ -51,20 +50,20 @@ class Service:
     metrics: Metrics
 
     async def answer(
-        self, request: Request, make: Callable[[bytes, np.ndarray, Look], _T], *, asked: bool = False
+        self, request: Request, make: Callable[[SourcePhoto, ModelAnswer], _T], *, asked: bool = False
     ) -> tuple[_T, Verdict | None]:
         """Return what is made of a request's photo, and how good its mask is where that is looked at.
 
         Args:
             request: With a photo for a body.
-            make: Makes the answer of the file's bytes, the photo and its look; it runs in a thread.
+            make: Makes the answer of the photo and its look; it runs in a thread.
             asked: The quality is what was asked for.
         """
 
-        def work(data: bytes, photo: np.ndarray, look: Look) -> tuple[_T, Verdict | None]:
+        def work(data: bytes, photo: SourcePhoto, look: ModelAnswer) -> tuple[_T, Verdict | None]:
             verdict = self.judge.judge(look) if asked or self.judge.quality else None
             self._keep(data, look, verdict)
-            return make(data, photo, look), verdict
+            return make(photo, look), verdict
 
         self.desk.refuse_when_full()  # before the photo is sent for nothing
         try:
@@ -80,7 +79,7 @@ class Service:
             self.metrics.count_route(verdict.assessed.route)
         return made, verdict
 
-    def _keep(self, data: bytes, look: Look, verdict: Verdict | None) -> None:
+    def _keep(self, data: bytes, look: ModelAnswer, verdict: Verdict | None) -> None:
         if self.inbox and verdict and verdict.assessed and verdict.assessed.route == _REVIEW:
             self.metrics.count_inbox(self.inbox.keep(data, look, verdict))
 
@@ -170,6 +169,31 @@ router = APIRouter()
 
 
 @router.post(
+    "/cutout",
+    summary="The object without its background",
+    response_class=Response,
+    responses={
+        200: {
+            "content": {kind: {} for kind in MEDIA.values()},
+            "description": "Upright, with the photo's colour profile.",
+        }
+    }
+    | ANSWERS,
+    openapi_extra=_photo(
+        "curl --data-binary @photo.jpg 'http://127.0.0.1:8000/cutout?backdrop=white&crop=true&format=jpg' -o cutout.jpg"
+    ),
+)
+async def cutout(
+    request: Request,
+    options: Annotated[CutoutQuestions, Query()],
+) -> Response:
+    """The options are the keys of `make cutout`, and so are the pictures: the same ones, byte for byte."""
+    service = _service(request)
+    content, verdict = await service.answer(request, lambda photo, look: cutout_of(photo, look.answer.mean, options))
+    return Response(content, media_type=MEDIA[options.format], headers=service.headers(verdict))
+
+
+@router.post(
     "/mask",
     summary="A photo's mask",
     response_class=Response,
@@ -183,13 +207,7 @@ async def mask(
     """Each pixel's probability of being the object, or the mask that is cut from it."""
     service = _service(request)
 
-    def make(data: bytes, photo: np.ndarray, look: Look) -> bytes:
-        mean = look.answer.mean
-        return cv2.imencode(
-            ".png", np.where(mean >= _HALF, 255, 0).astype(np.uint8) if options.kind == "mask" else mean
-        )[1].tobytes()
-
-    content, verdict = await service.answer(request, make)
+    content, verdict = await service.answer(request, lambda photo, look: mask_of(look.answer.mean, options.kind))
     return Response(content, media_type="image/png", headers=service.headers(verdict))
 
 
@@ -202,7 +220,7 @@ async def mask(
 async def quality(request: Request, options: Annotated[NoOptions, Query()]) -> Judgement:
     """The score, the IoU to expect and where the photo goes, as `make quality` has calibrated them; the measures."""
     service = _service(request)
-    _, verdict = await service.answer(request, lambda data, photo, look: None, asked=True)
+    _, verdict = await service.answer(request, lambda photo, look: None, asked=True)
     return verdict.judgement(service.masker.identity)
 
 

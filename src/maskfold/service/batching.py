@@ -19,7 +19,7 @@ _RECENT = 0.2  # how much the last batch counts in the mean of its seconds
 
 
 @dataclass(frozen=True)
-class Look:
+class ModelAnswer:
     """What the model says of a photo.
 
     Attributes:
@@ -48,7 +48,7 @@ class Wanted:
 class _Task:
     photo: np.ndarray
     wanted: Wanted
-    future: "Future[Look]" = field(default_factory=Future)
+    future: "Future[ModelAnswer]" = field(default_factory=Future)
 
 
 class Batcher:
@@ -79,7 +79,7 @@ class Batcher:
         """Whether it answers."""
         return self._thread.is_alive()
 
-    def submit(self, photo: np.ndarray, wanted: Wanted) -> "Future[Look]":
+    def submit(self, photo: np.ndarray, wanted: Wanted) -> "Future[ModelAnswer]":
         """Return the look at a photo, `(H, W, 3) uint8`, as something that can be waited for and cancelled."""
         task = _Task(photo, wanted)
         self._tasks.put(task)
@@ -125,7 +125,7 @@ class Batcher:
         for task, look in zip(tasks, looks, strict=True):
             task.future.set_result(look)
 
-    def _looks(self, tasks: Sequence[_Task]) -> list[Look]:
+    def _looks(self, tasks: Sequence[_Task]) -> list[ModelAnswer]:
         answers: dict[int, Answer] = {}
         for members in (False, True):
             alike = [number for number, task in enumerate(tasks) if task.wanted.members is members]
@@ -135,4 +135,4 @@ class Batcher:
         turned = [number for number, task in enumerate(tasks) if task.wanted.mirrored]
         mirrors = mirrored(self.masker, [tasks[number].photo for number in turned]) if turned else []
         back = dict(zip(turned, mirrors, strict=True))
-        return [Look(answers[number], back.get(number)) for number in range(len(tasks))]
+        return [ModelAnswer(answers[number], back.get(number)) for number in range(len(tasks))]

@@ -10,14 +10,16 @@ from typing import TypeVar
 import numpy as np
 from starlette.types import Receive
 
+from maskfold.cutout.files import SourcePhoto
 from maskfold.prediction.masker import Masker
-from maskfold.service.batching import Batcher, Look, Wanted
+from maskfold.service.batching import Batcher, ModelAnswer, Wanted
 from maskfold.service.limits import Limits
 from maskfold.service.photos import decode_photo
 from maskfold.service.refusals import BUSY, GONE, NO_ANSWER_IN_TIME, RefusalError
 
 _LONGEST_WAIT_S = 60  # that anybody is told to stay away
 _T = TypeVar("_T")
+_Answer = Callable[[bytes, SourcePhoto, ModelAnswer], _T]
 
 
 class Desk:
@@ -68,9 +70,7 @@ class Desk:
                 retry_after=str(min(seconds, _LONGEST_WAIT_S)),
             )
 
-    async def serve(
-        self, data: bytes, wanted: Wanted, answer: Callable[[bytes, np.ndarray, Look], _T], receive: Receive
-    ) -> _T:
+    async def serve(self, data: bytes, wanted: Wanted, answer: _Answer[_T], receive: Receive) -> _T:
         """Return what `answer(file's bytes, photo, look)` returns; it runs in a thread of the pool.
 
         Args:
@@ -95,13 +95,13 @@ class Desk:
         finally:
             self.waiting -= 1
 
-    async def _through(self, data: bytes, wanted: Wanted, answer: Callable[[bytes, np.ndarray, Look], _T]) -> _T:
+    async def _through(self, data: bytes, wanted: Wanted, answer: _Answer[_T]) -> _T:
         loop = asyncio.get_running_loop()
         async with self._decoded:
             photo = await loop.run_in_executor(
                 self._pool, lambda: decode_photo(data, max_pixels=self.limits.max_pixels)
             )
-            look = await asyncio.wrap_future(self.batcher.submit(photo, wanted))
+            look = await asyncio.wrap_future(self.batcher.submit(photo.pixels, wanted))
             return await loop.run_in_executor(self._pool, answer, data, photo, look)
 
     async def in_thread(self, function: Callable[..., _T], *arguments: object) -> _T:

@@ -7,7 +7,7 @@ from typing import Protocol
 from pydantic import BaseModel, Field
 
 from maskfold.quality.measures import HALF, measure
-from maskfold.service.batching import Look, Wanted
+from maskfold.service.batching import ModelAnswer, Wanted
 
 NO_MODEL = "This service was started without quality=<quality.json>, so its measures are not made a score of."
 
@@ -40,7 +40,9 @@ class Judgement(BaseModel):
     iou: float | None = Field(description="The IoU that is expected of the mask.", examples=[0.955])
     route: str | None = Field(description="`ship`, `review` or `reject`.", examples=["ship"])
     reason: str = Field(description="Why it goes there.", examples=["score 0.93 is above 0.88"])
-    measures: dict[str, float | None] = Field(description="What was measured; null where it could not be.")
+    measures: dict[str, float | None] = Field(
+        description="What was measured; null where it could not be.", examples=[{"soft_dice": 0.94, "area": 0.24}]
+    )
     model: str = Field(description="The identity of the model that made the mask.", examples=["8f0c62f41b9d7e35"])
 
 
@@ -84,7 +86,7 @@ class Judge:
             return Wanted(members=asked)
         return Wanted(members=self.quality.wants_members or self.keeps_members, mirrored=self.quality.wants_mirrored)
 
-    def judge(self, look: Look) -> Verdict:
+    def judge(self, look: ModelAnswer) -> Verdict:
         """Return what is measured of a mask, and where it goes."""
         cut = HALF if self.quality is None else self.quality.cut
         measures = measure(look.answer.mean, members=look.answer.members, mirrored=look.mirrored, threshold=cut)

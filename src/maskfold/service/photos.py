@@ -1,9 +1,7 @@
 """A photo's bytes become an array: its header is asked first, and what is wrong with it is said in plain words."""
 
-import numpy as np
-
+from maskfold.cutout.files import SourcePhoto, read_photo
 from maskfold.data.headers import JPEG, PNG, open_image, size_of_bytes
-from maskfold.data.loading import decode_image
 from maskfold.errors import MaskfoldError
 from maskfold.service.refusals import NOT_AN_IMAGE, TOO_LARGE, UNUSABLE, RefusalError
 
@@ -12,15 +10,12 @@ _STARTS = {JPEG: ".jpg", PNG: ".png", b"GIF8": ".gif"}
 _LONGEST = 65_535  # pixels of a side: JPEG's limit, more than any camera has
 
 
-def decode_photo(data: bytes, *, max_pixels: int) -> np.ndarray:
+def decode_photo(data: bytes, *, max_pixels: int) -> SourcePhoto:
     """Decode a photo.
 
     Args:
         data: A file's bytes.
         max_pixels: The most that it may have by its header, which is looked at before anything is decoded.
-
-    Returns:
-        (H, W, 3) uint8 RGB, upright.
 
     Raises:
         RefusalError: If it is no image, is damaged, has several frames, or is too large.
@@ -40,10 +35,10 @@ def decode_photo(data: bytes, *, max_pixels: int) -> np.ndarray:
 
     try:
         size = size_of_bytes(data, name=_NAME, refuse=refuse)
-        photo = decode_image(data, name=_NAME)
+        photo = read_photo(data, _NAME, max_pixels=max_pixels)
     except MaskfoldError as error:
         raise _refusal(data, error) from error
-    if photo.shape[:2] != size:  # a header that says one thing and pixels that say another
+    if photo.pixels.shape[:2] != size:  # a header that says one thing and pixels that say another
         raise RefusalError(
             UNUSABLE, "damaged", "The photo's header and its pixels have different sizes. Save it again."
         )

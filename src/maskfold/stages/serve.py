@@ -29,6 +29,7 @@ _REQUESTS = "maskfold.service.requests"
 def serve(config: DictConfig) -> None:
     """Serve until SIGTERM or Ctrl+C; return when all that was taken in is answered."""
     try:
+        from maskfold.cutout.matting import foreground_estimate
         from maskfold.service.limits import Limits
         from maskfold.service.server import check_token, run
     except ModuleNotFoundError as error:
@@ -39,6 +40,7 @@ def serve(config: DictConfig) -> None:
     limits = Limits(**{key: config[key] for key in ("max_bytes", "max_pixels", "queue", "batch", "timeout", "threads")})
     recipe = None if config.ensemble is None else build(config.ensemble)
     masker = open_masker(exported=config.exported, recipe=recipe, accelerator=config.accelerator)
+    foreground_estimate()  # seconds, which the first photo would wait for
     app = _app(config, masker, limits, token)
     _print_requests()
     log.info("%s (%s), the mean of %d", masker.name, masker.identity, len(masker.members))

@@ -1,0 +1,132 @@
+"""A graph becomes one ONNX file, and the weights in it a file of safetensors."""
+
+import json
+import logging
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+import torch
+
+import maskfold
+from maskfold.errors import MaskfoldError
+from maskfold.export.graph import Graph
+from maskfold.export.layout import IDENTITY, MAPS, MEMBERS, NAME, OUT, PHOTOS, VERSION
+
+_LARGEST = 2**31 - 2**24  # bytes: a protocol buffer holds less than 2 GiB
+_TRACED = (2, 70, 90, 3)  # any photos; none of these numbers stays in the graph
+
+
+def onnx_file(graph: Graph, *, name: str, identity: str) -> bytes:
+    """Return a graph as an ONNX file, all weights in it.
+
+    Args:
+        graph: The networks.
+        name: What answers call it.
+        identity: As of a `Masker`.
+
+    Raises:
+        MaskfoldError: If a package is missing, the weights are more than one such file holds, or a network cannot be
+            expressed.
+    """
+    for package in ("onnx", "onnxscript"):
+        required(package)
+    size = sum(value.numel() * value.element_size() for value in graph.state_dict().values())
+    if size > _LARGEST:
+        raise MaskfoldError(
+            f"{name}: the weights of {len(graph.networks)} networks come to {size / 2**30:.1f} GiB, and one ONNX file "
+            "holds less than 2. Export fewer of them: some folds (folds: [0, 1] of an ensemble's member), or one."
+        )
+    with _quietly(), torch.no_grad():
+        proto = _program(graph, name).model_proto
+    _forget_where(proto)
+    facts = {NAME: name, IDENTITY: identity, MEMBERS: json.dumps(graph.members), VERSION: maskfold.__version__}
+    for key, value in facts.items():
+        proto.metadata_props.add(key=key, value=value)
+    return proto.SerializeToString()
+
+
+def _program(graph: Graph, name: str) -> Any:
+    sizes = {axis: torch.export.Dim(name, min=1) for axis, name in enumerate(("photos", "height", "width"))}
+    try:
+        return torch.onnx.export(
+            graph.eval(),
+            (torch.zeros(_TRACED, dtype=torch.uint8),),
+            dynamo=True,
+            input_names=[PHOTOS],
+            output_names=[MAPS, OUT],
+            dynamic_shapes=(sizes,),
+            verbose=False,
+        )
+    except torch.onnx.OnnxExporterError as error:
+        reason = str(error.__cause__ or error).strip().partition("\n")[0]
+        raise MaskfoldError(
+            f"{name}: a network cannot be expressed in ONNX: {reason}. Mask photos with the networks themselves: "
+            "ensemble=<name>."
+        ) from error
+
+
+def _forget_where(proto: Any) -> None:
+    """Take out what the exporter notes of each node: lines of source, with the paths of this machine."""
+    del proto.metadata_props[:]
+    graphs = [proto.graph, *proto.functions]
+    for graph in graphs:
+        parts = [*graph.node, *graph.value_info, *getattr(graph, "initializer", ())]
+        parts += [*getattr(graph, "input", ()), *getattr(graph, "output", ())] if graph is proto.graph else []
+        for part in (graph, *parts):
+            part.ClearField("doc_string")
+            if hasattr(part, "metadata_props"):
+                part.ClearField("metadata_props")
+
+
+def weights_file(networks: Iterable[tuple[str, torch.nn.Module]], facts: Mapping[str, Any]) -> bytes:
+    """Return the weights of some networks as a file of safetensors.
+
+    Args:
+        networks: Of each what its weights' names begin with, and itself.
+        facts: What is told of them; each value becomes JSON.
+
+    Raises:
+        MaskfoldError: If safetensors is not installed.
+    """
+    save = required("safetensors.torch").save
+    tensors = {
+        f"{prefix}.{key}": value.detach().cpu().contiguous().clone()
+        for prefix, network in networks
+        for key, value in network.state_dict().items()
+    }
+    return save(tensors, metadata={key: json.dumps(value) for key, value in facts.items()})
+
+
+def required(package: str) -> ModuleType:
+    """Import a package that only exports need.
+
+    Raises:
+        MaskfoldError: If it is not installed; the message says how it is.
+    """
+    try:
+        return import_module(package)
+    except ImportError as error:
+        missing = package.partition(".")[0]
+        raise MaskfoldError(
+            f"{missing} is not installed, which exports need: pip install 'maskfold[export]'."
+        ) from error
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Keep the exporter's remarks on its own parts from users."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "torch.export", "onnx_ir")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)

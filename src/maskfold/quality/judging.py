@@ -1,0 +1,206 @@
+"""From measured photos with their truth to a model of quality: which score, what it is worth, and what may ship."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from maskfold.errors import MaskfoldError
+from maskfold.quality.calibration import cross_fitted, fit_isotonic, folds_of
+from maskfold.quality.certificate import (
+    Certificate,
+    Terms,
+    alternatives,
+    certify,
+    cost_threshold,
+    facts_of,
+    one_of_each,
+    percent,
+)
+from maskfold.quality.choice import (
+    AUTO,
+    MEAN_RANK,
+    RIDGE,
+    Choice,
+    candidate_scores,
+    choose,
+    compare,
+    comparison_table,
+    fit_predictor,
+)
+from maskfold.quality.coverage import aurc
+from maskfold.quality.measuring import TRUTH
+from maskfold.quality.model import QualityModel
+from maskfold.quality.names import DIRECTIONS, SHIP
+from maskfold.quality.reference import reference_of
+from maskfold.quality.routes import MEASURE
+
+LEAST_GROUPS = 10  # with fewer there is nothing to compare by
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wishes:
+    """What is asked for.
+
+    Attributes:
+        predictor: A score by name, or `auto`.
+        terms: Of the promise.
+        costs: Of a review and of a bad mask that ships; None goes by the promise.
+        reject_below: Estimated IoU below which a mask is not worth a correction.
+        k: Folds over groups, where something is fitted to be looked at on others.
+        seed: Of folds, halves and draws.
+    """
+
+    predictor: str
+    terms: Terms
+    costs: tuple[float, float] | None
+    reject_below: float
+    k: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What came of it.
+
+    Attributes:
+        model: What is kept.
+        comparison: A row a predictor, see `maskfold.quality.choice.comparison_table`.
+        surely_better: The predictors that are better than the mean rank by more than the noise, on all photos.
+        scores: `(N,)` by the model.
+        estimated: `(N,)` IoU as estimated from other photos.
+        certificate: What can be promised, whether the threshold goes by it or by money.
+        others: What could have been promised instead.
+        halved: Whether the score was chosen or fitted on one half of the groups, and the promise made on the other.
+    """
+
+    model: QualityModel
+    comparison: pd.DataFrame
+    surely_better: tuple[str, ...]
+    scores: np.ndarray
+    estimated: np.ndarray
+    certificate: Certificate
+    others: tuple[Certificate, ...]
+    halved: bool
+
+
+def measured_of(photos: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Return `(N,)` of every measure of a table that has them as `measure.<name>`."""
+    return {name: photos[MEASURE + name].to_numpy(float) for name in DIRECTIONS}
+
+
+def judge(photos: pd.DataFrame, wishes: Wishes, **about: Any) -> Judgement:
+    """Make a model of quality.
+
+    Args:
+        photos: A row a photo: `group`, `true_iou`, `measure.<name>`, and `cluster` where it is known.
+        wishes: What is asked for.
+        about: Of the model: `ensemble`, `cut`, `masker`, `made_of`.
+
+    Raises:
+        MaskfoldError: If the photos are of fewer than `LEAST_GROUPS` groups, or the predictor cannot be had.
+    """
+    groups = photos["group"].nunique()
+    if groups < LEAST_GROUPS:
+        raise MaskfoldError(
+            f"{len(photos)} photos of {groups} groups have a mask to judge by; {LEAST_GROUPS} groups at least are "
+            "needed. Add labelled photos, or let every mask be looked at."
+        )
+    measured, ious = measured_of(photos), photos[TRUTH].to_numpy(float)
+    crossed = candidate_scores(measured, ious, photos["group"], k=wishes.k, seed=wishes.seed)
+    whole = choose(crossed, ious, photos["group"], seed=wishes.seed)
+    name, first, second = _split(photos, wishes)
+    predictor = fit_predictor(name, _at(measured, first), ious[first])
+    scores = predictor.score(measured)
+    drawn = np.flatnonzero(second)[one_of_each(photos["group"][second], seed=wishes.seed)]
+    certificate = certify(scores[drawn], ious[drawn], wishes.terms)
+    others = () if certificate.granted else tuple(alternatives(scores[drawn], ious[drawn], wishes.terms))
+    threshold, rule = _threshold(certificate, scores, ious, wishes)
+    fold = folds_of(photos["group"], k=wishes.k, seed=wishes.seed)
+    model = QualityModel(
+        predictor=predictor,
+        calibration=fit_isotonic(scores, ious),
+        threshold=threshold,
+        reject_below=wishes.reject_below,
+        promise=rule | facts_of(certificate) | {"alternatives": [facts_of(one) for one in others]},
+        **about,
+    )
+    shipped = np.array([model.assess(row).route == SHIP for row in measure_rows(photos)])
+    clusters = photos["cluster"].iloc[drawn] if "cluster" in photos else None
+    model = replace(model, reference=reference_of(scores[drawn], shipped[drawn], clusters))
+    estimated = cross_fitted(scores, ious, fold)
+    halved = not second.all()
+    table = comparison_table(whole, crossed, ious)
+    return Judgement(model, table, whole.surely_better, scores, estimated, certificate, others, halved)
+
+
+def _split(photos: pd.DataFrame, wishes: Wishes) -> tuple[str, np.ndarray, np.ndarray]:
+    """Return the predictor's name, the photos it is fitted on, and those on which the promise is made.
+
+    What has looked at the truth of photos promises nothing about them: where the choice is not the default, or the
+    score is fitted, one half of the groups is for that and the other for the promise.
+    """
+    every = np.ones(len(photos), bool)
+    if wishes.predictor not in (AUTO, RIDGE):
+        return wishes.predictor, every, every
+    first = folds_of(photos["group"], k=2, seed=wishes.seed + 1) == 0
+    name = wishes.predictor
+    if name == AUTO:
+        some = photos[first]
+        measured, ious = measured_of(some), some[TRUTH].to_numpy(float)
+        name = compare(measured, ious, some["group"], k=wishes.k, seed=wishes.seed).name
+    return (name, every, every) if name == MEAN_RANK else (name, first, ~first)
+
+
+def _threshold(
+    certificate: Certificate, scores: np.ndarray, ious: np.ndarray, wishes: Wishes
+) -> tuple[float | None, dict[str, Any]]:
+    if wishes.costs is None:
+        return certificate.threshold, {"by": "certificate"}
+    review, bad = wishes.costs
+    chances = fit_isotonic(scores, (ious < wishes.terms.level).astype(float), rising=False)
+    threshold = cost_threshold(*chances, review_cost=review, bad_cost=bad)
+    return threshold, {"by": "cost", "review_cost": review, "bad_cost": bad, "allowed": review / bad}
+
+
+def measure_rows(photos: pd.DataFrame) -> list[dict[str, float]]:
+    """Return the measures of each photo, as `QualityModel.assess` takes them."""
+    columns = {name: photos[MEASURE + name].to_numpy(float).tolist() for name in DIRECTIONS}
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def in_words(judgement: Judgement, photos: pd.DataFrame) -> str:
+    """Return the outcome, a few lines for the terminal and the page."""
+    model, ious = judgement.model, photos[TRUTH].to_numpy(float)
+    lines = [str(judgement.certificate)]
+    lines += [f"Asked for beforehand, this would have been granted: {one.terms}." for one in judgement.others]
+    if model.promise["by"] == "cost":
+        ships = np.mean(judgement.scores >= model.threshold) if model.threshold is not None else 0.0
+        lines.append(
+            f"The threshold goes by money: a mask is reviewed where its chance to be below IoU "
+            f"{judgement.certificate.terms.level:g} is above {percent(model.promise['allowed'])}; "
+            f"{percent(ships)} of the photos ship."
+        )
+    error = np.abs(judgement.estimated - ious).mean()
+    lines.append(f"Estimated from other photos, IoU is off by {error:.3f} on average.")
+    if judgement.halved:
+        lines.append(
+            f"{model.predictor.name} was chosen or fitted on one half of the groups, so the promise is made on the "
+            "other half alone."
+        )
+    return "\n".join(lines)
+
+
+def risk_facts(scores: np.ndarray, ious: np.ndarray) -> dict[str, float]:
+    """Return the area under the curve of risk and coverage, of the score, of a random order and of the oracle's."""
+    risks = 1 - ious
+    return {"aurc": aurc(scores, risks), "random": float(risks.mean()), "oracle": aurc(ious, risks)}
+
+
+def _at(measured: Mapping[str, np.ndarray], which: np.ndarray | Sequence[bool]) -> dict[str, np.ndarray]:
+    return {name: values[which] for name, values in measured.items()}
+
+
+__all__ = ["Choice", "Judgement", "Wishes", "in_words", "judge", "measure_rows", "measured_of", "risk_facts"]

@@ -1,0 +1,78 @@
+"""The stage that says what has moved: its record, its command, and that it only prints that."""
+
+import json
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from maskfold.config import compose
+from maskfold.corrections.audit_sample import draw_audit
+from maskfold.corrections.decisions import audit_path, read_decisions
+from maskfold.data.ledger import typed
+from maskfold.errors import MaskfoldError
+from maskfold.quality.model import QualityModel
+from maskfold.quality.predictor import Predictor, Term
+from maskfold.quality.reference import reference_of
+from maskfold.stages.drift import drift
+from stored import box, review, route
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """The current folder, with a promise about 200 photos of even scores, a quarter of which did not ship."""
+    monkeypatch.chdir(tmp_path)
+    scores = np.linspace(0, 1, 200)
+    model = QualityModel(
+        ensemble="shop",
+        predictor=Predictor("mean_rank", (Term("soft_dice", 1.0, (0.0, 1.0), (0.0, 1.0)),)),
+        calibration=((0.0, 1.0), (0.5, 1.0)),
+        threshold=0.25,
+        promise={"level": 0.9, "alpha": 0.02, "granted": True},
+        reference=reference_of(scores, scores >= 0.25, None),
+    )
+    model.write(Path("quality.json"))
+    return tmp_path
+
+
+def run(routes):
+    return {one.what: one for one in drift(compose("drift", ["quality=quality.json", f"routes={routes}"]))}
+
+
+def test_alarms_and_one_command_are_printed_and_kept_and_nothing_is_trained(place, caplog):
+    routes = route(Path("out"), dict.fromkeys("abcdef", "ship") | {"f": "review"})
+    draw_audit(routes, read_decisions(routes).decisions, 1.0, typed([]))
+    # Masks of the columns 10 to 40 and so on shipped: one was right, one 30 of 60 columns, one no mask at all.
+    review(audit_path(routes), "a", "accepted", box(10, 40))
+    review(audit_path(routes), "b", "corrected", box(10, 71))
+    review(audit_path(routes), "c", "rejected")
+    Path("store/snapshots").mkdir(parents=True)
+    Path("store/snapshots/2026-11.parquet").touch()
+
+    with caplog.at_level("INFO"):
+        moved = run(routes)
+
+    assert moved["bad among shipped"].now == "2 of 3"
+    assert moved["bad among shipped"].value == pytest.approx(0.094299, abs=1e-6)  # Clopper and Pearson's 2 of 3
+    assert "; 2 drawn and not looked at" in moved["bad among shipped"].note
+    assert moved["scores"].is_alarm  # 0 to .5 by tenths
+    assert "ALARM bad among shipped: 0.0943 above 0.0200" in caplog.text
+    record = json.loads(Path("out/drift.json").read_text())
+    assert [row["what"] for row in record["comparisons"] if row["alarm"]] == ["scores", "bad among shipped"]
+    folds, train = record["retrain"].split(" && ")
+    assert record["retrain"] in caplog.text
+    assert shlex.split(folds) == ["make", "folds", "DATA=store", "ARGS=data.root=store data.snapshot=2026-11"]
+    assert shlex.split(train)[:4] == ["make", "train", "EXP=linknet34", "FOLD=all"]
+    compose("train", ["experiment=linknet34", *shlex.split(train)[4].removeprefix("ARGS=").split()])
+    assert not Path("experiments").exists()
+
+
+@pytest.mark.hostile("foreign files", cases=2)
+def test_a_promise_without_its_photos_is_refused(place):
+    content = json.loads(Path("quality.json").read_text())
+    other_edges = content["reference"] | {"score_edges": [0.5]}
+    for reference, says in (({}, "KeyError"), (other_edges, "do not belong together")):
+        Path("quality.json").write_text(json.dumps(content | {"reference": reference}))
+        with pytest.raises(MaskfoldError, match=rf"json: does not say how its photos were distributed.*{says}"):
+            run("nowhere")
