@@ -28,7 +28,7 @@ LAYERS = (
     {"ensembling", "submission"},
     {"analysis", "cutout", "export", "pseudo", "quality"},
     {"cards", "leaderboard", "review", "service", "tracking"},
-    {"campaign", "corrections", "entry", "every_fold", "networks"},
+    {"campaign", "corrections", "cutout_card", "entry", "every_fold", "judged_cutouts", "networks"},
     {"maskers"},
     {"stages"},
     {"__main__", "demo"},

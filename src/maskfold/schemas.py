@@ -443,6 +443,7 @@ class CutoutStage:
     target: str = MISSING
     exported: str | None = MISSING
     ensemble: Group | None = MISSING
+    quality: str | None = MISSING
     accelerator: str = MISSING
     alpha: str = MISSING
     colour: str = MISSING

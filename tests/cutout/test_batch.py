@@ -8,8 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from disks import RednessMasker, disk, photo_of
 
+from disks import RednessMasker, disk, photo_of
 from maskfold.cutout import batch as batch_module
 from maskfold.cutout.batch import Cutting
 from maskfold.cutout.options import CutoutOptions
@@ -218,11 +218,11 @@ def test_the_page_shows_a_few_however_many_there_are(photos):
     assert len(page) < 2**20
 
 
-def test_failures_are_a_table(photos, tmp_path):
+def test_failures_are_afailures_table(photos, tmp_path):
     """The stage's table is read as it was written, whatever stands in a name."""
-    from maskfold.stages.cutout import _table
+    from maskfold.stages.cutout import failures_table
 
-    text = _table({'a,"b".jpg': "no object", "not\udcffutf8.png": "x"}).decode()
+    text = failures_table({'a,"b".jpg': "no object", "not\udcffutf8.png": "x"}).decode()
 
     assert [*csv.reader(text.splitlines())] == [
         ["photo", "reason"],

@@ -17,7 +17,7 @@ from maskfold.cutout.files import SourcePhoto, encode, read_photo
 from maskfold.cutout.frames import NewBackdrop, open_backdrop
 from maskfold.cutout.names import cutout_names
 from maskfold.cutout.options import CutoutOptions
-from maskfold.cutout.record import SUFFIX, BatchRecord, Entry
+from maskfold.cutout.record import FIRST, SUFFIX, BatchRecord, Entry
 from maskfold.data.loading import SUFFIXES
 from maskfold.errors import MaskfoldError
 from maskfold.parallel import map_ahead, progress
@@ -132,7 +132,9 @@ class Cutting:
         if not photos:
             raise MaskfoldError(f"{self.source.text}: no photos ({', '.join(SUFFIXES)}).")
         self._names = cutout_names([file.name for file in photos], self.options.suffix, self.replace_suffix)
-        self._there = {file.name: file.size for file in self.target.items((self.options.suffix, SUFFIX))}
+        self._there: dict[str, int] = {}
+        if self.target.exists(FIRST):  # else nothing is there, and an address of nothing cannot be listed
+            self._there = {file.name: file.size for file in self.target.items((self.options.suffix, SUFFIX))}
         record = BatchRecord(self.target, [name for name in self._there if name.endswith(SUFFIX)])
         self._before = self._sound(record.entries())
         new = [file for file in photos if not self._is_done(file)]

@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 FOLDER = "record"
 SUFFIX = ".jsonl"
+FIRST = f"{FOLDER}/00001{SUFFIX}"
 _EVERY_S = 30.0
 _EVERY = 500  # photos
 

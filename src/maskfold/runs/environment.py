@@ -1,12 +1,14 @@
 """What a run was made with: commit, machine, device, versions."""
 
 import importlib.metadata
+import os
 import platform
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+COMMIT = "MASKFOLD_COMMIT"  # environment: what an image was built from, in which there is no git
 PACKAGES = ("maskfold", "torch", "torchvision", "lightning", "segmentation-models-pytorch", "albumentations", "numpy")
 
 
@@ -31,7 +33,12 @@ def device() -> str:
 
 
 def commit() -> str:
-    """Return the commit of this checkout, with `-dirty` behind it when files differ, or `unknown` outside git."""
+    """Return the commit of this checkout, with `-dirty` behind it when files differ, or `unknown` outside git.
+
+    Where the environment has `MASKFOLD_COMMIT`, it is that.
+    """
+    if given := os.environ.get(COMMIT):
+        return given
     command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

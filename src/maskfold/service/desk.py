@@ -19,6 +19,7 @@ from maskfold.service.refusals import BUSY, GONE, NO_ANSWER_IN_TIME, RefusalErro
 
 _LONGEST_WAIT_S = 60  # that anybody is told to stay away
 _T = TypeVar("_T")
+_Answer = Callable[[bytes, SourcePhoto, ModelAnswer], _T]
 
 
 class Desk:
@@ -69,9 +70,7 @@ class Desk:
                 retry_after=str(min(seconds, _LONGEST_WAIT_S)),
             )
 
-    async def serve(
-        self, data: bytes, wanted: Wanted, answer: Callable[[bytes, SourcePhoto, ModelAnswer], _T], receive: Receive
-    ) -> _T:
+    async def serve(self, data: bytes, wanted: Wanted, answer: _Answer[_T], receive: Receive) -> _T:
         """Return what `answer(file's bytes, photo, look)` returns; it runs in a thread of the pool.
 
         Args:
@@ -96,7 +95,7 @@ class Desk:
         finally:
             self.waiting -= 1
 
-    async def _through(self, data: bytes, wanted: Wanted, answer: Callable[[bytes, SourcePhoto, ModelAnswer], _T]) -> _T:
+    async def _through(self, data: bytes, wanted: Wanted, answer: _Answer[_T]) -> _T:
         loop = asyncio.get_running_loop()
         async with self._decoded:
             photo = await loop.run_in_executor(

@@ -40,7 +40,9 @@ class Judgement(BaseModel):
     iou: float | None = Field(description="The IoU that is expected of the mask.", examples=[0.955])
     route: str | None = Field(description="`ship`, `review` or `reject`.", examples=["ship"])
     reason: str = Field(description="Why it goes there.", examples=["score 0.93 is above 0.88"])
-    measures: dict[str, float | None] = Field(description="What was measured; null where it could not be.")
+    measures: dict[str, float | None] = Field(
+        description="What was measured; null where it could not be.", examples=[{"soft_dice": 0.94, "area": 0.24}]
+    )
     model: str = Field(description="The identity of the model that made the mask.", examples=["8f0c62f41b9d7e35"])
 
 

@@ -1,15 +1,17 @@
 """The page at `/docs`: what OpenAPI knows of the service, without a script or a file from anywhere else."""
 
 import json
+import re
 from html import escape
 from typing import Any
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1d2430 }
 h2 { border-top: 1px solid #d5dae2; padding-top: 1.2rem } h2 span { color: #5b6675; font-weight: normal }
-code, pre { background: #f2f4f7; border-radius: 4px; padding: .1rem .3rem } pre { padding: .8rem; overflow-x: auto }
-table { border-collapse: collapse; width: 100% } td, th { text-align: left; vertical-align: top; padding: .3rem .8rem
-.3rem 0; border-bottom: 1px solid #e6e9ee }
+code, pre { background: #f2f4f7; border-radius: 4px; padding: .1rem .3rem }
+pre { padding: .8rem; white-space: pre-wrap }
+table { border-collapse: collapse; width: 100%; margin-bottom: 1.2rem }
+td, th { text-align: left; vertical-align: top; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid #e6e9ee }
 """
 
 
@@ -30,11 +32,11 @@ def documentation(schema: dict[str, Any]) -> str:
 
 def _operation(method: str, path: str, one: dict[str, Any], schema: dict[str, Any]) -> str:
     text = f"<h2>{method} {escape(path)} <span>{escape(one.get('summary', ''))}</span></h2>"
-    text += "".join(f"<p>{escape(part)}</p>" for part in one.get("description", "").split("\n\n"))
+    text += "".join(f"<p>{_prose(part)}</p>" for part in one.get("description", "").split("\n\n"))
     if "x-example" in one:
         text += f"<pre>{escape(one['x-example'])}</pre>"
     options = [
-        (f"<code>{escape(option['name'])}</code>", _values(option["schema"]), escape(option.get("description", "")))
+        (f"<code>{escape(option['name'])}</code>", _values(option["schema"]), _prose(option.get("description", "")))
         for option in one.get("parameters", [])
     ]
     if options:
@@ -51,16 +53,26 @@ def _values(schema: dict[str, Any]) -> str:
 
 
 def _answer(answer: dict[str, Any], schema: dict[str, Any]) -> str:
-    text = escape(answer.get("description", ""))
+    text = _prose(answer.get("description", ""))
     content = answer.get("content", {})
     if pictures := [kind for kind in content if kind.startswith("image/")]:
         return f"{text} {', '.join(pictures)}"
-    reference = content.get("application/json", {}).get("schema", {}).get("$ref", "")
+    known = content.get("application/json", {})
+    example = known.get("example") or _example(known.get("schema", {}).get("$ref", ""), schema)
+    return f"{text}<br><code>{escape(json.dumps(example))}</code>" if example else text
+
+
+def _example(reference: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """Return an object of the kind that a reference names, made of its fields' examples."""
     if not reference:
-        return text
+        return {}
     fields = schema["components"]["schemas"][reference.rpartition("/")[2]]["properties"]
-    example = {name: field.get("examples", [field.get("default")])[0] for name, field in fields.items()}
-    return f"{text}<br><code>{escape(json.dumps(example))}</code>"
+    return {name: field.get("examples", [field.get("default")])[0] for name, field in fields.items()}
+
+
+def _prose(text: str) -> str:
+    """Return text whose words between backticks are code."""
+    return re.sub("`([^`]*)`", r"<code>\1</code>", escape(text))
 
 
 def _table(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

@@ -39,19 +39,47 @@ class RefusalError(Exception):
         return json.dumps({"error": self.error, "message": self.message}).encode()
 
 
+def _answer(about: str, error: str, message: str) -> dict[str, Any]:
+    """Return what OpenAPI is told of a status, with an example."""
+    example = {"error": error, "message": message}
+    return {"model": Problem, "description": about, "content": {"application/json": {"example": example}}}
+
+
 ANSWERS: dict[int | str, dict[str, Any]] = {
-    401: {"model": Problem, "description": "The token is missing or wrong."},
-    403: {"model": Problem, "description": "The request comes from a page of another site, or asks for another host."},
-    TOO_SLOW: {"model": Problem, "description": "The photo did not arrive in time."},
-    TOO_LARGE: {"model": Problem, "description": "More bytes or pixels than this service takes."},
-    NOT_AN_IMAGE: {"model": Problem, "description": "Not an image of a known kind."},
-    UNUSABLE: {"model": Problem, "description": "A damaged photo, no photo, or an option that there is not."},
-    500: {"model": Problem, "description": "The service has failed; its log says why."},
-    BUSY: {
-        "model": Problem,
-        "description": "Too many photos wait. Come back after `Retry-After` seconds.",
-        "headers": {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}},
-    },
-    NO_ANSWER_IN_TIME: {"model": Problem, "description": "There was no time for this photo before its deadline."},
+    401: _answer("The token is missing or wrong.", "no_token", "Send the service's token: ..."),
+    403: _answer(
+        "A page of another site asks, or the request names another host.",
+        "other_host",
+        "This service answers to the host 127.0.0.1 or ::1 or localhost alone.",
+    ),
+    TOO_SLOW: _answer("The photo did not arrive in time.", "too_slow", "The photo did not arrive within 30 s..."),
+    TOO_LARGE: _answer(
+        "More bytes or pixels than this service takes: too_many_bytes, too_many_pixels.",
+        "too_many_pixels",
+        "The photo has 8000x5000 pixels, 40,000,000 in all, and this service takes up to 25,000,000, ...",
+    ),
+    NOT_AN_IMAGE: _answer(
+        "Not an image of a known kind, or one with a Content-Encoding: not_an_image, encoded.",
+        "not_an_image",
+        "This is not an image of a known kind. Send a JPEG, PNG or WebP.",
+    ),
+    UNUSABLE: _answer(
+        "A damaged photo or none, a form without it, a photo without an object, an option that there is not: damaged, "
+        "empty, bad_form, no_object, bad_option.",
+        "damaged",
+        "The photo: cannot be read: the PNG is truncated or damaged. Send another file.",
+    ),
+    500: _answer("The service has failed; its log says why.", "failed", "The service has failed with ..."),
+    BUSY: _answer(
+        "Too many photos wait. Come back after `Retry-After` seconds.",
+        "busy",
+        "32 photos are waiting, ...",
+    )
+    | {"headers": {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}},
+    NO_ANSWER_IN_TIME: _answer(
+        "There was no time for this photo before its deadline.",
+        "no_answer_in_time",
+        "There was no time for this photo within 30 seconds. Send it again later, or a smaller one.",
+    ),
 }
 """What OpenAPI says of them, for every address that takes a photo."""

@@ -4,7 +4,7 @@ import csv
 import io
 import logging
 from contextlib import nullcontext
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from omegaconf import DictConfig
 
@@ -12,11 +12,14 @@ from maskfold.config import build, resolved
 from maskfold.cutout.batch import Batch, Cutting
 from maskfold.cutout.options import CutoutOptions
 from maskfold.cutout.sheet import PAGE, sheet
+from maskfold.cutout_card import batch_card
 from maskfold.entry import entry_point
 from maskfold.errors import MaskfoldError, listing
 from maskfold.files import locked
+from maskfold.judged_cutouts import FolderJudge, write_batch_routes
 from maskfold.maskers import open_masker
-from maskfold.storage import Storage, is_address, open_storage
+from maskfold.runs.provenance import write_provenance
+from maskfold.storage import FolderStorage, Storage, is_address, open_storage
 from maskfold.terminal import RESULT, counted
 
 log = logging.getLogger(__name__)
@@ -35,13 +38,18 @@ def cutout(config: DictConfig) -> Batch:
     options = CutoutOptions(**{key: value for key, value in keys.items() if key in _OPTIONS})
     refuse_inside(config.source, config.target)
     source, target = open_storage(config.source), open_storage(config.target)
-    recipe = None if config.ensemble is None else build(config.ensemble)
-    masker = open_masker(exported=config.exported, recipe=recipe, accelerator=config.accelerator)
+    model = {"exported": config.exported, "recipe": None if config.ensemble is None else build(config.ensemble)}
+    masker = open_masker(**model, accelerator=config.accelerator)
+    judge = config.quality and FolderJudge(config.quality, source=source, target=target, masker=masker)
     more = {key: keys[key] for key in ("replace_suffix", "max_pixels", "jobs")}
-    with nullcontext() if is_address(config.target) else locked(Path(config.target)):
-        batch = Cutting(source, target, masker, options, **more).run()
-        target.write(FAILURES, _table(batch.failures))
+    with locked(target.folder) if isinstance(target, FolderStorage) else nullcontext():
+        batch = Cutting(source, target, masker, options, judge=judge, **more).run()
+        if judge:
+            write_batch_routes(target, batch.entries)
+        target.write(FAILURES, failures_table(batch.failures))
         target.write(PAGE, sheet(batch, source, target).encode())
+        name = PurePath(target.text).name
+        write_provenance(target, batch_card(batch.entries, name=name, options=options, masker=masker, **model))
     log.info("%s: %s", target.text, _said(batch), extra=RESULT)
     _refuse_failures(batch, target)
     return batch
@@ -56,14 +64,15 @@ def refuse_inside(source: str, target: str) -> None:
         raise MaskfoldError(f"target={target} is inside source={source}: give a folder outside of it.")
 
 
-def _table(failures: dict[str, str]) -> bytes:
+def failures_table(failures: dict[str, str]) -> bytes:
+    """Return the reasons by photo as CSV."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([("photo", "reason"), *failures.items()])
     return text.getvalue().encode(errors="backslashreplace")
 
 
 def _said(batch: Batch) -> str:
-    return f"{counted(batch.made, 'cut-out')} made, {batch.kept:,} kept, {len(batch.failures):,} failed: {PAGE}"
+    return f"{counted(batch.made, 'cut-out')} made, {batch.kept:,} kept, {len(batch.failures):,} failed: look at {PAGE}"
 
 
 def _refuse_failures(batch: Batch, target: Storage) -> None:

@@ -1,0 +1,81 @@
+"""Where a batch of cut-outs comes from: the card beside it, of the model that masked its photos and of every file."""
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from maskfold.cutout.options import CutoutOptions
+from maskfold.cutout.record import Entry
+from maskfold.prediction.masker import Masker
+from maskfold.runs.layout import EXPERIMENTS
+from maskfold.runs.provenance import PROVENANCE, Provenance, read_provenance
+from maskfold.storage import Storage, is_address, open_storage
+
+if TYPE_CHECKING:  # an exported file runs where none of this is installed
+    from maskfold.ensembling.recipe import Recipe
+
+
+def batch_card(
+    entries: Iterable[Entry],
+    *,
+    name: str,
+    options: CutoutOptions,
+    masker: Masker,
+    exported: str | None,
+    recipe: "Recipe | None",
+) -> Provenance:
+    """Return the card of a batch.
+
+    Args:
+        entries: Its cut-outs.
+        name: What it is called.
+        options: How they were made.
+        masker: What masked the photos.
+        exported: The exported file, whose own card says more; None for the networks of an ensemble.
+        recipe: That ensemble.
+
+    Raises:
+        MaskfoldError: If the model's card, or a run folder, is damaged.
+    """
+    model = _model_card(exported) if recipe is None else _networks_card(recipe)
+    return Provenance(
+        kind="cutouts",
+        name=name,
+        data=model.data,
+        weights=model.weights,
+        corrections=model.corrections,
+        approver=model.approver,
+        files={entry.cutout: entry.sha256 for entry in entries if entry.cutout},
+        model={"name": masker.name, "identity": masker.identity, "sha256": getattr(masker, "sha256", None)},
+        options=asdict(options),
+    )
+
+
+def _model_card(exported: str | None) -> Provenance:
+    """Return the card beside an exported file; of one without a card nothing is known."""
+    storage = _beside(exported or "")
+    return read_provenance(storage) if storage.exists(PROVENANCE) else Provenance(kind="model", name="")
+
+
+def _beside(exported: str) -> Storage:
+    if is_address(exported):
+        return open_storage(exported.rpartition("/")[0])
+    path = Path(exported)
+    return open_storage(str(path if path.is_dir() else path.parent))
+
+
+def _networks_card(recipe: "Recipe") -> Provenance:
+    from maskfold.ensembling.fusion import fusible, named_networks
+    from maskfold.runs.origins import approver_of, data_used, weights_used
+
+    members = fusible(recipe, split="test", experiments=EXPERIMENTS)
+    networks = [(run, member) for run, _, member in named_networks(members)]
+    runs = [run for run, _ in networks]
+    return Provenance(
+        kind="model",
+        name=recipe.name,
+        data=data_used(runs),
+        weights=weights_used(networks),
+        approver=approver_of(runs),
+    )

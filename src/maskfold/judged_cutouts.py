@@ -1,0 +1,112 @@
+"""How good the mask of each cut-out is, beside the cut-outs: what `make quality` has learned, asked photo by photo."""
+
+import hashlib
+import logging
+import re
+import tempfile
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from maskfold import arrays
+from maskfold.cutout.record import Entry
+from maskfold.prediction.masker import Answer, Masker
+from maskfold.quality.measures import measure
+from maskfold.quality.model import QualityModel
+from maskfold.quality.routes import MEASURE, ROUTES, maps_text, write_routes
+from maskfold.storage import FolderStorage, Storage, open_storage
+
+log = logging.getLogger(__name__)
+
+MAPS = "maps"
+_MEAN = "mean"
+
+
+class FolderJudge:
+    """Measures the masks of a batch of cut-outs and keeps their maps, see `maskfold.cutout.batch.MaskJudge`.
+
+    Args:
+        quality: A `quality.json`, or its address.
+        source: The photos.
+        target: Where the cut-outs go, and the maps.
+        masker: Whose maps they are.
+
+    Raises:
+        MaskfoldError: If the file is missing or damaged.
+    """
+
+    def __init__(self, quality: str, *, source: Storage, target: Storage, masker: Masker) -> None:
+        place, _, name = quality.rpartition("/")
+        path = open_storage(place or ".").local(name)
+        self._model, self._target, self._masker = QualityModel.read(path), target, masker
+        self._source = str(source.folder.resolve()) if isinstance(source, FolderStorage) else source.text.rstrip("/")
+        self.identity = hashlib.sha256(path.read_bytes()).hexdigest()
+        self.wants_members, self.wants_mirrored = self._model.wants_members, self._model.wants_mirrored
+        if self._model.masker not in (None, masker.identity):
+            log.warning(
+                "%s is of other networks than these (%s and %s): its promise does not hold for them. Run make quality "
+                "for them.",
+                quality,
+                self._model.masker,
+                masker.identity,
+            )
+
+    def assess(self, name: str, photo_hash: str, answer: Answer, turned: np.ndarray | None) -> dict[str, Any]:
+        """Write a photo's maps; return its row of routes, numbers that are not known as None."""
+        measures = measure(answer.mean, members=answer.members, mirrored=turned, threshold=self._model.cut)
+        assessed = self._model.assess(measures)
+        image_id = image_id_of(name)
+        row = {
+            "image_id": image_id,
+            "photo": f"{self._source}/{name}",
+            "photo_hash": photo_hash,
+            "maps": maps_text(self._kept(image_id, answer)),
+            "score": assessed.score,
+            "iou": assessed.iou,
+            "cluster": None,
+            "group": None,
+            "route": assessed.route,
+            "reason": assessed.reason,
+            "model": self._masker.identity,
+            "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        row |= {f"{MEASURE}{key}": value for key, value in measures.items()}
+        return {key: None if value != value else value for key, value in row.items()}
+
+    def _kept(self, image_id: str, answer: Answer) -> list[tuple[str, str, int]]:
+        """Write the mean, which is the map, and the members' own, which are shown and do not count."""
+        members = () if answer.members is None else zip(self._masker.members, answer.members, strict=True)
+        maps = []
+        for number, (name, probability, weight) in enumerate(
+            [(_MEAN, answer.mean, 1), *((*one, 0) for one in members)]
+        ):
+            path = f"{MAPS}/{image_id}/{number}{arrays.SUFFIX}"
+            self._target.write(path, arrays.encode(probability))
+            maps.append((name, path, weight))
+        return maps
+
+
+def image_id_of(photo: str) -> str:
+    """Return what reviews and maps of a photo are called: readable, a file's name, and of no other photo's name."""
+    digest = hashlib.sha256(photo.encode(errors="surrogateescape")).hexdigest()[:8]
+    return f"{re.sub('[^A-Za-z0-9-]+', '_', photo)[-80:].strip('_')}-{digest}"
+
+
+def write_batch_routes(target: Storage, entries: Iterable[Entry]) -> None:
+    """Write `routes.parquet` of all photos that were measured, whole or not at all.
+
+    Raises:
+        MaskfoldError: If it cannot be written.
+    """
+    import pandas as pd
+
+    rows = [entry.quality for entry in entries if entry.quality is not None]
+    with tempfile.TemporaryDirectory(prefix="maskfold-") as folder:
+        path = Path(folder, ROUTES)
+        table = pd.DataFrame(rows)
+        numbers = [key for key in table.columns if key in ("score", "iou") or key.startswith(MEASURE)]
+        write_routes(path, table.astype(dict.fromkeys(numbers, "float64")))
+        target.write(ROUTES, path.read_bytes())

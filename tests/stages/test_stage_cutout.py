@@ -1,0 +1,147 @@
+"""The whole of it: a folder of photos, a model, a folder of cut-outs with all that lies beside them."""
+
+import csv
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from disks import RednessMasker, as_map, disk, photo_of
+from maskfold.config import compose
+from maskfold.errors import MaskfoldError
+from maskfold.files import locked
+from maskfold.quality.routes import mean_map, read_routes
+from maskfold.runs.provenance import read_provenance
+from maskfold.stages import cutout as stage
+from maskfold.stages.cutout import cutout, refuse_inside
+from maskfold.storage import open_storage
+
+KEYS = ["source=photos", "target=cutouts", "exported=model.onnx", "colour=keep", "jobs=1"]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    """A working folder with two photos, and a model that stands for an exported file."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(stage, "open_masker", lambda **_: RednessMasker())
+    for name, radius in (("a/1.png", 12), ("2.png", 8)):
+        path = tmp_path / "photos" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(path), photo_of(disk(40, 48, radius=radius))[..., ::-1])
+    return tmp_path
+
+
+def run(*keys: str):
+    return cutout(compose("cutout", [*KEYS, *keys]))
+
+
+def test_networks_cut_out_a_folder(trained):
+    (trained / "new").mkdir()
+    for photo in sorted((trained / "photos/test").glob("*.jpg"))[:2]:
+        photo.rename(trained / "new" / photo.name)
+    ensemble = ["ensemble=linknet34", "ensemble.name=tiny", "ensemble.members=[{experiment: tiny}]"]
+
+    batch = cutout(
+        compose("cutout", ["source=new", "target=out", "colour=fast", "empty=write", "accelerator=cpu", *ensemble])
+    )
+
+    assert batch.made == 2
+    card = read_provenance(open_storage("out"))
+    assert card.kind == "cutouts"
+    assert [weights.member for weights in card.weights] == ["tiny", "tiny"]
+    assert card.options["colour"] == "fast"
+    assert {*card.files} == {entry.cutout for entry in batch.entries}
+
+
+def test_what_lies_beside_the_cut_outs(folder):
+    run()
+
+    names = {str(path.relative_to("cutouts")) for path in Path("cutouts").rglob("*") if path.is_file()}
+    assert names == {
+        ".lock",
+        "2.png.png",
+        "a/1.png.png",
+        "PROVENANCE.md",
+        "cutouts.html",
+        "failures.csv",
+        "provenance.json",
+        "record/00001.jsonl",
+    }
+    assert Path("cutouts/failures.csv").read_text() == "photo,reason\n"
+
+
+def test_failures_are_listed_and_the_status_is_one(folder):
+    Path("photos/broken.jpg").write_bytes(b"\xff\xd8\xff broken")
+
+    with pytest.raises(MaskfoldError, match=r"(?s)1 photo could not be cut out; all others are.*'broken\.jpg': cannot"):
+        run()
+
+    rows = [*csv.reader(Path("cutouts/failures.csv").read_text().splitlines())]
+    assert [row[0] for row in rows] == ["photo", "broken.jpg"]
+    assert len([*Path("cutouts").rglob("*.png")]) == 2
+    assert "broken.jpg" in Path("cutouts/cutouts.html").read_text()
+
+
+def test_with_a_quality_model_each_mask_is_scored_and_its_map_is_kept(folder, quality_file):
+    run(f"quality={quality_file}")
+    run(f"quality={quality_file}")  # nothing is done again, and the routes stay whole
+
+    table = read_routes(Path("cutouts/routes.parquet"))
+    assert [Path(photo).relative_to(folder / "photos").as_posix() for photo in table["photo"]] == ["2.png", "a/1.png"]
+    assert [*table["route"]] == ["ship", "ship"]
+    assert table["measure.components"].tolist() == [1, 1]
+    row = next(table.itertuples())
+    expected = as_map(disk(40, 48, radius=8)).astype(int)
+    assert np.abs(mean_map(row, Path("cutouts")).astype(int) - expected).max() <= 2
+    record = [json.loads(line) for line in Path("cutouts/record/00001.jsonl").read_text().splitlines()]
+    assert record[0]["quality"]["image_id"] == row.image_id
+
+
+def test_an_empty_mask_is_routed_though_there_is_no_cut_out(folder, quality_file):
+    cv2.imwrite("photos/green.png", np.full((40, 48, 3), (40, 160, 20), np.uint8))
+
+    with pytest.raises(MaskfoldError, match="no object"):
+        run(f"quality={quality_file}")
+
+    table = read_routes(Path("cutouts/routes.parquet")).set_index("photo")
+    assert table.loc[str(folder / "photos/green.png"), "route"] == "reject"
+
+
+@pytest.fixture
+def quality_file(tmp_path) -> Path:
+    """What `make quality` leaves behind, where every mask that is sure of itself ships."""
+    from maskfold.quality.model import QualityModel
+    from maskfold.quality.predictor import Predictor, Term
+
+    predictor = Predictor("certainty", (Term("certainty", 1.0, (0.0, 1.0), (0.0, 1.0)),), 0.0)
+    path = tmp_path / "quality.json"
+    QualityModel("tiny", predictor, ((0.0, 1.0), (0.0, 1.0)), threshold=0.9).write(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [("photos", "photos"), ("photos", "photos/out"), ("photos/", "./photos/../photos/x"), ("s3://a/b", "s3://a/b/c")],
+)
+def test_cut_outs_among_the_photos_are_refused(source, target):
+    with pytest.raises(MaskfoldError, match="give a folder outside of it"):
+        refuse_inside(source, target)
+
+
+def test_a_folder_beside_the_photos_is_fine():
+    refuse_inside("photos", "photos_out")
+    refuse_inside("s3://a/b", "s3://a/bc")
+    refuse_inside("photos/new", "photos")
+
+
+def test_one_run_at_a_time_writes(folder):
+    with locked(Path("cutouts")), pytest.raises(MaskfoldError, match="cutouts: another run is writing here"):
+        run()
+
+
+def test_a_colour_is_typed_as_it_is(folder):
+    run("backdrop=f4f4f4", "format=webp")
+
+    assert cv2.imread("cutouts/2.png.webp")[0, 0].tolist() == pytest.approx([244] * 3, abs=1)
