@@ -127,6 +127,10 @@ submit: $(STAMP) ## check SUB, upload it with MESSAGE="..." to Kaggle, record it
 pick: $(STAMP) ## choose the two submissions to select at the end
 	$(STAGE) pick $(ARGS)
 
+##@ Cut-outs
+quality: $(STAMP) ## how good the masks of ENS are without their truth: ship, review or reject; SPLIT=test routes the test photos
+	$(STAGE) quality ensemble=$(ENS) $(if $(filter command line,$(origin SPLIT)),split=$(SPLIT)) $(ARGS)
+
 ##@ The repository
 test: $(STAMP) ## the test suite, in two processes; ARGS="-n 0 --pdb" in one
 	$(PY) -m pytest -n 2 --dist worksteal $(ARGS)
