@@ -136,7 +136,7 @@ export: $(STAMP) ## one ONNX file, and safetensors, of EXP=..., its best FOLD or
 	$(STAGE) export $(if $(call given,ENS),ensemble=$(ENS),name=$(EXP) $(if $(call given,FOLD),fold=$(FOLD))) $(ARGS)
 
 cutout: $(STAMP) ## remove the background of the photos in SRC, into OUT, with ENS or MODEL=<exported model.onnx>
-	$(STAGE) cutout source=$(SRC) target=$(OUT) $(masked) $(ARGS)
+	$(STAGE) cutout $(if $(SRC),source=$(SRC)) $(if $(OUT),target=$(OUT)) $(masked) $(ARGS)
 
 serve: $(STAMP) ## answer photos over HTTP with MODEL=exports/<name>/model.onnx, or the networks of ENS
 	$(STAGE) serve $(masked) $(ARGS)
