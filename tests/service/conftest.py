@@ -9,7 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from maskfold.service.api import create_app
-from maskfold.service.limits import Limits
+from maskfold.service.limits import ServiceLimits
 from red_masker import LIMITS, Reds, photo_of
 
 HOST = "http://127.0.0.1"
@@ -26,7 +26,7 @@ def serve(masker) -> Iterator[Callable[..., TestClient]]:
     with ExitStack() as opened:
 
         def begin(*, limits: dict[str, Any] | None = None, **parts: Any) -> TestClient:
-            app = create_app(masker, limits=Limits(**LIMITS | (limits or {})), **parts)
+            app = create_app(masker, limits=ServiceLimits(**LIMITS | (limits or {})), **parts)
             return opened.enter_context(TestClient(app, base_url=HOST))
 
         yield begin

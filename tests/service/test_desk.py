@@ -14,7 +14,7 @@ import pytest
 from maskfold.cutout.files import SourcePhoto
 from maskfold.service.batching import Batcher, Wanted
 from maskfold.service.desk import Desk
-from maskfold.service.limits import Limits
+from maskfold.service.limits import ServiceLimits
 from maskfold.service.refusals import RefusalError
 from red_masker import LIMITS, photo_of
 
@@ -74,7 +74,7 @@ def test_who_goes_away_is_not_computed(masker, photo):
     masker.may_answer.clear()
 
     async def asked() -> None:
-        desk = Desk(masker, Limits(**LIMITS))
+        desk = Desk(masker, ServiceLimits(**LIMITS))
         desk.batcher.start()
         there, gone = asyncio.Event(), asyncio.Event()
 

@@ -7,7 +7,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from maskfold.service.api import create_app
-from maskfold.service.limits import Limits
+from maskfold.service.limits import ServiceLimits
 from maskfold.service.server import hosts_of
 from red_masker import LIMITS, Reds
 
@@ -98,7 +98,7 @@ def body(content: bytes, *, more: bool = True) -> dict:
 
 @pytest.fixture
 def app():
-    return create_app(Reds(), limits=Limits(**LIMITS | {"timeout": 0.1}), hosts=None, token=None)
+    return create_app(Reds(), limits=ServiceLimits(**LIMITS | {"timeout": 0.1}), hosts=None, token=None)
 
 
 @pytest.mark.hostile("endless and hanging")

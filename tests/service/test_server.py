@@ -18,7 +18,7 @@ import pytest
 from maskfold.errors import MaskfoldError
 from maskfold.service import server
 from maskfold.service.api import create_app
-from maskfold.service.limits import Limits
+from maskfold.service.limits import ServiceLimits
 from maskfold.service.server import check_token, hosts_of, is_loopback, listen, server_of
 from red_masker import LIMITS, Reds
 
@@ -73,7 +73,7 @@ def address(monkeypatch) -> Iterator[tuple[str, int]]:
     """A server in a thread of this process, whose patience is short."""
     monkeypatch.setattr(server, "HEAD_S", 0.2)
     monkeypatch.setattr(server, "_IDLE_S", 1)
-    limits = Limits(**LIMITS | {"timeout": 0.5})
+    limits = ServiceLimits(**LIMITS | {"timeout": 0.5})
     listener = listen("127.0.0.1", 0)
     running = server_of(create_app(Reds(), limits=limits), limits)
     thread = threading.Thread(target=running.run, args=([listener],))

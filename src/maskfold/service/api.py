@@ -21,8 +21,8 @@ from maskfold.service.body import FIELD, Arrivals, file_of_form, is_form
 from maskfold.service.desk import Desk
 from maskfold.service.gate import ROUTE, Gate
 from maskfold.service.inbox import Inbox
-from maskfold.service.judging import Judge, Judgement, Quality, Verdict
-from maskfold.service.limits import Limits
+from maskfold.service.judging import Judge, Judgement, Opinion, Quality
+from maskfold.service.limits import ServiceLimits
 from maskfold.service.metrics import Metrics
 from maskfold.service.options import CutoutQuestions, HealthOptions, MaskOptions, NoOptions
 from maskfold.service.pages import documentation
@@ -51,7 +51,7 @@ class Service:
 
     async def answer(
         self, request: Request, make: Callable[[SourcePhoto, ModelAnswer], _T], *, asked: bool = False
-    ) -> tuple[_T, Verdict | None]:
+    ) -> tuple[_T, Opinion | None]:
         """Return what is made of a request's photo, and how good its mask is where that is looked at.
 
         Args:
@@ -60,7 +60,7 @@ class Service:
             asked: The quality is what was asked for.
         """
 
-        def work(data: bytes, photo: SourcePhoto, look: ModelAnswer) -> tuple[_T, Verdict | None]:
+        def work(data: bytes, photo: SourcePhoto, look: ModelAnswer) -> tuple[_T, Opinion | None]:
             verdict = self.judge.judge(look) if asked or self.judge.quality else None
             self._keep(data, look, verdict)
             return make(photo, look), verdict
@@ -79,11 +79,11 @@ class Service:
             self.metrics.count_route(verdict.assessed.route)
         return made, verdict
 
-    def _keep(self, data: bytes, look: ModelAnswer, verdict: Verdict | None) -> None:
+    def _keep(self, data: bytes, look: ModelAnswer, verdict: Opinion | None) -> None:
         if self.inbox and verdict and verdict.assessed and verdict.assessed.route == _REVIEW:
             self.metrics.count_inbox(self.inbox.keep(data, look, verdict))
 
-    def headers(self, verdict: Verdict | None) -> dict[str, str]:
+    def headers(self, verdict: Opinion | None) -> dict[str, str]:
         """Return what a picture's answer says beside the picture."""
         model = {"X-Maskfold-Model": self.masker.identity}
         if verdict is None or verdict.assessed is None:
@@ -96,7 +96,7 @@ class Service:
 def create_app(
     masker: Masker,
     *,
-    limits: Limits,
+    limits: ServiceLimits,
     quality: Quality | None = None,
     hosts: frozenset[str] | None = None,
     token: str | None = None,

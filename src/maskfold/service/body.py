@@ -4,7 +4,7 @@ import asyncio
 
 from starlette.requests import Request
 
-from maskfold.service.limits import Limits
+from maskfold.service.limits import ServiceLimits
 from maskfold.service.refusals import BUSY, NOT_AN_IMAGE, TOO_LARGE, TOO_SLOW, UNUSABLE, RefusalError
 
 FIELD = "file"
@@ -19,7 +19,7 @@ class Arrivals:
         limits: The service's.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: ServiceLimits) -> None:
         self.limits = limits
         self.held = 0
 

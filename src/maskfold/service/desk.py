@@ -13,7 +13,7 @@ from starlette.types import Receive
 from maskfold.cutout.files import SourcePhoto
 from maskfold.prediction.masker import Masker
 from maskfold.service.batching import Batcher, ModelAnswer, Wanted
-from maskfold.service.limits import Limits
+from maskfold.service.limits import ServiceLimits
 from maskfold.service.photos import decode_photo
 from maskfold.service.refusals import BUSY, GONE, NO_ANSWER_IN_TIME, RefusalError
 
@@ -33,7 +33,7 @@ class Desk:
         limits: What it takes on.
     """
 
-    def __init__(self, masker: Masker, limits: Limits) -> None:
+    def __init__(self, masker: Masker, limits: ServiceLimits) -> None:
         self.limits = limits
         self.batcher = Batcher(masker, size=limits.batch)
         self.waiting = 0

@@ -15,7 +15,7 @@ from maskfold.errors import MaskfoldError
 from maskfold.prediction.masker import Masker
 from maskfold.quality.routes import MEASURE, ROUTES, append_routes, maps_text, read_routes
 from maskfold.service.batching import ModelAnswer
-from maskfold.service.judging import Verdict
+from maskfold.service.judging import Opinion
 from maskfold.service.photos import suffix_of
 from maskfold.storage import FolderStorage, open_storage
 
@@ -46,7 +46,7 @@ class Inbox:
         self._ids = {*self._read()}
         self._is_said_to_be_full = False
 
-    def keep(self, data: bytes, look: ModelAnswer, verdict: Verdict) -> str:
+    def keep(self, data: bytes, look: ModelAnswer, verdict: Opinion) -> str:
         """Keep a photo, once however often it comes; return `KEPT`, `DROPPED` (the inbox is full) or `FAILED`.
 
         Args:
@@ -69,7 +69,7 @@ class Inbox:
             self._ids.add(image_id)
             return KEPT
 
-    def _row(self, image_id: str, data: bytes, look: ModelAnswer, verdict: Verdict) -> pd.DataFrame:
+    def _row(self, image_id: str, data: bytes, look: ModelAnswer, verdict: Opinion) -> pd.DataFrame:
         """Write a photo and its maps; return its row."""
         photo = f"photos/{image_id}{suffix_of(data) or '.img'}"
         self.storage.write(photo, data)

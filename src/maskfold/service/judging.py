@@ -47,7 +47,7 @@ class Judgement(BaseModel):
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Opinion:
     """What was measured of a mask, and where it goes; None without a quality model."""
 
     measures: dict[str, float]
@@ -86,11 +86,11 @@ class Judge:
             return Wanted(members=asked)
         return Wanted(members=self.quality.wants_members or self.keeps_members, mirrored=self.quality.wants_mirrored)
 
-    def judge(self, look: ModelAnswer) -> Verdict:
+    def judge(self, look: ModelAnswer) -> Opinion:
         """Return what is measured of a mask, and where it goes."""
         cut = HALF if self.quality is None else self.quality.cut
         measures = measure(look.answer.mean, members=look.answer.members, mirrored=look.mirrored, threshold=cut)
-        return Verdict(measures, self.quality.assess(measures) if self.quality else None)
+        return Opinion(measures, self.quality.assess(measures) if self.quality else None)
 
 
 def _number(value: float) -> float | None:

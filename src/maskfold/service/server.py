@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from maskfold.errors import MaskfoldError
-from maskfold.service.limits import Limits
+from maskfold.service.limits import ServiceLimits
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ def check_token(host: str, token: str | None) -> None:
         )
 
 
-def run(app: FastAPI, *, host: str, port: int, limits: Limits) -> None:
+def run(app: FastAPI, *, host: str, port: int, limits: ServiceLimits) -> None:
     """Serve until SIGTERM or Ctrl+C; then take nothing more in, answer what was, and return.
 
     Args:
@@ -77,7 +77,7 @@ def run(app: FastAPI, *, host: str, port: int, limits: Limits) -> None:
     log.info("Ended; all that was taken in is answered.")
 
 
-def server_of(app: FastAPI, limits: Limits) -> uvicorn.Server:
+def server_of(app: FastAPI, limits: ServiceLimits) -> uvicorn.Server:
     """Return the server of an application, which is to be run on a socket."""
     config = uvicorn.Config(
         app,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from maskfold.quality.model import QualityModel
-    from maskfold.service.limits import Limits
+    from maskfold.service.limits import ServiceLimits
 
 log = logging.getLogger(__name__)
 
@@ -30,14 +30,16 @@ def serve(config: DictConfig) -> None:
     """Serve until SIGTERM or Ctrl+C; return when all that was taken in is answered."""
     try:
         from maskfold.cutout.matting import foreground_estimate
-        from maskfold.service.limits import Limits
+        from maskfold.service.limits import ServiceLimits
         from maskfold.service.server import check_token, run
     except ModuleNotFoundError as error:
         raise MaskfoldError(f"{error.name} is not installed: pip install 'maskfold[service]'") from error
 
     token = _token(config.token_file)
     check_token(config.host, token)
-    limits = Limits(**{key: config[key] for key in ("max_bytes", "max_pixels", "queue", "batch", "timeout", "threads")})
+    limits = ServiceLimits(
+        **{key: config[key] for key in ("max_bytes", "max_pixels", "queue", "batch", "timeout", "threads")}
+    )
     recipe = None if config.ensemble is None else build(config.ensemble)
     masker = open_masker(exported=config.exported, recipe=recipe, accelerator=config.accelerator)
     foreground_estimate()  # seconds, which the first photo would wait for
@@ -47,7 +49,7 @@ def serve(config: DictConfig) -> None:
     run(app, host=config.host, port=config.port, limits=limits)
 
 
-def _app(config: DictConfig, masker: Masker, limits: "Limits", token: str | None) -> "FastAPI":
+def _app(config: DictConfig, masker: Masker, limits: "ServiceLimits", token: str | None) -> "FastAPI":
     from maskfold.service.api import create_app
     from maskfold.service.inbox import Inbox
     from maskfold.service.server import hosts_of
