@@ -136,10 +136,13 @@ export: $(STAMP) ## one ONNX file, and safetensors, of EXP=..., its best FOLD or
 	$(STAGE) export $(if $(call given,ENS),ensemble=$(ENS),name=$(EXP) $(if $(call given,FOLD),fold=$(FOLD))) $(ARGS)
 
 cutout: $(STAMP) ## remove the background of the photos in SRC, into OUT, with ENS or MODEL=<exported model.onnx>
-	$(STAGE) cutout source=$(SRC) target=$(OUT) $(masked) $(ARGS)
+	$(STAGE) cutout $(if $(SRC),source=$(SRC)) $(if $(OUT),target=$(OUT)) $(masked) $(ARGS)
 
 serve: $(STAMP) ## answer photos over HTTP with MODEL=exports/<name>/model.onnx, or the networks of ENS
 	$(STAGE) serve $(masked) $(ARGS)
+
+quality: $(STAMP) ## how good the masks of ENS are without their truth: ship, review or reject; SPLIT=test routes the test photos
+	$(STAGE) quality ensemble=$(ENS) $(if $(filter command line,$(origin SPLIT)),split=$(SPLIT)) $(ARGS)
 
 review: $(STAMP) ## correct in the browser what was routed to review: ROUTES=submissions/<ENS>/quality/routes.parquet
 	$(STAGE) review routes=$(ROUTES) $(ARGS)

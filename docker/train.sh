@@ -13,13 +13,14 @@ fi
 
 # The first process of a container is not ended by SIGTERM unless it asks for it, and has to take leave of processes
 # that others leave behind: this shell does, hands the signal on, and ends with the job's own status.
+asked=
+trap 'asked=yes; [ -z "${!:-}" ] || kill -TERM "$!" 2> /dev/null' TERM INT
 "$@" &
-job=$!
-trap 'kill -TERM "$job" 2> /dev/null' TERM INT
-wait "$job"
+[ -z "$asked" ] || kill -TERM "$!"
+wait "$!"
 status=$?
-while kill -0 "$job" 2> /dev/null; do # a signal ended the waiting, not the job
-  wait "$job"
+while kill -0 "$!" 2> /dev/null; do # a signal ended the waiting, not the job
+  wait "$!"
   status=$?
 done
 exit "$status"

@@ -1,10 +1,12 @@
 """Has Hydra read and merge each choice of options once: hundreds of tests compose configurations, most of them alike.
 
 Read, merged and copied a configuration takes a tenth of a second, of which nine tenths are the same whatever values
-the command line sets. What is remembered is by what it follows from, and copied for whoever asks.
+the command line sets. What is remembered is by what it follows from, and unpickled anew for whoever asks, which takes a
+sixth of the time of a deep copy.
 """
 
 import copy
+import pickle
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -48,14 +50,14 @@ def _places(repository: IConfigRepository) -> list[str]:
 
 
 def _files(load: Any) -> Any:
-    read: dict[str, Any] = {}
+    read: dict[str, bytes] = {}
 
     def remembered(source: Any, config_path: str) -> Any:
         if source.path != CONF:
             return load(source, config_path)
         if config_path not in read:
-            read[config_path] = load(source, config_path)
-        return copy.deepcopy(read[config_path])
+            read[config_path] = pickle.dumps(load(source, config_path))
+        return pickle.loads(read[config_path])
 
     return remembered
 
@@ -67,7 +69,7 @@ def _share(repository: CachingConfigRepository, delegate: Any) -> None:
 
 def _choices(create: Any) -> Any:
     """Remember which files a choice of options is made of; values that the command line sets change nothing of it."""
-    lists: dict[str, DefaultsList] = {}
+    lists: dict[str, bytes] = {}
 
     def remembered(
         repo: IConfigRepository, config_name: str, overrides_list: Sequence[Override], **options: Any
@@ -78,34 +80,34 @@ def _choices(create: Any) -> Any:
         groups = [override for override in overrides_list if not any(override is value for value in values)]
         key = repr((config_name, [group.input_line for group in groups], options, _places(repo)))
         if key not in lists:
-            lists[key] = create(repo, config_name, groups, **options)
-        return replace(copy.deepcopy(lists[key]), config_overrides=values)
+            lists[key] = pickle.dumps(create(repo, config_name, groups, **options))
+        return replace(pickle.loads(lists[key]), config_overrides=values)
 
     return remembered
 
 
 def _merged(merge: Any) -> Any:
-    configs: dict[str, DictConfig] = {}
+    configs: dict[str, bytes] = {}
 
     def remembered(loader: ConfigLoaderImpl, defaults: Sequence[ResultDefault], repo: IConfigRepository) -> DictConfig:
         if not {*_places(repo)} <= ALWAYS:
             return merge(loader, defaults, repo)
         key = repr((defaults, _places(repo)))
         if key not in configs:
-            configs[key] = merge(loader, defaults, repo)
-        return copy.deepcopy(configs[key])
+            configs[key] = pickle.dumps(merge(loader, defaults, repo))
+        return pickle.loads(configs[key])
 
     return remembered
 
 
 def _composed(compose: Any) -> Any:
-    composed: dict[str, DictConfig] = {}
+    composed: dict[str, bytes] = {}
 
     def remembered(*arguments: object, **options: object) -> DictConfig:
         places = GlobalHydra.instance().config_loader().get_search_path().get_path()
         key = repr((arguments, options, [(place.provider, place.path) for place in places]))
         if key not in composed:
-            composed[key] = compose(*arguments, **options)
-        return copy.deepcopy(composed[key])
+            composed[key] = pickle.dumps(compose(*arguments, **options))
+        return pickle.loads(composed[key])
 
     return remembered

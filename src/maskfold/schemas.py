@@ -255,6 +255,27 @@ class TuneStage:
 
 
 @dataclass
+class QualityStage:
+    """Keys of `stages/quality.py`."""
+
+    ensemble: Group = MISSING
+    data: Group | None = MISSING
+    split: str = MISSING
+    mirror: str | None = MISSING
+    predictor: str = MISSING
+    level: float = values.number(0, most=1)
+    alpha: float = values.number(0, most=1)
+    confidence: float = values.number(0, most=1)
+    begin: float = values.number(0, most=1)
+    review_cost: float | None = values.number(0)
+    bad_cost: float | None = values.number(0)
+    reject_below: float = values.number(0, most=1)
+    k: int = values.number(2)
+    seed: int = values.number(0, most=SEEDS)
+    jobs: int = values.number(1, words=(-1,))
+
+
+@dataclass
 class PseudoStage:
     """Keys of `stages/pseudo.py`."""
 

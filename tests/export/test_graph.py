@@ -9,7 +9,6 @@ from maskfold.data.geometry import Pad, Resize, Tile
 from maskfold.data.preprocessing import ClaheLuma, Unchanged
 from maskfold.errors import MaskfoldError
 from maskfold.export.graph import Graph
-from maskfold.models.linknet import LinkNet
 from maskfold.models.network import Network
 from maskfold.models.unet import UNetScratch
 from maskfold.prediction.branches import Branch, Voter
@@ -26,10 +25,9 @@ def unet(seed: int) -> Network:
 
 
 def branches() -> list[Branch]:
-    linknet = Network(LinkNet(encoder="resnet18", weights=None)).eval()
     return [
         Branch(
-            Resize(height=64, width=96), None, [Voter(linknet, "hflip", 0.25, "a"), Voter(unet(0), "none", 0.25, "b")]
+            Resize(height=64, width=96), None, [Voter(unet(3), "hflip", 0.25, "a"), Voter(unet(0), "none", 0.25, "b")]
         ),
         Branch(Tile(height=32, width=32, overlap=8), Unchanged(), [Voter(unet(1), "hflip", 0.3, "b")]),
         Branch(Pad(multiple=32), None, [Voter(unet(2), "none", 0.2, "c")]),

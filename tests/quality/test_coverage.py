@@ -34,6 +34,7 @@ def test_equal_scores_are_in_no_order(seed):
     oracle, random = brute_force(-risks, risks), brute_force(np.zeros(6), risks)
 
     assert aurc(scores, risks) == pytest.approx(area)
+    assert risk_curve(scores, risks).mean() == pytest.approx(area)
     assert random == pytest.approx(risks.mean())
     assert gain_share(scores, risks) == pytest.approx((random - area) / (random - oracle))
 

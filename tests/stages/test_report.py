@@ -188,7 +188,7 @@ def test_scores_of_another_recipe_are_not_reported(tiny):
         run_report("ensemble.threshold=55")
 
 
-def test_the_same_evidence_gives_the_same_bytes(tiny):
+def test_the_same_evidence_gives_the_same_bytes(tiny, undrawn):
     run_ensemble("oof")
 
     assert run_report() == run_report()

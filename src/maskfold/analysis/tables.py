@@ -15,6 +15,7 @@ from maskfold.ensembling.blend import gain_interval
 from maskfold.masks.scoring import DICE, Judged, Marks
 
 IOU_LEVELS = (0.95, 0.97, 0.99)
+_BLOCK = 100  # draws at a time: a loop over each takes ten times as long, and all at once much memory
 
 
 def bootstrap_interval(
@@ -43,9 +44,11 @@ def bootstrap_interval(
     parts = pd.DataFrame({"sum": values * weights, "size": weights}).groupby(np.asarray(groups)).sum()
     count, rng = len(parts), np.random.default_rng(seed)
     sums, sizes = parts["sum"].to_numpy(), parts["size"].to_numpy()
-    times = (rng.multinomial(count, np.full(count, 1 / count)) for _ in range(draws))
-    means = [(drawn @ sums) / (drawn @ sizes) for drawn in times if drawn @ sizes > 0]
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2]) if means else (np.nan, np.nan)
+    blocks = (min(_BLOCK, draws - begun) for begun in range(0, draws, _BLOCK))
+    times = (rng.multinomial(count, np.full(count, 1 / count), size=block).astype(np.float64) for block in blocks)
+    totals = np.concatenate([drawn @ np.stack([sums, sizes], axis=1) for drawn in times])
+    means = totals[totals[:, 1] > 0, 0] / totals[totals[:, 1] > 0, 1]
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2]) if len(means) else (np.nan, np.nan)
     return float(low), float(high)
 
 

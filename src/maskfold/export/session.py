@@ -42,7 +42,7 @@ class OnnxMasker:
         path = storage.local(name)
         self.sha256 = files.sha256(path)
         _refuse_other_file(storage, name, self.sha256, where)
-        self._session = _session(path, where, accelerator)
+        self._session, self._options = _session(path, where, accelerator)
         facts = _facts(self._session, where)
         self.name, self.identity = facts[NAME], facts[IDENTITY]
         self.members = tuple(json.loads(facts[MEMBERS]))
@@ -63,7 +63,7 @@ class OnnxMasker:
 
     def _run(self, outputs: list[str], photos: np.ndarray) -> list[np.ndarray]:
         try:
-            return self._session.run(outputs, {PHOTOS: photos})
+            return self._session.run(outputs, {PHOTOS: photos}, self._options)
         except Exception as error:  # onnxruntime's have no class of their own
             height, width = photos.shape[1:3]
             reason = " ".join(str(error).split())[:300]
@@ -100,8 +100,8 @@ def _refuse_other_file(storage: Storage, name: str, digest: str, where: str) -> 
         )
 
 
-def _session(path: Path, where: str, accelerator: str) -> Any:
-    """Open a file with onnxruntime."""
+def _session(path: Path, where: str, accelerator: str) -> tuple[Any, Any]:
+    """Open a file with onnxruntime; return its session, and the options of each run."""
     try:
         import onnxruntime
     except ImportError as error:
@@ -110,8 +110,10 @@ def _session(path: Path, where: str, accelerator: str) -> Any:
             "by itself."
         ) from error
     providers = _providers(accelerator, onnxruntime.get_available_providers())
+    run_options = onnxruntime.RunOptions()
+    run_options.only_execute_path_to_fetches = True  # members' maps are made where they are asked for
     try:
-        return onnxruntime.InferenceSession(str(path), _options(onnxruntime), providers=providers)
+        return onnxruntime.InferenceSession(str(path), _options(onnxruntime), providers=providers), run_options
     except Exception as error:  # onnxruntime's have no class of their own
         reason = " ".join(str(error).split())[:300]
         raise MaskfoldError(f"{where}: no ONNX file that can be opened ({reason}). Export it once more.") from error
@@ -133,6 +135,7 @@ def _options(onnxruntime: Any) -> Any:
     options.intra_op_num_threads = _threads()
     options.inter_op_num_threads = 1
     options.enable_mem_pattern = False  # patterns are kept by size, and photos have many
+    options.enable_cpu_mem_arena = False  # which would keep what the largest photo took, and is no faster
     options.log_severity_level = 3
     # Threads that turn in circles take their core from whoever else works here, as in `maskfold`'s own module.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")

@@ -171,14 +171,9 @@ def cost_threshold(
         The least such score; None where every mask is worth a review.
 
     Raises:
-        MaskfoldError: If a cost is not above 0, or a review costs as much as what it saves.
+        MaskfoldError: As `check_costs`.
     """
-    if not 0 < review_cost < bad_cost:
-        raise MaskfoldError(
-            f"review_cost={review_cost}, bad_cost={bad_cost}: a review pays only where it costs less than a bad mask "
-            "that ships, and both cost something."
-        )
-    allowed = review_cost / bad_cost
+    allowed = check_costs(review_cost, bad_cost)
     within = np.flatnonzero(np.asarray(chances) <= allowed)
     if not len(within):
         return None
@@ -187,6 +182,20 @@ def cost_threshold(
         return float(scores[0])
     around = slice(first - 1, first + 1)
     return float(np.interp(-allowed, [-chance for chance in chances[around]], scores[around]))
+
+
+def check_costs(review_cost: float, bad_cost: float) -> float:
+    """Return the chance to be bad above which a mask is worth a review.
+
+    Raises:
+        MaskfoldError: If a cost is not above 0, or a review costs as much as what it saves.
+    """
+    if not 0 < review_cost < bad_cost:
+        raise MaskfoldError(
+            f"review_cost={review_cost}, bad_cost={bad_cost}: a review pays only where it costs less than a bad mask "
+            "that ships, and both cost something."
+        )
+    return review_cost / bad_cost
 
 
 def facts_of(certificate: Certificate) -> dict[str, Any]:

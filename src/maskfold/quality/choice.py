@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from maskfold.errors import MaskfoldError
 from maskfold.quality.calibration import folds_of
 from maskfold.quality.coverage import Intervals, bootstrap
 from maskfold.quality.names import DIRECTIONS
@@ -22,7 +21,7 @@ _PENALTIES = (0.01, 0.1, 1.0, 10.0, 100.0)  # of the ridge, of which generalised
 
 
 @dataclass(frozen=True)
-class Choice:
+class Comparison:
     """What came of comparing.
 
     Attributes:
@@ -53,21 +52,12 @@ def fit_predictor(name: str, measured: Mapping[str, np.ndarray], ious: np.ndarra
         name: One of `predictor_names`.
         measured: `(N,)` of each measure.
         ious: `(N,)`; the ridge alone looks at them.
-
-    Raises:
-        MaskfoldError: If it is not known, or a photo lacks the measure.
     """
     if name == RIDGE:
         return _ridge(measured, ious)
     if name == MEAN_RANK:
         averaged = [one for one in _AVERAGED if one in known_measures(measured)]
         return fit_ranks(name, measured, dict.fromkeys(averaged, 1 / len(averaged)))
-    if name not in predictor_names(measured):
-        ways = ", ".join([AUTO, *predictor_names(measured)])
-        raise MaskfoldError(
-            f"predictor={name}: these can be had of the maps: {ways}. Measures of members take two or more, that of "
-            "the mirror image takes mirror=<store>."
-        )
     return fit_ranks(name, measured, {name: 1.0})
 
 
@@ -100,33 +90,38 @@ def candidate_scores(
 
 def compare(
     measured: Mapping[str, np.ndarray], ious: np.ndarray, groups: Sequence[str], *, k: int, seed: int
-) -> Choice:
+) -> Comparison:
     """Compare all predictors on some photos, by the share of the possible gain; see `maskfold.quality.coverage`."""
     scores = candidate_scores(measured, ious, groups, k=k, seed=seed)
     return choose(scores, ious, groups, seed=seed)
 
 
-def choose(scores: Mapping[str, np.ndarray], ious: np.ndarray, groups: Sequence[str], *, seed: int) -> Choice:
+def choose(scores: Mapping[str, np.ndarray], ious: np.ndarray, groups: Sequence[str], *, seed: int) -> Comparison:
     """Return which of some scores to take; see `compare`."""
     intervals = bootstrap(scores, 1 - ious, groups, seed=seed)
     others = [name for name in scores if name != MEAN_RANK]
     better = [name for name in others if intervals.difference(name, MEAN_RANK, comparisons=len(others))[1] > 0]
     best = max(better, key=lambda name: intervals.interval(name)[0], default=MEAN_RANK)
-    return Choice(best, intervals, tuple(better))
+    return Comparison(best, intervals, tuple(better))
 
 
 def _some(measured: Mapping[str, np.ndarray], which: np.ndarray) -> dict[str, np.ndarray]:
     return {name: np.asarray(values)[which] for name, values in measured.items()}
 
 
-def comparison_table(
-    choice: Choice, scores: Mapping[str, np.ndarray], ious: np.ndarray, *, best_first: bool = True
-) -> pd.DataFrame:
+def comparison_table(choice: Comparison, scores: Mapping[str, np.ndarray], ious: np.ndarray) -> pd.DataFrame:
     """Return a row a predictor: `predictor`, `spearman` with IoU, `share` of the possible gain, `low` and `high`."""
     rows = [
-        {"predictor": name, "spearman": pd.Series(values).corr(pd.Series(ious), method="spearman")}
+        {"predictor": name, "spearman": _spearman(values, ious)}
         | dict(zip(("share", "low", "high"), choice.intervals.interval(name), strict=True))
         for name, values in scores.items()
     ]
-    table = pd.DataFrame(rows)
-    return table.sort_values("share", ascending=False, ignore_index=True) if best_first else table
+    return pd.DataFrame(rows).sort_values("share", ascending=False, ignore_index=True)
+
+
+def _spearman(scores: np.ndarray, ious: np.ndarray) -> float:
+    """Return the correlation of ranks; NaN where all of one kind are equal."""
+    ranks = pd.DataFrame({"score": scores, "iou": ious}).rank().to_numpy()
+    if not np.ptp(ranks, axis=0).all():
+        return float("nan")
+    return float(np.corrcoef(ranks.T)[0, 1])

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 DRAWS = 2000
+_AT_A_TIME = 2**22  # weights of photos that are held at once
+_NOTHING = 1e-12  # a gain below this is none
 _TAIL = 2.5  # percent beyond each end of an interval
 
 
@@ -22,17 +24,24 @@ def risk_curve(scores: np.ndarray, risks: np.ndarray) -> np.ndarray:
         scores: `(N,)`, higher is better; NaN comes last.
         risks: `(N,)`.
     """
-    return _Ordered(scores, risks).curve(np.ones(len(risks), int))
+    order = _Ordered(scores, risks)
+    sizes = np.diff([*order.starts, len(risks)])
+    expected = np.repeat(np.add.reduceat(order.risks, order.starts) / sizes, sizes)
+    return np.cumsum(expected) / np.arange(1, len(risks) + 1)
 
 
 def aurc(scores: np.ndarray, risks: np.ndarray) -> float:
     """Return the area under `risk_curve`."""
-    return float(risk_curve(scores, risks).mean())
+    return float(_Ordered(scores, risks).areas(_once(risks))[0])
 
 
 def gain_share(scores: np.ndarray, risks: np.ndarray) -> float:
     """Return the N-AURC: 1 for the oracle's order, 0 for a random one; NaN where all risks are equal."""
-    return _Shares({"": scores}, risks).of(np.ones(len(risks), int))[0]
+    return float(_Shares({"": scores}, risks).of(_once(risks))[0, 0])
+
+
+def _once(risks: np.ndarray) -> np.ndarray:
+    return np.ones((1, len(risks)), int)
 
 
 @dataclass(frozen=True)
@@ -80,8 +89,12 @@ def bootstrap(
     """
     _, number = np.unique(np.asarray(groups, str), return_inverse=True)
     shares, rng, most = _Shares(scores, risks), np.random.default_rng(seed), number.max() + 1
-    drawn = [shares.of(rng.multinomial(most, np.full(most, 1 / most))[number]) for _ in range(draws)]
-    return Intervals(tuple(scores), shares.of(np.ones(len(risks), int)), np.array(drawn))
+    step = max(1, _AT_A_TIME // len(risks))
+    drawn = [
+        shares.of(rng.multinomial(most, np.full(most, 1 / most), min(step, draws - start))[:, number])
+        for start in range(0, draws, step)
+    ]
+    return Intervals(tuple(scores), shares.of(_once(risks))[0], np.concatenate(drawn))
 
 
 class _Shares:
@@ -93,33 +106,43 @@ class _Shares:
         self._oracle = _Ordered(-self._risks, self._risks)
 
     def of(self, weights: np.ndarray) -> np.ndarray:
-        """Return the shares `(P,)` when each photo is there as often as its weight, `(N,) int`, says."""
-        oracle = self._oracle.curve(weights).mean()
-        random = np.average(self._risks, weights=weights)
-        possible = random - oracle
-        if possible <= 1e-12:
-            return np.full(len(self._orders), np.nan)
-        return np.array([(random - order.curve(weights).mean()) / possible for order in self._orders])
+        """Return the shares `(D, P)` when each photo is there as often as its weight, `(D, N) int`, says."""
+        oracle, random = self._oracle.areas(weights), weights @ self._risks / weights.sum(axis=1)
+        areas = np.stack([order.areas(weights) for order in self._orders], axis=1)
+        possible = np.where(random - oracle > _NOTHING, random - oracle, np.nan)
+        return (random[:, None] - areas) / possible[:, None]
 
 
 class _Ordered:
-    """Risks in the order of scores, those of equal scores in one block."""
+    """Risks in the order of scores, those of equal scores in one block.
+
+    Attributes:
+        risks: `(N,)` in that order.
+        starts: Where each block begins.
+    """
 
     def __init__(self, scores: np.ndarray, risks: np.ndarray) -> None:
         keys = np.nan_to_num(-np.asarray(scores, float), nan=np.inf, posinf=np.inf, neginf=-np.inf)
         self._order = np.argsort(keys, kind="stable")
         ordered = keys[self._order]
-        self._block = np.concatenate([[0], np.cumsum(ordered[1:] != ordered[:-1])]).astype(int)
-        self._risks = np.asarray(risks, float)[self._order]
+        self.risks = np.asarray(risks, float)[self._order]
+        self.starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
 
-    def curve(self, weights: np.ndarray) -> np.ndarray:
-        """Return the mean risk of the first k, each photo there as often as its weight says."""
-        weights = weights[self._order]
-        in_block = np.bincount(self._block, weights)
-        with np.errstate(invalid="ignore"):
-            expected = np.bincount(self._block, weights * self._risks) / in_block
-        risks = np.repeat(expected, in_block.astype(int))
-        return np.cumsum(risks) / np.arange(1, len(risks) + 1)
+    def areas(self, weights: np.ndarray) -> np.ndarray:
+        """Return the area under the curve, `(D,)`, each photo there as often as its weight, `(D, N) int`, says.
+
+        A photo in place j adds its risk to the means of the first j, j + 1, ... W, so 1/j + ... + 1/W of it; the places
+        from a to b add up to (b - a) H(W) - (S(b) - S(a)), with H the harmonic numbers and S their sums.
+        """
+        ordered = weights[:, self._order]
+        counts = np.add.reduceat(ordered, self.starts, axis=1)
+        sums = np.add.reduceat(ordered * self.risks, self.starts, axis=1)
+        ends = counts.cumsum(axis=1)
+        totals = ends[:, -1:]
+        harmonic = np.concatenate([[0.0], np.cumsum(1 / np.arange(1, totals.max() + 1))])
+        summed = np.concatenate([[0.0], np.cumsum(harmonic[:-1])])
+        places = counts * harmonic[totals] - (summed[ends] - summed[ends - counts])
+        return (sums / np.maximum(counts, 1) * places).sum(axis=1) / totals[:, 0]
 
 
 def _ends(values: np.ndarray, comparisons: int = 1) -> Iterator[float]:

@@ -14,6 +14,7 @@ from maskfold.quality.certificate import (
     Terms,
     alternatives,
     certify,
+    check_costs,
     cost_threshold,
     facts_of,
     one_of_each,
@@ -23,12 +24,12 @@ from maskfold.quality.choice import (
     AUTO,
     MEAN_RANK,
     RIDGE,
-    Choice,
     candidate_scores,
     choose,
     compare,
     comparison_table,
     fit_predictor,
+    predictor_names,
 )
 from maskfold.quality.coverage import aurc
 from maskfold.quality.measuring import TRUTH
@@ -59,6 +60,11 @@ class Wishes:
     reject_below: float
     k: int
     seed: int
+
+    def __post_init__(self) -> None:
+        """Refuse costs that are none; see `check_costs`."""
+        if self.costs is not None:
+            check_costs(*self.costs)
 
 
 @dataclass(frozen=True)
@@ -109,6 +115,12 @@ def judge(photos: pd.DataFrame, wishes: Wishes, **about: Any) -> Judgement:
             "needed. Add labelled photos, or let every mask be looked at."
         )
     measured, ious = measured_of(photos), photos[TRUTH].to_numpy(float)
+    if wishes.predictor not in (AUTO, *predictor_names(measured)):
+        ways = ", ".join([AUTO, *predictor_names(measured)])
+        raise MaskfoldError(
+            f"predictor={wishes.predictor}: these can be had of the maps: {ways}. Measures of members take two or more "
+            "of them, that of the mirror image takes mirror=<store>."
+        )
     crossed = candidate_scores(measured, ious, photos["group"], k=wishes.k, seed=wishes.seed)
     whole = choose(crossed, ious, photos["group"], seed=wishes.seed)
     name, first, second = _split(photos, wishes)
@@ -201,6 +213,3 @@ def risk_facts(scores: np.ndarray, ious: np.ndarray) -> dict[str, float]:
 
 def _at(measured: Mapping[str, np.ndarray], which: np.ndarray | Sequence[bool]) -> dict[str, np.ndarray]:
     return {name: values[which] for name, values in measured.items()}
-
-
-__all__ = ["Choice", "Judgement", "Wishes", "in_words", "judge", "measure_rows", "measured_of", "risk_facts"]

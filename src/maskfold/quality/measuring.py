@@ -17,7 +17,7 @@ from maskfold.ensembling.mean_map import merged_probability
 from maskfold.ensembling.tree import Leaf, MemberMaps
 from maskfold.errors import MaskfoldError
 from maskfold.files import atomic_path, read_table
-from maskfold.masks.scores import mask_scores
+from maskfold.masks.scores import iou_score
 from maskfold.memory import keep_freed_memory
 from maskfold.parallel import map_unordered
 from maskfold.quality.measures import measure
@@ -70,7 +70,9 @@ class Measurer:
         truth = read_mask(path, size=size)
         if truth.ndim != 2:
             raise MaskfoldError(f"{path}: a mask of {len(truth)} classes; quality is of masks of one object.")
-        return mask_scores((mean >= self.cut).astype(np.uint8), truth)["iou"]
+        mask, truth = mean >= self.cut, truth != 0
+        counts = (np.float64(np.count_nonzero(one)) for one in (mask & truth, mask, truth))
+        return float(iou_score(*counts))
 
 
 def measure_photos(measurer: Measurer, photos: pd.DataFrame, *, jobs: int = -1) -> pd.DataFrame:

@@ -117,6 +117,8 @@ class QualityModel:
             MaskfoldError: If it is missing, damaged, of a later version, or holds something else; the message names it.
         """
         path = Path(path)
+        if not path.is_file():
+            raise MaskfoldError(f"{path}: no such file. Run make quality first: it learns how masks are judged.")
         content = files.read_json(path)
         if content.get("version") != VERSION:
             raise MaskfoldError(

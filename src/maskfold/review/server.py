@@ -72,7 +72,8 @@ def serve(app: FastAPI, *, host: str, port: int) -> None:
             raise MaskfoldError(f"port={port}: {error.strerror or error}. Give another, or port=0 for any.") from error
         shown = f"[{address}]" if ":" in address else address
         log.info("http://%s:%d/ (Ctrl-C ends it)", shown, listener.getsockname()[1], extra=RESULT)
-        config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=3, ws="none")
+        quiet = {"log_level": "warning", "access_log": False, "ws": "none", "lifespan": "off"}
+        config = uvicorn.Config(app, timeout_graceful_shutdown=3, **quiet)
         uvicorn.Server(config).run(sockets=[listener])
 
 

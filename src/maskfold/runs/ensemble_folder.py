@@ -22,6 +22,31 @@ class ResultFolder:
         self.parts = path / "parts"
 
 
+class QualityFolder:
+    """What the `quality` stage leaves, and the names of it.
+
+    Attributes:
+        path: The folder.
+        model: What scores one more mask.
+        measures: A row a labelled photo: the measures of its out-of-fold map, and its true IoU.
+        comparison: A row a predictor.
+        page: The page to look at.
+        parts: Finished work of a run that goes on; gone when it has ended.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.model = path / "quality.json"
+        self.measures = path / "measures.parquet"
+        self.comparison = path / "predictors.csv"
+        self.page = path / "quality.html"
+        self.parts = path / "parts"
+
+    def routes(self, split: str) -> Path:
+        """Return the table of routes of a split, `oof` or `test`."""
+        return (self.path if split == "oof" else self.path / split) / "routes.parquet"
+
+
 class EnsembleFolder:
     """`submissions/<ensemble>/` and the names of what lies in it.
 
@@ -34,6 +59,7 @@ class EnsembleFolder:
         fused: The store of maps that were predicted in one pass.
         blend: The fitted weights.
         tune: The chosen thresholds, and rules for empty pictures.
+        quality: How good its masks are, without their truth.
         report: The page to look at.
         logs: Those of the campaign that made it.
     """
@@ -45,6 +71,7 @@ class EnsembleFolder:
         self.fused = path / "fused"
         self.blend = path / "blend.json"
         self.tune = path / "tune.json"
+        self.quality = QualityFolder(path / "quality")
         self.report = path / "report.html"
         self.logs = path / "campaign"
 

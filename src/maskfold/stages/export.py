@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 
 from maskfold.config import EXPERIMENTS, build
 from maskfold.corrections.contenders import best_run
+from maskfold.corrections.used import corrections_used
 from maskfold.ensembling.fusion import named_networks
 from maskfold.ensembling.recipe import Recipe
 from maskfold.ensembling.tree import Leaf
@@ -54,6 +55,7 @@ def export(config: DictConfig) -> Storage:
             name=recipe.name,
             data=data_used(runs),
             weights=weights_used(networks),
+            corrections=corrections_used(runs),
             approver=approver_of(runs),
             files={name: hashlib.sha256(content).hexdigest() for name, content in contents.items()},
         ),

@@ -1,5 +1,5 @@
-// The photo and the mask over it, on two canvases of the screen's own pixels. Nothing is read back from either: what is
-// drawn here is a picture of the mask, never the mask.
+// The photo, the mask over it and what the hand holds, on three canvases of the screen's own pixels, of which only those
+// are drawn anew that differ. Nothing is read back from them: this is a picture of the mask, never the mask.
 
 const TILE = 256; // outlines are kept by tile, so that a stroke draws few of them anew
 const OBJECT = [255, 122, 26];
@@ -10,8 +10,9 @@ export const STYLES = ["outline", "tint", "cut-out"];
 export class View {
   constructor(stage) {
     this.stage = stage;
-    this.photoCanvas = stage.querySelector("#photo");
-    this.maskCanvas = stage.querySelector("#mask");
+    this.canvases = ["photo", "mask", "hand"].map((id) => stage.querySelector(`#${id}`));
+    this.drawn = ["", ""]; // what the photo and the mask were last drawn with
+    this.version = 0; // of what there is to draw
     this.layer = document.createElement("canvas");
     this.photo = this.mask = this.shown = null;
     this.style = "outline";
@@ -28,20 +29,17 @@ export class View {
 
   open(photo, mask, areas) {
     [this.photo, this.mask, this.areas, this.area, this.path, this.before] = [photo, mask, areas, 0, [], null];
+    this.drawn = ["", ""];
     [this.layer.width, this.layer.height] = [mask.width, mask.height];
     this.resize();
     this.changed([0, 0, mask.width, mask.height]);
     this.goTo(0);
   }
 
-  close() {
-    this.photo = this.mask = null;
-    this.draw();
-  }
-
   resize() {
     const ratio = window.devicePixelRatio;
-    for (const canvas of [this.photoCanvas, this.maskCanvas]) {
+    this.version++;
+    for (const canvas of this.canvases) {
       canvas.width = Math.round(this.stage.clientWidth * ratio);
       canvas.height = Math.round(this.stage.clientHeight * ratio);
     }
@@ -110,6 +108,7 @@ export class View {
 
   changed([left, top, right, bottom]) {
     if (right <= left || bottom <= top) return;
+    this.version++;
     const shown = this.before ?? this.mask.pixels;
     const image = new ImageData(right - left, bottom - top);
     const words = new Uint32Array(image.data.buffer);
@@ -141,39 +140,52 @@ export class View {
 
   drawNow() {
     const ratio = window.devicePixelRatio;
-    const contexts = [this.photoCanvas, this.maskCanvas].map((canvas) => canvas.getContext("2d"));
-    for (const context of contexts) {
+    const scale = this.zoom * ratio;
+    const corner = this.corner();
+    const place = [...corner, this.zoom, ratio].join(" ");
+    const contexts = this.canvases.map((canvas) => canvas.getContext("2d"));
+    const looks = [`${place} ${this.canvases[0].width} ${this.canvases[0].height}`, ""];
+    looks[1] = [looks[0], this.version, this.style, this.area, Boolean(this.before)].join(" ");
+    contexts.forEach((context, number) => {
+      if (this.photo && number < 2 && this.drawn[number] === looks[number]) return;
       context.setTransform(1, 0, 0, 1, 0, 0);
       context.clearRect(0, 0, context.canvas.width, context.canvas.height);
-    }
-    if (!this.photo) return;
-    const scale = this.zoom * ratio;
-    const [left, top] = this.corner().map((at) => at * ratio);
-    for (const context of contexts) {
+      if (!this.photo) return;
       context.imageSmoothingEnabled = scale < 1;
-      context.imageSmoothingQuality = "high";
-      context.setTransform(scale, 0, 0, scale, left, top);
-    }
-    const [under, over] = contexts;
-    under.drawImage(this.photo, 0, 0, this.mask.width, this.mask.height);
-    if (this.style === "cut-out") this.drawBackdrop(over, ratio);
-    else {
-      over.globalAlpha = this.style === "tint" ? 0.45 : 0;
-      if (over.globalAlpha) over.drawImage(this.layer, 0, 0);
-      over.globalAlpha = 1;
-      this.drawOutline(over, ratio / scale);
-    }
-    this.drawArea(over, ratio / scale);
-    this.drawPath(over, ratio / scale);
-    this.drawCursor(over, ratio / scale);
+      context.imageSmoothingQuality = "medium";
+      context.setTransform(scale, 0, 0, scale, corner[0] * ratio, corner[1] * ratio);
+      [this.drawPhoto, this.drawMask, this.drawHand][number].call(this, context, 1 / this.zoom);
+    });
+    this.drawn = this.photo ? looks : ["", ""];
+    this.stage.dataset.place = place; // where the photo lies, for scripts and tests
     this.stage.dispatchEvent(new Event("drawn"));
   }
 
+  drawPhoto(context) {
+    context.drawImage(this.photo, 0, 0, this.mask.width, this.mask.height);
+  }
+
+  // `pixel` is the length of a CSS pixel in pixels of the photo, here and below.
+  drawMask(context, pixel) {
+    if (this.style === "cut-out") this.drawBackdrop(context);
+    else {
+      context.globalAlpha = 0.45;
+      if (this.style === "tint") context.drawImage(this.layer, 0, 0);
+      context.globalAlpha = 1;
+      this.drawOutline(context, pixel);
+    }
+    this.drawArea(context, pixel);
+  }
+
+  drawHand(context, pixel) {
+    this.drawPath(context, pixel);
+    this.drawCursor(context, pixel);
+  }
+
   // A checkerboard where the photo is cut away, in the screen's pixels.
-  drawBackdrop(context, ratio) {
+  drawBackdrop(context) {
     const place = context.getTransform();
-    const side = Math.round(10 * ratio);
-    this.checks ??= checkerboard(side);
+    this.checks ??= checkerboard(Math.round(10 * window.devicePixelRatio));
     context.fillStyle = context.createPattern(this.checks, "repeat");
     const [w, h] = [this.mask.width * place.a, this.mask.height * place.d];
     context.setTransform(1, 0, 0, 1, 0, 0);

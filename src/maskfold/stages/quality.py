@@ -1,0 +1,129 @@
+"""Say how good masks are without their truth, and where each goes: `maskfold quality ensemble=carvana`."""
+
+import hashlib
+import json
+import logging
+import shutil
+
+import pandas as pd
+from omegaconf import DictConfig
+
+from maskfold import files
+from maskfold.config import EXPERIMENTS, SUBMISSIONS, build
+from maskfold.data.source import Source
+from maskfold.data.table import CLUSTER, fingerprint
+from maskfold.ensembling.by_class import threshold_of
+from maskfold.ensembling.manifest import data_of, ingredients, refuse_other_data
+from maskfold.ensembling.recipe import Recipe
+from maskfold.ensembling.tree import Leaf, leaves, open_members
+from maskfold.entry import entry_point
+from maskfold.errors import MaskfoldError
+from maskfold.prediction.splits import photos_of
+from maskfold.quality.certificate import Terms
+from maskfold.quality.judging import Judgement, Wishes, in_words, judge
+from maskfold.quality.measuring import TRUTH, Measurer, check_views, measure_photos, mirror_nodes, parts_key
+from maskfold.quality.model import QualityModel
+from maskfold.quality.routes import MEASURE, write_routes
+from maskfold.quality.routing import in_routes, route_photos
+from maskfold.runs.contents import contents_fingerprint
+from maskfold.runs.ensemble_folder import EnsembleFolder, QualityFolder
+from maskfold.terminal import RESULT
+
+log = logging.getLogger(__name__)
+
+
+def quality(config: DictConfig) -> pd.DataFrame:
+    """Learn out of fold how an ensemble's masks are judged, or judge the test ones; return the routes."""
+    recipe: Recipe = build(config.ensemble)
+    folder = EnsembleFolder(SUBMISSIONS / recipe.name).quality
+    wishes = _wishes(config)
+    model = QualityModel.read(folder.model) if config.split == "test" else None
+    members = leaves(recipe.members, split=config.split, experiments=EXPERIMENTS)
+    source: Source = build(config.data or data_of(members))
+    if source.classes:
+        raise MaskfoldError(f"{source.name} has {len(source.classes)} classes; quality is of masks of one object.")
+    photos = photos_of(source.load(), config.split)
+    if model is None:
+        photos = photos[photos["mask"].notna()].reset_index(drop=True)
+    measurer = _measurer(config, recipe, members, photos, folder, model)
+    path = folder.routes(config.split)
+    with files.locked(folder.path):
+        table = photos.merge(measure_photos(measurer, photos, jobs=config.jobs), on="image_id")
+        if model is None:
+            model = _learn(table, wishes, recipe, measurer, folder)
+        identity = hashlib.sha256(json.dumps(ingredients(members)).encode()).hexdigest()[:16]
+        routes = route_photos(table, model, measurer.members, path=path, identity=identity)
+        write_routes(path, routes)
+        shutil.rmtree(folder.parts, ignore_errors=True)
+    log.info("%s: %s", path, in_routes(routes), extra=RESULT)
+    return routes
+
+
+def _wishes(config: DictConfig) -> Wishes:
+    """Return what the keys ask for.
+
+    Raises:
+        MaskfoldError: If one of the two costs is missing.
+    """
+    costs = config.review_cost, config.bad_cost
+    if (costs[0] is None) != (costs[1] is None):
+        raise MaskfoldError("review_cost and bad_cost go together: give both, or neither to go by the promise.")
+    return Wishes(
+        predictor=config.predictor,
+        terms=Terms(config.level, config.alpha, config.confidence, config.begin),
+        costs=None if costs[0] is None else costs,
+        reject_below=config.reject_below,
+        k=config.k,
+        seed=config.seed,
+    )
+
+
+def _measurer(
+    config: DictConfig,
+    recipe: Recipe,
+    members: list[Leaf],
+    photos: pd.DataFrame,
+    folder: QualityFolder,
+    model: QualityModel | None,
+) -> Measurer:
+    """Open the maps, those of the mirror images too where they are asked for."""
+    mirrored: list[Leaf] = []
+    if config.mirror is not None:
+        mirrored = leaves(mirror_nodes(recipe.members, config.mirror), split=config.split, experiments=EXPERIMENTS)
+        check_views(members, mirrored)
+    elif model is not None and model.wants_mirrored:
+        raise MaskfoldError(f"{folder.model} looks at mirror images: name the store of their maps with mirror=<store>.")
+    if config.split == "test":
+        refuse_other_data([*members, *mirrored], fingerprint(photos))
+    cut = threshold_of(recipe.threshold, ()) if model is None else model.cut
+    opened, back = (tuple(open_members(some, photos, split=config.split, classes=())) for some in (members, mirrored))
+    key = parts_key([*members, *mirrored], contents_fingerprint(photos), cut)
+    return Measurer(opened, back, cut, folder.parts / key)
+
+
+def _learn(
+    table: pd.DataFrame, wishes: Wishes, recipe: Recipe, measurer: Measurer, folder: QualityFolder
+) -> QualityModel:
+    """Make the model from labelled photos, and write it with what led to it."""
+    made_of = ingredients([member.leaf for member in measurer.members])
+    judgement = judge(table, wishes, ensemble=recipe.name, cut=measurer.cut, made_of=made_of)
+    judgement.model.write(folder.model)
+    files.write_text(folder.comparison, judgement.comparison.round(6).to_csv(index=False))
+    with files.atomic_path(folder.measures) as part:
+        _measures(table, judgement).to_parquet(part, index=False)
+    log.info("%s\n%s", folder.model, judgement.comparison.round(3).to_string(index=False))
+    log.info("%s", in_words(judgement, table))
+    return judgement.model
+
+
+def _measures(table: pd.DataFrame, judgement: Judgement) -> pd.DataFrame:
+    """Return the table of what was learned from: measures, true IoU, score, and the IoU estimated from other photos."""
+    names = [column for column in table if column.startswith(MEASURE)]
+    rows = table.filter(["image_id", "group", CLUSTER, TRUTH, *names])
+    return rows.assign(score=judgement.scores, estimated_iou=judgement.estimated)
+
+
+main = entry_point(quality)
+
+if __name__ == "__main__":
+    main()
