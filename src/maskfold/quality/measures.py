@@ -99,7 +99,7 @@ def _of_histogram(counts: np.ndarray, threshold: int) -> dict[str, float]:
     return {
         "soft_dice": in_object / soft if soft else 1.0,  # surely nothing, and nothing is shown
         "certainty": float(np.maximum(_VALUES, 255 - _VALUES) @ counts) / (255 * pixels),
-        "entropy": _ENTROPY @ counts / max(inside, 1),
+        "entropy": float(_ENTROPY @ counts) / max(inside, 1),
         "area": inside / pixels,
     }
 
