@@ -183,8 +183,8 @@ def measure_rows(photos: pd.DataFrame) -> list[dict[str, float]]:
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
-def in_words(judgement: Judgement, photos: pd.DataFrame) -> str:
-    """Return the outcome, a few lines for the terminal and the page."""
+def in_words(judgement: Judgement, photos: pd.DataFrame) -> list[str]:
+    """Return the outcome, a few lines for the terminal and the page; the first is about the promise."""
     model, ious = judgement.model, photos[TRUTH].to_numpy(float)
     lines = [str(judgement.certificate)]
     lines += [f"Asked for beforehand, this would have been granted: {one.terms}." for one in judgement.others]
@@ -202,7 +202,7 @@ def in_words(judgement: Judgement, photos: pd.DataFrame) -> str:
             f"{model.predictor.name} was chosen or fitted on one half of the groups, so the promise is made on the "
             "other half alone."
         )
-    return "\n".join(lines)
+    return lines
 
 
 def risk_facts(scores: np.ndarray, ious: np.ndarray) -> dict[str, float]:
