@@ -1,7 +1,7 @@
 """`quality.json`: all that it takes to score one more photo's map and to say where it goes. Needs NumPy alone."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -189,7 +189,7 @@ def _text(value: object) -> str:
     return _kind(str, value)
 
 
-def _kind(kind: Callable[..., Any], value: object) -> Any:
+def _kind(kind: type, value: object) -> Any:
     if not isinstance(value, kind):
         raise ValueError(f"{value!r} is no {kind.__name__}")
     return value
