@@ -19,7 +19,7 @@ _BINS = 8  # of the chart of estimates
 
 
 @dataclass(frozen=True)
-class QualityFindings:
+class PageFacts:
     """What the page is made of.
 
     Attributes:
@@ -52,7 +52,7 @@ def worst_misses(photos: pd.DataFrame) -> pd.DataFrame:
     return photos[gap > 0].assign(gap=gap).nlargest(MISSES, "gap")
 
 
-def compose(findings: QualityFindings) -> str:
+def compose(findings: PageFacts) -> str:
     """Return the page."""
     promise, *others = findings.words
     sections = [
@@ -77,7 +77,7 @@ def _section(title: str, *content: Html) -> Html:
     return element("section", element("h2", title), *content)
 
 
-def _facts(findings: QualityFindings) -> Html:
+def _facts(findings: PageFacts) -> Html:
     photos = findings.photos
     ships = photos["route"] == "ship"
     below = f"IoU {findings.level:g}"
@@ -100,7 +100,7 @@ def _facts(findings: QualityFindings) -> Html:
     )  # fmt: skip
 
 
-def coverage_chart(findings: QualityFindings) -> Figure:
+def coverage_chart(findings: PageFacts) -> Figure:
     """Draw the mean risk of what is kept at every share that is kept."""
     ours, oracle = findings.curves
     kept = np.arange(1, len(ours) + 1) / len(ours)
@@ -120,7 +120,7 @@ def coverage_chart(findings: QualityFindings) -> Figure:
     return axes.figure
 
 
-def estimate_chart(findings: QualityFindings) -> Figure:
+def estimate_chart(findings: PageFacts) -> Figure:
     """Draw true against estimated IoU, and the means of photos of similar estimates."""
     estimated, true = (findings.photos[column].to_numpy(float) for column in ("estimated_iou", "true_iou"))
     edges = np.unique(np.quantile(estimated, np.linspace(0, 1, _BINS + 1)))
@@ -154,7 +154,7 @@ def _comparison(comparison: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _by_cluster(findings: QualityFindings) -> pd.DataFrame:
+def _by_cluster(findings: PageFacts) -> pd.DataFrame:
     photos = findings.photos
     parts = [("all", photos)]
     if "cluster" in photos:

@@ -98,8 +98,8 @@ def _of_histogram(counts: np.ndarray, threshold: int) -> dict[str, float]:
     soft = (_VALUES @ counts + 255 * inside) / 2
     return {
         "soft_dice": in_object / soft if soft else 1.0,  # surely nothing, and nothing is shown
-        "certainty": float(np.maximum(_VALUES, 255 - _VALUES) @ counts) / (255 * pixels),
-        "entropy": float(_ENTROPY @ counts) / max(inside, 1),
+        "certainty": np.maximum(_VALUES, 255 - _VALUES) @ counts / (255 * pixels),
+        "entropy": float(_ENTROPY @ counts) / max(int(inside), 1),
         "area": inside / pixels,
     }
 

@@ -12,7 +12,7 @@ import numpy as np
 from maskfold import files
 from maskfold.errors import MaskfoldError
 from maskfold.quality.names import DIRECTIONS, HALF, OF_MEMBERS, OF_MIRROR, REJECT, REVIEW, SHIP
-from maskfold.quality.predictor import QualityPredictor, Term
+from maskfold.quality.predictor import RankScore, Term
 
 QUALITY = "quality.json"
 VERSION = 1
@@ -53,7 +53,7 @@ class QualityModel:
     """
 
     ensemble: str
-    predictor: QualityPredictor
+    predictor: RankScore
     calibration: tuple[tuple[float, ...], tuple[float, ...]]
     threshold: float | None
     reject_below: float = 0.0
@@ -140,7 +140,7 @@ def _model(content: Mapping[str, Any]) -> QualityModel:
         raise ValueError(f"cut is {cut!r}, no whole number from 1 to 255")
     return QualityModel(
         ensemble=_text(content["ensemble"]),
-        predictor=QualityPredictor(_text(predictor["name"]), terms, _number(predictor["intercept"])),
+        predictor=RankScore(_text(predictor["name"]), terms, _number(predictor["intercept"])),
         calibration=(_rising(calibration["scores"]), _paired(calibration["ious"], calibration["scores"])),
         threshold=None if threshold is None else _number(threshold),
         reject_below=_number(content["reject_below"]),

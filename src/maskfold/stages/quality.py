@@ -25,7 +25,7 @@ from maskfold.errors import MaskfoldError
 from maskfold.prediction.splits import photos_of
 from maskfold.quality.certificate import Terms
 from maskfold.quality.coverage import risk_curve
-from maskfold.quality.judging import LearnedQuality, Wishes, in_words, judge, risk_facts
+from maskfold.quality.judging import Learned, Wishes, in_words, judge, risk_facts
 from maskfold.quality.measuring import TRUTH, Measurer, check_views, measure_photos, mirror_nodes, parts_key
 from maskfold.quality.model import QualityModel
 from maskfold.quality.routes import MEASURE, write_routes
@@ -125,7 +125,7 @@ def _learn(
     return model
 
 
-def _measures(table: pd.DataFrame, judgement: LearnedQuality) -> pd.DataFrame:
+def _measures(table: pd.DataFrame, judgement: Learned) -> pd.DataFrame:
     """Return the table of what was learned from: measures, true IoU, score, and the IoU estimated from other photos."""
     names = [column for column in table if column.startswith(MEASURE)]
     rows = table.filter(["image_id", "group", CLUSTER, TRUTH, *names])
@@ -137,7 +137,7 @@ def _page(
 ) -> str:
     """Compose the page, which loads matplotlib."""
     from maskfold.analysis.evidence import Case
-    from maskfold.analysis.quality_page import QualityFindings, compose, worst_misses
+    from maskfold.analysis.quality_page import PageFacts, compose, worst_misses
 
     kept = files.read_table(folder.measures, again="Run the same command again.")
     photos = kept.assign(route=routes["route"], image=table["image"], mask=table["mask"])
@@ -149,7 +149,7 @@ def _page(
         truth = read_mask(row.mask, size=probability.shape)
         words = f"{row.image_id}: IoU {row.true_iou:.3f}, estimated {row.estimated_iou:.3f}, {row.route}"
         misses.append((words, Case(read_image(row.image), probability, prediction, truth)))
-    findings = QualityFindings(
+    findings = PageFacts(
         name=model.ensemble,
         predictor=model.predictor.name,
         words=model.promise["summary"],
