@@ -12,8 +12,8 @@ from stored import sha256_name
 
 def plant(path, photos, **data):
     path.mkdir()
-    (path / "config.yaml").write_text(yaml.safe_dump({"data": data}))
-    write_lineage(path, Lineage("store", 0, (), (), 2, dict.fromkeys(photos, "0" * 16)))
+    (path / "config.yaml").write_text(yaml.safe_dump({"data": data, "task": {"_target_": "any"}}))
+    write_lineage(path, Lineage("store", 0, (), (), None, dict.fromkeys(photos, "0" * 16)))
     return RunFolder(path)
 
 
