@@ -58,15 +58,15 @@ class Hand:
 
 
 def take_proposal(hand: Hand) -> None:
-    """Look at what is disputed, take what the third member has there."""
+    """Look at what is disputed and at the thumbnails, take the third member's."""
     hand.mind()
-    hand.keys("Shift+Digit3")
+    hand.keys("3")
 
 
 def paint_wheel(hand: Hand) -> None:
     """Make the brush nearly as large as the wheel, and turn it on the spot."""
     hand.mind()
-    hand.keys(*["]"] * 6)  # 200 pixels; the wheel has 256
+    hand.keys("0", *["]"] * 6)  # 200 pixels; the wheel has 256
     hand.mind()
     x, y = WIDTH / 2 + 12 * UNIT, FLOOR - UNIT
     hand.drag((x - 27, y), (x - 20, y + 20), (x, y + 28), (x + 20, y + 20), (x + 27, y))
@@ -75,7 +75,7 @@ def paint_wheel(hand: Hand) -> None:
 def cut_shadow(hand: Hand) -> None:
     """Wipe along below the wheels, between them, and once at either side."""
     hand.mind()
-    hand.keys("e", *["]"] * 3)  # 70 pixels, 2.2 units
+    hand.keys("0", "e", *["]"] * 3)  # 70 pixels, 2.2 units
     hand.mind()
     below, beside = FLOOR + 4.2 * UNIT, FLOOR + 2.2 * UNIT
     hand.drag((WIDTH / 2 - 21 * UNIT, below), (WIDTH / 2 + 21 * UNIT, below))
@@ -114,7 +114,7 @@ def main() -> None:
                 hand.screen.page.wait_for_selector("#notice:not([hidden])")
                 kept = hand.screen.reviews.mask("photo")
                 context.close()
-            gain = {"iou_before": round(iou(wrong, truth), 4), "iou_after": round(iou(kept, truth), 4)}
+            gain = {"iou_before": round(float(iou(wrong, truth)), 4), "iou_after": round(float(iou(kept, truth)), 4)}
             rows.append({"fault": name, "actions": hand.actions, "seconds": round(hand.seconds, 2)} | gain)
             print(rows[-1], flush=True)
     pd.DataFrame(rows).to_csv(TABLE, index=False)

@@ -82,6 +82,7 @@ async function open(image_id, { over = false, leave = true } = {}) {
     const [bitmap, current, base] = await Promise.all([photo, pixelsOf("current"), pixelsOf("mean")]);
     const draft = await server.draftOf(opened);
     if (draft) server.resume(draft);
+    else showState("saved");
     proposals = new Map([["mean", base]]);
     mask = new Mask(opened.width, opened.height, draft?.pixels ?? current);
     began = (draft ?? opened).began_from;
