@@ -59,7 +59,9 @@ def build(root: Path, environment: Path, scripts: Path) -> set[str]:
     home = Path(sys.base_prefix)
     interpreter = root / "usr/local/bin" / version
     shutil.copy2((home / "bin" / version).resolve(), interpreter)
-    leave = shutil.ignore_patterns("site-packages", "test", "tests", "__pycache__", "idlelib", "*.a")
+    leave = shutil.ignore_patterns(
+        "site-packages", "test", "tests", "__pycache__", "idlelib", "tkinter", "_tkinter*", "*.a"
+    )
     shutil.copytree(home / "lib" / version, root / "usr/local/lib" / version, ignore=leave)
     packages = environment / "lib" / version / "site-packages"
     shutil.copytree(packages, root / HOME[1:] / "lib" / version / "site-packages", copy_function=os.link)
