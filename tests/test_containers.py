@@ -123,6 +123,7 @@ def root(slim, tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("container") / "root"
     libraries = empty_root.build(root, slim, ROOT / "docker")
     assert not [name for name in libraries if not empty_root.SLIM.match(name)], "python:3.11-slim has none of these"
+    assert "libgomp1" in (ROOT / "Dockerfile.service").read_text()
     brightness_model.write(root / "model.onnx")
     return root
 
