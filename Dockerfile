@@ -2,9 +2,9 @@
 #   docker build -t maskfold .
 FROM python:3.11-slim-bookworm
 
-# One of the two OpenCV wheels that augmentation brings looks for a desktop's libraries.
+# One of the two OpenCV wheels that augmentation brings looks for a desktop's libraries; numba's threads for libgomp.
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends libgl1 libglib2.0-0 \
+    && apt-get install --yes --no-install-recommends libgl1 libglib2.0-0 libgomp1 \
     && rm -rf /var/lib/apt/lists/*
 
 RUN python -m venv /opt/maskfold

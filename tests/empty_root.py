@@ -16,9 +16,9 @@ from pathlib import Path
 
 HOME = "/opt/maskfold"  # where the images have the environment
 USER = 10001
-# The libraries that python:3.11-slim has, which is what the service's image is made of.
+# The libraries that python:3.11-slim has, which is what the service's image is made of, and the one that it adds, gomp.
 SLIM = re.compile(
-    r"lib(c|m|dl|pthread|rt|util|crypt|stdc\+\+|gcc_s|z|bz2|lzma|ffi|ssl|crypto|sqlite3|readline|tinfo|ncursesw|panelw"
+    r"lib(python3\.\d+|gomp|c|m|dl|pthread|rt|util|crypt|stdc\+\+|gcc_s|z|bz2|lzma|ffi|ssl|crypto|sqlite3|readline|tinfo|ncursesw|panelw"
     r"|uuid|expat|gdbm|gdbm_compat|db-5\.3|nsl|tirpc|gssapi_krb5|krb5|k5crypto|com_err|krb5support|keyutils|resolv"
     r")\.so|ld-linux"
 )
@@ -32,7 +32,9 @@ mount -t tmpfs tmpfs "$root/tmp"
 chmod 1777 "$root/tmp"
 mount -t proc proc "$root/proc"
 [ -z "$WORK" ] || mount --bind "$WORK" "$root/work"
-exec env -i PATH=$PATH_INSIDE chroot --userspec=$USER_INSIDE "$root" /bin/sh -c 'cd /work && exec env "$@"' sh "$@"
+chroot=$(command -v chroot)
+exec env -i PATH=$PATH_INSIDE "$chroot" --userspec=$USER_INSIDE "$root" \\
+  /bin/sh -c 'cd /work && exec env "$@"' sh "$@"
 """
 
 
@@ -57,7 +59,9 @@ def build(root: Path, environment: Path, scripts: Path) -> set[str]:
     home = Path(sys.base_prefix)
     interpreter = root / "usr/local/bin" / version
     shutil.copy2((home / "bin" / version).resolve(), interpreter)
-    leave = shutil.ignore_patterns("site-packages", "test", "tests", "__pycache__", "idlelib", "*.a")
+    leave = shutil.ignore_patterns(
+        "site-packages", "test", "tests", "__pycache__", "idlelib", "tkinter", "_tkinter*", "*.a"
+    )
     shutil.copytree(home / "lib" / version, root / "usr/local/lib" / version, ignore=leave)
     packages = environment / "lib" / version / "site-packages"
     shutil.copytree(packages, root / HOME[1:] / "lib" / version / "site-packages", copy_function=os.link)
@@ -99,8 +103,8 @@ class Inside:
     def execute(self, *command: str, **options: object) -> subprocess.CompletedProcess:
         """Run a command beside it, as `docker exec` does."""
         first = self._first()
-        into = ["nsenter", "--target", first, "--mount", "--net", "--pid", "--ipc", "--root", "--wd=/proc/self/cwd"]
-        into = [part for part in into if not part.startswith("--wd")] + ["--setuid", str(USER), "--setgid", str(USER)]
+        into = ["nsenter", "--target", first, "--mount", "--net", "--pid", "--ipc", "--root"]
+        into += ["--setuid", str(USER), "--setgid", str(USER)]
         inside = ["/bin/env", "-i", f"PATH={HOME}/bin:/bin", *command]
         return subprocess.run([*into, *inside], capture_output=True, timeout=60, **options)
 

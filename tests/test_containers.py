@@ -123,6 +123,7 @@ def root(slim, tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("container") / "root"
     libraries = empty_root.build(root, slim, ROOT / "docker")
     assert not [name for name in libraries if not empty_root.SLIM.match(name)], "python:3.11-slim has none of these"
+    assert "libgomp1" in (ROOT / "Dockerfile.service").read_text()
     brightness_model.write(root / "model.onnx")
     return root
 
@@ -137,7 +138,7 @@ def test_cut_outs_and_the_service_run_where_torch_is_not_installed(slim, tmp_pat
     model = brightness_model.write(tmp_path / "model.onnx")
     for stage in ("cutout", "serve", "review"):
         subprocess.run([python, "-m", "maskfold", stage, "--help"], check=True, capture_output=True, cwd=tmp_path)
-    command = ["cutout", "source=photos", "target=cutouts", f"exported={model}", "ensemble=null"]
+    command = ["cutout", "source=photos", "target=cutouts", f"exported={model}"]
     subprocess.run([python, "-m", "maskfold", *command], check=True, cwd=tmp_path, env={"HOME": str(tmp_path)})
 
     alpha = cv2.imread(str(tmp_path / "cutouts" / "disk.png.png"), cv2.IMREAD_UNCHANGED)[..., 3]
@@ -190,9 +191,7 @@ def test_cut_outs_are_made_in_a_root_of_their_own(root, tmp_path):
     (work / "photos").mkdir(parents=True)
     os.chown(work, empty_root.USER, empty_root.USER)
     cv2.imwrite(str(work / "photos" / "disk.png"), photo())
-    command = (
-        f"{empty_root.HOME}/docker/serve.sh cutout source=photos target=cutouts exported=/model.onnx ensemble=null"
-    )
+    command = f"{empty_root.HOME}/docker/serve.sh cutout source=photos target=cutouts exported=/model.onnx"
     with empty_root.running(root, command.split(), log=tmp_path / "log", work=work, HOME="/tmp") as container:
         assert container.process.wait(120) == 0, (tmp_path / "log").read_text()
 

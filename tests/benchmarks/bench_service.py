@@ -213,19 +213,6 @@ def closed(clients: list[socket.socket]) -> str:
     return ", ".join(f"{answers.count(one)} x {one}" for one in sorted({*answers}))
 
 
-def complete(client: socket.socket) -> bool:
-    """Read what comes and tell whether that is the whole of an answer."""
-    content = b""
-    try:
-        while part := client.recv(2**20):
-            content += part
-    except OSError:
-        pass
-    head, _, body = content.partition(b"\r\n\r\n")
-    length = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
-    return length is not None and len(body) == int(length[1])
-
-
 def cases(address: str) -> dict[str, Callable[[], str]]:
     """What is done to the server; each returns what it was answered with."""
     photo = product()
@@ -253,18 +240,6 @@ def cases(address: str) -> dict[str, Callable[[], str]]:
 
     def silent() -> str:
         return closed(connections(address, 500))
-
-    def deaf() -> str:
-        noise = np.random.default_rng(0).integers(0, 256, (2000, 2200, 1), dtype=np.uint8).repeat(3, axis=2)
-        content = cv2.imencode(".jpg", noise)[1].tobytes()  # the answer has as many bytes
-        clients = connections(address, 20)
-        for client in clients:
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            client.sendall(post.replace(b"/cutout", b"/mask") + f"Content-Length: {len(content)}\r\n\r\n".encode())
-            client.sendall(content)
-        time.sleep(25)
-        left = [client for client in clients if not complete(client)]
-        return f"{len(left)} of {len(clients)} cut off midway"
 
     def crowd() -> str:
         def one(number: int) -> str:
@@ -303,7 +278,6 @@ def cases(address: str) -> dict[str, Callable[[], str]]:
         "50 clients that send their first lines a byte every half second": slow_heads,
         "50 clients that stop in the middle of a photo": slow_bodies,
         "500 connections that say nothing": silent,
-        "20 clients that take nothing of their answers": deaf,
         "300 photos, 100 at once": crowd,
         "a PNG of 400 megapixels in 50 kB": lambda: status(
             "POST", f"{address}/mask", content=bomb(20_000, 20_000, whole=True)

@@ -33,7 +33,7 @@ from maskfold.cutout.files import encode, read_photo
 from maskfold.cutout.options import CutoutOptions
 
 HEIGHT, WIDTH = 1280, 1918
-PHOTOS, ROUNDS = 6, 2
+PHOTOS, ROUNDS = 4, 2
 NETWORK = 320  # pixels of the side of a map, as U2-Net's
 BAND = 3  # pixels around the mixed ones in which a mask may be wrong too
 Scene = tuple[np.ndarray, np.ndarray, np.ndarray]

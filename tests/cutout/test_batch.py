@@ -15,7 +15,7 @@ from maskfold.cutout.batch import Cutting
 from maskfold.cutout.options import CutoutOptions
 from maskfold.cutout.sheet import sheet
 from maskfold.errors import MaskfoldError
-from maskfold.storage import FolderStorage
+from maskfold.storage import FolderStorage, open_storage
 
 FAST = CutoutOptions(colour="keep")
 
@@ -229,3 +229,14 @@ def test_failures_are_afailures_table(photos, tmp_path):
         ['a,"b".jpg', "no object"],
         ["not\\udcffutf8.png", "x"],
     ]
+
+
+def test_photos_and_cut_outs_may_lie_at_addresses(photos, request):
+    source, target = open_storage(f"memory://{request.node.name}/in"), open_storage(f"memory://{request.node.name}/out")
+    for path in photos.rglob("*.png"):
+        source.write(str(path.relative_to(photos)), path.read_bytes())
+
+    made = [Cutting(source, target, RednessMasker(), FAST, jobs=2).run().made for _ in range(2)]
+
+    assert made == [2, 0]
+    assert {file.name for file in target.items((".png",))} == {"a/1.png.png", "b/1.png.png"}

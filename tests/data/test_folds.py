@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from hydra.utils import instantiate
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
@@ -45,6 +45,7 @@ def table() -> pd.DataFrame:
     return make_table({"a": [0.1, 0.2], "b": [0.3], "c": [0.4], "007": [0.5], "NA": [0.6]}, test=("t",))
 
 
+@settings(deadline=None)  # a busy machine takes its time
 @given(names, st.integers(2, 5), st.integers(0, 3))
 def test_folds_differ_by_at_most_one_group_whatever_the_order(groups, k, seed):
     folds = group_folds(pd.Series(groups), k=k, seed=seed)
@@ -55,6 +56,7 @@ def test_folds_differ_by_at_most_one_group_whatever_the_order(groups, k, seed):
     pd.testing.assert_series_equal(group_folds(pd.Series(groups[::-1] * 2), k=k, seed=seed), folds)
 
 
+@settings(deadline=None)  # a busy machine takes its time
 @given(names, st.integers(2, 5), st.integers(1, 12), st.data())
 def test_stratified_folds_are_balanced_overall_and_in_every_bin(groups, k, bins, data):
     areas = pd.Series(data.draw(st.lists(st.floats(0, 16), min_size=len(groups), max_size=len(groups))), index=groups)
@@ -260,6 +262,7 @@ def test_one_group_and_one_fold_are_refused_with_what_to_do(tmp_path):
         read_folds(tmp_path / "folds.csv", make_table({"a": [0.1], "b": [0.2]}))
 
 
+@settings(deadline=None)  # a busy machine takes its time
 @given(st.integers(0, 30), st.integers(1, 40), st.integers(2, 5), st.integers(1, 12), st.integers(0, 3))
 def test_every_fold_has_its_share_of_empty_masks(empty, others, k, bins, seed):
     areas = pd.Series({f"e{n}": 0.0 for n in range(empty)} | {f"o{n}": n + 1.0 for n in range(others)})

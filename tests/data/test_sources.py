@@ -292,3 +292,9 @@ def test_one_class_has_nothing_to_overlap_with(tmp_path):
     assert Pairs(root=str(tmp_path), classes=["a", "b"], exclusive=True).exclusive
     with pytest.raises(MaskfoldError, match=r"data\.exclusive='false': give true or false"):
         Pairs(root=str(tmp_path), exclusive="false")
+
+
+@pytest.mark.hostile("wrong input")
+def test_photos_are_learned_from_in_a_folder_and_not_at_an_address():
+    with pytest.raises(MaskfoldError, match=r"^data\.root=s3://shop/photos: .*aws s3 sync.*data=store"):
+        Pairs(root="s3://shop/photos")

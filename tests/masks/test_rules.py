@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -45,6 +45,7 @@ def test_an_empty_mask_has_its_own_sign():
         assert not rules.mask(rules.text(empty), 2, 3).any()
 
 
+@settings(deadline=None)  # a busy machine takes its time
 @given(
     hnp.arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9)), elements=st.integers(0, 1)),
     st.sampled_from(["rows", "columns"]),

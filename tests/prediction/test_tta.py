@@ -35,6 +35,12 @@ def test_hflip_averages_the_probabilities_of_photo_and_mirror_image():
     assert predict_probability(left_of, IMAGES, "hflip")[0, 0, 0].tolist() == pytest.approx(expected)
 
 
+def test_mirror_is_the_other_half_of_hflip():
+    expected = [sigmoid(2), sigmoid(3), sigmoid(0)]
+
+    assert predict_probability(left_of, IMAGES, "mirror")[0, 0, 0].tolist() == pytest.approx(expected)
+
+
 def test_hflip_of_a_mirrored_photo_is_the_mirrored_answer():
     images = torch.randint(0, 5, (2, 3, 4, 6), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 

@@ -111,7 +111,7 @@ def test_what_is_as_it_was_is_accepted_and_what_has_no_mask_rejected(client):
 
 def test_a_draft_is_gone_on_with_by_another_run(client, routes):
     about = opened(client, "bad").json()
-    assert client.post("/api/draft", params=work(about), content=encode_mask(1 - MASK)).status_code == 204
+    assert client.post("/api/draft", params=work(about), content=encode_mask(1 - MASK)).status_code == 200
 
     again = TestClient(create_app(ReviewDesk(routes, reviewer="bob"), token=TOKEN), base_url=HOME)
     again.headers["x-maskfold-token"] = TOKEN

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maskfold.runs.layout import MemberFolder, fold_of, measured_folders, member_folders
@@ -21,6 +21,7 @@ def test_the_names_of_what_lies_there():
     assert str(run.finished) == "experiments/linknet34/fold2/finished"
 
 
+@settings(deadline=None)  # a busy machine takes its time
 @given(NAMES, st.integers(0, 99), NAMES)
 def test_from_a_store_back_to_its_run_and_its_member(name, fold, store):
     member = MemberFolder(Path("experiments") / name)

@@ -156,3 +156,17 @@ def test_the_end_of_a_service_answers_what_waits(serve, photo, masker):
     assert codes == [200] * 3
     assert not client.app.state.service.desk.batcher.is_alive
     assert client.get("/healthz").status_code == 503
+
+
+def test_what_is_no_photo_does_not_wait_for_those_that_are(serve, photo, masker):
+    client = serve(limits={"queue": 8})
+    masker.may_answer.clear()
+    desk = client.app.state.service.desk
+    with ThreadPoolExecutor() as others:
+        waiting = [others.submit(client.post, "/mask", content=photo) for _ in range(6)]  # more than are decoded ahead
+        wait_until(lambda: desk.waiting == 6)
+        refused = client.post("/mask", content=b"%PDF-1.7")
+        masker.may_answer.set()
+
+        assert refused.status_code == 415
+        assert [answer.result().status_code for answer in waiting] == [200] * 6

@@ -199,7 +199,7 @@ def test_an_ensemble_of_several_geometries_is_one_file_for_any_size(trained):
     """Two folds, shown photos in two ways: the stage itself compares the file with them, at six sizes, two at once."""
     shown_by({"_target_": "maskfold.data.geometry.Resize", "height": 24, "width": 32}, folds=[0])
     shown_by(
-        {"_target_": "maskfold.data.geometry.Tile", "height": 32, "width": 32, "overlap": 8}, folds=[1], tta="hflip"
+        {"_target_": "maskfold.data.geometry.Tile", "height": 96, "width": 128, "overlap": 8}, folds=[1], tta="hflip"
     )
 
     export_tiny("name=tiny", "fold=all", "out=somewhere/else")

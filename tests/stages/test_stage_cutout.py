@@ -113,9 +113,9 @@ def test_an_empty_mask_is_routed_though_there_is_no_cut_out(folder, quality_file
 def quality_file(tmp_path) -> Path:
     """What `make quality` leaves behind, where every mask that is sure of itself ships."""
     from maskfold.quality.model import QualityModel
-    from maskfold.quality.predictor import Predictor, Term
+    from maskfold.quality.predictor import RankScore, Term
 
-    predictor = Predictor("certainty", (Term("certainty", 1.0, (0.0, 1.0), (0.0, 1.0)),), 0.0)
+    predictor = RankScore("certainty", (Term("certainty", 1.0, (0.0, 1.0), (0.0, 1.0)),), 0.0)
     path = tmp_path / "quality.json"
     QualityModel("tiny", predictor, ((0.0, 1.0), (0.0, 1.0)), threshold=0.9).write(path)
     return path

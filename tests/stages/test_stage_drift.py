@@ -13,7 +13,7 @@ from maskfold.corrections.decisions import audit_path, read_decisions
 from maskfold.data.ledger import typed
 from maskfold.errors import MaskfoldError
 from maskfold.quality.model import QualityModel
-from maskfold.quality.predictor import Predictor, Term
+from maskfold.quality.predictor import RankScore, Term
 from maskfold.quality.reference import reference_of
 from maskfold.stages.drift import drift
 from stored import box, review, route
@@ -26,7 +26,7 @@ def place(tmp_path, monkeypatch):
     scores = np.linspace(0, 1, 200)
     model = QualityModel(
         ensemble="shop",
-        predictor=Predictor("mean_rank", (Term("soft_dice", 1.0, (0.0, 1.0), (0.0, 1.0)),)),
+        predictor=RankScore("mean_rank", (Term("soft_dice", 1.0, (0.0, 1.0), (0.0, 1.0)),)),
         calibration=((0.0, 1.0), (0.5, 1.0)),
         threshold=0.25,
         promise={"level": 0.9, "alpha": 0.02, "granted": True},

@@ -99,6 +99,15 @@ def test_the_file_says_what_is_promised_and_what_to_compare_later_months_with(le
     assert reference["review_share"] <= reference["review_share_upper"] <= 1
 
 
+def test_the_page_says_what_is_promised_and_shows_what_was_misjudged(learned):
+    content = json.loads((learned / QUALITY / "quality.json").read_text())
+    page = (learned / QUALITY / "quality.html").read_text()
+
+    assert content["promise"]["words"] in page
+    assert all(f"<td>{name}</td>" in page for name in ("mean_rank", "soft_dice", "ridge"))
+    assert page.count('class="case"') >= 1
+
+
 def test_test_photos_are_judged_by_what_was_learned(learned, monkeypatch):
     monkeypatch.chdir(learned)
     routes = quality(config("split=test"))

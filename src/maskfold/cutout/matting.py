@@ -134,8 +134,7 @@ def _one_at_a_time(estimate: Foreground) -> Foreground:
     """Return an estimate that threads may share, whatever numba runs its own threads with."""
     try:
         # OpenMP's threads may be shared; numba's own end the process that tries.
-        from numba.np.ufunc import omppool  # noqa: F401
-
+        importlib.import_module("numba.np.ufunc.omppool")
         return estimate
     except ImportError:
 

@@ -17,6 +17,7 @@ from maskfold.errors import MaskfoldError
 from maskfold.files import check_inside, is_file_name
 from maskfold.masks.rules import Rules
 from maskfold.masks.scoring import weight_column
+from maskfold.storage import is_address
 
 # How a submission of several classes is written where the data does not say it.
 ROW_BY_CLASS = {"img": "{file}", "class": "{class}", "rle_mask": "{runs}"}
@@ -35,10 +36,12 @@ class Source(ABC):
         rules: How a submission is written.
         sample: The competition's sample submission as it is named: below `root`, or absolute; None for the usual name.
         competition: Its name in Kaggle's addresses, if there is one.
+        takes_addresses: Whether `root` may be an address.
         pieces: Folders and files of it that are needed, each a zip at Kaggle; none for all it has.
     """
 
     pieces: tuple[str, ...] = ()
+    takes_addresses = False
 
     def __init__(
         self,
@@ -79,6 +82,11 @@ class Source(ABC):
         """
         if not is_file_name(root):
             raise MaskfoldError(f"data.root={root!r}: the folder's name is not UTF-8, or has a line break. Rename it.")
+        if is_address(root) and not self.takes_addresses:
+            raise MaskfoldError(
+                f"data.root={root}: photos are learned from in a folder. Copy them to one, as `aws s3 sync` does; a "
+                "store may be an address: data=store."
+            )
         if type(max_pixels) is not int or not 1 <= max_pixels <= MOST_PIXELS:
             raise MaskfoldError(f"data.max_pixels={max_pixels}: give a whole number from 1 to {MOST_PIXELS}.")
         self.root = Path(root).expanduser()

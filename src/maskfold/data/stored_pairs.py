@@ -26,6 +26,8 @@ class StoredPairs(Source):
     for at most half of an epoch, and nothing is validated on them or scored by them.
     """
 
+    takes_addresses = True
+
     def __init__(self, *, root: str, name: str | None = None, snapshot: str | None = None, **common: Any):
         """Look at nothing yet.
 

@@ -3,7 +3,7 @@
 import json
 import logging
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from types import ModuleType
@@ -12,12 +12,12 @@ from typing import Any
 import torch
 
 import maskfold
+from maskfold.data.geometry import Geometry, Tile
 from maskfold.errors import MaskfoldError
 from maskfold.export.graph import Graph
 from maskfold.export.layout import IDENTITY, MAPS, MEMBERS, NAME, OUT, PHOTOS, VERSION
 
 _LARGEST = 2**31 - 2**24  # bytes: a protocol buffer holds less than 2 GiB
-_TRACED = (2, 70, 90, 3)  # any photos; none of these numbers stays in the graph
 
 
 def onnx_file(graph: Graph, *, name: str, identity: str) -> bytes:
@@ -50,11 +50,12 @@ def onnx_file(graph: Graph, *, name: str, identity: str) -> bytes:
 
 
 def _program(graph: Graph, name: str) -> Any:
+    height, width = _traced([branch.geometry for branch in graph.branches])
     sizes = {axis: torch.export.Dim(name, min=1) for axis, name in enumerate(("photos", "height", "width"))}
     try:
         return torch.onnx.export(
             graph.eval(),
-            (torch.zeros(_TRACED, dtype=torch.uint8),),
+            (torch.zeros((2, height, width, 3), dtype=torch.uint8),),
             dynamo=True,
             input_names=[PHOTOS],
             output_names=[MAPS, OUT],
@@ -67,6 +68,15 @@ def _program(graph: Graph, name: str) -> Any:
             f"{name}: a network cannot be expressed in ONNX: {reason}. Mask photos with the networks themselves: "
             "ensemble=<name>."
         ) from error
+
+
+def _traced(geometries: Sequence[Geometry]) -> tuple[int, int]:
+    """Return the size of photos to follow through a graph, of which it keeps nothing if no number of parts is 1.
+
+    A photo of a single window would be taken to mean that all photos are.
+    """
+    windows = [(one.height, one.width) for one in geometries if isinstance(one, Tile)]
+    return tuple(2 * max(sides) + 6 for sides in zip(*windows, (32, 42), strict=True))
 
 
 def _forget_where(proto: Any) -> None:

@@ -10,6 +10,8 @@ from maskfold.errors import MaskfoldError
 VIEWS: dict[str, tuple[Callable[[torch.Tensor], torch.Tensor], ...]] = {
     "none": (lambda image: image,),
     "hflip": (lambda image: image, lambda image: image.flip(-1)),
+    # The mirror image alone: how far it is from `none` is a sign of how sure a network is (`maskfold.quality`).
+    "mirror": (lambda image: image.flip(-1),),
 }
 
 

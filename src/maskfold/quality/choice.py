@@ -13,7 +13,7 @@ import pandas as pd
 from maskfold.quality.calibration import folds_of
 from maskfold.quality.coverage import Intervals, bootstrap
 from maskfold.quality.names import DIRECTIONS
-from maskfold.quality.predictor import Predictor, fit_ranks
+from maskfold.quality.predictor import RankScore, fit_ranks
 
 AUTO, MEAN_RANK, RIDGE = "auto", "mean_rank", "ridge"
 _AVERAGED = ("soft_dice", "pairwise_dice", "mirror_dice")
@@ -21,7 +21,7 @@ _PENALTIES = (0.01, 0.1, 1.0, 10.0, 100.0)  # of the ridge, of which generalised
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Compared:
     """What came of comparing.
 
     Attributes:
@@ -45,7 +45,7 @@ def predictor_names(measured: Mapping[str, np.ndarray]) -> list[str]:
     return [*(name for name in known_measures(measured) if DIRECTIONS[name]), MEAN_RANK, RIDGE]
 
 
-def fit_predictor(name: str, measured: Mapping[str, np.ndarray], ious: np.ndarray) -> Predictor:
+def fit_predictor(name: str, measured: Mapping[str, np.ndarray], ious: np.ndarray) -> RankScore:
     """Fit a predictor to photos.
 
     Args:
@@ -61,7 +61,7 @@ def fit_predictor(name: str, measured: Mapping[str, np.ndarray], ious: np.ndarra
     return fit_ranks(name, measured, {name: 1.0})
 
 
-def _ridge(measured: Mapping[str, np.ndarray], ious: np.ndarray) -> Predictor:
+def _ridge(measured: Mapping[str, np.ndarray], ious: np.ndarray) -> RankScore:
     """Regress IoU on the ranks of all known measures, which no outlier stretches."""
     from sklearn.linear_model import RidgeCV  # a second to import
 
@@ -90,26 +90,26 @@ def candidate_scores(
 
 def compare(
     measured: Mapping[str, np.ndarray], ious: np.ndarray, groups: Sequence[str], *, k: int, seed: int
-) -> Comparison:
+) -> Compared:
     """Compare all predictors on some photos, by the share of the possible gain; see `maskfold.quality.coverage`."""
     scores = candidate_scores(measured, ious, groups, k=k, seed=seed)
     return choose(scores, ious, groups, seed=seed)
 
 
-def choose(scores: Mapping[str, np.ndarray], ious: np.ndarray, groups: Sequence[str], *, seed: int) -> Comparison:
+def choose(scores: Mapping[str, np.ndarray], ious: np.ndarray, groups: Sequence[str], *, seed: int) -> Compared:
     """Return which of some scores to take; see `compare`."""
     intervals = bootstrap(scores, 1 - ious, groups, seed=seed)
     others = [name for name in scores if name != MEAN_RANK]
     better = [name for name in others if intervals.difference(name, MEAN_RANK, comparisons=len(others))[1] > 0]
     best = max(better, key=lambda name: intervals.interval(name)[0], default=MEAN_RANK)
-    return Comparison(best, intervals, tuple(better))
+    return Compared(best, intervals, tuple(better))
 
 
 def _some(measured: Mapping[str, np.ndarray], which: np.ndarray) -> dict[str, np.ndarray]:
     return {name: np.asarray(values)[which] for name, values in measured.items()}
 
 
-def comparison_table(choice: Comparison, scores: Mapping[str, np.ndarray], ious: np.ndarray) -> pd.DataFrame:
+def comparison_table(choice: Compared, scores: Mapping[str, np.ndarray], ious: np.ndarray) -> pd.DataFrame:
     """Return a row a predictor: `predictor`, `spearman` with IoU, `share` of the possible gain, `low` and `high`."""
     rows = [
         {"predictor": name, "spearman": _spearman(values, ious)}

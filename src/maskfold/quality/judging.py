@@ -68,7 +68,7 @@ class Wishes:
 
 
 @dataclass(frozen=True)
-class Judgement:
+class Learned:
     """What came of it.
 
     Attributes:
@@ -97,7 +97,7 @@ def measured_of(photos: pd.DataFrame) -> dict[str, np.ndarray]:
     return {name: photos[MEASURE + name].to_numpy(float) for name in DIRECTIONS}
 
 
-def judge(photos: pd.DataFrame, wishes: Wishes, **about: Any) -> Judgement:
+def judge(photos: pd.DataFrame, wishes: Wishes, **about: Any) -> Learned:
     """Make a model of quality.
 
     Args:
@@ -145,7 +145,7 @@ def judge(photos: pd.DataFrame, wishes: Wishes, **about: Any) -> Judgement:
     estimated = cross_fitted(scores, ious, fold)
     halved = not second.all()
     table = comparison_table(whole, crossed, ious)
-    return Judgement(model, table, whole.surely_better, scores, estimated, certificate, others, halved)
+    return Learned(model, table, whole.surely_better, scores, estimated, certificate, others, halved)
 
 
 def _split(photos: pd.DataFrame, wishes: Wishes) -> tuple[str, np.ndarray, np.ndarray]:
@@ -183,8 +183,8 @@ def measure_rows(photos: pd.DataFrame) -> list[dict[str, float]]:
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
-def in_words(judgement: Judgement, photos: pd.DataFrame) -> str:
-    """Return the outcome, a few lines for the terminal and the page."""
+def in_words(judgement: Learned, photos: pd.DataFrame) -> list[str]:
+    """Return the outcome, a few lines for the terminal and the page; the first is about the promise."""
     model, ious = judgement.model, photos[TRUTH].to_numpy(float)
     lines = [str(judgement.certificate)]
     lines += [f"Asked for beforehand, this would have been granted: {one.terms}." for one in judgement.others]
@@ -202,7 +202,7 @@ def in_words(judgement: Judgement, photos: pd.DataFrame) -> str:
             f"{model.predictor.name} was chosen or fitted on one half of the groups, so the promise is made on the "
             "other half alone."
         )
-    return "\n".join(lines)
+    return lines
 
 
 def risk_facts(scores: np.ndarray, ious: np.ndarray) -> dict[str, float]:

@@ -99,7 +99,7 @@ def _of_histogram(counts: np.ndarray, threshold: int) -> dict[str, float]:
     return {
         "soft_dice": in_object / soft if soft else 1.0,  # surely nothing, and nothing is shown
         "certainty": np.maximum(_VALUES, 255 - _VALUES) @ counts / (255 * pixels),
-        "entropy": _ENTROPY @ counts / max(inside, 1),
+        "entropy": float(_ENTROPY @ counts) / max(int(inside), 1),
         "area": inside / pixels,
     }
 
@@ -129,7 +129,7 @@ def _of_members(masks: Sequence[np.ndarray], area: float) -> dict[str, float]:
     disputed = np.logical_or.reduce(masks) & ~np.logical_and.reduce(masks)
     inside = round(area * masks[0].size)
     return {
-        "pairwise_dice": np.mean([_dice(one, other) for one, other in combinations(masks, 2)]),
+        "pairwise_dice": float(np.mean([_dice(one, other) for one, other in combinations(masks, 2)])),
         "disputed": np.count_nonzero(disputed) / max(inside, 1),
     }
 

@@ -1,7 +1,7 @@
 """`quality.json`: all that it takes to score one more photo's map and to say where it goes. Needs NumPy alone."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -12,7 +12,7 @@ import numpy as np
 from maskfold import files
 from maskfold.errors import MaskfoldError
 from maskfold.quality.names import DIRECTIONS, HALF, OF_MEMBERS, OF_MIRROR, REJECT, REVIEW, SHIP
-from maskfold.quality.predictor import Predictor, Term
+from maskfold.quality.predictor import RankScore, Term
 
 QUALITY = "quality.json"
 VERSION = 1
@@ -53,7 +53,7 @@ class QualityModel:
     """
 
     ensemble: str
-    predictor: Predictor
+    predictor: RankScore
     calibration: tuple[tuple[float, ...], tuple[float, ...]]
     threshold: float | None
     reject_below: float = 0.0
@@ -140,7 +140,7 @@ def _model(content: Mapping[str, Any]) -> QualityModel:
         raise ValueError(f"cut is {cut!r}, no whole number from 1 to 255")
     return QualityModel(
         ensemble=_text(content["ensemble"]),
-        predictor=Predictor(_text(predictor["name"]), terms, _number(predictor["intercept"])),
+        predictor=RankScore(_text(predictor["name"]), terms, _number(predictor["intercept"])),
         calibration=(_rising(calibration["scores"]), _paired(calibration["ious"], calibration["scores"])),
         threshold=None if threshold is None else _number(threshold),
         reject_below=_number(content["reject_below"]),
@@ -189,7 +189,7 @@ def _text(value: object) -> str:
     return _kind(str, value)
 
 
-def _kind(kind: Callable[..., Any], value: object) -> Any:
+def _kind(kind: type, value: object) -> Any:
     if not isinstance(value, kind):
         raise ValueError(f"{value!r} is no {kind.__name__}")
     return value

@@ -34,7 +34,7 @@ class Term:
 
 
 @dataclass(frozen=True)
-class Predictor:
+class RankScore:
     """A score of measures: the weighed sum of their ranks; higher is better.
 
     Attributes:
@@ -60,7 +60,7 @@ class Predictor:
 
 def fit_ranks(
     name: str, measured: Mapping[str, Any], weights: Mapping[str, float], *, intercept: float = 0.0
-) -> Predictor:
+) -> RankScore:
     """Return the predictor of some weights, with the ranks of some photos.
 
     Args:
@@ -69,7 +69,7 @@ def fit_ranks(
         weights: Of each measure that counts.
         intercept: What is added.
     """
-    return Predictor(
+    return RankScore(
         name, tuple(_term(one, weight, measured[one]) for one, weight in weights.items()), float(intercept)
     )
 

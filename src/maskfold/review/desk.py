@@ -200,8 +200,8 @@ class ReviewDesk:
                 return shown.proposals[key].mask
             return self._kept(shown)[1]
 
-    def save_draft(self, work: Work, content: bytes) -> None:
-        """Keep the mask of a review under way.
+    def save_draft(self, work: Work, content: bytes) -> str:
+        """Keep the mask of a review under way; return when, in ISO 8601.
 
         Args:
             work: What belongs to it.
@@ -214,7 +214,9 @@ class ReviewDesk:
             shown = self._vetted(work)
             mask = decode_mask(content, shown.size)
             hashes = {"photo_hash": shown.photo_hash, "base_hash": shown.base_hash, "mask_hash": ""}
-            self.reviews.write_draft(Draft(**self._common(work, shown), **hashes), mask)
+            draft = Draft(**self._common(work, shown), **hashes)
+            self.reviews.write_draft(draft, mask)
+            return draft.made
 
     def save(self, work: Work, content: bytes | None) -> Review:
         """Keep a decision: corrected where the mask differs from the mean's, accepted where not, rejected without one.

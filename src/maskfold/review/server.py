@@ -172,9 +172,9 @@ def _add_writing(app: FastAPI, desk: ReviewDesk) -> None:
     def close(image_id: Name, tab: Tab) -> None:
         desk.leases.drop(image_id, tab)
 
-    @app.post("/api/draft", status_code=204)
-    def draft(work: Annotated[Work, Depends(work)], content: Annotated[bytes, Depends(png)]) -> None:
-        desk.save_draft(work, content)
+    @app.post("/api/draft")
+    def draft(work: Annotated[Work, Depends(work)], content: Annotated[bytes, Depends(png)]) -> dict[str, str]:
+        return {"made": desk.save_draft(work, content)}
 
     @app.post("/api/save")
     def save(

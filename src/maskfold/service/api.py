@@ -21,7 +21,7 @@ from maskfold.service.body import FIELD, Arrivals, file_of_form, is_form
 from maskfold.service.desk import Desk
 from maskfold.service.gate import ROUTE, Gate
 from maskfold.service.inbox import Inbox
-from maskfold.service.judging import Judge, Judgement, Opinion, Quality
+from maskfold.service.judging import Judge, Opinion, PhotoQuality, Quality
 from maskfold.service.limits import ServiceLimits
 from maskfold.service.metrics import Metrics
 from maskfold.service.options import CutoutQuestions, HealthOptions, MaskOptions, NoOptions
@@ -217,7 +217,7 @@ async def mask(
     responses=ANSWERS,
     openapi_extra=_photo("curl --data-binary @photo.jpg http://127.0.0.1:8000/quality"),
 )
-async def quality(request: Request, options: Annotated[NoOptions, Query()]) -> Judgement:
+async def quality(request: Request, options: Annotated[NoOptions, Query()]) -> PhotoQuality:
     """The score, the IoU to expect and where the photo goes, as `make quality` has calibrated them; the measures."""
     service = _service(request)
     _, verdict = await service.answer(request, lambda photo, look: None, asked=True)

@@ -14,7 +14,7 @@ from maskfold.cutout.files import SourcePhoto
 from maskfold.prediction.masker import Masker
 from maskfold.service.batching import Batcher, ModelAnswer, Wanted
 from maskfold.service.limits import ServiceLimits
-from maskfold.service.photos import decode_photo
+from maskfold.service.photos import check_size, decode_photo
 from maskfold.service.refusals import BUSY, GONE, NO_ANSWER_IN_TIME, RefusalError
 
 _LONGEST_WAIT_S = 60  # that anybody is told to stay away
@@ -96,13 +96,13 @@ class Desk:
             self.waiting -= 1
 
     async def _through(self, data: bytes, wanted: Wanted, answer: _Answer[_T]) -> _T:
-        loop = asyncio.get_running_loop()
+        size = await self.in_thread(
+            lambda: check_size(data, max_pixels=self.limits.max_pixels)
+        )  # what is wrong does not wait
         async with self._decoded:
-            photo = await loop.run_in_executor(
-                self._pool, lambda: decode_photo(data, max_pixels=self.limits.max_pixels)
-            )
-            look = await asyncio.wrap_future(self.batcher.submit(photo.pixels, wanted))
-            return await loop.run_in_executor(self._pool, answer, data, photo, look)
+            photo = await self.in_thread(decode_photo, data, size)
+            seen = await asyncio.wrap_future(self.batcher.submit(photo.pixels, wanted))
+            return await self.in_thread(answer, data, photo, seen)
 
     async def in_thread(self, function: Callable[..., _T], *arguments: object) -> _T:
         """Return what a function returns that would take the event loop too long."""

@@ -33,7 +33,7 @@ class Quality(Protocol):
         ...
 
 
-class Judgement(BaseModel):
+class PhotoQuality(BaseModel):
     """The answer of `POST /quality`."""
 
     score: float | None = Field(description="Larger is better; null without a quality model.", examples=[0.93])
@@ -53,9 +53,9 @@ class Opinion:
     measures: dict[str, float]
     assessed: Assessed | None
 
-    def judgement(self, model: str) -> Judgement:
+    def judgement(self, model: str) -> PhotoQuality:
         """Return it as an answer has it."""
-        return Judgement(
+        return PhotoQuality(
             score=_number(self.assessed.score) if self.assessed else None,
             iou=_number(self.assessed.iou) if self.assessed else None,
             route=self.assessed.route if self.assessed else None,

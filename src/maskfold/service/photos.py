@@ -10,15 +10,15 @@ _STARTS = {JPEG: ".jpg", PNG: ".png", b"GIF8": ".gif"}
 _LONGEST = 65_535  # pixels of a side: JPEG's limit, more than any camera has
 
 
-def decode_photo(data: bytes, *, max_pixels: int) -> SourcePhoto:
-    """Decode a photo.
+def check_size(data: bytes, *, max_pixels: int) -> tuple[int, int]:
+    """Return a photo's (height, width), upright, by its header; nothing is decoded.
 
     Args:
         data: A file's bytes.
-        max_pixels: The most that it may have by its header, which is looked at before anything is decoded.
+        max_pixels: The most that it may have.
 
     Raises:
-        RefusalError: If it is no image, is damaged, has several frames, or is too large.
+        RefusalError: If it is no image, has several frames, or is too large.
     """
 
     def refuse(size: tuple[int, int]) -> None:
@@ -34,8 +34,23 @@ def decode_photo(data: bytes, *, max_pixels: int) -> SourcePhoto:
             raise RefusalError(UNUSABLE, "damaged", "The photo has no pixels.")
 
     try:
-        size = size_of_bytes(data, name=_NAME, refuse=refuse)
-        photo = read_photo(data, _NAME, max_pixels=max_pixels)
+        return size_of_bytes(data, name=_NAME, refuse=refuse)
+    except MaskfoldError as error:
+        raise _refusal(data, error) from error
+
+
+def decode_photo(data: bytes, size: tuple[int, int]) -> SourcePhoto:
+    """Decode a photo.
+
+    Args:
+        data: A file's bytes.
+        size: As `check_size` has returned it.
+
+    Raises:
+        RefusalError: If it is damaged.
+    """
+    try:
+        photo = read_photo(data, _NAME, max_pixels=size[0] * size[1])
     except MaskfoldError as error:
         raise _refusal(data, error) from error
     if photo.pixels.shape[:2] != size:  # a header that says one thing and pixels that say another

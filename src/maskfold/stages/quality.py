@@ -4,23 +4,28 @@ import hashlib
 import json
 import logging
 import shutil
+from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 from omegaconf import DictConfig
 
 from maskfold import files
 from maskfold.config import EXPERIMENTS, SUBMISSIONS, build
+from maskfold.data.loading import read_image, read_mask
 from maskfold.data.source import Source
 from maskfold.data.table import CLUSTER, fingerprint
 from maskfold.ensembling.by_class import threshold_of
 from maskfold.ensembling.manifest import data_of, ingredients, refuse_other_data
+from maskfold.ensembling.mean_map import merged_probability
 from maskfold.ensembling.recipe import Recipe
 from maskfold.ensembling.tree import Leaf, leaves, open_members
 from maskfold.entry import entry_point
 from maskfold.errors import MaskfoldError
 from maskfold.prediction.splits import photos_of
 from maskfold.quality.certificate import Terms
-from maskfold.quality.judging import Judgement, Wishes, in_words, judge
+from maskfold.quality.coverage import risk_curve
+from maskfold.quality.judging import Learned, Wishes, in_words, judge, risk_facts
 from maskfold.quality.measuring import TRUTH, Measurer, check_views, measure_photos, mirror_nodes, parts_key
 from maskfold.quality.model import QualityModel
 from maskfold.quality.routes import MEASURE, write_routes
@@ -54,6 +59,8 @@ def quality(config: DictConfig) -> pd.DataFrame:
         identity = hashlib.sha256(json.dumps(ingredients(members)).encode()).hexdigest()[:16]
         routes = route_photos(table, model, measurer.members, path=path, identity=identity)
         write_routes(path, routes)
+        if config.split == "oof":
+            files.write_text(folder.page, _page(table, routes, model, measurer, folder))
         shutil.rmtree(folder.parts, ignore_errors=True)
     log.info("%s: %s", path, in_routes(routes), extra=RESULT)
     return routes
@@ -107,20 +114,53 @@ def _learn(
     """Make the model from labelled photos, and write it with what led to it."""
     made_of = ingredients([member.leaf for member in measurer.members])
     judgement = judge(table, wishes, ensemble=recipe.name, cut=measurer.cut, made_of=made_of)
-    judgement.model.write(folder.model)
-    files.write_text(folder.comparison, judgement.comparison.round(6).to_csv(index=False))
+    words = in_words(judgement, table)
+    model = replace(judgement.model, promise={**judgement.model.promise, "summary": words})
+    model.write(folder.model)
+    files.write_text(folder.comparison, judgement.comparison.to_csv(index=False, float_format="%.6f"))
     with files.atomic_path(folder.measures) as part:
         _measures(table, judgement).to_parquet(part, index=False)
     log.info("%s\n%s", folder.model, judgement.comparison.round(3).to_string(index=False))
-    log.info("%s", in_words(judgement, table))
-    return judgement.model
+    log.info("%s", "\n".join(words))
+    return model
 
 
-def _measures(table: pd.DataFrame, judgement: Judgement) -> pd.DataFrame:
+def _measures(table: pd.DataFrame, judgement: Learned) -> pd.DataFrame:
     """Return the table of what was learned from: measures, true IoU, score, and the IoU estimated from other photos."""
     names = [column for column in table if column.startswith(MEASURE)]
     rows = table.filter(["image_id", "group", CLUSTER, TRUTH, *names])
     return rows.assign(score=judgement.scores, estimated_iou=judgement.estimated)
+
+
+def _page(
+    table: pd.DataFrame, routes: pd.DataFrame, model: QualityModel, measurer: Measurer, folder: QualityFolder
+) -> str:
+    """Compose the page, which loads matplotlib."""
+    from maskfold.analysis.evidence import Case
+    from maskfold.analysis.quality_page import PageFacts, compose, worst_misses
+
+    kept = files.read_table(folder.measures, again="Run the same command again.")
+    photos = kept.assign(route=routes["route"], image=table["image"], mask=table["mask"])
+    ious, scores = photos[TRUTH].to_numpy(float), photos["score"].to_numpy(float)
+    misses = []
+    for row in worst_misses(photos).itertuples():
+        probability = merged_probability(measurer.members, row.image_id)
+        prediction = (probability >= model.cut).astype(np.uint8)
+        truth = read_mask(row.mask, size=probability.shape)
+        words = f"{row.image_id}: IoU {row.true_iou:.3f}, estimated {row.estimated_iou:.3f}, {row.route}"
+        misses.append((words, Case(read_image(row.image), probability, prediction, truth)))
+    findings = PageFacts(
+        name=model.ensemble,
+        predictor=model.predictor.name,
+        words=model.promise["summary"],
+        photos=photos,
+        level=model.promise["level"],
+        curves=(risk_curve(scores, 1 - ious), risk_curve(ious, 1 - ious)),
+        areas=risk_facts(scores, ious),
+        comparison=files.read_table(folder.comparison, again="Run the same command again."),
+        misses=misses,
+    )
+    return compose(findings)
 
 
 main = entry_point(quality)

@@ -67,7 +67,7 @@ async function openNext(after, leave = true) {
   const { image_id } = await attempt(() => server.json("next", after ? { after } : {}, "POST"));
   if (image_id) return open(image_id, { leave });
   await refreshList();
-  halt("All photos are decided. Open one from the list (L) to look at it again, or close this tab.");
+  halt("All photos are decided, or open in another tab. The list (L) opens one again; this tab may be closed.");
 }
 
 async function open(image_id, { over = false, leave = true } = {}) {
@@ -81,6 +81,8 @@ async function open(image_id, { over = false, leave = true } = {}) {
     const photo = ahead?.image_id === image_id ? ahead.photo : server.photo(image_id);
     const [bitmap, current, base] = await Promise.all([photo, pixelsOf("current"), pixelsOf("mean")]);
     const draft = await server.draftOf(opened);
+    if (draft) server.resume(draft);
+    else showState("saved");
     proposals = new Map([["mean", base]]);
     mask = new Mask(opened.width, opened.height, draft?.pixels ?? current);
     began = (draft ?? opened).began_from;
@@ -363,6 +365,7 @@ function dropCorner() {
 }
 
 function obey(command, event) {
+  if (!mask && !["l", "?"].includes(command.key)) return;
   if (command.hold) holdBefore(true);
   else if (command.tool) choose(command.tool);
   else command.run?.(event);

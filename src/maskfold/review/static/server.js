@@ -77,6 +77,7 @@ export class Server {
     const about = await this.json("open", { image_id, over }, "POST");
     if (this.opened && this.opened !== image_id) this.post("close", { image_id: this.opened }).catch(() => {});
     this.opened = image_id;
+    this.made = about.made; // when the server's mask was kept
     return about;
   }
 
@@ -84,8 +85,8 @@ export class Server {
     if (!this.opened) return;
     try {
       await this.post("beat", { image_id: this.opened });
-      if (this.waiting) this.send();
-      else this.onState("saved");
+      if (this.waiting && !this.deciding) this.send();
+      else if (!this.deciding) this.onState("saved");
     } catch (error) {
       this.lost(error);
     }
@@ -93,18 +94,25 @@ export class Server {
 
   lost(error) {
     if (!(error instanceof Refused) || !["held", "changed"].includes(error.kind)) return;
-    this.opened = null;
+    if (error.kind === "held") this.drafts.remove(this.opened); // its work goes on in the other tab
+    this.opened = this.waiting = null;
     clearTimeout(this.timer);
     this.onLost(error);
   }
 
   // Keep a draft here at once, and on the server once the hand rests.
   async keep(work, pixels, size) {
-    this.waiting = { ...work, pixels: pixels.slice(), ...size, made: new Date().toISOString() };
+    this.waiting = { ...work, pixels: pixels.slice(), ...size, after: this.made };
     this.onState("changed");
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.send(), QUIET);
     await this.drafts.put(this.waiting);
+  }
+
+  // Go on with a draft that only this browser has.
+  resume(draft) {
+    this.waiting = draft;
+    this.send();
   }
 
   send() {
@@ -118,7 +126,8 @@ export class Server {
     if (!draft) return;
     try {
       this.onState("saving");
-      await this.deliver("draft", draft);
+      const { made } = await (await this.deliver("draft", draft)).json();
+      if (this.opened === draft.image_id) this.made = made;
       if (this.waiting !== draft) return;
       this.waiting = null;
       await this.drafts.remove(draft.image_id);
@@ -130,48 +139,49 @@ export class Server {
 
   // End the work on a photo; nothing is forgotten here before the server has it.
   async save(work, pixels, size, rejected) {
-    clearTimeout(this.timer);
-    await this.sending;
-    await this.keep(work, pixels, size);
-    clearTimeout(this.timer);
-    this.onState("saving");
-    const answer = await (await this.deliver("save", { ...work, pixels, ...size }, { rejected })).json();
-    clearTimeout(this.timer);
-    this.waiting = null;
-    await this.drafts.remove(work.image_id);
-    this.onState("saved");
-    return answer;
+    this.deciding = true;
+    try {
+      await this.sending;
+      await this.keep(work, pixels, size);
+      clearTimeout(this.timer);
+      this.onState("saving");
+      const answer = await (await this.deliver("save", this.waiting, { rejected })).json();
+      this.waiting = null;
+      await this.drafts.remove(work.image_id);
+      this.onState("saved");
+      return answer;
+    } finally {
+      this.deciding = false;
+    }
   }
 
-  async deliver(name, { pixels, width, height, made, key, ...work }, more = {}) {
+  async deliver(name, { pixels, width, height, after, key, ...work }, more = {}) {
     const body = more.rejected ? null : await this.encode(width, height, pixels);
     return this.post(name, { ...work, ...more }, body);
   }
 
-  // Return the draft that only this browser has, if it is newer than what the server has, and of the same files.
+  // Return the draft that only this browser has, if it is of the same files, and nothing was decided since.
   async draftOf(about) {
     const draft = await this.drafts.get(about.image_id);
     if (!draft) return null;
     const same = draft.photo_hash === about.photo_hash && draft.base_hash === about.base_hash;
-    if (same && !(about.made && new Date(about.made) > new Date(draft.made))) {
-      this.waiting = draft;
-      this.send();
-      return draft;
-    }
+    if (same && (!about.decision || about.made === draft.after)) return draft;
     await this.drafts.remove(about.image_id);
     return null;
   }
 
   // Send the drafts of other photos that a dead server left in this browser.
   async sendOthers() {
-    for (const draft of await this.drafts.all()) {
-      if (draft.image_id === this.opened) continue;
+    for (const { image_id } of await this.drafts.all()) {
+      if (image_id === this.opened) continue;
       try {
-        await this.deliver("draft", draft);
-        await this.drafts.remove(draft.image_id);
-        await this.post("close", { image_id: draft.image_id });
+        const draft = await this.draftOf(await this.json("open", { image_id }, "POST"));
+        if (draft) await this.deliver("draft", draft);
+        if (image_id === this.opened) continue; // opened meanwhile
+        await this.drafts.remove(image_id);
+        await this.post("close", { image_id });
       } catch {
-        // another tab has it open, or its files have changed: it is looked at when the photo is opened
+        // another tab has it open, or it cannot be shown: it stays here until it is opened
       }
     }
   }

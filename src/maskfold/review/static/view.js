@@ -25,11 +25,13 @@ export class View {
     this.x = this.y = 0; // of the photo's corner on the stage, CSS pixels
     this.pending = false;
     new ResizeObserver(() => this.resize()).observe(stage);
+    addEventListener("resize", () => this.resize()); // another scale of the display is no other size
   }
 
   open(photo, mask, areas) {
     [this.photo, this.mask, this.areas, this.area, this.path, this.before] = [photo, mask, areas, 0, [], null];
     this.drawn = ["", ""];
+    this.last = null; // where the last stroke ended
     [this.layer.width, this.layer.height] = [mask.width, mask.height];
     this.resize();
     this.changed([0, 0, mask.width, mask.height]);
