@@ -23,7 +23,7 @@ from maskfold.stages.quality import quality
 from maskfold.stages.store import store
 from maskfold.stages.studio import studio
 from maskfold.stages.train import train
-from review.screens import VIEWPORT, Screen, browser, needs_chromium, served
+from screens import VIEWPORT, Screen, browser, needs_chromium, served
 
 pytestmark = [pytest.mark.slow, needs_chromium]  # some minutes: studio, four trainings and a browser
 
