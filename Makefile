@@ -144,14 +144,14 @@ serve: $(STAMP) ## answer photos over HTTP with MODEL=exports/<name>/model.onnx,
 quality: $(STAMP) ## how good the masks of ENS are without their truth: ship, review or reject; SPLIT=test routes the test photos
 	$(STAGE) quality ensemble=$(ENS) $(if $(filter command line,$(origin SPLIT)),split=$(SPLIT)) $(ARGS)
 
-review: $(STAMP) ## correct in the browser what was routed to review: ROUTES=submissions/<ENS>/quality/routes.parquet
+review: $(STAMP) ## correct in the browser what ROUTES sent to review, cutouts/routes.parquet; without ROUTES that of make quality ENS
 	$(STAGE) review routes=$(ROUTES) $(ARGS)
 
 store: $(STAMP) ## add what was reviewed and shipped of ROUTES to STORE, without JUDGE's; SNAPSHOT=2026-11 freezes a month
-	$(STAGE) store $(call keyed,ROUTES STORE JUDGE SNAPSHOT) $(ARGS)
+	$(STAGE) store $(if $(call given,ROUTES),routes=$(ROUTES)) $(call keyed,STORE JUDGE SNAPSHOT) $(ARGS)
 
 drift: $(STAMP) ## compare ROUTES of now with the promise of QUALITY, and print the one command that retrains
-	$(STAGE) drift $(call keyed,QUALITY ROUTES STORE NAME) $(ARGS)
+	$(STAGE) drift $(if $(call given,ROUTES),routes=$(ROUTES)) $(call keyed,QUALITY STORE NAME) $(ARGS)
 
 ##@ The repository
 test: $(STAMP) ## the test suite, in two processes; ARGS="-n 0 --pdb" in one

@@ -48,15 +48,17 @@ def _of_networks(recipe: "Recipe", accelerator: str) -> Masker:
 
 
 def members_of_one_object(recipe: "Recipe") -> "list[Leaf]":
-    """Return the trained members of an ensemble whose maps are of one object.
+    """Return the trained members of an ensemble whose maps are of one object; its steps and repair are left out.
 
     Raises:
         MaskfoldError: If one is not trained to its end, or was trained on several classes.
     """
     from maskfold.data.classes import classes_of
     from maskfold.ensembling.fusion import fusible, networks
+    from maskfold.ensembling.recipe import Recipe
 
-    members = fusible(recipe, split="test", experiments=EXPERIMENTS)
+    bare = Recipe(name=recipe.name, members=recipe.members)
+    members = fusible(bare, split="test", experiments=EXPERIMENTS)
     for run, _ in networks(members):
         if classes := classes_of(run.read_config()["data"]):
             raise MaskfoldError(
@@ -64,6 +66,14 @@ def members_of_one_object(recipe: "Recipe") -> "list[Leaf]":
                 "of one object. Name members that were trained on one class."
             )
     return members
+
+
+def identity_where_trained(recipe: "Recipe") -> str | None:
+    """Return the identity of an ensemble's networks; None where there are maps alone, or some that are not usual."""
+    try:
+        return identity_of(members_of_one_object(recipe))
+    except MaskfoldError:
+        return None
 
 
 def identity_of(members: "Sequence[Leaf]") -> str:

@@ -1,7 +1,7 @@
 """What a probability map says of its own mask: numbers that go with the mask's IoU, and need no truth.
 
 Each is a count over a map of bytes, so all of a photo's come from one histogram, its contour and a window's sums. None
-is best on all data (`docs/explanation/quality.md`), so all are taken and the choice is made on out-of-fold maps.
+is best on all data (`docs/how-to/quality.md`), so all are taken and the choice is made on out-of-fold maps.
 """
 
 from collections.abc import Sequence

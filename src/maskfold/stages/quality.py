@@ -22,6 +22,7 @@ from maskfold.ensembling.recipe import Recipe
 from maskfold.ensembling.tree import Leaf, leaves, open_members
 from maskfold.entry import entry_point
 from maskfold.errors import MaskfoldError
+from maskfold.maskers import identity_where_trained
 from maskfold.prediction.splits import photos_of
 from maskfold.quality.certificate import Terms
 from maskfold.quality.coverage import risk_curve
@@ -113,7 +114,8 @@ def _learn(
 ) -> QualityModel:
     """Make the model from labelled photos, and write it with what led to it."""
     made_of = ingredients([member.leaf for member in measurer.members])
-    judgement = judge(table, wishes, ensemble=recipe.name, cut=measurer.cut, made_of=made_of)
+    about = {"cut": measurer.cut, "made_of": made_of, "masker": identity_where_trained(recipe)}
+    judgement = judge(table, wishes, ensemble=recipe.name, **about)
     words = in_words(judgement, table)
     model = replace(judgement.model, promise={**judgement.model.promise, "summary": words})
     model.write(folder.model)
