@@ -135,14 +135,14 @@ pick: $(STAMP) ## choose the two submissions to select at the end
 export: $(STAMP) ## one ONNX file, and safetensors, of EXP=..., its best FOLD or FOLD=<k> or all, or of a whole ENS=...
 	$(STAGE) export $(if $(call given,ENS),ensemble=$(ENS),name=$(EXP) $(if $(call given,FOLD),fold=$(FOLD))) $(ARGS)
 
+quality: $(STAMP) ## how good the masks of ENS are without their truth: ship, review or reject; SPLIT=test routes the test photos
+	$(STAGE) quality ensemble=$(ENS) $(if $(filter command line,$(origin SPLIT)),split=$(SPLIT)) $(ARGS)
+
 cutout: $(STAMP) ## remove the background of the photos in SRC, into OUT, with ENS or MODEL=<exported model.onnx>
 	$(STAGE) cutout $(if $(SRC),source=$(SRC)) $(if $(OUT),target=$(OUT)) $(masked) $(ARGS)
 
 serve: $(STAMP) ## answer photos over HTTP with MODEL=exports/<name>/model.onnx, or the networks of ENS
 	$(STAGE) serve $(masked) $(ARGS)
-
-quality: $(STAMP) ## how good the masks of ENS are without their truth: ship, review or reject; SPLIT=test routes the test photos
-	$(STAGE) quality ensemble=$(ENS) $(if $(filter command line,$(origin SPLIT)),split=$(SPLIT)) $(ARGS)
 
 review: $(STAMP) ## correct in the browser what ROUTES sent to review, cutouts/routes.parquet; without ROUTES that of make quality ENS
 	$(STAGE) review routes=$(ROUTES) $(ARGS)

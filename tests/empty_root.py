@@ -103,6 +103,8 @@ class Inside:
     def execute(self, *command: str, **options: object) -> subprocess.CompletedProcess:
         """Run a command beside it, as `docker exec` does."""
         first = self._first()
+        if first is None:
+            return subprocess.CompletedProcess(command, 1, b"", b"not started yet")
         into = ["nsenter", "--target", first, "--mount", "--net", "--pid", "--ipc", "--root"]
         into += ["--setuid", str(USER), "--setgid", str(USER)]
         inside = ["/bin/env", "-i", f"PATH={HOME}/bin:/bin", *command]
@@ -113,8 +115,10 @@ class Inside:
         os.kill(int(self._first()), signal.SIGTERM)
         return self.process.wait(30)
 
-    def _first(self) -> str:
-        return Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()[0]
+    def _first(self) -> str | None:
+        """Return the process's number outside; None while what makes the root has not started it."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return children[0] if children else None
 
 
 @contextmanager
