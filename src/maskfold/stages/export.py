@@ -30,7 +30,7 @@ from maskfold.runs.origins import approver_of, data_used, weights_used
 from maskfold.runs.provenance import Provenance, write_provenance
 from maskfold.schemas import ALL
 from maskfold.storage import Storage, open_storage
-from maskfold.terminal import RESULT
+from maskfold.terminal import RESULT, counted
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ def export(config: DictConfig) -> Storage:
     members = members_of_one_object(recipe)
     storage = open_storage(config.out or str(EXPORTS / recipe.name))
     networks = [(run, member) for run, _, member in named_networks(members)]
-    log.info("%s: %d networks become one file, which takes some seconds each", recipe.name, len(networks))
+    log.info("%s: %s into one file, some seconds each", recipe.name, counted(len(networks), "network"))
     contents = {WEIGHTS: _weights(members), MODEL: _model(recipe.name, members)}
     for name, content in contents.items():
         storage.write(name, content)
@@ -61,7 +61,9 @@ def export(config: DictConfig) -> Storage:
         ),
     )
     size = len(contents[MODEL]) / 1e6
-    log.info("%s/%s: %.1f MB, %d networks", storage.text.rstrip("/"), MODEL, size, len(networks), extra=RESULT)
+    log.info(
+        "%s/%s: %.1f MB, %s", storage.text.rstrip("/"), MODEL, size, counted(len(networks), "network"), extra=RESULT
+    )
     return storage
 
 
