@@ -1,9 +1,11 @@
 """The queue: its places, its deadline, who goes away, batches; with a model that answers when it is told to."""
 
 import asyncio
+import gc
 import logging
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -15,6 +17,7 @@ from maskfold.cutout.files import SourcePhoto
 from maskfold.service.batching import Batcher, Wanted
 from maskfold.service.desk import Desk
 from maskfold.service.limits import ServiceLimits
+from maskfold.service.photos import decode_photo
 from maskfold.service.refusals import RefusalError
 from red_masker import LIMITS, photo_of
 
@@ -104,6 +107,80 @@ def test_who_goes_away_is_not_computed(masker, photo):
 
     asyncio.run(asked())
     assert masker.asked == [[(40, 60, 3)]]
+
+
+@pytest.mark.hostile("memory")
+def test_photos_that_nobody_waits_for_are_not_kept_until_the_model_is_free(masker, photo, monkeypatch):
+    """Each takes a place, is decoded and goes away, while the model is busy with the first."""
+    pixels = []
+
+    def decoded(*arguments: Any) -> SourcePhoto:
+        decoded_photo = decode_photo(*arguments)
+        pixels.append(weakref.ref(decoded_photo.pixels))
+        return decoded_photo
+
+    monkeypatch.setattr("maskfold.service.desk.decode_photo", decoded)
+    masker.may_answer.clear()
+
+    async def asked() -> None:
+        desk = Desk(masker, ServiceLimits(**LIMITS))
+        desk.batcher.start()
+        first = desk.batcher.submit(GREY, Wanted())
+        for number in range(20):
+            gone = asyncio.Event()
+
+            async def leaves(gone: asyncio.Event = gone) -> dict[str, Any]:
+                await gone.wait()
+                return {"type": "http.disconnect"}
+
+            one = asyncio.ensure_future(desk.serve(photo, Wanted(), lambda *_: None, leaves))
+            while len(pixels) == number:
+                await asyncio.sleep(0.001)
+            await asyncio.sleep(0.005)  # until it waits for the model
+            gone.set()
+            with pytest.raises(RefusalError, match="gone away"):
+                await one
+            del one  # whose error's traceback has the photo
+        await asyncio.sleep(0.01)
+        gc.collect()
+        assert sum(kept() is not None for kept in pixels) == 0
+        masker.may_answer.set()
+        assert (await asyncio.wrap_future(first)).answer.mean.shape == (8, 8)
+        await asyncio.to_thread(desk.close)
+
+    try:
+        asyncio.run(asked())
+    finally:
+        masker.may_answer.set()
+    assert masker.asked == [[(8, 8, 3)]]
+
+
+@pytest.mark.hostile("memory")
+def test_what_waited_for_a_thread_and_was_given_up_is_not_kept_until_one_is_free(masker):
+    free = threading.Event()
+
+    async def asked() -> None:
+        desk = Desk(masker, ServiceLimits(**LIMITS))
+        busy = [asyncio.ensure_future(desk.in_thread(free.wait, 5)) for _ in range(LIMITS["threads"])]
+        photo = GREY.copy()
+        kept = weakref.ref(photo)
+        waiting = asyncio.ensure_future(desk.in_thread(np.sum, photo))
+        del photo
+        await asyncio.sleep(0.01)
+        assert kept() is not None
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        del waiting
+        gc.collect()
+        assert kept() is None
+        free.set()
+        assert await asyncio.gather(*busy) == [True] * LIMITS["threads"]
+        assert await desk.in_thread(np.sum, GREY) == 0
+
+    try:
+        asyncio.run(asked())
+    finally:
+        free.set()
 
 
 def test_photos_that_wait_are_answered_together_and_each_as_it_wants(masker):

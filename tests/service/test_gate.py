@@ -1,6 +1,7 @@
 """Who may ask, what is listened to before a refusal, and what the log says of it."""
 
 import asyncio
+import json
 import logging
 
 import pytest
@@ -124,6 +125,45 @@ def test_who_asks_before_sending_is_answered_before(app):
     sent, read = asked(app, [body(b"")], content_length="100000000", expect="100-continue")
 
     assert (sent[0]["status"], read) == (413, 0)
+
+
+@pytest.mark.hostile("endless and hanging")
+def test_beyond_the_most_requests_all_but_the_health_are_told_to_come_back(serve, monkeypatch):
+    """Two places, and two photos that do not come; then they are given up."""
+    monkeypatch.setattr("maskfold.service.limits._SPARE_REQUESTS", 0)
+    app = serve(limits={"queue": 1, "timeout": 0.5}).app
+
+    async def status(path: str, *messages: dict) -> list:
+        coming, sent = list(messages), []
+
+        async def receive() -> dict:
+            return coming.pop(0) if coming else await asyncio.Event().wait()
+
+        async def send(message: dict) -> None:
+            sent.append(message)
+
+        scope = {"type": "http", "http_version": "1.1", "method": "POST" if messages else "GET", "path": path}
+        raw = [(b"content-length", b"1000")] if messages else []
+        ready = {"raw_path": path.encode(), "query_string": b"ready=true" if path == "/healthz" else b""}
+        await app(scope | ready | {"root_path": "", "headers": raw, "scheme": "http"}, receive, send)
+        return sent
+
+    async def asked() -> list:
+        slow = [asyncio.ensure_future(status("/mask", body(b"\xff\xd8"))) for _ in range(2)]
+        await asyncio.sleep(0.1)
+        refused, health = await status("/metrics"), await status("/healthz")
+        given_up = [sent[0]["status"] for sent in await asyncio.gather(*slow)]
+        return [refused, health, given_up, await status("/metrics"), await status("/healthz")]
+
+    refused, health, given_up, later, healthy = asyncio.run(asked())
+
+    assert refused[0]["status"] == 503
+    assert (b"retry-after", b"1") in refused[0]["headers"]
+    assert json.loads(refused[1]["body"])["error"] == "busy"
+    assert health[0]["status"] == 503  # as the next photo would be refused
+    assert json.loads(health[1]["body"])["live"] is True
+    assert given_up == [408, 408]
+    assert (later[0]["status"], healthy[0]["status"]) == (200, 200)
 
 
 @pytest.mark.hostile("memory")

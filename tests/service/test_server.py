@@ -102,6 +102,22 @@ def test_who_is_slow_with_the_first_lines_is_left(address, photo):
 
 
 @pytest.mark.hostile("endless and hanging")
+def test_idle_connections_take_nobodys_place(address, photo):
+    """More of them than there may be requests: 2 x 4 and 64."""
+    asks = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with contextlib.ExitStack() as opened:
+        idle = [opened.enter_context(socket.create_connection(address, timeout=5)) for _ in range(80)]
+        for one in idle:
+            one.sendall(asks)
+        answers = [one.recv(1000) for one in idle]
+        health = httpx.get("http://{}:{}/healthz?ready=true".format(*address))
+        answer = httpx.post("http://{}:{}/mask".format(*address), content=photo)
+
+        assert {first[:12] for first in answers} == {b"HTTP/1.1 200"}
+        assert (health.status_code, answer.status_code) == (200, 200)
+
+
+@pytest.mark.hostile("endless and hanging")
 def test_who_is_slow_with_the_photo_is_told_so(address):
     with socket.create_connection(address, timeout=5) as slow:
         slow.sendall(b"POST /mask HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n\xff\xd8")

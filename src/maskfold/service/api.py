@@ -19,7 +19,7 @@ from maskfold.prediction.masker import Masker
 from maskfold.service.batching import ModelAnswer
 from maskfold.service.body import FIELD, Arrivals, file_of_form, is_form
 from maskfold.service.desk import Desk
-from maskfold.service.gate import ROUTE, Gate
+from maskfold.service.gate import CROWDED, ROUTE, Gate
 from maskfold.service.inbox import Inbox
 from maskfold.service.judging import Judge, Opinion, PhotoQuality, Quality
 from maskfold.service.limits import ServiceLimits
@@ -136,7 +136,7 @@ def create_app(
     app.include_router(router)
     app.add_exception_handler(HTTPException, _no_such_address)
     app.add_exception_handler(RequestValidationError, _no_such_option)
-    app.add_middleware(Gate, hosts=hosts, token=token, metrics=metrics)
+    app.add_middleware(Gate, hosts=hosts, token=token, metrics=metrics, most=limits.requests)
     return app
 
 
@@ -234,10 +234,10 @@ async def healthz(
     response: Response,
     options: Annotated[HealthOptions, Query()],
 ) -> dict[str, Any]:
-    """Needs no token. `live` is whether the model answers, `ready` whether there is a place in the queue too."""
+    """Needs no token. `live` is whether the model answers, `ready` whether the next photo has a place too."""
     service = _service(request)
     live = service.desk.batcher.is_alive
-    is_ready = live and not service.desk.is_full
+    is_ready = live and not service.desk.is_full and not request.scope[CROWDED]
     response.status_code = 200 if live and (is_ready or not options.ready) else BUSY
     return {
         "live": live,

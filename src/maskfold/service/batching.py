@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -44,11 +44,19 @@ class Wanted:
     mirrored: bool = False
 
 
-@dataclass(frozen=True)
-class _Task:
-    photo: np.ndarray
-    wanted: Wanted
-    future: "Future[ModelAnswer]" = field(default_factory=Future)
+class _Task(Future[ModelAnswer]):
+    """A photo in the queue. Cancelled it stays there until its turn comes, but lets go of the pixels at once."""
+
+    def __init__(self, photo: np.ndarray, wanted: Wanted) -> None:
+        super().__init__()
+        self.photo, self.wanted = photo, wanted
+
+    def cancel(self) -> bool:
+        """See `concurrent.futures.Future`; what the model has begun with is not cancelled, and keeps its photo."""
+        is_cancelled = super().cancel()
+        if is_cancelled:
+            self.photo = np.empty((0, 0, 3), np.uint8)
+        return is_cancelled
 
 
 class Batcher:
@@ -83,13 +91,13 @@ class Batcher:
         """Return the look at a photo, `(H, W, 3) uint8`, as something that can be waited for and cancelled."""
         task = _Task(photo, wanted)
         self._tasks.put(task)
-        return task.future
+        return task
 
     def _run(self) -> None:
         ended = False
         while not ended:
             batch, ended = self._collect()
-            tasks = [task for task in batch if task.future.set_running_or_notify_cancel()]
+            tasks = [task for task in batch if task.set_running_or_notify_cancel()]
             if tasks:
                 began = time.monotonic()
                 self._answer(tasks)
@@ -120,10 +128,10 @@ class Batcher:
                     self._answer([task])
                 return
             log.exception("The model has failed with a photo of %s.", "x".join(map(str, tasks[0].photo.shape[1::-1])))
-            tasks[0].future.set_exception(error)
+            tasks[0].set_exception(error)
             return
         for task, look in zip(tasks, looks, strict=True):
-            task.future.set_result(look)
+            task.set_result(look)
 
     def _looks(self, tasks: Sequence[_Task]) -> list[ModelAnswer]:
         answers: dict[int, Answer] = {}

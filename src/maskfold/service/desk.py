@@ -5,6 +5,7 @@ import math
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -105,8 +106,15 @@ class Desk:
             return await self.in_thread(answer, data, photo, seen)
 
     async def in_thread(self, function: Callable[..., _T], *arguments: object) -> _T:
-        """Return what a function returns that would take the event loop too long."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
+        """Return what a function returns that would take the event loop too long.
+
+        Cancelled before its turn it stays in the pool's queue, but without the photo that it was called with.
+        """
+        calls = [partial(function, *arguments)]
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: calls.pop()())
+        finally:
+            calls.clear()
 
 
 async def _before_deadline(work: Awaitable[_T], receive: Receive, seconds: float) -> _T:

@@ -7,18 +7,21 @@ import asyncio
 import hmac
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from maskfold.service.metrics import OTHER, Metrics
-from maskfold.service.refusals import GONE, TOO_SLOW, RefusalError
+from maskfold.service.refusals import BUSY, GONE, TOO_SLOW, RefusalError
 
 log = logging.getLogger("maskfold.service.requests")
 
 OPEN = "/healthz"  # without a token: whoever starts and stops services has none
 ROUTE = "maskfold.route"  # in a request's scope: where its photo goes
+CROWDED = "maskfold.crowded"  # in a request's scope: whether the gate would let no other one through
 _LONGEST_PATH = 100  # characters of a line in the log
 _DRAIN_S = 2.0  # that a refused request is still listened to
 _DRAIN_BYTES = 2**28
@@ -33,10 +36,14 @@ class Gate:
             of web pages that have had their name changed to lead here (DNS rebinding).
         token: What must come as `Authorization: Bearer <token>`; None for nothing.
         metrics: Where requests are counted.
+        most: Requests at once, those after the health aside; a connection that asks nothing is none.
     """
 
-    def __init__(self, app: ASGIApp, *, hosts: frozenset[str] | None, token: str | None, metrics: Metrics) -> None:
-        self.app, self.hosts, self.metrics = app, hosts, metrics
+    def __init__(
+        self, app: ASGIApp, *, hosts: frozenset[str] | None, token: str | None, metrics: Metrics, most: int
+    ) -> None:
+        self.app, self.hosts, self.metrics, self.most = app, hosts, metrics, most
+        self._inside = 0
         self._authorization = None if token is None else f"Bearer {token}".encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -47,7 +54,8 @@ class Gate:
         visit = _Visit(scope, receive, send)
         try:
             self._refuse_strangers(scope)
-            await self.app(scope, visit.receive, visit.send)
+            with self._place(scope):
+                await self.app(scope, visit.receive, visit.send)
         except RefusalError as refusal:
             await visit.refuse(refusal)
         except Exception:
@@ -75,6 +83,24 @@ class Gate:
                     "Send the service's token: Authorization: Bearer <token>.",
                     www_authenticate="Bearer",
                 )
+
+    @contextmanager
+    def _place(self, scope: Scope) -> Iterator[None]:
+        """Count a request while it is inside; whoever asks after the health is always let in."""
+        scope[CROWDED] = self._inside >= self.most
+        counts = scope["path"] != OPEN
+        if counts and scope[CROWDED]:
+            raise RefusalError(
+                BUSY,
+                "busy",
+                f"{self.most} requests at once are all that this service takes. Send it again later.",
+                retry_after="1",
+            )
+        self._inside += counts
+        try:
+            yield
+        finally:
+            self._inside -= counts
 
     def _record(self, scope: Scope, visit: "_Visit") -> None:
         seconds = time.monotonic() - visit.began

@@ -29,10 +29,10 @@ class ServiceLimits:
         return _WHOLE_PHOTOS * self.max_bytes
 
     @property
-    def connections(self) -> int:
-        """How many there may be at once: all that wait, and as many that send or are told to come back."""
-        return 2 * self.queue + _SPARE_CONNECTIONS
+    def requests(self) -> int:
+        """How many there may be at once: all that wait, as many that are sending, and some that want little."""
+        return 2 * self.queue + _SPARE_REQUESTS
 
 
 _WHOLE_PHOTOS = 8  # of the largest size, that may be arriving at once
-_SPARE_CONNECTIONS = 64
+_SPARE_REQUESTS = 64

@@ -88,7 +88,7 @@ def server_of(app: FastAPI, limits: ServiceLimits) -> uvicorn.Server:
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        limit_concurrency=limits.connections,
+        limit_concurrency=None,  # it would count idle connections, and refuse /healthz too: the gate counts requests
         timeout_keep_alive=_IDLE_S,
         # A photo that is arriving now may take its time to arrive, and then to be answered.
         timeout_graceful_shutdown=int(2 * limits.timeout) + 1,
