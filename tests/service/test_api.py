@@ -1,6 +1,9 @@
 """The addresses, asked in this process with a model whose map is known: the photo's red channel."""
 
 import io
+import struct
+import zlib
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -8,6 +11,16 @@ import pytest
 from PIL import Image
 
 from red_masker import photo_of
+
+
+class Shipped:
+    """A quality model that every photo is good enough for."""
+
+    wants_members = wants_mirrored = False
+    cut = 128
+
+    def assess(self, measures: dict[str, float]) -> SimpleNamespace:
+        return SimpleNamespace(score=1.0, iou=1.0, route="ship", reason="good")
 
 
 def decoded(content: bytes) -> np.ndarray:
@@ -122,6 +135,27 @@ def test_a_photo_that_is_cut_short_is_damaged(serve, square, kind):
     content = photo_of(square, kind)
 
     assert problem(serve().post("/mask", content=content[: len(content) * 2 // 3])) == (422, "damaged")
+
+
+def header_of(width: int, height: int) -> bytes:
+    """Return the beginning of a PNG that has no pixels."""
+    chunk = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
+
+
+@pytest.mark.hostile("memory")
+def test_a_photo_that_is_too_large_to_be_measured_is_refused_where_it_would_be(serve):
+    """Quality is measured on up to 100,000,000 pixels; of a header alone the next complaint is that it is damaged."""
+    plain = serve(limits={"max_pixels": 200_000_000})
+    judging = serve(limits={"max_pixels": 200_000_000}, quality=Shipped())
+
+    for client, path in ((plain, "/quality"), (judging, "/mask"), (judging, "/cutout")):
+        answer = client.post(path, content=header_of(10_001, 10_000))
+        assert problem(answer) == (413, "too_many_pixels"), path
+        assert "takes up to 100,000,000" in answer.json()["message"]
+    assert problem(plain.post("/quality", content=header_of(10_000, 10_000))) == (422, "damaged")
+    assert problem(plain.post("/mask", content=header_of(10_001, 10_000))) == (422, "damaged")
+    assert problem(plain.post("/mask", content=header_of(20_001, 10_000))) == (413, "too_many_pixels")
 
 
 @pytest.mark.hostile("memory")

@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect
 
 from maskfold import __version__
 from maskfold.cutout.files import SourcePhoto
+from maskfold.data.windows import LARGE
 from maskfold.prediction.masker import Masker
 from maskfold.service.batching import ModelAnswer
 from maskfold.service.body import FIELD, Arrivals, file_of_form, is_form
@@ -59,9 +60,10 @@ class Service:
             make: Makes the answer of the photo and its look; it runs in a thread.
             asked: The quality is what was asked for.
         """
+        is_judged = asked or self.judge.quality is not None
 
         def work(data: bytes, photo: SourcePhoto, look: ModelAnswer) -> tuple[_T, Opinion | None]:
-            verdict = self.judge.judge(look) if asked or self.judge.quality else None
+            verdict = self.judge.judge(look) if is_judged else None
             self._keep(data, look, verdict)
             return make(photo, look), verdict
 
@@ -73,7 +75,9 @@ class Service:
         if is_form(request):
             data = await self.desk.in_thread(file_of_form, data, request.headers["content-type"])
         data = self.arrivals.checked(data)
-        made, verdict = await self.desk.serve(data, self.judge.wanted(asked=asked), work, request.receive)
+        most = LARGE if is_judged else None  # of a larger one nothing can be measured
+        wanted = self.judge.wanted(asked=asked)
+        made, verdict = await self.desk.serve(data, wanted, work, request.receive, max_pixels=most)
         if verdict and verdict.assessed:
             request.scope[ROUTE] = verdict.assessed.route
             self.metrics.count_route(verdict.assessed.route)

@@ -71,7 +71,9 @@ class Desk:
                 retry_after=str(min(seconds, _LONGEST_WAIT_S)),
             )
 
-    async def serve(self, data: bytes, wanted: Wanted, answer: _Answer[_T], receive: Receive) -> _T:
+    async def serve(
+        self, data: bytes, wanted: Wanted, answer: _Answer[_T], receive: Receive, *, max_pixels: int | None = None
+    ) -> _T:
         """Return what `answer(file's bytes, photo, look)` returns; it runs in a thread of the pool.
 
         Args:
@@ -79,13 +81,15 @@ class Desk:
             wanted: What the model is asked.
             answer: What is done with it.
             receive: Of the request, whose body has been read: it tells when the client goes away.
+            max_pixels: That this answer takes; None for as many as the limits allow.
 
         Raises:
             RefusalError: If there is no place, the photo cannot be used, or the deadline passes; with status 499, which
                 nobody sees, if the client goes away.
         """
         with self._place():
-            return await _before_deadline(self._through(data, wanted, answer), receive, self.limits.timeout)
+            most = min(self.limits.max_pixels, max_pixels or self.limits.max_pixels)
+            return await _before_deadline(self._through(data, wanted, answer, most), receive, self.limits.timeout)
 
     @contextmanager
     def _place(self) -> Iterator[None]:
@@ -96,10 +100,8 @@ class Desk:
         finally:
             self.waiting -= 1
 
-    async def _through(self, data: bytes, wanted: Wanted, answer: _Answer[_T]) -> _T:
-        size = await self.in_thread(
-            lambda: check_size(data, max_pixels=self.limits.max_pixels)
-        )  # what is wrong does not wait
+    async def _through(self, data: bytes, wanted: Wanted, answer: _Answer[_T], max_pixels: int) -> _T:
+        size = await self.in_thread(partial(check_size, data, max_pixels=max_pixels))  # what is wrong does not wait
         async with self._decoded:
             photo = await self.in_thread(decode_photo, data, size)
             seen = await asyncio.wrap_future(self.batcher.submit(photo.pixels, wanted))
