@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from maskfold.quality.certificate import Terms
 from maskfold.quality.judging import Wishes, in_words, judge
@@ -61,3 +62,30 @@ def test_the_promise_counts_what_ships_and_not_what_is_rejected():
     assert judgement.certificate.bad == 0
     none = learned(measured(np.full(200, 0.95), np.full(200, 0.3)), reject_below=0.99)
     assert str(none.certificate).endswith("too many masks are rejected for their estimated IoU.")
+
+
+@pytest.mark.parametrize(
+    ("predictor", "photos"), [("mean_rank", 200), ("soft_dice", 200), ("auto", 100), ("ridge", 100)]
+)
+def test_what_has_looked_at_a_truth_promises_nothing_about_its_photo(predictor, photos):
+    ious = np.random.default_rng(0).uniform(0.8, 1, 200)
+
+    judgement = learned(measured(ious, np.full(200, 0.3)), predictor=predictor)
+
+    assert judgement.certificate.photos == photos
+    assert judgement.halved == (photos == 100)
+
+
+def test_a_score_that_is_surely_better_is_named_with_the_way_to_ask_for_it():
+    # The mean rank knows soft_dice alone, which says nothing here; certainty has the order of the truth.
+    ious = np.linspace(1, 0.5, 200)
+    photos = measured(ious, np.full(200, 0.3))
+    photos["measure.soft_dice"] = np.random.default_rng(0).random(200)
+
+    judgement = learned(photos)
+
+    assert judgement.model.predictor.name == "mean_rank"
+    assert "certainty" in judgement.surely_better
+    (words,) = [line for line in in_words(judgement, photos) if line.startswith("Surely better than the mean rank: ")]
+    assert "certainty" in words
+    assert "predictor=auto" in words

@@ -47,7 +47,7 @@ class Wishes:
     """What is asked for.
 
     Attributes:
-        predictor: A score by name, or `auto`.
+        predictor: A score by name, named before anybody looked at a truth; or `auto`, to choose by it.
         terms: Of the promise.
         costs: Of a review and of a bad mask that ships; None goes by the promise.
         reject_below: Estimated IoU below which a mask is not worth a correction.
@@ -159,8 +159,8 @@ def judge(photos: pd.DataFrame, wishes: Wishes, **about: Any) -> Learned:
 def _split(photos: pd.DataFrame, wishes: Wishes) -> tuple[str, np.ndarray, np.ndarray]:
     """Return the predictor's name, the photos it is fitted on, and those on which the promise is made.
 
-    What has looked at the truth of photos promises nothing about them: where the choice is not the default, or the
-    score is fitted, one half of the groups is for that and the other for the promise.
+    What has looked at the truth of photos promises nothing about them: where the score is chosen or fitted, one half of
+    the groups is for that and the other for the promise, whatever is chosen.
     """
     every = np.ones(len(photos), bool)
     if wishes.predictor not in (AUTO, RIDGE):
@@ -171,7 +171,7 @@ def _split(photos: pd.DataFrame, wishes: Wishes) -> tuple[str, np.ndarray, np.nd
         some = photos[first]
         measured, ious = measured_of(some), some[TRUTH].to_numpy(float)
         name = compare(measured, ious, some["group"], k=wishes.k, seed=wishes.seed).name
-    return (name, every, every) if name == MEAN_RANK else (name, first, ~first)
+    return name, first, ~first
 
 
 def _least_kept(calibration: Points, reject_below: float) -> float:
@@ -219,6 +219,11 @@ def in_words(judgement: Learned, photos: pd.DataFrame) -> list[str]:
         lines.append(
             f"{model.predictor.name} was chosen or fitted on one half of the groups, so the promise is made on the "
             "other half alone."
+        )
+    elif judgement.surely_better and model.predictor.name == MEAN_RANK:
+        lines.append(
+            f"Surely better than the mean rank: {', '.join(judgement.surely_better)}. predictor=auto chooses by "
+            "one half of the groups, and promises by the other."
         )
     return lines
 
