@@ -30,13 +30,22 @@ def read_suited(path: Path | str, masker: Masker, *, text: str | None = None) ->
             "(tta=hflip, or a file that does not say), so that every mask would seem sure. Train its members with "
             "tta=none and export them again, or learn without: make quality ENS=<name>, mirror=null."
         )
+    refuse_other_cut(model, text)
+    warn_of_other_networks(model, masker.identity, text)
+    return model
+
+
+def refuse_other_cut(model: QualityModel, text: str) -> None:
+    """Refuse a model of masks that were cut elsewhere than cut-outs, the service, review and store cut them.
+
+    Raises:
+        MaskfoldError: If it is one.
+    """
     if model.cut != HALF:
         raise MaskfoldError(
             f"{text}: learned from masks that were cut at {model.cut} of 255, and cut-outs are cut at {HALF}. Run make "
             "quality again."
         )
-    warn_of_other_networks(model, masker.identity, text)
-    return model
 
 
 def warn_of_other_networks(model: QualityModel, identity: str | None, text: str) -> None:
