@@ -33,7 +33,7 @@ def as_map(alpha: np.ndarray) -> np.ndarray:
 class RednessMasker:
     """Calls object what is redder than green: right about every disk here. Counts what it is asked."""
 
-    name, identity, members = "redness", "0123456789abcdef", ("redness",)
+    name, identity, members, symmetric = "redness", "0123456789abcdef", ("redness",), False
 
     def __init__(self) -> None:
         self.asked = 0

@@ -16,7 +16,7 @@ LIMITS = {"max_bytes": 200_000, "max_pixels": 100_000, "queue": 4, "batch": 1, "
 class Reds:
     """A masker whose map is the photo's red channel; its two members say a little more and a little less."""
 
-    name, identity, members = "reds", "0123456789abcdef", ("low", "high")
+    name, identity, members, symmetric = "reds", "0123456789abcdef", ("low", "high"), False
 
     def __init__(self) -> None:
         self.asked: list[list[tuple[int, ...]]] = []

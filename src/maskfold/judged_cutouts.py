@@ -1,7 +1,6 @@
 """How good the mask of each cut-out is, beside the cut-outs: what `make quality` has learned, asked photo by photo."""
 
 import hashlib
-import logging
 import re
 import tempfile
 from collections.abc import Iterable
@@ -15,11 +14,9 @@ from maskfold import arrays
 from maskfold.cutout.record import Entry
 from maskfold.prediction.masker import Answer, Masker
 from maskfold.quality.measures import measure
-from maskfold.quality.model import QualityModel
 from maskfold.quality.routes import MEASURE, ROUTES, maps_text, write_routes
+from maskfold.quality.suited import read_suited
 from maskfold.storage import FolderStorage, Storage, open_storage
-
-log = logging.getLogger(__name__)
 
 MAPS = "maps"
 _MEAN = "mean"
@@ -35,24 +32,17 @@ class FolderJudge:
         masker: Whose maps they are.
 
     Raises:
-        MaskfoldError: If the file is missing or damaged.
+        MaskfoldError: As `maskfold.quality.suited.read_suited`.
     """
 
     def __init__(self, quality: str, *, source: Storage, target: Storage, masker: Masker) -> None:
         place, _, name = quality.rpartition("/")
         path = open_storage(place or ".").local(name)
-        self._model, self._target, self._masker = QualityModel.read(path), target, masker
+        self._model = read_suited(path, masker, text=quality)
+        self._target, self._masker = target, masker
         self._source = str(source.folder.resolve()) if isinstance(source, FolderStorage) else source.text.rstrip("/")
         self.identity = hashlib.sha256(path.read_bytes()).hexdigest()
         self.wants_members, self.wants_mirrored = self._model.wants_members, self._model.wants_mirrored
-        if self._model.masker not in (None, masker.identity):
-            log.warning(
-                "%s is of other networks than these (%s and %s): its promise does not hold for them. Run make quality "
-                "for them.",
-                quality,
-                self._model.masker,
-                masker.identity,
-            )
 
     def assess(self, name: str, photo_hash: str, answer: Answer, turned: np.ndarray | None) -> dict[str, Any]:
         """Write a photo's maps; return its row of routes, numbers that are not known as None."""

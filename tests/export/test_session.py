@@ -86,6 +86,15 @@ def test_members_are_answered_where_they_are_asked_for(file):
         np.testing.assert_array_equal(answer.members, photo[..., :2].transpose(2, 0, 1))
 
 
+def test_a_file_that_does_not_say_so_may_answer_a_mirror_image_alike(file):
+    said = []
+    for more in ({}, {"maskfold.symmetric": "true"}, {"maskfold.symmetric": "false"}):
+        file.write_bytes(model(facts=FACTS | more))
+        said.append(OnnxMasker(file).symmetric)
+
+    assert said == [True, True, False]
+
+
 def test_a_folder_stands_for_the_file_in_it(file):
     assert open_masker(exported=str(file.parent), recipe=None).identity == OnnxMasker(str(file)).identity
 

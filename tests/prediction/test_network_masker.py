@@ -43,7 +43,7 @@ def test_members_are_the_means_of_their_own_networks():
 
 def test_a_mirrored_map_lies_on_the_photo_again():
     class Left:
-        name, identity, members = "left", "0" * 16, ("left",)
+        name, identity, members, symmetric = "left", "0" * 16, ("left",), False
 
         def answer(self, photos, *, members=False):
             from maskfold.prediction.masker import Answer
@@ -57,3 +57,11 @@ def test_a_mirrored_map_lies_on_the_photo_again():
 
     assert np.argwhere(turned).tolist() == [[1, 2]]
     assert turned[1, 2] == 100
+
+
+def test_networks_that_look_at_both_views_are_symmetric():
+    first, second, third = networks()
+    for views, symmetric in (("none", "none"), False), (("none", "hflip"), True), (("mirror", "mirror"), True):
+        branch = Branch(Resize(height=32, width=48), None, [Voter(first, views[0], 0.5), Voter(second, views[1], 0.25)])
+        last = Branch(Tile(height=32, width=32), None, [Voter(third, "none", 0.25)])
+        assert NetworkMasker([branch, last], name="a", identity="0" * 16, accelerator="cpu").symmetric == symmetric

@@ -220,12 +220,13 @@ def test_real_networks_are_expressed_and_a_photo_too_large_is_an_error(tmp_path)
     torch.manual_seed(0)
     networks = [Network(LinkNet(encoder="resnet18", weights=None)).eval(), Network(U2Net(size="small")).eval()]
     for number, network in enumerate(networks):
-        branches = [Branch(Pad(height=64, width=96), None, [Voter(network, "hflip", 1.0, "a")])]
+        branches = [Branch(Pad(height=64, width=96), None, [Voter(network, ("hflip", "none")[number], 1.0, "a")])]
         path = tmp_path / f"{number}.onnx"
         path.write_bytes(onnx_file(Graph(branches), name="a", identity="0" * 16))
         masker = OnnxMasker(path, accelerator="cpu")
         own = NetworkMasker(branches, name="a", identity="0" * 16, accelerator="cpu")
 
+        assert masker.symmetric == own.symmetric == (number == 0)
         assert refuse_other_maps(masker, own, trial_sizes([branches[0].geometry])) <= 1
 
         for size in [(65, 96), (64, 97), (200, 300)]:

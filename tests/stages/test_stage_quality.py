@@ -2,6 +2,7 @@
 
 import json
 from contextlib import chdir
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -116,6 +117,30 @@ def test_test_photos_are_judged_by_what_was_learned(learned, monkeypatch):
     assert {*routes["route"]} == {"ship"}
     assert len(read_routes(QUALITY / "test" / "routes.parquet")) == TEST
     assert len(read_routes(QUALITY / "routes.parquet")) == PHOTOS
+
+
+def test_masks_are_judged_where_cut_outs_are_cut(learned, monkeypatch, caplog):
+    monkeypatch.chdir(learned)
+    before = pd.read_parquet(QUALITY / "measures.parquet")
+
+    quality(config(threshold=240))
+
+    assert QualityModel.read(QUALITY / "quality.json").cut == 128
+    columns = ["true_iou", "measure.soft_dice", "measure.area"]
+    assert pd.read_parquet(QUALITY / "measures.parquet")[columns].equals(before[columns])
+    assert "mates: threshold=240 is of submissions. Quality is of masks cut at 128 of 255" in caplog.text
+
+
+def test_test_photos_of_other_networks_are_warned_of(learned, monkeypatch, caplog):
+    monkeypatch.chdir(learned)
+    model = QualityModel.read(QUALITY / "quality.json")
+    monkeypatch.setattr("maskfold.stages.quality.identity_where_trained", lambda recipe: "a" * 16)
+    for masker, warned in ((None, False), ("a" * 16, False), ("b" * 16, True)):
+        caplog.clear()
+        replace(model, masker=masker).write(QUALITY / "quality.json")
+        quality(config("split=test"))
+        assert ("was learned from other networks than these (bbbb" in caplog.text) == warned
+    model.write(QUALITY / "quality.json")
 
 
 def test_money_and_named_scores(learned, monkeypatch):

@@ -12,4 +12,5 @@ PHOTOS, MAPS, OUT = "photos", "maps", "members"  # the input, and both outputs
 NAME = "maskfold.name"
 IDENTITY = "maskfold.identity"
 MEMBERS = "maskfold.members"  # JSON, a list of names
+SYMMETRIC = "maskfold.symmetric"  # JSON, true or false; files of before have none
 VERSION = "maskfold.version"

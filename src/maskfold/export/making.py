@@ -15,7 +15,8 @@ import maskfold
 from maskfold.data.geometry import Geometry, Tile
 from maskfold.errors import MaskfoldError
 from maskfold.export.graph import Graph
-from maskfold.export.layout import IDENTITY, MAPS, MEMBERS, NAME, OUT, PHOTOS, VERSION
+from maskfold.export.layout import IDENTITY, MAPS, MEMBERS, NAME, OUT, PHOTOS, SYMMETRIC, VERSION
+from maskfold.prediction.branches import is_symmetric
 
 _LARGEST = 2**31 - 2**24  # bytes: a protocol buffer holds less than 2 GiB
 
@@ -44,6 +45,7 @@ def onnx_file(graph: Graph, *, name: str, identity: str) -> bytes:
         proto = _program(graph, name).model_proto
     _forget_where(proto)
     facts = {NAME: name, IDENTITY: identity, MEMBERS: json.dumps(graph.members), VERSION: maskfold.__version__}
+    facts[SYMMETRIC] = json.dumps(is_symmetric(graph.branches))
     for key, value in facts.items():
         proto.metadata_props.add(key=key, value=value)
     return proto.SerializeToString()

@@ -10,7 +10,7 @@ import numpy as np
 
 from maskfold import files
 from maskfold.errors import MaskfoldError
-from maskfold.export.layout import IDENTITY, MAPS, MEMBERS, MODEL, NAME, OUT, PHOTOS
+from maskfold.export.layout import IDENTITY, MAPS, MEMBERS, MODEL, NAME, OUT, PHOTOS, SYMMETRIC
 from maskfold.prediction.masker import Answer
 from maskfold.runs.provenance import PROVENANCE, read_provenance
 from maskfold.storage import Storage, is_address, open_storage
@@ -46,6 +46,7 @@ class OnnxMasker:
         facts = _facts(self._session, where)
         self.name, self.identity = facts[NAME], facts[IDENTITY]
         self.members = tuple(json.loads(facts[MEMBERS]))
+        self.symmetric = facts.get(SYMMETRIC) != "false"  # what does not say so may be
 
     def answer(self, photos: Sequence[np.ndarray], *, members: bool = False) -> list[Answer]:
         """See `Masker`; photos of one size share a run."""

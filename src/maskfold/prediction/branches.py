@@ -67,6 +67,11 @@ def channels_of(branches: Sequence[Branch]) -> int | None:
     return counts.pop()
 
 
+def is_symmetric(branches: Sequence[Branch]) -> bool:
+    """Return whether a network is shown more than the photo as it is, see `maskfold.prediction.masker.Masker`."""
+    return any(voter.tta != "none" for branch in branches for voter in branch.voters)
+
+
 def windows_of(
     image: np.ndarray, ways: Sequence[tuple[Geometry, Preprocess | None]]
 ) -> tuple[list[torch.Tensor], list[Placement]]:

@@ -31,11 +31,14 @@ class Masker(Protocol):
         name: What files and answers call it.
         identity: 16 hexadecimal digits that stand for all that its maps depend on: networks, weights, geometry.
         members: The names of those whose mean is the map; one where there is one network.
+        symmetric: Whether a photo and its mirror image may be answered alike, since networks look at both (tta=hflip):
+            then `mirrored` says nothing of how sure they are.
     """
 
     name: str
     identity: str
     members: tuple[str, ...]
+    symmetric: bool
 
     def answer(self, photos: Sequence[np.ndarray], *, members: bool = False) -> list[Answer]:
         """Return the maps of some photos, in their order.
@@ -53,7 +56,8 @@ class Masker(Protocol):
 def mirrored(masker: Masker, photos: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Return the mean maps of the photos' mirror images, turned back: `(H, W) uint8` each.
 
-    How far they are from the maps of the photos themselves is a sign of how sure the networks are.
+    How far they are from the maps of the photos themselves is a sign of how sure the networks are, unless the masker is
+    symmetric.
     """
     turned = [np.ascontiguousarray(photo[:, ::-1]) for photo in photos]
     return [np.ascontiguousarray(answer.mean[:, ::-1]) for answer in masker.answer(turned)]

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from maskfold.prediction.branches import Branch
+from maskfold.prediction.branches import Branch, is_symmetric
 from maskfold.prediction.in_memory import place, predict_photo
 from maskfold.prediction.masker import Answer
 
@@ -33,7 +33,7 @@ class NetworkMasker:
         batch_size: int = 4,
     ) -> None:
         self.name, self.identity = name, identity
-        self.branches = branches
+        self.branches, self.symmetric = branches, is_symmetric(branches)
         self.members = tuple(dict.fromkeys(voter.member for branch in branches for voter in branch.voters))
         self._options = {"batch_size": batch_size, "precision": precision}
         self._alone = [_of_member(branches, member) for member in self.members]

@@ -94,21 +94,26 @@ class Certificate:
                 f"{wish}: that takes {self.terms.needed} photos of different groups even if none of them is bad, and "
                 f"there are {self.photos}."
             )
+        if not self.shipped:
+            return f"{wish}: too many masks are rejected for their estimated IoU."
         return f"{wish}: of the {self.shipped} of {self.photos} photos with the best scores, {self.bad} are below."
 
 
-def certify(scores: np.ndarray, ious: np.ndarray, terms: Terms) -> Certificate:
+def certify(scores: np.ndarray, ious: np.ndarray, terms: Terms, *, least: float = -math.inf) -> Certificate:
     """Find the laxest threshold that holds a promise.
 
     Args:
         scores: `(N,)`, one photo of each group, by a score that has not learned from their truth.
         ious: `(N,)`.
         terms: What is asked for.
+        least: The threshold is not below it. It may go by the truth: all steps of the walk hold together, so any of
+            them may be taken.
     """
     from mapie.risk_control import control_fwer  # seconds to import
     from scipy.stats import binom
 
     thresholds = _thresholds(scores, terms)
+    thresholds = thresholds[thresholds >= least]
     if not len(thresholds):
         return Certificate(terms, len(scores), None, 0, 0, float("nan"))
     ships = scores[None] >= thresholds[:, None]
@@ -133,7 +138,7 @@ def _thresholds(scores: np.ndarray, terms: Terms) -> np.ndarray:
     return falling[np.concatenate([[True], falling[1:] < falling[:-1]])]
 
 
-def alternatives(scores: np.ndarray, ious: np.ndarray, terms: Terms) -> list[Certificate]:
+def alternatives(scores: np.ndarray, ious: np.ndarray, terms: Terms, *, least: float = -math.inf) -> list[Certificate]:
     """Return what would have held: the highest IoU for the same share, and the least share for the same IoU.
 
     Each would be a promise had it been asked for beforehand. Chosen among several after a look at the same photos, it
@@ -141,7 +146,7 @@ def alternatives(scores: np.ndarray, ious: np.ndarray, terms: Terms) -> list[Cer
     """
     lower = (replace(terms, level=level) for level in LEVELS if level < terms.level)
     laxer = (replace(terms, alpha=alpha) for alpha in ALPHAS if alpha > terms.alpha)
-    firsts = (_first(certify(scores, ious, one) for one in some) for some in (lower, laxer))
+    firsts = (_first(certify(scores, ious, one, least=least) for one in some) for some in (lower, laxer))
     return [one for one in firsts if one is not None]
 
 

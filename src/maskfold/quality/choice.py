@@ -1,7 +1,7 @@
 """Which score to trust: single measures, the mean of three ranks, and a ridge regression on all, by the same photos.
 
-The mean rank is the default: it has learned from no truth, and was first or second on real photos. Another is taken
-only if it is surely better on photos that then have no say in the promise.
+The mean rank is the default: it has learned from no truth, and was first or second on real photos. Asked to choose,
+another is taken only if it is surely better, on photos that then have no say in the promise.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,5 +1,6 @@
 """From measured photos with their truth to a model of quality: which score, what it is worth, and what may ship."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -8,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from maskfold.errors import MaskfoldError
-from maskfold.quality.calibration import cross_fitted, fit_isotonic, folds_of
+from maskfold.quality.calibration import Points, cross_fitted, fit_isotonic, folds_of
 from maskfold.quality.certificate import (
     Certificate,
     Terms,
@@ -46,7 +47,7 @@ class Wishes:
     """What is asked for.
 
     Attributes:
-        predictor: A score by name, or `auto`.
+        predictor: A score by name, named before anybody looked at a truth; or `auto`, to choose by it.
         terms: Of the promise.
         costs: Of a review and of a bad mask that ships; None goes by the promise.
         reject_below: Estimated IoU below which a mask is not worth a correction.
@@ -77,6 +78,7 @@ class Learned:
         surely_better: The predictors that are better than the mean rank by more than the noise, on all photos.
         scores: `(N,)` by the model.
         estimated: `(N,)` IoU as estimated from other photos.
+        shipped: `(N,) bool`, what the model ships.
         certificate: What can be promised, whether the threshold goes by it or by money.
         others: What could have been promised instead.
         halved: Whether the score was chosen or fitted on one half of the groups, and the promise made on the other.
@@ -87,6 +89,7 @@ class Learned:
     surely_better: tuple[str, ...]
     scores: np.ndarray
     estimated: np.ndarray
+    shipped: np.ndarray
     certificate: Certificate
     others: tuple[Certificate, ...]
     halved: bool
@@ -127,13 +130,18 @@ def judge(photos: pd.DataFrame, wishes: Wishes, **about: Any) -> Learned:
     predictor = fit_predictor(name, _at(measured, first), ious[first])
     scores = predictor.score(measured)
     drawn = np.flatnonzero(second)[one_of_each(photos["group"][second], seed=wishes.seed)]
-    certificate = certify(scores[drawn], ious[drawn], wishes.terms)
-    others = () if certificate.granted else tuple(alternatives(scores[drawn], ious[drawn], wishes.terms))
-    threshold, rule = _threshold(certificate, scores, ious, wishes)
+    calibration = fit_isotonic(scores, ious)
+    # What is rejected never ships: no promise counts it, and no threshold goes by it.
+    solid = measured["area"] > 0
+    asked = drawn[solid[drawn]]
+    least = _least_kept(calibration, wishes.reject_below)
+    certificate = certify(scores[asked], ious[asked], wishes.terms, least=least)
+    others = [] if certificate.granted else alternatives(scores[asked], ious[asked], wishes.terms, least=least)
+    threshold, rule = _threshold(certificate, scores[solid], ious[solid], wishes)
     fold = folds_of(photos["group"], k=wishes.k, seed=wishes.seed)
     model = QualityModel(
         predictor=predictor,
-        calibration=fit_isotonic(scores, ious),
+        calibration=calibration,
         threshold=threshold,
         reject_below=wishes.reject_below,
         promise=rule | facts_of(certificate) | {"alternatives": [facts_of(one) for one in others]},
@@ -145,14 +153,14 @@ def judge(photos: pd.DataFrame, wishes: Wishes, **about: Any) -> Learned:
     estimated = cross_fitted(scores, ious, fold)
     halved = not second.all()
     table = comparison_table(whole, crossed, ious)
-    return Learned(model, table, whole.surely_better, scores, estimated, certificate, others, halved)
+    return Learned(model, table, whole.surely_better, scores, estimated, shipped, certificate, tuple(others), halved)
 
 
 def _split(photos: pd.DataFrame, wishes: Wishes) -> tuple[str, np.ndarray, np.ndarray]:
     """Return the predictor's name, the photos it is fitted on, and those on which the promise is made.
 
-    What has looked at the truth of photos promises nothing about them: where the choice is not the default, or the
-    score is fitted, one half of the groups is for that and the other for the promise.
+    What has looked at the truth of photos promises nothing about them: where the score is chosen or fitted, one half of
+    the groups is for that and the other for the promise, whatever is chosen.
     """
     every = np.ones(len(photos), bool)
     if wishes.predictor not in (AUTO, RIDGE):
@@ -163,7 +171,12 @@ def _split(photos: pd.DataFrame, wishes: Wishes) -> tuple[str, np.ndarray, np.nd
         some = photos[first]
         measured, ious = measured_of(some), some[TRUTH].to_numpy(float)
         name = compare(measured, ious, some["group"], k=wishes.k, seed=wishes.seed).name
-    return (name, every, every) if name == MEAN_RANK else (name, first, ~first)
+    return name, first, ~first
+
+
+def _least_kept(calibration: Points, reject_below: float) -> float:
+    """Return the least score of the calibration's that is not rejected; infinity where all are."""
+    return min((score for score, iou in zip(*calibration, strict=True) if iou >= reject_below), default=math.inf)
 
 
 def _threshold(
@@ -172,9 +185,11 @@ def _threshold(
     if wishes.costs is None:
         return certificate.threshold, {"by": "certificate"}
     review, bad = wishes.costs
+    rule = {"by": "cost", "review_cost": review, "bad_cost": bad, "allowed": review / bad}
+    if not len(scores):
+        return None, rule
     chances = fit_isotonic(scores, (ious < wishes.terms.level).astype(float), rising=False)
-    threshold = cost_threshold(*chances, review_cost=review, bad_cost=bad)
-    return threshold, {"by": "cost", "review_cost": review, "bad_cost": bad, "allowed": review / bad}
+    return cost_threshold(*chances, review_cost=review, bad_cost=bad), rule
 
 
 def measure_rows(photos: pd.DataFrame) -> list[dict[str, float]]:
@@ -189,11 +204,14 @@ def in_words(judgement: Learned, photos: pd.DataFrame) -> list[str]:
     lines = [str(judgement.certificate)]
     lines += [f"Asked for beforehand, this would have been granted: {one.terms}." for one in judgement.others]
     if model.promise["by"] == "cost":
-        ships = np.mean(judgement.scores >= model.threshold) if model.threshold is not None else 0.0
         lines.append(
             f"The threshold goes by money: a mask is reviewed where its chance to be below IoU "
             f"{judgement.certificate.terms.level:g} is above {percent(model.promise['allowed'])}; "
-            f"{percent(ships)} of the photos ship."
+            f"{percent(judgement.shipped.mean())} of the photos ship."
+        )
+    if empty := np.count_nonzero(photos[MEASURE + "area"] == 0):
+        lines.append(
+            f"{empty} of {len(photos)} masks are empty: these are rejected, and the promise does not count them."
         )
     error = np.abs(judgement.estimated - ious).mean()
     lines.append(f"Estimated from other photos, IoU is off by {error:.3f} on average.")
@@ -201,6 +219,11 @@ def in_words(judgement: Learned, photos: pd.DataFrame) -> list[str]:
         lines.append(
             f"{model.predictor.name} was chosen or fitted on one half of the groups, so the promise is made on the "
             "other half alone."
+        )
+    elif judgement.surely_better and model.predictor.name == MEAN_RANK:
+        lines.append(
+            f"Surely better than the mean rank: {', '.join(judgement.surely_better)}. predictor=auto chooses by "
+            "one half of the groups, and promises by the other."
         )
     return lines
 

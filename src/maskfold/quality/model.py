@@ -45,7 +45,7 @@ class QualityModel:
         calibration: `(scores, ious)`, both rising: the IoU that goes with a score, straight lines between the points.
         threshold: The least score that ships; None where nothing may.
         reject_below: Estimated IoU below which a mask is not worth a correction.
-        cut: Of 255; at or above is object.
+        cut: Of 255; at or above is object. One half since cut-outs are cut there; files of before may have others.
         promise: What the threshold stands for; see `maskfold.quality.certificate`.
         reference: How scores and clusters were distributed, for `make drift`; see `maskfold.quality.reference`.
         masker: The `identity` of the ensemble's networks, None where maps alone were seen.

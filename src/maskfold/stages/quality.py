@@ -29,8 +29,10 @@ from maskfold.quality.coverage import risk_curve
 from maskfold.quality.judging import Learned, Wishes, in_words, judge, risk_facts
 from maskfold.quality.measuring import TRUTH, Measurer, check_views, measure_photos, mirror_nodes, parts_key
 from maskfold.quality.model import QualityModel
+from maskfold.quality.names import HALF
 from maskfold.quality.routes import MEASURE, write_routes
 from maskfold.quality.routing import in_routes, route_photos
+from maskfold.quality.suited import refuse_other_cut, warn_of_other_networks
 from maskfold.runs.contents import contents_fingerprint
 from maskfold.runs.ensemble_folder import EnsembleFolder, QualityFolder
 from maskfold.terminal import RESULT
@@ -43,7 +45,7 @@ def quality(config: DictConfig) -> pd.DataFrame:
     recipe: Recipe = build(config.ensemble)
     folder = EnsembleFolder(SUBMISSIONS / recipe.name).quality
     wishes = _wishes(config)
-    model = QualityModel.read(folder.model) if config.split == "test" else None
+    model = _learned(recipe, folder) if config.split == "test" else None
     members = leaves(recipe.members, split=config.split, experiments=EXPERIMENTS)
     source: Source = build(config.data or data_of(members))
     if source.classes:
@@ -65,6 +67,14 @@ def quality(config: DictConfig) -> pd.DataFrame:
         shutil.rmtree(folder.parts, ignore_errors=True)
     log.info("%s: %s", path, in_routes(routes), extra=RESULT)
     return routes
+
+
+def _learned(recipe: Recipe, folder: QualityFolder) -> QualityModel:
+    """Read what was learned out of fold."""
+    model = QualityModel.read(folder.model)
+    refuse_other_cut(model, str(folder.model))
+    warn_of_other_networks(model, identity_where_trained(recipe), str(folder.model))
+    return model
 
 
 def _wishes(config: DictConfig) -> Wishes:
@@ -103,7 +113,15 @@ def _measurer(
         raise MaskfoldError(f"{folder.model} looks at mirror images: name the store of their maps with mirror=<store>.")
     if config.split == "test":
         refuse_other_data([*members, *mirrored], fingerprint(photos))
-    cut = threshold_of(recipe.threshold, ()) if model is None else model.cut
+    cut = HALF if model is None else model.cut
+    if threshold_of(recipe.threshold, ()) != cut:
+        log.warning(
+            "%s: threshold=%s is of submissions. Quality is of masks cut at %d of 255, where cut-outs, the service, "
+            "review and store cut them.",
+            recipe.name,
+            recipe.threshold,
+            cut,
+        )
     opened, back = (tuple(open_members(some, photos, split=config.split, classes=())) for some in (members, mirrored))
     key = parts_key([*members, *mirrored], contents_fingerprint(photos), cut)
     return Measurer(opened, back, cut, folder.parts / key)

@@ -13,11 +13,11 @@ from maskfold.entry import entry_point
 from maskfold.errors import MaskfoldError
 from maskfold.maskers import open_masker
 from maskfold.prediction.masker import Masker
+from maskfold.quality.suited import read_suited
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-    from maskfold.quality.model import QualityModel
     from maskfold.service.limits import ServiceLimits
 
 log = logging.getLogger(__name__)
@@ -56,26 +56,11 @@ def _app(config: DictConfig, masker: Masker, limits: "ServiceLimits", token: str
 
     if config.inbox is not None and config.quality is None:
         raise MaskfoldError(f"inbox={config.inbox}: without quality=<quality.json> nothing is known to need a review.")
-    quality = None if config.quality is None else _quality(config.quality, masker)
+    quality = None if config.quality is None else read_suited(config.quality, masker)
     inbox = None if config.inbox is None else Inbox(config.inbox, most=config.inbox_photos, masker=masker)
     if inbox is not None:
         log.info("Photos that go to review are kept in %s, %d at most.", config.inbox, config.inbox_photos)
     return create_app(masker, limits=limits, quality=quality, hosts=hosts_of(config.host), token=token, inbox=inbox)
-
-
-def _quality(path: str, masker: Masker) -> "QualityModel":
-    from maskfold.quality.model import QualityModel
-
-    model = QualityModel.read(path)
-    if model.masker not in (None, masker.identity):
-        log.warning(
-            "%s was made with the maps of %s, not of this model (%s): its scores and its promise may not hold. Run "
-            "maskfold quality for this one.",
-            path,
-            model.masker,
-            masker.identity,
-        )
-    return model
 
 
 def _token(path: str | None) -> str | None:
