@@ -68,6 +68,20 @@ def test_alarms_and_one_command_are_printed_and_kept_and_nothing_is_trained(plac
     assert not Path("experiments").exists()
 
 
+def test_a_threshold_chosen_by_money_is_not_held_to_a_promise_it_never_shipped_under(place):
+    content = json.loads(Path("quality.json").read_text())
+    Path("quality.json").write_text(json.dumps(content | {"promise": content["promise"] | {"by": "cost"}}))
+    routes = route(Path("out"), {"a": "ship"})
+    draw_audit(routes, read_decisions(routes).decisions, 1.0, typed([]))
+    review(audit_path(routes), "a", "rejected")
+
+    audit = run(routes)["bad among shipped"]
+
+    assert not audit.is_alarm
+    assert audit.promised == "nothing: chosen by money"
+    assert audit.now == "1 of 1"
+
+
 @pytest.mark.hostile("foreign files", cases=2)
 def test_a_promise_without_its_photos_is_refused(place):
     content = json.loads(Path("quality.json").read_text())

@@ -27,6 +27,7 @@ class Promise:
         held: The share of photos that would not have shipped.
         held_upper: Its exact upper bound.
         photos: How many there were.
+        by_money: Whether the threshold was chosen by what a review and a bad mask cost, so that nothing was promised.
     """
 
     level: float
@@ -37,6 +38,7 @@ class Promise:
     held: float
     held_upper: float
     photos: int
+    by_money: bool = False
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,8 @@ def _held(promise: Promise, month: Month) -> Moved:
 def _audit(promise: Promise, month: Month) -> Moved:
     """Compare the share of what shipped that turned out bad: an alarm where chance cannot be why it is above alpha."""
     alpha = np.nan if promise.alpha is None else promise.alpha
-    promised = "nothing" if promise.alpha is None else f"at most {alpha:.1%}"
+    nothing = "nothing: chosen by money" if promise.by_money else "nothing"
+    promised = nothing if promise.alpha is None else f"at most {alpha:.1%}"
     waiting = f"{month.unaudited} drawn and not looked at" if month.unaudited else ""
     if not month.audited:
         return Moved("bad among shipped", promised, "-", np.nan, alpha, _joined(waiting, "no audit yet"))
