@@ -36,8 +36,8 @@ def place(tmp_path, monkeypatch):
     return tmp_path
 
 
-def run(routes):
-    return {one.what: one for one in drift(compose("drift", ["quality=quality.json", f"routes={routes}"]))}
+def run(routes, *keys):
+    return {one.what: one for one in drift(compose("drift", ["quality=quality.json", f"routes={routes}", *keys]))}
 
 
 def test_alarms_and_one_command_are_printed_and_kept_and_nothing_is_trained(place, caplog):
@@ -66,6 +66,24 @@ def test_alarms_and_one_command_are_printed_and_kept_and_nothing_is_trained(plac
     assert shlex.split(train)[:4] == ["make", "train", "EXP=linknet34", "FOLD=all"]
     compose("train", ["experiment=linknet34", *shlex.split(train)[4].removeprefix("ARGS=").split()])
     assert not Path("experiments").exists()
+
+
+def test_one_month_is_compared_with_its_own_audit(place):
+    made = ["2026-10-31T23:30:00-02:00", "2026-10-02T00:00:00+00:00", "2026-10-03T00:00:00+00:00"]  # the first: 11
+    routes = route(Path("out"), {"a": "ship", "b": "ship", "c": "review"}, made=made)
+    draw_audit(routes, read_decisions(routes).decisions, 1.0, typed([]))
+    review(audit_path(routes), "b", "rejected")
+
+    for keys, held, audit, month in (
+        ((), "0.0%", "-", "2026-11"),
+        (("month=2026-10",), "50.0%", "1 of 1", "2026-10"),
+        (("month=all",), "33.3%", "1 of 1", "all"),
+    ):
+        moved = run(routes, *keys)
+        assert (moved["not shipped"].now, moved["bad among shipped"].now) == (held, audit)
+        assert json.loads(Path("out/drift.json").read_text())["month"] == month
+    with pytest.raises(MaskfoldError, match=r"month=2026-12: .*no photos of it\. It has those of 2026-10, 2026-11"):
+        run(routes, "month=2026-12")
 
 
 def test_a_threshold_chosen_by_money_is_not_held_to_a_promise_it_never_shipped_under(place):

@@ -1,10 +1,11 @@
 """What photos of now have come to: their routes, and what the audit of them has found."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 import pandas as pd
 
-from maskfold.corrections.decisions import audit_path
+from maskfold.corrections.decisions import audit_path, time_of
 from maskfold.corrections.drift import Month
 from maskfold.errors import MaskfoldError
 from maskfold.masks.scores import mask_scores
@@ -12,24 +13,33 @@ from maskfold.quality.names import SHIP
 from maskfold.quality.routes import mean_map, read_routes
 from maskfold.review.record import REJECTED, REVIEWS, ReviewFolder
 
+EVERY = "all"
 
-def read_month(routes: Path, *, cut: int) -> tuple[Month, str]:
-    """Read a table of routes, and what was decided of those photos of it that were drawn for an audit.
+
+def read_month(routes: Path, *, cut: int, name: str | None = None) -> tuple[Month, str]:
+    """Read what was routed in one month, and what was decided of those photos that were drawn for an audit.
 
     Args:
-        routes: The table.
+        routes: The table of routes.
         cut: Of 255; where masks were cut that shipped.
+        name: The month, such as `2026-11`; None for the newest in the table; `all` for every row.
 
     Returns:
-        What they have come to, and the latest month in them, such as `2026-11`.
+        What its photos have come to, and the latest month in them.
 
     Raises:
-        MaskfoldError: If a table, or a map or review of the audit, cannot be read, or there are no routes.
+        MaskfoldError: If a table, or a map or review of the audit, cannot be read, or there are no routes of the month.
     """
     table = read_routes(routes, look_for_files=False)
     if table.empty:
         raise MaskfoldError(f"{routes}: no photos in it, so there is nothing to compare.")
-    audited, unaudited = _audited(routes, cut)
+    months = _months(table, routes)
+    wanted = {*months} if name == EVERY else {name or months.max()}
+    table = table[months.isin(wanted)]
+    if table.empty:
+        listed = ", ".join(sorted({*months}))
+        raise MaskfoldError(f"month={name}: {routes} has no photos of it. It has those of {listed}; or give month=all.")
+    audited, unaudited = _audited(audit_path(routes), wanted, cut)
     month = Month(
         scores=table["score"].tolist(),
         clusters=[None if pd.isna(cluster) else cluster for cluster in table["cluster"]],
@@ -37,16 +47,24 @@ def read_month(routes: Path, *, cut: int) -> tuple[Month, str]:
         audited=audited,
         unaudited=unaudited,
     )
-    return month, table["made"].max()[:7]
+    return month, max(wanted)
 
 
-def _audited(routes: Path, cut: int) -> tuple[list[float], int]:
-    """Return the IoU of each mask of the audit that was looked at, and how many were not."""
-    path = audit_path(routes)
+def _months(table: pd.DataFrame, path: Path) -> pd.Series:
+    """Return the month of each row, as the store and the audit count them."""
+    try:
+        return table["made"].map(lambda made: f"{time_of(made):%Y-%m}")
+    except MaskfoldError as error:
+        raise MaskfoldError(f"{path}: {error}. Make the table again.") from error
+
+
+def _audited(path: Path, months: Collection[str], cut: int) -> tuple[list[float], int]:
+    """Return the IoU of each mask of an audit's months that was looked at, and how many were not."""
     if not path.exists():
         return [], 0
     reviews, ious, waiting = ReviewFolder(path.parent / REVIEWS), [], 0
-    for row in read_routes(path, look_for_files=False).itertuples():
+    table = read_routes(path, look_for_files=False)
+    for row in table[_months(table, path).isin(months)].itertuples():
         review = reviews.review(row.image_id)
         if review is None:
             waiting += 1
