@@ -16,6 +16,8 @@ from maskfold.quality.model import QualityModel
 from maskfold.quality.predictor import RankScore, Term
 from maskfold.quality.reference import reference_of
 from maskfold.stages.drift import drift
+from maskfold.stages.review import review as review_stage
+from maskfold.stages.store import store
 from stored import box, review, route
 
 
@@ -98,6 +100,14 @@ def test_a_threshold_chosen_by_money_is_not_held_to_a_promise_it_never_shipped_u
     assert not audit.is_alarm
     assert audit.promised == "nothing: chosen by money"
     assert audit.now == "1 of 1"
+
+
+@pytest.mark.hostile("wrong input", cases=3)
+def test_routes_at_an_address_are_refused_with_the_way_to_bring_them_here(place):
+    for stage, keys in ((review_stage, []), (store, []), (drift, ["quality=quality.json"])):
+        config = compose(stage.__name__, ["routes=s3://shop/inbox/routes.parquet", *keys])
+        with pytest.raises(MaskfoldError, match=r"`aws s3 sync s3://shop/inbox inbox`.*routes=inbox/routes.parquet"):
+            stage(config)
 
 
 @pytest.mark.hostile("foreign files", cases=2)

@@ -5,7 +5,6 @@ import shlex
 from dataclasses import asdict
 from datetime import UTC, datetime
 from math import isfinite
-from pathlib import Path
 
 from omegaconf import DictConfig
 
@@ -15,6 +14,7 @@ from maskfold.corrections.month import EVERY, read_month
 from maskfold.corrections.promise import read_promise
 from maskfold.data.snapshots import has_snapshot
 from maskfold.entry import entry_point
+from maskfold.storage import file_here
 from maskfold.terminal import RESULT, counted, show_table
 
 log = logging.getLogger(__name__)
@@ -24,8 +24,8 @@ RECORD = "drift.json"  # beside the routes
 
 def drift(config: DictConfig) -> list[Moved]:
     """Show what has moved, write it beside the routes, and print the command that retrains; it is never run here."""
-    routes = Path(config.routes)
-    promise, cut = read_promise(Path(config.quality))
+    routes = file_here(config.routes, key="routes")
+    promise, cut = read_promise(file_here(config.quality, key="quality"))
     month, name = read_month(routes, cut=cut, name=config.month)
     comparisons = compare(promise, month)
     command = _command(config, name)

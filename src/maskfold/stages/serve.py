@@ -13,6 +13,7 @@ from maskfold.entry import entry_point
 from maskfold.errors import MaskfoldError
 from maskfold.maskers import open_masker
 from maskfold.prediction.masker import Masker
+from maskfold.storage import file_here
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -66,7 +67,7 @@ def _app(config: DictConfig, masker: Masker, limits: "ServiceLimits", token: str
 def _quality(path: str, masker: Masker) -> "QualityModel":
     from maskfold.quality.model import QualityModel
 
-    model = QualityModel.read(path)
+    model = QualityModel.read(file_here(path, key="quality"))
     if model.masker not in (None, masker.identity):
         log.warning(
             "%s was made with the maps of %s, not of this model (%s): its scores and its promise may not hold. Run "
