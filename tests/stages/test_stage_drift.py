@@ -15,6 +15,7 @@ from maskfold.errors import MaskfoldError
 from maskfold.quality.model import QualityModel
 from maskfold.quality.predictor import RankScore, Term
 from maskfold.quality.reference import reference_of
+from maskfold.quality.routes import read_routes
 from maskfold.stages.drift import drift
 from maskfold.stages.review import review as review_stage
 from maskfold.stages.store import store
@@ -100,6 +101,22 @@ def test_a_threshold_chosen_by_money_is_not_held_to_a_promise_it_never_shipped_u
     assert not audit.is_alarm
     assert audit.promised == "nothing: chosen by money"
     assert audit.now == "1 of 1"
+
+
+def test_of_an_inbox_nothing_is_compared_and_of_cut_outs_that_all_went_to_review_everything(place, caplog):
+    routes = route(Path("out"), dict.fromkeys("ab", "review"))
+    assert run(routes)["not shipped"].is_alarm  # none ships any more
+    caplog.clear()
+    hashes = read_routes(routes)["photo_hash"].tolist()
+    route(Path("out"), dict.fromkeys("ab", "review"), image_id=hashes)  # as the service calls them
+
+    (photos,) = run(routes).values()
+
+    assert (photos.now, photos.is_alarm) == ("2 for review", False)
+    assert photos.note.startswith("an inbox has the photos for review alone, so nothing is compared")
+    assert "ALARM" not in caplog.text
+    route(Path("out"), {"a": "review", "b": "ship"}, image_id=hashes)
+    assert "not shipped" in run(routes)
 
 
 @pytest.mark.hostile("wrong input", cases=3)

@@ -52,9 +52,7 @@ def test_what_an_address_is():
 def test_a_file_that_is_read_beside_others_is_one_of_this_machine():
     assert file_here("~/out/routes.parquet", key="routes") == Path.home() / "out/routes.parquet"
     assert file_here("file:///out/routes.parquet", key="routes") == Path("/out/routes.parquet")
-    with pytest.raises(
-        MaskfoldError, match=r"^quality=gs://b/q/quality.json: .* first, then give quality=q/"
-    ):
+    with pytest.raises(MaskfoldError, match=r"^quality=gs://b/q/quality.json: .* first, then give quality=q/"):
         file_here("gs://b/q/quality.json", key="quality")
     with pytest.raises(MaskfoldError, match=r"has a key or a password in it") as refused:
         file_here("s3://key:hush@b/q/quality.json", key="quality")

@@ -51,6 +51,7 @@ class Month:
         held: How many did not ship.
         audited: The IoU of each mask that shipped, was drawn for the audit and was looked at; 0 where it was rejected.
         unaudited: How many of those drawn nobody has looked at yet.
+        is_inbox: Whether a service has kept them, which keeps those for review and no others.
     """
 
     scores: Sequence[float]
@@ -58,6 +59,7 @@ class Month:
     held: int
     audited: Sequence[float]
     unaudited: int = 0
+    is_inbox: bool = False
 
 
 class Moved(NamedTuple):
@@ -93,7 +95,10 @@ class Moved(NamedTuple):
 
 
 def compare(promise: Promise, month: Month) -> list[Moved]:
-    """Compare photos of now with those that a threshold was chosen by."""
+    """Compare photos of now with those that a threshold was chosen by; nothing, where they are an inbox."""
+    if month.is_inbox:
+        note = "an inbox has the photos for review alone, so nothing is compared: give the routes of cut-outs"
+        return [Moved("photos", "-", f"{len(month.scores)} for review", np.nan, np.nan, note)]
     return [
         _scores(promise, month),
         _clusters(promise, month),

@@ -9,7 +9,7 @@ from maskfold.corrections.decisions import audit_path, time_of
 from maskfold.corrections.drift import Month
 from maskfold.errors import MaskfoldError
 from maskfold.masks.scores import mask_scores
-from maskfold.quality.names import SHIP
+from maskfold.quality.names import REVIEW, SHIP
 from maskfold.quality.routes import mean_map, read_routes
 from maskfold.review.record import REJECTED, REVIEWS, ReviewFolder
 
@@ -46,8 +46,17 @@ def read_month(routes: Path, *, cut: int, name: str | None = None) -> tuple[Mont
         held=int((table["route"] != SHIP).sum()),
         audited=audited,
         unaudited=unaudited,
+        is_inbox=_is_inbox(table),
     )
     return month, max(wanted)
+
+
+def _is_inbox(table: pd.DataFrame) -> bool:
+    """Tell whether the service wrote a table: all for review, and each photo called by its hash as no other stage does.
+
+    Cut-outs of which nothing ships are no inbox: that is what drift has to tell.
+    """
+    return bool((table["route"] == REVIEW).all() and (table["image_id"] == table["photo_hash"]).all())
 
 
 def _months(table: pd.DataFrame, path: Path) -> pd.Series:
