@@ -10,8 +10,10 @@ import pytest
 from maskfold.config import compose
 from maskfold.corrections.audit_sample import draw_audit
 from maskfold.corrections.decisions import audit_path, read_decisions
+from maskfold.corrections.month import read_month
 from maskfold.data.ledger import typed
 from maskfold.errors import MaskfoldError
+from maskfold.prediction.store import ProbabilityStore
 from maskfold.quality.model import QualityModel
 from maskfold.quality.predictor import RankScore, Term
 from maskfold.quality.reference import reference_of
@@ -101,6 +103,24 @@ def test_a_threshold_chosen_by_money_is_not_held_to_a_promise_it_never_shipped_u
     assert not audit.is_alarm
     assert audit.promised == "nothing: chosen by money"
     assert audit.now == "1 of 1"
+
+
+@pytest.mark.hostile("stale maps", cases=3)
+def test_an_audit_judges_the_map_that_shipped_and_no_other_photo_or_size(place, caplog):
+    routes = route(Path("out"), dict.fromkeys("abc", "ship"))
+    draw_audit(routes, read_decisions(routes).decisions, 1.0, typed([]))
+    for name in "abc":  # a new model's maps, of another size even
+        ProbabilityStore(Path("out/maps")).write(name, np.zeros((8, 12), np.uint8))
+    review(audit_path(routes), "a", "corrected", box(10, 70))
+    review(audit_path(routes), "b", "accepted", box(10, 41), photo_hash="0" * 32)
+    review(audit_path(routes), "c", "accepted", box(10, 42)[:32])
+
+    month, _ = read_month(routes, cut=128)
+
+    assert month.audited == [0.5]  # columns 10 to 40 shipped, to 70 are right
+    assert month.unaudited == 2
+    assert "b of the audit does not count: its review is of another photo" in caplog.text
+    assert "c of the audit does not count: its maps are of another size" in caplog.text
 
 
 def test_of_an_inbox_nothing_is_compared_and_of_cut_outs_that_all_went_to_review_everything(place, caplog):

@@ -1,7 +1,9 @@
 """What photos of now have come to: their routes, and what the audit of them has found."""
 
+import logging
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -11,7 +13,9 @@ from maskfold.errors import MaskfoldError
 from maskfold.masks.scores import mask_scores
 from maskfold.quality.names import REVIEW, SHIP
 from maskfold.quality.routes import mean_map, read_routes
-from maskfold.review.record import REJECTED, REVIEWS, ReviewFolder
+from maskfold.review.record import REJECTED, REVIEWS, Review, ReviewFolder
+
+log = logging.getLogger(__name__)
 
 EVERY = "all"
 
@@ -77,9 +81,23 @@ def _audited(path: Path, months: Collection[str], cut: int) -> tuple[list[float]
         review = reviews.review(row.image_id)
         if review is None:
             waiting += 1
-        elif review.decision == REJECTED:
-            ious.append(0.0)
-        else:
-            shipped = mean_map(row, path.parent) >= cut
-            ious.append(mask_scores(shipped.astype("uint8"), reviews.mask(row.image_id))["iou"])
+            continue
+        try:
+            ious.append(_iou(row, path.parent, review, reviews, cut))
+        except MaskfoldError as error:
+            log.warning("%s of the audit does not count: %s", row.image_id, error)
+            waiting += 1
     return ious, waiting
+
+
+def _iou(row: Any, folder: Path, review: Review, reviews: ReviewFolder, cut: int) -> float:
+    """Return the IoU of a mask that shipped and was looked at; 0 where no mask can be had."""
+    routed = review.photo_hash if pd.isna(row.photo_hash) else row.photo_hash
+    if not routed.startswith(review.photo_hash[: len(routed)]):
+        raise MaskfoldError("its review is of another photo than the one that shipped. Review it again.")
+    if review.decision == REJECTED:
+        return 0.0
+    shipped, mask = (mean_map(row, folder) >= cut).astype("uint8"), reviews.mask(row.image_id)
+    if shipped.shape != mask.shape:
+        raise MaskfoldError("its maps are of another size than its review, so they are not those that shipped.")
+    return mask_scores(shipped, mask)["iou"]
