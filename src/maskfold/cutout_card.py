@@ -66,6 +66,7 @@ def _beside(exported: str) -> Storage:
 
 
 def _networks_card(recipe: "Recipe") -> Provenance:
+    from maskfold.corrections.used import corrections_used
     from maskfold.ensembling.fusion import fusible, named_networks
     from maskfold.runs.origins import approver_of, data_used, weights_used
 
@@ -77,5 +78,6 @@ def _networks_card(recipe: "Recipe") -> Provenance:
         name=recipe.name,
         data=data_used(runs),
         weights=weights_used(networks),
+        corrections=corrections_used(runs),
         approver=approver_of(runs),
     )

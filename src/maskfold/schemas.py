@@ -419,6 +419,7 @@ class DriftStage:
 
     quality: str = MISSING
     routes: str = MISSING
+    month: str | None = MISSING
     store: str = MISSING
     name: str = values.name_inside()
 

@@ -10,6 +10,7 @@ import pytest
 
 from disks import RednessMasker, as_map, disk, photo_of
 from maskfold.config import compose
+from maskfold.corrections import used
 from maskfold.errors import MaskfoldError
 from maskfold.files import locked
 from maskfold.quality.routes import mean_map, read_routes
@@ -37,7 +38,8 @@ def run(*keys: str):
     return cutout(compose("cutout", [*KEYS, *keys]))
 
 
-def test_networks_cut_out_a_folder(trained):
+def test_networks_cut_out_a_folder(trained, monkeypatch):
+    monkeypatch.setattr(used, "corrections_used", lambda runs: {"corrected": len(runs)})
     (trained / "new").mkdir()
     for photo in sorted((trained / "photos/test").glob("*.jpg"))[:2]:
         photo.rename(trained / "new" / photo.name)
@@ -51,6 +53,7 @@ def test_networks_cut_out_a_folder(trained):
     card = read_provenance(open_storage("out"))
     assert card.kind == "cutouts"
     assert [weights.member for weights in card.weights] == ["tiny", "tiny"]
+    assert card.corrections == {"corrected": 2}
     assert card.options["colour"] == "fast"
     assert {*card.files} == {entry.cutout for entry in batch.entries}
 

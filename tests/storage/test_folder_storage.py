@@ -1,9 +1,11 @@
 """Folders behind the interface that addresses share."""
 
+from pathlib import Path
+
 import pytest
 
 from maskfold.errors import MaskfoldError
-from maskfold.storage import StoredFile, is_address, open_storage
+from maskfold.storage import StoredFile, file_here, is_address, open_storage
 
 
 def test_a_folder_lists_reads_and_writes_whole_files(tmp_path):
@@ -44,3 +46,14 @@ def test_what_is_missing_is_named(tmp_path):
 def test_what_an_address_is():
     assert is_address("s3://bucket/photos")
     assert not is_address("/photos")
+
+
+@pytest.mark.hostile("secrets")
+def test_a_file_that_is_read_beside_others_is_one_of_this_machine():
+    assert file_here("~/out/routes.parquet", key="routes") == Path.home() / "out/routes.parquet"
+    assert file_here("file:///out/routes.parquet", key="routes") == Path("/out/routes.parquet")
+    with pytest.raises(MaskfoldError, match=r"^quality=gs://b/q/quality.json: .* first, then give quality=q/"):
+        file_here("gs://b/q/quality.json", key="quality")
+    with pytest.raises(MaskfoldError, match=r"has a key or a password in it") as refused:
+        file_here("s3://key:hush@b/q/quality.json", key="quality")
+    assert "hush" not in str(refused.value)

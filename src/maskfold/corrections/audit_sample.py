@@ -4,20 +4,25 @@ What is sent to review is sent there since it looks wrong, and says nothing of w
 all that shipped tell how many of these are bad.
 """
 
-import json
 import os
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
+from maskfold.arrays import SUFFIX
 from maskfold.corrections.decisions import Decision, audit_path
 from maskfold.data.ledger import AUTO
+from maskfold.errors import MaskfoldError
+from maskfold.prediction.store import ProbabilityStore
 from maskfold.quality.names import REVIEW
-from maskfold.quality.routes import append_routes, read_routes
+from maskfold.quality.routes import append_routes, maps_text, mean_map, read_routes
 from maskfold.storage import is_address
 
 _REASON = "audit: drawn from what shipped"
+_MAPS = "maps"  # beside the routes of the audit
+_MEAN = "mean"  # what a screen calls the map
 _DIGITS = 8  # of the photo's hash, by which it is drawn
 
 
@@ -70,20 +75,30 @@ def _place(decision: Decision) -> float:
 
 
 def _write(routes: Path, image_ids: Collection[str]) -> None:
-    """Add photos to the routes of an audit; those that are there stay as they are."""
+    """Add photos to the routes of an audit, with maps of its own; those that are there stay as they are."""
     path = audit_path(routes)
     known = {*read_routes(path, look_for_files=False)["image_id"]} if path.exists() else set()
     table = read_routes(routes, look_for_files=False)
     rows = table[table["image_id"].isin({*image_ids} - known)]
+    maps = [_kept(row, routes.parent, path.parent) for row in rows.itertuples()]
+    photos = rows["photo"].map(_from_inside)
+    rows = rows.assign(photo=photos, maps=maps, route=REVIEW, reason=_REASON).dropna(subset="maps")
     if len(rows):
-        append_routes(path, _moved(rows).assign(route=REVIEW, reason=_REASON))
+        append_routes(path, rows)
 
 
-def _moved(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return rows whose paths are relative to a folder inside the one that they were relative to."""
-    cells = [json.loads(cell) for cell in rows["maps"]]
-    maps = [json.dumps([one | {"path": _from_inside(one["path"])} for one in cell]) for cell in cells]
-    return rows.assign(photo=rows["photo"].map(_from_inside), maps=maps)
+def _kept(row: Any, folder: Path, audit: Path) -> str | None:
+    """Copy the map that shipped, which a new model's may replace, and return the cell that names it.
+
+    Returns:
+        The cell; None where the map cannot be read, which the store names as it leaves the photo out.
+    """
+    try:
+        shipped = mean_map(row, folder)
+    except MaskfoldError:
+        return None
+    ProbabilityStore(audit / _MAPS).write(row.image_id, shipped)
+    return maps_text([(_MEAN, f"{_MAPS}/{row.image_id}{SUFFIX}", 1)])
 
 
 def _from_inside(name: str) -> str:

@@ -187,11 +187,11 @@ def _decided(row: Any, folder: Path, reviews: ReviewFolder, *, audit: bool) -> D
     details |= {"model": row.model, "score": row.score, "audit": audit}
     at = {"image_id": row.image_id, "photo": photo, "content": content, "maps": row.maps, "folder": folder}
     if review is None:
-        return Decision(**at, source=AUTO, made=_time(row.made), details=details)
+        return Decision(**at, source=AUTO, made=time_of(row.made), details=details)
     return Decision(
         **at,
         source=_SOURCES[review.decision],
-        made=_time(review.made),
+        made=time_of(review.made),
         mask=None if review.decision == record.REJECTED else reviews.mask_path(row.image_id),
         details=details | _by(review),
     )
@@ -222,7 +222,7 @@ def _content(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _time(text: str) -> pd.Timestamp:
+def time_of(text: str) -> pd.Timestamp:
     """Return a time of ISO 8601; without a zone it is UTC.
 
     Raises:

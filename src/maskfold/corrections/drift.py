@@ -27,6 +27,7 @@ class Promise:
         held: The share of photos that would not have shipped.
         held_upper: Its exact upper bound.
         photos: How many there were.
+        by_money: Whether the threshold was chosen by what a review and a bad mask cost, so that nothing was promised.
     """
 
     level: float
@@ -37,6 +38,7 @@ class Promise:
     held: float
     held_upper: float
     photos: int
+    by_money: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class Month:
         held: How many did not ship.
         audited: The IoU of each mask that shipped, was drawn for the audit and was looked at; 0 where it was rejected.
         unaudited: How many of those drawn nobody has looked at yet.
+        is_inbox: Whether a service has kept them, which keeps those for review and no others.
     """
 
     scores: Sequence[float]
@@ -56,6 +59,7 @@ class Month:
     held: int
     audited: Sequence[float]
     unaudited: int = 0
+    is_inbox: bool = False
 
 
 class Moved(NamedTuple):
@@ -91,7 +95,10 @@ class Moved(NamedTuple):
 
 
 def compare(promise: Promise, month: Month) -> list[Moved]:
-    """Compare photos of now with those that a threshold was chosen by."""
+    """Compare photos of now with those that a threshold was chosen by; nothing, where they are an inbox."""
+    if month.is_inbox:
+        note = "an inbox has the photos for review alone, so nothing is compared: give the routes of cut-outs"
+        return [Moved("photos", "-", f"{len(month.scores)} for review", np.nan, np.nan, note)]
     return [
         _scores(promise, month),
         _clusters(promise, month),
@@ -167,7 +174,8 @@ def _held(promise: Promise, month: Month) -> Moved:
 def _audit(promise: Promise, month: Month) -> Moved:
     """Compare the share of what shipped that turned out bad: an alarm where chance cannot be why it is above alpha."""
     alpha = np.nan if promise.alpha is None else promise.alpha
-    promised = "nothing" if promise.alpha is None else f"at most {alpha:.1%}"
+    nothing = "nothing: chosen by money" if promise.by_money else "nothing"
+    promised = nothing if promise.alpha is None else f"at most {alpha:.1%}"
     waiting = f"{month.unaudited} drawn and not looked at" if month.unaudited else ""
     if not month.audited:
         return Moved("bad among shipped", promised, "-", np.nan, alpha, _joined(waiting, "no audit yet"))

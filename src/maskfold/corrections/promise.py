@@ -18,16 +18,18 @@ def read_promise(path: Path) -> tuple[Promise, int]:
     """
     model = QualityModel.read(path)
     promise, reference = model.promise, model.reference
+    by_money = promise.get("by") == "cost"  # then nothing ships under what might have been promised
     try:
         known = Promise(
             level=float(promise["level"]),
-            alpha=float(promise["alpha"]) if promise["granted"] else None,
+            alpha=float(promise["alpha"]) if promise["granted"] and not by_money else None,
             edges=tuple(map(float, reference["score_edges"])),
             scores=tuple(map(float, reference["score_shares"])),
             clusters={str(name): float(share) for name, share in reference["clusters"].items()},
             held=float(reference["review_share"]),
             held_upper=float(reference["review_share_upper"]),
             photos=int(reference["photos"]),
+            by_money=by_money,
         )
         if len(known.scores) != len(known.edges) + 1:
             raise ValueError("score_edges and score_shares do not belong together")

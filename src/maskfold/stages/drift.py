@@ -5,17 +5,17 @@ import shlex
 from dataclasses import asdict
 from datetime import UTC, datetime
 from math import isfinite
-from pathlib import Path
 
 from omegaconf import DictConfig
 
 from maskfold import files
 from maskfold.corrections.drift import Moved, compare
-from maskfold.corrections.month import read_month
+from maskfold.corrections.month import EVERY, read_month
 from maskfold.corrections.promise import read_promise
 from maskfold.data.snapshots import has_snapshot
 from maskfold.entry import entry_point
-from maskfold.terminal import RESULT, show_table
+from maskfold.storage import file_here
+from maskfold.terminal import RESULT, counted, show_table
 
 log = logging.getLogger(__name__)
 
@@ -24,13 +24,15 @@ RECORD = "drift.json"  # beside the routes
 
 def drift(config: DictConfig) -> list[Moved]:
     """Show what has moved, write it beside the routes, and print the command that retrains; it is never run here."""
-    routes = Path(config.routes)
-    promise, cut = read_promise(Path(config.quality))
-    month, name = read_month(routes, cut=cut)
+    routes = file_here(config.routes, key="routes")
+    promise, cut = read_promise(file_here(config.quality, key="quality"))
+    month, name = read_month(routes, cut=cut, name=config.month)
     comparisons = compare(promise, month)
     command = _command(config, name)
     rows = [one.as_json() for one in comparisons]
-    about = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "month": name, "photos": len(month.scores)}
+    shown = config.month or name
+    log.info("%s of %s", counted(len(month.scores), "photo"), "every month" if shown == EVERY else shown)
+    about = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "month": shown, "photos": len(month.scores)}
     about |= {"quality": config.quality, "routes": config.routes}
     record = about | {"promise": asdict(promise), "comparisons": rows, "retrain": command}
     files.write_json(routes.parent / RECORD, record)

@@ -2,7 +2,6 @@
 
 import getpass
 import logging
-from pathlib import Path
 
 from omegaconf import DictConfig
 
@@ -10,6 +9,7 @@ from maskfold import files
 from maskfold.entry import entry_point
 from maskfold.errors import MaskfoldError
 from maskfold.review.desk import ReviewDesk
+from maskfold.storage import file_here
 from maskfold.terminal import counted
 
 log = logging.getLogger(__name__)
@@ -23,7 +23,7 @@ def review(config: DictConfig) -> None:
         raise MaskfoldError(f"review needs {error.name}: pip install 'maskfold[review]'.") from error
 
     desk = ReviewDesk(
-        Path(config.routes).expanduser(),
+        file_here(config.routes, key="routes"),
         reviewer=config.reviewer or getpass.getuser(),
         show=config.show,
         order=config.order,

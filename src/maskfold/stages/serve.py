@@ -14,6 +14,7 @@ from maskfold.errors import MaskfoldError
 from maskfold.maskers import open_masker
 from maskfold.prediction.masker import Masker
 from maskfold.quality.suited import read_suited
+from maskfold.storage import file_here
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -56,7 +57,7 @@ def _app(config: DictConfig, masker: Masker, limits: "ServiceLimits", token: str
 
     if config.inbox is not None and config.quality is None:
         raise MaskfoldError(f"inbox={config.inbox}: without quality=<quality.json> nothing is known to need a review.")
-    quality = None if config.quality is None else read_suited(config.quality, masker)
+    quality = None if config.quality is None else read_suited(file_here(config.quality, key="quality"), masker)
     inbox = None if config.inbox is None else Inbox(config.inbox, most=config.inbox_photos, masker=masker)
     if inbox is not None:
         log.info("Photos that go to review are kept in %s, %d at most.", config.inbox, config.inbox_photos)

@@ -16,7 +16,7 @@ from maskfold.data.source import Source
 from maskfold.entry import entry_point
 from maskfold.errors import MaskfoldError, listing
 from maskfold.files import locked
-from maskfold.storage import is_address, open_storage
+from maskfold.storage import file_here, is_address, open_storage
 from maskfold.terminal import RESULT, counted, show_table
 
 log = logging.getLogger(__name__)
@@ -53,12 +53,13 @@ def _held(place: str) -> AbstractContextManager[None]:
 
 def _add(config: DictConfig, ledger: Ledger) -> None:
     """Add what was decided of routes and of labelled pairs, and say what has become of it."""
+    routes = file_here(config.routes, key="routes") if config.routes else None
     judge = None if config.judge is None else _judge(config.judge)
     if judge is None:
         log.warning("judge=null: nobody looks whether photos of the judge set get into the store. Name it with JUDGE=.")
-    decided = Decided() if not config.routes else read_decisions(Path(config.routes))
+    decided = read_decisions(routes) if routes else Decided()
     before = ledger.begin()
-    drawn = draw_audit(Path(config.routes), decided.decisions, config.audit, before) if config.routes else set()
+    drawn = draw_audit(routes, decided.decisions, config.audit, before) if routes else set()
     decisions = [*decided.decisions, *([] if config.data is None else labelled(build(config.data), jobs=config.jobs))]
     filled = fill(newest(decisions), ledger, open_storage(config.store), audit=drawn, judge=judge, jobs=config.jobs)
     faults = [*decided.faults, *filled.faults]
@@ -66,9 +67,9 @@ def _add(config: DictConfig, ledger: Ledger) -> None:
         log.warning("%s left out:\n%s", counted(len(faults), "photo"), listing(faults, limit=_LISTED))
     if decided.waiting:
         log.info("%s for a person: make review ROUTES=%s", counted(decided.waiting, "photo"), config.routes)
-    if drawn:
-        path = audit_path(Path(config.routes))
-        log.info("%s for an audit of what shipped: make review ROUTES=%s", counted(len(drawn), "photo"), path)
+    if routes and drawn:
+        where = audit_path(routes)
+        log.info("%s for an audit of what shipped: make review ROUTES=%s", counted(len(drawn), "photo"), where)
     log.info("%s added, %s known already", counted(len(filled.rows), "photo"), counted(filled.known, "decision"))
 
 

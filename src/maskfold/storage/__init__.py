@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from maskfold.errors import MaskfoldError
 from maskfold.storage.folder import FolderStorage as FolderStorage
 from maskfold.storage.interface import Storage as Storage
 from maskfold.storage.interface import StoredFile as StoredFile
@@ -27,3 +28,28 @@ def open_storage(text: str) -> Storage:
 
         return open_address(text)
     return FolderStorage(Path(text))
+
+
+def file_here(text: str, *, key: str) -> Path:
+    """Return the path of a file that is read from a folder of this machine, for what lies beside it.
+
+    Args:
+        text: The file.
+        key: Of the configuration, for the message.
+
+    Raises:
+        MaskfoldError: If it is an address.
+    """
+    text = text.removeprefix("file://")
+    if not is_address(text):
+        return Path(text).expanduser()
+    from maskfold.storage.address import refuse_password
+
+    refuse_password(text)
+    folder, _, file = text.rpartition("/")
+    name = folder.rpartition("/")[2]
+    how = f" (`aws s3 sync {folder} {name}`)" if text.startswith("s3://") else ""
+    raise MaskfoldError(
+        f"{key}={text}: is read from a folder of this machine, with what lies beside it. Copy {folder} here "
+        f"first{how}, then give {key}={name}/{file}."
+    )

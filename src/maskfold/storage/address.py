@@ -32,17 +32,26 @@ def open_address(text: str) -> "AddressStorage":
         MaskfoldError: If it is of a kind that is not known or not installed, has a password in it, or names nothing.
     """
     protocol, _, rest = text.partition("://")
-    if has_password(text):
-        raise MaskfoldError(
-            f"{protocol}://{HIDDEN}: has a key or a password in it, which logs and run folders would keep. Give the "
-            "address without it, and the keys by the environment: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
-            "AWS_PROFILE."
-        )
+    refuse_password(text)
     if protocol in ("http", "https") or "::" in text:
         raise MaskfoldError(f"{text}: no storage. Download what is there, or give s3://bucket/folder or the like.")
     if not rest.strip("/"):
         raise MaskfoldError(f"{text}: names no bucket. Give s3://bucket/folder.")
     return AddressStorage(text.rstrip("/"), _remote(protocol, text.rstrip("/")))
+
+
+def refuse_password(text: str) -> None:
+    """Refuse an address that has a key or a password in it, without a word of that.
+
+    Raises:
+        MaskfoldError: If it has.
+    """
+    if has_password(text):
+        raise MaskfoldError(
+            f"{text.partition('://')[0]}://{HIDDEN}: has a key or a password in it, which logs and run folders would "
+            "keep. Give the address without it, and the keys by the environment: AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY, or AWS_PROFILE."
+        )
 
 
 def _remote(protocol: str, text: str) -> Remote:
