@@ -16,7 +16,7 @@ from maskfold.cutout.record import Entry
 from maskfold.prediction.masker import Answer, Masker
 from maskfold.quality.measures import measure
 from maskfold.quality.model import QualityModel
-from maskfold.quality.routes import MEASURE, ROUTES, maps_text, write_routes
+from maskfold.quality.routes import COLUMNS, MEASURE, ROUTES, maps_text, write_routes
 from maskfold.storage import FolderStorage, Storage, open_storage
 
 log = logging.getLogger(__name__)
@@ -106,7 +106,7 @@ def write_batch_routes(target: Storage, entries: Iterable[Entry]) -> None:
     rows = [entry.quality for entry in entries if entry.quality is not None]
     with tempfile.TemporaryDirectory(prefix="maskfold-") as folder:
         path = Path(folder, ROUTES)
-        table = pd.DataFrame(rows)
+        table = pd.DataFrame(rows, columns=None if rows else [*COLUMNS])
         numbers = [key for key in table.columns if key in ("score", "iou") or key.startswith(MEASURE)]
         write_routes(path, table.astype(dict.fromkeys(numbers, "float64")))
         target.write(ROUTES, path.read_bytes())

@@ -109,6 +109,21 @@ def test_an_empty_mask_is_routed_though_there_is_no_cut_out(folder, quality_file
     assert table.loc[str(folder / "photos/green.png"), "route"] == "reject"
 
 
+@pytest.mark.hostile("damaged files")
+def test_where_no_photo_can_be_measured_failures_are_listed_and_the_routes_are_empty(folder, quality_file):
+    for name in ("a/1.png", "2.png"):
+        Path("photos", name).write_bytes(b"broken")
+
+    with pytest.raises(MaskfoldError, match="2 photos could not be cut out"):
+        run(f"quality={quality_file}")
+
+    assert [line.split(",")[0] for line in Path("cutouts/failures.csv").read_text().splitlines()[1:]] == [
+        "2.png",
+        "a/1.png",
+    ]
+    assert len(read_routes(Path("cutouts/routes.parquet"))) == 0
+
+
 @pytest.fixture
 def quality_file(tmp_path) -> Path:
     """What `make quality` leaves behind, where every mask that is sure of itself ships."""
