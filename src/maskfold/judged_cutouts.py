@@ -13,6 +13,8 @@ import numpy as np
 
 from maskfold import arrays
 from maskfold.cutout.record import Entry
+from maskfold.errors import MaskfoldError
+from maskfold.files import is_utf8
 from maskfold.prediction.masker import Answer, Masker
 from maskfold.quality.measures import measure
 from maskfold.quality.model import QualityModel
@@ -35,7 +37,7 @@ class FolderJudge:
         masker: Whose maps they are.
 
     Raises:
-        MaskfoldError: If the file is missing or damaged.
+        MaskfoldError: If the file is missing or damaged, or the photos' folder is not named in UTF-8.
     """
 
     def __init__(self, quality: str, *, source: Storage, target: Storage, masker: Masker) -> None:
@@ -43,6 +45,8 @@ class FolderJudge:
         path = open_storage(place or ".").local(name)
         self._model, self._target, self._masker = QualityModel.read(path), target, masker
         self._source = str(source.folder.resolve()) if isinstance(source, FolderStorage) else source.text.rstrip("/")
+        if not is_utf8(self._source):
+            raise MaskfoldError(f"{self._source!a}: no name in UTF-8, and no table of routes can hold it. Rename it.")
         self.identity = hashlib.sha256(path.read_bytes()).hexdigest()
         self.wants_members, self.wants_mirrored = self._model.wants_members, self._model.wants_mirrored
         if self._model.masker not in (None, masker.identity):

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from disks import GREEN, RED, as_map, disk, on, photo_of
 
+from disks import GREEN, RED, as_map, disk, on, photo_of
 from maskfold.cutout import colours
 from maskfold.cutout.cutting import NoObjectError, cut_out, without_crumbs
 from maskfold.cutout.frames import NewBackdrop

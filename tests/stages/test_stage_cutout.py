@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from pathlib import Path
 
 import cv2
@@ -122,6 +123,29 @@ def test_where_no_photo_can_be_measured_failures_are_listed_and_the_routes_are_e
         "a/1.png",
     ]
     assert len(read_routes(Path("cutouts/routes.parquet"))) == 0
+
+
+@pytest.mark.hostile("names and paths")
+def test_a_name_that_is_not_utf_8_is_a_failure_and_the_routes_have_the_others(folder, quality_file):
+    os.rename(folder / "photos/2.png", os.fsencode(folder / "photos") + b"/caf\xe9.png")
+
+    with pytest.raises(MaskfoldError, match=r"(?s)1 photo could.*caf\\udce9\.png': .* not UTF-8\. Rename it"):
+        run(f"quality={quality_file}")
+
+    assert [Path(photo).name for photo in read_routes(Path("cutouts/routes.parquet"))["photo"]] == ["1.png"]
+    assert [*read_provenance(open_storage("cutouts")).files] == ["a/1.png.png"]
+
+
+@pytest.mark.hostile("names and paths")
+def test_below_a_folder_that_is_not_named_in_utf_8_nothing_is_judged_for_nothing(folder, quality_file, monkeypatch):
+    odd = os.fsencode(folder) + b"/caf\xe9"
+    os.mkdir(odd)
+    os.rename("photos", odd + b"/photos")
+    monkeypatch.chdir(os.fsdecode(odd))
+
+    with pytest.raises(MaskfoldError, match=r"caf\\udce9/photos': no name in UTF-8"):
+        run(f"quality={quality_file}")
+    assert not Path("cutouts").exists()
 
 
 @pytest.fixture
