@@ -4,7 +4,7 @@ import hashlib
 import logging
 import re
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,7 @@ class FolderJudge:
             )
 
     def assess(self, name: str, photo_hash: str, answer: Answer, turned: np.ndarray | None) -> dict[str, Any]:
-        """Write a photo's maps; return its row of routes, numbers that are not known as None."""
+        """Return a photo's row of routes, numbers that are not known as None."""
         measures = measure(answer.mean, members=answer.members, mirrored=turned, threshold=self._model.cut)
         assessed = self._model.assess(measures)
         image_id = image_id_of(name)
@@ -67,7 +67,7 @@ class FolderJudge:
             "image_id": image_id,
             "photo": f"{self._source}/{name}",
             "photo_hash": photo_hash,
-            "maps": maps_text(self._kept(image_id, answer)),
+            "maps": maps_text(one[:3] for one in self._maps(image_id, answer)),
             "score": assessed.score,
             "iou": assessed.iou,
             "cluster": None,
@@ -80,17 +80,16 @@ class FolderJudge:
         row |= {f"{MEASURE}{key}": value for key, value in measures.items()}
         return {key: None if value != value else value for key, value in row.items()}
 
-    def _kept(self, image_id: str, answer: Answer) -> list[tuple[str, str, int]]:
-        """Write the mean, which is the map, and the members' own, which are shown and do not count."""
-        members = () if answer.members is None else zip(self._masker.members, answer.members, strict=True)
-        maps = []
-        for number, (name, probability, weight) in enumerate(
-            [(_MEAN, answer.mean, 1), *((*one, 0) for one in members)]
-        ):
-            path = f"{MAPS}/{image_id}/{number}{arrays.SUFFIX}"
+    def keep(self, name: str, answer: Answer) -> None:
+        """Write a photo's maps."""
+        for _, path, _, probability in self._maps(image_id_of(name), answer):
             self._target.write(path, arrays.encode(probability))
-            maps.append((name, path, weight))
-        return maps
+
+    def _maps(self, image_id: str, answer: Answer) -> Iterator[tuple[str, str, int, np.ndarray]]:
+        """Yield the mean, which is the map, and the members' own, which are shown: name, path, weight, map."""
+        members = () if answer.members is None else zip(self._masker.members, answer.members, strict=True)
+        for number, (name, probability) in enumerate([(_MEAN, answer.mean), *members]):
+            yield name, f"{MAPS}/{image_id}/{number}{arrays.SUFFIX}", int(number == 0), probability
 
 
 def image_id_of(photo: str) -> str:

@@ -148,6 +148,28 @@ def test_below_a_folder_that_is_not_named_in_utf_8_nothing_is_judged_for_nothing
     assert not Path("cutouts").exists()
 
 
+@pytest.mark.hostile("memory")
+def test_a_photo_that_is_too_large_to_measure_is_a_failure_and_the_others_are_done(folder, quality_file, monkeypatch):
+    cv2.imwrite("photos/large.png", photo_of(disk(60, 80, radius=12))[..., ::-1])
+    monkeypatch.setattr("maskfold.quality.measures.is_large", lambda height, width: width > 48)
+
+    with pytest.raises(MaskfoldError, match=r"1 photo could not be cut out; .*\n.*'large\.png': a map of 4,800 pixels"):
+        run(f"quality={quality_file}")
+
+    assert len(read_routes(Path("cutouts/routes.parquet"))) == 2
+
+
+@pytest.mark.hostile("full or read-only disk")
+def test_where_a_map_cannot_be_written_the_run_ends(folder, quality_file, monkeypatch):
+    def full(self, name, answer):
+        raise MaskfoldError("maps: cannot be written: No space left on device.")
+
+    monkeypatch.setattr("maskfold.judged_cutouts.FolderJudge.keep", full)
+
+    with pytest.raises(MaskfoldError, match=r"^maps: cannot be written"):
+        run(f"quality={quality_file}")
+
+
 @pytest.fixture
 def quality_file(tmp_path) -> Path:
     """What `make quality` leaves behind, where every mask that is sure of itself ships."""
