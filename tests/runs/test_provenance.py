@@ -51,6 +51,17 @@ def test_both_files_are_written_and_the_one_for_programs_is_read_back(tmp_path):
     assert "Nobody: it has not been promoted." in page
 
 
+@pytest.mark.hostile("names and paths")
+def test_a_file_that_is_not_named_in_utf_8_is_on_the_page_and_read_back(tmp_path):
+    storage = FolderStorage(tmp_path)
+    made = Provenance(kind="cutouts", name="out", files={"caf\udce9.png": "a" * 64})
+
+    write_provenance(storage, made)
+
+    assert b"- caf\\udce9.png: aaa" in storage.read(PAGE)
+    assert read_provenance(storage) == made
+
+
 def test_cut_outs_say_which_model_made_them_and_how(tmp_path):
     storage = FolderStorage(tmp_path)
     made = Provenance(

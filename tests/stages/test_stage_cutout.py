@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from pathlib import Path
 
 import cv2
@@ -110,6 +111,66 @@ def test_an_empty_mask_is_routed_though_there_is_no_cut_out(folder, quality_file
 
     table = read_routes(Path("cutouts/routes.parquet")).set_index("photo")
     assert table.loc[str(folder / "photos/green.png"), "route"] == "reject"
+
+
+@pytest.mark.hostile("damaged files")
+def test_where_no_photo_can_be_measured_failures_are_listed_and_the_routes_are_empty(folder, quality_file):
+    for name in ("a/1.png", "2.png"):
+        Path("photos", name).write_bytes(b"broken")
+
+    with pytest.raises(MaskfoldError, match="2 photos could not be cut out"):
+        run(f"quality={quality_file}")
+
+    assert [line.split(",")[0] for line in Path("cutouts/failures.csv").read_text().splitlines()[1:]] == [
+        "2.png",
+        "a/1.png",
+    ]
+    assert len(read_routes(Path("cutouts/routes.parquet"))) == 0
+
+
+@pytest.mark.hostile("names and paths")
+def test_a_name_that_is_not_utf_8_is_a_failure_and_the_routes_have_the_others(folder, quality_file):
+    os.rename(folder / "photos/2.png", os.fsencode(folder / "photos") + b"/caf\xe9.png")
+
+    with pytest.raises(MaskfoldError, match=r"(?s)1 photo could.*caf\\udce9\.png': .* not UTF-8\. Rename it"):
+        run(f"quality={quality_file}")
+
+    assert [Path(photo).name for photo in read_routes(Path("cutouts/routes.parquet"))["photo"]] == ["1.png"]
+    assert [*read_provenance(open_storage("cutouts")).files] == ["a/1.png.png"]
+
+
+@pytest.mark.hostile("names and paths")
+def test_below_a_folder_that_is_not_named_in_utf_8_nothing_is_judged_for_nothing(folder, quality_file, monkeypatch):
+    odd = os.fsencode(folder) + b"/caf\xe9"
+    os.mkdir(odd)
+    os.rename("photos", odd + b"/photos")
+    monkeypatch.chdir(os.fsdecode(odd))
+
+    with pytest.raises(MaskfoldError, match=r"caf\\udce9/photos': no name in UTF-8"):
+        run(f"quality={quality_file}")
+    assert not Path("cutouts").exists()
+
+
+@pytest.mark.hostile("memory")
+def test_a_photo_that_is_too_large_to_measure_is_a_failure_and_the_others_are_done(folder, quality_file, monkeypatch):
+    cv2.imwrite("photos/large.png", photo_of(disk(60, 80, radius=12))[..., ::-1])
+    monkeypatch.setattr("maskfold.quality.measures.is_large", lambda height, width: width > 48)
+
+    with pytest.raises(MaskfoldError, match=r"1 photo could not be cut out; .*\n.*'large\.png': a map of 4,800 pixels"):
+        run(f"quality={quality_file}")
+
+    assert len(read_routes(Path("cutouts/routes.parquet"))) == 2
+
+
+@pytest.mark.hostile("full or read-only disk")
+def test_where_a_map_cannot_be_written_the_run_ends(folder, quality_file, monkeypatch):
+    def full(self, name, answer):
+        raise MaskfoldError("maps: cannot be written: No space left on device.")
+
+    monkeypatch.setattr("maskfold.judged_cutouts.FolderJudge.keep", full)
+
+    with pytest.raises(MaskfoldError, match=r"^maps: cannot be written"):
+        run(f"quality={quality_file}")
 
 
 @pytest.fixture

@@ -47,7 +47,10 @@ class Spoiled:
         return self.damage(self.content[start : min(stop, start + self.most, self.total)])
 
     def put(self, name, content, sha256):
-        self.content = self.damage(content)
+        self.content, self.sha256 = self.damage(content), sha256
+
+    def was_sent_with(self, name, sha256):
+        return self.sha256 == sha256
 
     def remove(self, name):
         self.content = b""
@@ -72,12 +75,6 @@ def test_an_address_lists_reads_and_writes_as_a_folder_does(memory):
     assert memory.local("b/2.JPG").suffix == ".JPG"
     assert [memory.exists(name) for name in ("a.png", "b", "c")] == [True, False, False]
     assert pickle.loads(pickle.dumps(memory)).read("a.png") == b"ones"
-
-
-def test_a_file_address_is_the_folder(tmp_path):
-    open_storage(f"file://{tmp_path}/x").write("a", b"1")
-
-    assert (tmp_path / "x" / "a").read_bytes() == b"1"
 
 
 @pytest.mark.hostile("names and paths")
@@ -126,6 +123,8 @@ def test_an_address_with_a_secret_is_refused_and_not_repeated(text):
         ("ss3://bucket/photos", "ss3:// is not understood"),
         ("s3://", "names no bucket"),
         ("https://host/photos", "no storage"),
+        ("file:///photos", "give the path itself, /photos$"),
+        ("local://photos", "give the path itself, photos$"),
         ("simplecache::memory://photos", "no storage"),
     ],
 )
@@ -182,6 +181,24 @@ def test_an_upload_that_arrives_damaged_is_removed_and_refused():
     with pytest.raises(MaskfoldError, match=r"^s3://b/a\.bin: what arrived is not what was sent"):
         AddressStorage("s3://b", remote).write("a.bin", b"content")
     assert remote.content == b""
+
+
+@pytest.mark.hostile("replaced files")
+def test_what_another_writer_has_put_there_meanwhile_is_left(memory, monkeypatch):
+    class Overtaken(Spoiled):
+        def put(self, name, content, sha256):
+            super().put(name, b"theirs", hashlib.sha256(b"theirs").hexdigest())
+
+    remote = Overtaken()
+    with pytest.raises(MaskfoldError, match=r"^s3://b/a\.bin: what is there is not what was sent.*It is left as it is"):
+        AddressStorage("s3://b", remote).write("a.bin", b"content")
+    assert remote.content == b"theirs"
+
+    files = type(memory._remote)
+    monkeypatch.setattr(files, "put", lambda self, name, *_: self._connection().pipe_file(self._path(name), b"theirs"))
+    with pytest.raises(MaskfoldError, match="It is left as it is"):
+        memory.write("a.bin", b"content")
+    assert memory.read("a.bin") == b"theirs"
 
 
 @pytest.mark.hostile("secrets")

@@ -1,5 +1,6 @@
 """Buckets of a real S3 server over HTTP, which checks its keys, and connections to it that are cut."""
 
+import hashlib
 import os
 import re
 import signal
@@ -58,6 +59,9 @@ def test_a_bucket_is_a_storage_for_whoever_has_its_keys(asked, monkeypatch):
     assert asked.client().head_object(Bucket=BUCKET, Key="shop/b/2.jpg")["ContentType"] == "image/jpeg"
     with pytest.raises(MaskfoldError, match=r"^s3://nowhere/a/x: there is no such bucket"):
         open_storage("s3://nowhere/a").read("x")
+    sent = storage._remote.was_sent_with
+    assert [sent("b/2.jpg", digest) for digest in (hashlib.sha256(b"two").hexdigest(), "0" * 64)] == [True, False]
+    assert not sent("none.jpg", "0" * 64)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-the-secret")
     for act in (
         lambda wrong: wrong.read("b/2.jpg"),

@@ -44,7 +44,7 @@ class MaskJudge(Protocol):
     wants_mirrored: bool
 
     def assess(self, name: str, photo_hash: str, answer: Answer, turned: np.ndarray | None) -> dict[str, Any]:
-        """Keep a photo's maps, and return what is to be said of them: text and numbers.
+        """Return what is to be said of a photo's maps: text and numbers. Whatever it raises is that photo's failure.
 
         Args:
             name: The photo's, in its storage.
@@ -52,6 +52,10 @@ class MaskJudge(Protocol):
             answer: Its maps.
             turned: The map of its mirror image, turned back; None where that is not wanted.
         """
+        ...
+
+    def keep(self, name: str, answer: Answer) -> None:
+        """Write a photo's maps; where they cannot be written, the run ends."""
         ...
 
 
@@ -216,6 +220,9 @@ class Cutting:
         entry = Entry(work.file.name, work.file.version, work.photo_hash, self.key)
         content, reason = b"", ""
         try:
+            if self.judge is not None:
+                quality = self.judge.assess(work.file.name, work.photo_hash, answer, work.turned)
+                entry = replace(entry, quality=quality)
             picture = cut_out(photo.pixels, answer.mean, self.options, self.backdrop)
             content = encode(picture, kind=self.options.format, profile=photo.profile, lossy=self.options.lossy)
         except NoObjectError as error:
@@ -223,8 +230,7 @@ class Cutting:
         except Exception as error:
             return replace(done, reason=_reason(error, work.file.name)), None
         if self.judge is not None:
-            quality = self.judge.assess(work.file.name, work.photo_hash, answer, work.turned)
-            entry = replace(entry, quality=quality)
+            self.judge.keep(work.file.name, answer)
         if reason:
             return done, replace(entry, reason=reason)
         name = self._names[work.file.name]

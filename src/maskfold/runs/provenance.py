@@ -100,7 +100,7 @@ def write_provenance(storage: Storage, provenance: Provenance) -> None:
     Raises:
         MaskfoldError: If they cannot be written.
     """
-    storage.write(PAGE, provenance_page(provenance).encode())
+    storage.write(PAGE, provenance_page(provenance).encode(errors="backslashreplace"))  # names of files are any bytes
     storage.write(PROVENANCE, (json.dumps(_content(provenance), indent=2) + "\n").encode())
 
 

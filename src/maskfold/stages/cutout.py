@@ -44,9 +44,9 @@ def cutout(config: DictConfig) -> Batch:
     more = {key: keys[key] for key in ("replace_suffix", "max_pixels", "jobs")}
     with locked(target.folder) if isinstance(target, FolderStorage) else nullcontext():
         batch = Cutting(source, target, masker, options, judge=judge, **more).run()
+        target.write(FAILURES, failures_table(batch.failures))
         if judge:
             write_batch_routes(target, batch.entries)
-        target.write(FAILURES, failures_table(batch.failures))
         target.write(PAGE, sheet(batch, source, target).encode())
         name = PurePath(target.text).name
         write_provenance(target, batch_card(batch.entries, name=name, options=options, masker=masker, **model))

@@ -16,13 +16,10 @@ def is_address(text: str) -> bool:
 def open_storage(text: str) -> Storage:
     """Open a folder, which need not be there to be written to, or an address; nothing is asked of its server yet.
 
-    `file:///photos` is the folder.
-
     Raises:
-        MaskfoldError: If the address is of a kind that is not known or not installed, or has a password in it.
+        MaskfoldError: If the address is of a kind that is not known or not installed, has a password in it, or is a
+            `file://`, in whose place the path is given.
     """
-    if text.startswith("file://"):
-        return FolderStorage(Path(text.removeprefix("file://")))
     if is_address(text):
         from maskfold.storage.address import open_address
 

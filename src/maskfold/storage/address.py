@@ -29,10 +29,13 @@ def open_address(text: str) -> "AddressStorage":
     """Open an address; nothing is asked of its server yet.
 
     Raises:
-        MaskfoldError: If it is of a kind that is not known or not installed, has a password in it, or names nothing.
+        MaskfoldError: If it is of a kind that is not known or not installed, a folder of this machine, has a password in
+            it, or names nothing.
     """
     protocol, _, rest = text.partition("://")
     refuse_password(text)
+    if protocol in ("file", "local"):
+        raise MaskfoldError(f"{text}: a folder of this machine: give the path itself, {rest or '/'}")
     if protocol in ("http", "https") or "::" in text:
         raise MaskfoldError(f"{text}: no storage. Download what is there, or give s3://bucket/folder or the like.")
     if not rest.strip("/"):
@@ -109,11 +112,21 @@ class AddressStorage:
             self._remote.put(name, content, sums["sha256"])
             stored = self._remote.look(name)
             if stored is None or stored.size != len(content) or not self._remote.has(stored, **sums):
-                self._remote.remove(name)
-                raise MaskfoldError(
-                    f"{self.text}/{name}: what arrived is not what was sent, and is removed again. Run the same "
-                    "command again; if nobody else writes there, the network or the server changes bytes."
-                )
+                raise MaskfoldError(f"{self.text}/{name}: {self._taken_back(name, sums['sha256'])}")
+
+    def _taken_back(self, name: str, sha256: str) -> str:
+        """Remove what arrived wrong, unless another writer's file may be there by now; return what is to be said."""
+        if self._remote.was_sent_with(name, sha256):
+            self._remote.remove(name)
+            return (
+                "what arrived is not what was sent, and is removed again. Run the same command again; if it stays so, "
+                "the network or the server changes bytes."
+            )
+        return (
+            "what is there is not what was sent, nor known to be of this upload: somebody else has written it "
+            "meanwhile, or bytes were changed. It is left as it is. See that nobody else writes there, then run the "
+            "same command again."
+        )
 
     def local(self, name: str) -> Path:
         """See `Storage`: a copy in the cache of this machine, made anew when the file there has another version."""

@@ -42,6 +42,10 @@ class Remote(Protocol):
         """Return whether bytes of these sums are, as far as the server can tell, the file as it is now."""
         ...
 
+    def was_sent_with(self, name: str, sha256: str) -> bool:
+        """Return whether the server says that a file, as it is now, was `put` with this sum."""
+        ...
+
     def code(self, error: BaseException) -> str:
         """Return what the server calls an error, "" where it says nothing."""
         ...
@@ -125,6 +129,10 @@ class FsspecFiles:
     def has(self, stored: StoredFile, *, md5: str, sha256: str) -> bool:
         """See `Remote`."""
         return self.look(stored.name) == stored
+
+    def was_sent_with(self, name: str, sha256: str) -> bool:
+        """See `Remote`: sums are kept nowhere."""
+        return False
 
     def code(self, error: BaseException) -> str:
         """See `Remote`."""

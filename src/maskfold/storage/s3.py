@@ -106,6 +106,12 @@ class S3Files:
         is_md5 = _MD5.fullmatch(stored.version) and not _is_encrypted(head)
         return not is_md5 and _tag(head) == stored.version
 
+    def was_sent_with(self, name: str, sha256: str) -> bool:
+        """See `Remote`."""
+        with suppress(FileNotFoundError):
+            return self._head(name).get("Metadata", {}).get(_SHA256) == sha256
+        return False
+
     def code(self, error: BaseException) -> str:
         """See `Remote`: of a question for a file's head alone the answer has no text, so the bucket is asked too."""
         code = _code(error) or ("404" if isinstance(error, FileNotFoundError) else "")
