@@ -7,52 +7,28 @@ others. No more than a few photos for each are in memory, however many there are
 import hashlib
 import logging
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 
+from maskfold.cutout.alpha import reach_of, softened
 from maskfold.cutout.cutting import NoObjectError, cut_out
+from maskfold.cutout.deciding import MaskJudge, MaskReviews, Outcome, decide
 from maskfold.cutout.files import SourcePhoto, encode, read_photo
 from maskfold.cutout.frames import NewBackdrop, open_backdrop
-from maskfold.cutout.names import cutout_names
+from maskfold.cutout.names import cutout_names, refuse_long
 from maskfold.cutout.options import CutoutOptions
 from maskfold.cutout.record import FIRST, SUFFIX, BatchRecord, Entry
 from maskfold.data.loading import SUFFIXES
 from maskfold.errors import MaskfoldError
 from maskfold.parallel import map_ahead, progress
 from maskfold.prediction.masker import Answer, Masker, mirrored
-from maskfold.storage import Storage, StoredFile
+from maskfold.storage import FolderStorage, Storage, StoredFile
 
 log = logging.getLogger(__name__)
 
-_LONGEST_NAME = 249  # bytes: six less than disks allow, for the name while it is written
 _READERS = 2  # threads: the network is what one waits for
-
-
-class MaskJudge(Protocol):
-    """Who says how good a mask is.
-
-    Attributes:
-        identity: Changes with what it goes by.
-        wants_members: Whether it looks at each member's map.
-        wants_mirrored: Whether it looks at the map of the photo's mirror image.
-    """
-
-    identity: str
-    wants_members: bool
-    wants_mirrored: bool
-
-    def assess(self, name: str, photo_hash: str, answer: Answer, turned: np.ndarray | None) -> dict[str, Any]:
-        """Keep a photo's maps, and return what is to be said of them: text and numbers.
-
-        Args:
-            name: The photo's, in its storage.
-            photo_hash: As `Entry` has it.
-            answer: Its maps.
-            turned: The map of its mirror image, turned back; None where that is not wanted.
-        """
-        ...
 
 
 @dataclass
@@ -63,12 +39,14 @@ class Batch:
         made: How many cut-outs this run has written.
         kept: How many were there already.
         failures: The reason by the name of the photo.
+        held: Why there is no picture until a person has looked, or for good, by the name of the photo.
         entries: What the record has of these photos, in the order of their names.
     """
 
     made: int
     kept: int
     failures: dict[str, str]
+    held: dict[str, str]
     entries: list[Entry]
 
 
@@ -82,7 +60,8 @@ class _Work:
     answer: Answer | None = None
     turned: np.ndarray | None = None
     reason: str = ""
-    same: Entry | None = None  # it was cut out before, and only its file's time has changed
+    before: Entry | None = None  # what the record has of this very photo
+    is_same: bool = False  # nothing is to be done, only its file's time has changed
 
 
 class Cutting:
@@ -96,6 +75,7 @@ class Cutting:
         replace_suffix: Call the cut-out of `1.jpg` `1.png`, and not `1.jpg.png`.
         max_pixels: The most that a photo may have.
         judge: Who says how good each mask is.
+        reviews: Persons who have looked at some: what they have decided goes before the network and the judge.
         jobs: Threads beside the masker's; -1 is one per core.
 
     Raises:
@@ -112,9 +92,11 @@ class Cutting:
         replace_suffix: bool = False,
         max_pixels: int = 64_000_000,
         judge: MaskJudge | None = None,
+        reviews: MaskReviews | None = None,
         jobs: int = -1,
     ) -> None:
-        self.source, self.target, self.masker, self.options, self.judge = source, target, masker, options, judge
+        self.source, self.target, self.masker, self.options = source, target, masker, options
+        self.judge, self.reviews = judge, reviews
         self.max_pixels, self.jobs, self.replace_suffix = max_pixels, jobs, replace_suffix
         self.backdrop: NewBackdrop | None = None if options.backdrop is None else open_backdrop(options.backdrop)
         behind = "" if self.backdrop is None else self.backdrop.identity
@@ -136,12 +118,12 @@ class Cutting:
         if self.target.exists(FIRST):  # else nothing is there, and an address of nothing cannot be listed
             self._there = {file.name: file.size for file in self.target.items((self.options.suffix, SUFFIX))}
         record = BatchRecord(self.target, [name for name in self._there if name.endswith(SUFFIX)])
-        self._before = self._sound(record.entries())
+        self._before = self._last(record.entries())
         new = [file for file in photos if not self._is_done(file)]
         made, failures = 0, {}
         try:
             for work, entry in progress(self._results(new), "cutting out", total=len(new)):
-                made += entry is not None and work.same is None and not entry.reason
+                made += entry is not None and not work.is_same and bool(entry.cutout)
                 if entry is None:
                     failures[work.file.name] = self._with_older(work.file.name, work.reason)
                 else:
@@ -152,25 +134,33 @@ class Cutting:
 
     def _batch(self, record: BatchRecord, made: int, failures: dict[str, str]) -> Batch:
         """Return what there is, as the record has it: nothing was kept in memory meanwhile."""
-        self._there |= {entry.cutout: entry.size for entry in record.entries()}
-        last = self._sound(record.entries())
+        last = self._last(record.entries())
+        self._there |= {entry.cutout: entry.size for entry in last.values()}
         entries = [last[name] for name in self._names if name in last and name not in failures]
+        entries = [entry for entry in entries if self._is_current(entry)]
         failures = failures | {one.photo: self._with_older(one.photo, one.reason) for one in entries if one.reason}
-        kept = sum(not entry.reason for entry in entries) - made
-        return Batch(made, kept, dict(sorted(failures.items())), entries)
+        held = {entry.photo: entry.held for entry in entries if entry.held}
+        kept = sum(bool(entry.cutout) for entry in entries) - made
+        return Batch(made, kept, dict(sorted(failures.items())), held, entries)
 
-    def _sound(self, entries: Iterable[Entry]) -> dict[str, Entry]:
-        """Return those whose cut-out is there, made as this run would make it; the last of each photo."""
+    def _last(self, entries: Iterable[Entry]) -> dict[str, Entry]:
+        """Return the last entry of each photo, if it came of the model and options of this run."""
         last = {entry.photo: entry for entry in entries if entry.photo in self._names}
-        return {
-            name: entry
-            for name, entry in last.items()
-            if entry.key == self.key and (entry.reason or self._there.get(self._names[name]) == entry.size)
-        }
+        return {name: entry for name, entry in last.items() if entry.key == self.key}
+
+    def _is_current(self, entry: Entry) -> bool:
+        """Tell whether there is what this run would make: the cut-out, or the same reason why there is none."""
+        outcome = self._outcome(entry.photo, entry.photo_hash, entry.quality)
+        if outcome != Outcome(entry.mask, entry.held):
+            return False
+        return bool(entry.reason or entry.held) or self._there.get(self._names[entry.photo]) == entry.size
+
+    def _outcome(self, name: str, photo_hash: str, quality: dict[str, Any] | None) -> Outcome:
+        return decide(name, photo_hash, quality, self.judge, self.reviews)
 
     def _is_done(self, file: StoredFile) -> bool:
         entry = self._before.get(file.name)
-        return entry is not None and entry.version == file.version
+        return entry is not None and entry.version == file.version and self._is_current(entry)
 
     def _with_older(self, photo: str, reason: str) -> str:
         """Return why a photo failed; where a cut-out lies there all the same, it is of an earlier photo or options."""
@@ -184,12 +174,14 @@ class Cutting:
     def _read(self, file: StoredFile) -> _Work:
         work = _Work(file)
         try:
-            _refuse_long(self._names[file.name])
+            refuse_long(self._names[file.name])
             data = self.source.read(file.name)
             photo_hash = hashlib.sha256(data).hexdigest()[:32]
             before = self._before.get(file.name)
             if before is not None and before.photo_hash == photo_hash:
-                return replace(work, same=before)
+                work = replace(work, before=before, is_same=self._is_current(before))
+            if work.is_same:
+                return work
             photo = read_photo(data, file.name, max_pixels=self.max_pixels)
             return replace(work, photo_hash=photo_hash, photo=photo)
         except Exception as error:  # one photo that nobody foresaw must not stand in the way of 100,000
@@ -198,7 +190,10 @@ class Cutting:
     def _answer(self, work: _Work) -> _Work:
         if work.photo is None:
             return work
-        judge, pixels = self.judge, [work.photo.pixels]
+        judge = None if work.before else self.judge  # which has said its word about these maps
+        if judge is None and self._needs_no_map(work):
+            return work
+        pixels = [work.photo.pixels]
         try:
             answer = self.masker.answer(pixels, members=judge is not None and judge.wants_members)[0]
             turned = mirrored(self.masker, pixels)[0] if judge is not None and judge.wants_mirrored else None
@@ -206,36 +201,54 @@ class Cutting:
         except Exception as error:
             return replace(work, photo=None, reason=_reason(error, work.file.name))
 
+    def _needs_no_map(self, work: _Work) -> bool:
+        quality = work.before.quality if work.before else None
+        return self._outcome(work.file.name, work.photo_hash, quality) != Outcome()
+
     def _finish(self, work: _Work) -> tuple[_Work, Entry | None]:
-        if work.same is not None:
-            return work, replace(work.same, version=work.file.version)
-        photo, answer = work.photo, work.answer
-        if photo is None or answer is None:
+        if work.is_same and work.before:
+            return work, replace(work.before, version=work.file.version)
+        if work.photo is None:
             return work, None
         done = replace(work, photo=None, answer=None, turned=None)  # a result may wait for the one before it
-        entry = Entry(work.file.name, work.file.version, work.photo_hash, self.key)
-        content, reason = b"", ""
+        name, quality = work.file.name, work.before.quality if work.before else None
+        if self.judge is not None and work.before is None and work.answer is not None:
+            quality = self.judge.assess(name, work.photo_hash, work.answer, work.turned)
+        outcome = self._outcome(name, work.photo_hash, quality)
+        entry = Entry(name, work.file.version, work.photo_hash, self.key, quality=quality, **asdict(outcome))
+        cutout = self._names[name]
+        if outcome.held:
+            self._take_away(cutout)
+            return done, entry
         try:
-            picture = cut_out(photo.pixels, answer.mean, self.options, self.backdrop)
-            content = encode(picture, kind=self.options.format, profile=photo.profile, lossy=self.options.lossy)
+            content = self._content(work.photo, work.answer, name if outcome.mask else None)
         except NoObjectError as error:
-            reason = f"{error}"
+            return done, replace(entry, reason=f"{error}")
         except Exception as error:
-            return replace(done, reason=_reason(error, work.file.name)), None
-        if self.judge is not None:
-            quality = self.judge.assess(work.file.name, work.photo_hash, answer, work.turned)
-            entry = replace(entry, quality=quality)
-        if reason:
-            return done, replace(entry, reason=reason)
-        name = self._names[work.file.name]
-        self.target.write(name, content)
-        return done, replace(entry, cutout=name, size=len(content), sha256=hashlib.sha256(content).hexdigest())
+            return replace(done, reason=_reason(error, name)), None
+        self.target.write(cutout, content)
+        return done, replace(entry, cutout=cutout, size=len(content), sha256=hashlib.sha256(content).hexdigest())
 
+    def _content(self, photo: SourcePhoto, answer: Answer | None, reviewed: str | None) -> bytes:
+        """Return the bytes of a cut-out, of the mask of a person where a name of one is given."""
+        options = self.options
+        if self.reviews is not None and reviewed is not None:
+            mask = self.reviews.mask(reviewed)
+            probability = softened(mask, reach_of(*mask.shape))
+            options = replace(options, crumbs=0.0)  # a small piece that a person has left is meant
+        else:
+            assert answer is not None
+            probability = answer.mean
+        picture = cut_out(photo.pixels, probability, options, self.backdrop)
+        return encode(picture, kind=options.format, profile=photo.profile, lossy=options.lossy)
 
-def _refuse_long(name: str) -> None:
-    """Refuse a cut-out that no folder could hold, before a photo is worked on for nothing."""
-    if len(name.rpartition("/")[2].encode(errors="surrogateescape")) > _LONGEST_NAME:
-        raise MaskfoldError(f"its name is too long for a cut-out to be called after it ({_LONGEST_NAME} bytes).")
+    def _take_away(self, cutout: str) -> None:
+        """Remove the picture that an earlier run has made of a photo that is held now."""
+        if isinstance(self.target, FolderStorage):
+            self.target.remove(cutout)
+            self._there.pop(cutout, None)
+        elif cutout in self._there:
+            log.warning("%s/%s: of an earlier run, and its photo is held now. Take it away.", self.target.text, cutout)
 
 
 def _reason(error: Exception, name: str) -> str:
