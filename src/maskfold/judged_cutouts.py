@@ -84,7 +84,8 @@ class FolderJudge:
 
     def held(self, quality: dict[str, Any]) -> str:
         """Return why a photo of this row is to have no picture until a person has looked at it, or nothing."""
-        return f"{quality['route']}: {quality['reason']}" if self._hold and quality["route"] != SHIP else ""
+        route = quality.get("route")
+        return f"{route}: {quality.get('reason')}" if self._hold and route != SHIP else ""
 
     def _kept(self, image_id: str, answer: Answer) -> list[tuple[str, str, int]]:
         """Write the mean, which is the map, and the members' own, which are shown and do not count."""

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import cv2
@@ -198,10 +199,22 @@ def test_what_does_not_ship_is_held_until_a_person_has_looked_at_it(asked, quali
     review("2.png", ACCEPTED, mask=square(3))
     batch = run(*held)
     assert (batch.made, [*batch.held]) == (1, ["a/1.png"])
+    Path("cutouts/a/1.png.png").write_bytes(b"somebody has put a picture back")
     assert (run(*held).made, asked.asked) == (0, counts)
+    assert not Path("cutouts/a/1.png.png").exists()
 
     assert (run(held[0]).made, run(held[0]).kept) == (1, 2)  # hold=false again
     assert alpha_of("2.png")[8, 8] == 255
+
+
+def test_a_picture_at_an_address_is_named_once_its_photo_is_held(asked, quality_file, caplog, request):
+    held, target = hold_all(quality_file), f"target=memory://{request.node.name}/out"
+    run(held[0], target)
+
+    for _ in range(2):
+        caplog.clear()
+        assert [*run(*held, target).held] == ["2.png", "a/1.png"]
+        assert re.search(r"held now, and here from an earlier run. Take them away:\n +2\.png\.png", caplog.text)
 
 
 def test_a_rejected_photo_has_no_picture_and_is_no_failure(asked, caplog):

@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from maskfold.cutout.alpha import reach_of, softened
-from maskfold.cutout.cutting import NoObjectError, cut_out
+from maskfold.cutout.cutting import NoObjectError, cut_out, cut_out_drawn
 from maskfold.cutout.deciding import MaskJudge, MaskReviews, Outcome, decide
 from maskfold.cutout.files import SourcePhoto, encode, read_photo
 from maskfold.cutout.frames import NewBackdrop, open_backdrop
@@ -21,7 +20,7 @@ from maskfold.cutout.names import cutout_names, refuse_long
 from maskfold.cutout.options import CutoutOptions
 from maskfold.cutout.record import FIRST, SUFFIX, BatchRecord, Entry
 from maskfold.data.loading import SUFFIXES
-from maskfold.errors import MaskfoldError
+from maskfold.errors import MaskfoldError, listing
 from maskfold.parallel import map_ahead, progress
 from maskfold.prediction.masker import Answer, Masker, mirrored
 from maskfold.storage import FolderStorage, Storage, StoredFile
@@ -140,20 +139,33 @@ class Cutting:
         entries = [entry for entry in entries if self._is_current(entry)]
         failures = failures | {one.photo: self._with_older(one.photo, one.reason) for one in entries if one.reason}
         held = {entry.photo: entry.held for entry in entries if entry.held}
+        left = [self._names[name] for name in held if self._names[name] in self._there]
+        if left:
+            log.warning(
+                "%s: held now, and here from an earlier run. Take them away:\n%s", self.target.text, listing(left)
+            )
         kept = sum(bool(entry.cutout) for entry in entries) - made
         return Batch(made, kept, dict(sorted(failures.items())), held, entries)
 
     def _last(self, entries: Iterable[Entry]) -> dict[str, Entry]:
         """Return the last entry of each photo, if it came of the model and options of this run."""
         last = {entry.photo: entry for entry in entries if entry.photo in self._names}
-        return {name: entry for name, entry in last.items() if entry.key == self.key}
+        judged = self.judge is not None
+        return {
+            name: entry
+            for name, entry in last.items()
+            if entry.key == self.key and (entry.quality is not None) == judged
+        }
 
     def _is_current(self, entry: Entry) -> bool:
         """Tell whether there is what this run would make: the cut-out, or the same reason why there is none."""
         outcome = self._outcome(entry.photo, entry.photo_hash, entry.quality)
         if outcome != Outcome(entry.mask, entry.held):
             return False
-        return bool(entry.reason or entry.held) or self._there.get(self._names[entry.photo]) == entry.size
+        size = self._there.get(self._names[entry.photo])
+        if entry.held:  # where nothing can be removed, _batch says what to take away
+            return size is None or not isinstance(self.target, FolderStorage)
+        return bool(entry.reason) or size == entry.size
 
     def _outcome(self, name: str, photo_hash: str, quality: dict[str, Any] | None) -> Outcome:
         return decide(name, photo_hash, quality, self.judge, self.reviews)
@@ -218,10 +230,13 @@ class Cutting:
         entry = Entry(name, work.file.version, work.photo_hash, self.key, quality=quality, **asdict(outcome))
         cutout = self._names[name]
         if outcome.held:
-            self._take_away(cutout)
+            if isinstance(self.target, FolderStorage):
+                self.target.remove(cutout)
+                self._there.pop(cutout, None)
             return done, entry
         try:
-            content = self._content(work.photo, work.answer, name if outcome.mask else None)
+            mask = self.reviews.mask(name) if self.reviews and outcome.mask else None
+            content = self._content(work.photo, work.answer, mask)
         except NoObjectError as error:
             return done, replace(entry, reason=f"{error}")
         except Exception as error:
@@ -229,26 +244,15 @@ class Cutting:
         self.target.write(cutout, content)
         return done, replace(entry, cutout=cutout, size=len(content), sha256=hashlib.sha256(content).hexdigest())
 
-    def _content(self, photo: SourcePhoto, answer: Answer | None, reviewed: str | None) -> bytes:
-        """Return the bytes of a cut-out, of the mask of a person where a name of one is given."""
-        options = self.options
-        if self.reviews is not None and reviewed is not None:
-            mask = self.reviews.mask(reviewed)
-            probability = softened(mask, reach_of(*mask.shape))
-            options = replace(options, crumbs=0.0)  # a small piece that a person has left is meant
+    def _content(self, photo: SourcePhoto, answer: Answer | None, mask: np.ndarray | None) -> bytes:
+        """Return the bytes of a cut-out: of a person's mask where there is one, else of the network's map."""
+        if mask is not None:
+            picture = cut_out_drawn(photo.pixels, mask, self.options, self.backdrop)
+        elif answer is not None:
+            picture = cut_out(photo.pixels, answer.mean, self.options, self.backdrop)
         else:
-            assert answer is not None
-            probability = answer.mean
-        picture = cut_out(photo.pixels, probability, options, self.backdrop)
-        return encode(picture, kind=options.format, profile=photo.profile, lossy=options.lossy)
-
-    def _take_away(self, cutout: str) -> None:
-        """Remove the picture that an earlier run has made of a photo that is held now."""
-        if isinstance(self.target, FolderStorage):
-            self.target.remove(cutout)
-            self._there.pop(cutout, None)
-        elif cutout in self._there:
-            log.warning("%s/%s: of an earlier run, and its photo is held now. Take it away.", self.target.text, cutout)
+            raise MaskfoldError("neither a map nor a mask.")
+        return encode(picture, kind=self.options.format, profile=photo.profile, lossy=self.options.lossy)
 
 
 def _reason(error: Exception, name: str) -> str:
