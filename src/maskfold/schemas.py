@@ -466,6 +466,7 @@ class CutoutStage:
     exported: str | None = MISSING
     ensemble: Group | None = MISSING
     quality: str | None = MISSING
+    hold: bool = MISSING
     accelerator: str = MISSING
     alpha: str = MISSING
     colour: str = MISSING

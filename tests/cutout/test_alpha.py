@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from maskfold.cutout.alpha import hard_alpha, reach_of, soft_alpha
+from maskfold.cutout.alpha import hard_alpha, reach_of, soft_alpha, softened
 
 
 def test_a_vague_map_is_held_between_two_ramps():
@@ -32,3 +32,13 @@ def test_nothing_and_everything_stay_so():
 def test_the_reach_grows_with_the_photo():
     assert reach_of(300, 400) == 2  # 0.15 % of 500 is less
     assert reach_of(3000, 4000) == pytest.approx(7.5)
+
+
+def test_the_outline_that_a_person_drew_is_blurred_and_stays_where_it_is():
+    step = np.tile(np.repeat(np.uint8([0, 1]), 8), (16, 1))
+    # Normal distribution of 1 pixel, at 0.5 and 1.5 pixels from the step: 0.691 and 0.933, some less for whole pixels.
+    assert soft_alpha(softened(step, reach=2), reach=2)[8, 6:10] == pytest.approx([0.07, 0.31, 0.69, 0.93], abs=0.02)
+
+    line = np.zeros((9, 9), np.uint8)
+    line[:, 4] = 1  # a strap of one pixel, which a blur alone would lose
+    np.testing.assert_array_equal(hard_alpha(softened(line, reach=2)), line)

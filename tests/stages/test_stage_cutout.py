@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 from pathlib import Path
 
 import cv2
@@ -14,7 +15,9 @@ from maskfold.config import compose
 from maskfold.corrections import used
 from maskfold.errors import MaskfoldError
 from maskfold.files import locked
+from maskfold.judged_cutouts import image_id_of
 from maskfold.quality.routes import mean_map, read_routes
+from maskfold.review.record import ACCEPTED, CORRECTED, REJECTED, Review, ReviewFolder, hash_of
 from maskfold.runs.provenance import read_provenance
 from maskfold.stages import cutout as stage
 from maskfold.stages.cutout import cutout, refuse_inside
@@ -183,6 +186,142 @@ def quality_file(tmp_path) -> Path:
     path = tmp_path / "quality.json"
     QualityModel("tiny", predictor, ((0.0, 1.0), (0.0, 1.0)), threshold=0.9).write(path)
     return path
+
+
+@pytest.fixture
+def asked(folder, monkeypatch, caplog) -> RednessMasker:
+    """The model of all runs, that counts the photos it is asked about."""
+    caplog.set_level("INFO")
+    masker = RednessMasker()
+    monkeypatch.setattr(stage, "open_masker", lambda **_: masker)
+    return masker
+
+
+def hold_all(quality_file: Path) -> list[str]:
+    """Return the keys by which no mask of the folder ships."""
+    content = json.loads(quality_file.read_text())
+    quality_file.write_text(json.dumps(content | {"threshold": 2.0}))
+    return [f"quality={quality_file}", "hold=true"]
+
+
+def review(photo: str, decision: str = CORRECTED, mask: np.ndarray | None = None) -> Path:
+    """Decide about a photo as it lies there now, as `make review` would; return where the mask lies."""
+    facts = {"seconds": 1.0, "pixels_changed": 1, "reviewer": "ann", "began_from": "mean", "made": "", "actions": 1}
+    photo_hash = hash_of(Path("photos", photo).read_bytes())
+    one = Review(image_id=image_id_of(photo), decision=decision, photo_hash=photo_hash, mask_hash=None, **facts)
+    reviews = ReviewFolder(Path("cutouts/reviews"))
+    reviews.write(one, mask)
+    return reviews.mask_path(one.image_id)
+
+
+def alpha_of(photo: str) -> np.ndarray:
+    return cv2.imread(f"cutouts/{photo}.png", cv2.IMREAD_UNCHANGED)[..., 3]
+
+
+def square(at: int) -> np.ndarray:
+    mask = np.zeros((40, 48), np.uint8)
+    mask[at : at + 10, at : at + 10] = 1
+    mask[0, 40:42] = 1  # a piece that would be a crumb, had no person left it
+    return mask
+
+
+def test_the_mask_of_a_person_is_cut_and_each_review_redoes_its_own_picture_alone(asked, quality_file):
+    keys = f"quality={quality_file}"
+    run(keys)
+    before, other = alpha_of("2.png"), Path("cutouts/a/1.png.png").stat().st_mtime_ns
+    counts = asked.asked
+
+    review("2.png", mask=square(3))
+    assert (run(keys).made, run(keys).made) == (1, 0)
+
+    np.testing.assert_array_equal(alpha_of("2.png") >= 128, square(3) > 0)
+    assert 0 < alpha_of("2.png")[8, 2] < 128  # no stairs
+    assert before[8, 8] == 0
+
+    review("2.png", ACCEPTED, mask=square(20))
+    assert (run(keys).made, run(keys).made) == (1, 0)
+    np.testing.assert_array_equal(alpha_of("2.png") >= 128, square(20) > 0)
+    assert asked.asked == counts  # the network has nothing to say to it
+    assert Path("cutouts/a/1.png.png").stat().st_mtime_ns == other
+    assert len(read_routes(Path("cutouts/routes.parquet"))) == 2
+
+
+def test_what_does_not_ship_is_held_until_a_person_has_looked_at_it(asked, quality_file, caplog):
+    held = hold_all(quality_file)
+    shipped = run(held[0])
+    assert shipped.made == 2
+
+    batch = run(*held)
+
+    assert (batch.made, batch.kept, batch.failures, [*batch.held]) == (0, 0, {}, ["2.png", "a/1.png"])
+    assert "0 cut-outs made, 0 kept, 2 held for review, 0 failed" in caplog.text
+    assert not [*Path("cutouts").rglob("*.png")]  # those of the first run neither
+    assert "2 photos held" in Path("cutouts/cutouts.html").read_text()
+    assert read_provenance(open_storage("cutouts")).files == {}
+    counts = asked.asked
+
+    review("2.png", ACCEPTED, mask=square(3))
+    batch = run(*held)
+    assert (batch.made, [*batch.held]) == (1, ["a/1.png"])
+    Path("cutouts/a/1.png.png").write_bytes(b"somebody has put a picture back")
+    assert (run(*held).made, asked.asked) == (0, counts)
+    assert not Path("cutouts/a/1.png.png").exists()
+
+    assert (run(held[0]).made, run(held[0]).kept) == (1, 2)  # hold=false again
+    assert alpha_of("2.png")[8, 8] == 255
+
+
+def test_a_picture_at_an_address_is_named_once_its_photo_is_held(asked, quality_file, caplog, request):
+    held, target = hold_all(quality_file), f"target=memory://{request.node.name}/out"
+    run(held[0], target)
+
+    for _ in range(2):
+        caplog.clear()
+        assert [*run(*held, target).held] == ["2.png", "a/1.png"]
+        assert re.search(r"held now, and here from an earlier run. Take them away:\n +2\.png\.png", caplog.text)
+
+
+def test_a_rejected_photo_has_no_picture_and_is_no_failure(asked, caplog):
+    run()
+    review("2.png", REJECTED)
+
+    for _ in range(2):
+        batch = run()
+        assert (batch.made, batch.kept, batch.failures) == (0, 1, {})
+        assert batch.held == {"2.png": "rejected in its review"}
+        assert not Path("cutouts/2.png.png").exists()
+    assert "1 rejected in review, 0 failed" in caplog.text
+    assert asked.asked == 2
+
+
+@pytest.mark.hostile("replaced files")
+def test_another_photo_under_the_name_is_not_cut_by_the_old_review(asked, caplog):
+    review("2.png", mask=square(3))
+    run()
+    cv2.imwrite("photos/2.png", photo_of(disk(40, 48, radius=10))[..., ::-1])
+
+    assert (run().made, run().made) == (1, 0)
+
+    assert alpha_of("2.png")[4, 4] == 0
+    assert alpha_of("2.png")[20, 24] == 255
+    assert f"{image_id_of('2.png')}.json is left out: it is of an earlier photo of the name '2.png'" in caplog.text
+
+
+@pytest.mark.hostile("damaged files")
+def test_a_review_that_is_not_whole_is_left_out_and_named(asked, caplog):
+    review("2.png", mask=square(3)).write_bytes(b"another mask")
+    review("a/1.png", mask=square(3)).with_suffix(".json").write_text("{")
+
+    assert run().made == 2
+
+    assert alpha_of("2.png")[20, 24] == alpha_of("a/1.png")[20, 24] == 255
+    assert f"{image_id_of('2.png')}.json is left out: its mask is not the one" in caplog.text
+    assert f"{image_id_of('a/1.png')}.json is left out: " in caplog.text
+
+
+def test_there_is_nothing_to_hold_without_a_quality_model(folder):
+    with pytest.raises(MaskfoldError, match=r"hold=true .*: give quality="):
+        run("hold=true")
 
 
 @pytest.mark.parametrize(

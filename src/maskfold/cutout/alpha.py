@@ -38,6 +38,20 @@ def soft_alpha(probability: np.ndarray, reach: float) -> np.ndarray:
     return np.clip(share, np.clip(depth, 0, 1), np.clip(1 + depth, 0, 1))
 
 
+def softened(mask: np.ndarray, reach: float) -> np.ndarray:
+    """Return a mask that a person drew as a map: blurred along its outline, each pixel on the side where it was.
+
+    Args:
+        mask: `(H, W) uint8`, 0 or 1.
+        reach: Pixels, see `reach_of`.
+
+    Returns:
+        `(H, W) uint8`, `INSIDE` and more where the mask is 1, less where it is 0.
+    """
+    blurred = cv2.GaussianBlur(mask * np.uint8(255), (0, 0), reach / 2)
+    return np.where(mask > 0, np.maximum(blurred, INSIDE), np.minimum(blurred, INSIDE - 1)).astype(np.uint8)
+
+
 def signed_distance(probability: np.ndarray) -> np.ndarray:
     """Return how far each pixel is from the outline, inside above 0, outside below, `(H, W) float32` pixels."""
     inside = (probability >= INSIDE).astype(np.uint8)

@@ -7,56 +7,27 @@ others. No more than a few photos for each are in memory, however many there are
 import hashlib
 import logging
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from maskfold.cutout.cutting import NoObjectError, cut_out
+from maskfold.cutout.cutting import NoObjectError, cut_out, cut_out_drawn
+from maskfold.cutout.deciding import MaskJudge, MaskReviews, Outcome, decide
 from maskfold.cutout.files import SourcePhoto, encode, read_photo
 from maskfold.cutout.frames import NewBackdrop, open_backdrop
-from maskfold.cutout.names import cutout_names
+from maskfold.cutout.names import cutout_names, refuse_long
 from maskfold.cutout.options import CutoutOptions
 from maskfold.cutout.record import FIRST, SUFFIX, BatchRecord, Entry
 from maskfold.data.loading import SUFFIXES
-from maskfold.errors import MaskfoldError
+from maskfold.errors import MaskfoldError, listing
 from maskfold.parallel import map_ahead, progress
 from maskfold.prediction.masker import Answer, Masker, mirrored
-from maskfold.storage import Storage, StoredFile
+from maskfold.storage import FolderStorage, Storage, StoredFile
 
 log = logging.getLogger(__name__)
 
-_LONGEST_NAME = 249  # bytes: six less than disks allow, for the name while it is written
 _READERS = 2  # threads: the network is what one waits for
-
-
-class MaskJudge(Protocol):
-    """Who says how good a mask is.
-
-    Attributes:
-        identity: Changes with what it goes by.
-        wants_members: Whether it looks at each member's map.
-        wants_mirrored: Whether it looks at the map of the photo's mirror image.
-    """
-
-    identity: str
-    wants_members: bool
-    wants_mirrored: bool
-
-    def assess(self, name: str, photo_hash: str, answer: Answer, turned: np.ndarray | None) -> dict[str, Any]:
-        """Return what is to be said of a photo's maps: text and numbers. Whatever it raises is that photo's failure.
-
-        Args:
-            name: The photo's, in its storage.
-            photo_hash: As `Entry` has it.
-            answer: Its maps.
-            turned: The map of its mirror image, turned back; None where that is not wanted.
-        """
-        ...
-
-    def keep(self, name: str, answer: Answer) -> None:
-        """Write a photo's maps; where they cannot be written, the run ends."""
-        ...
 
 
 @dataclass
@@ -67,12 +38,14 @@ class Batch:
         made: How many cut-outs this run has written.
         kept: How many were there already.
         failures: The reason by the name of the photo.
+        held: Why there is no picture until a person has looked, or for good, by the name of the photo.
         entries: What the record has of these photos, in the order of their names.
     """
 
     made: int
     kept: int
     failures: dict[str, str]
+    held: dict[str, str]
     entries: list[Entry]
 
 
@@ -86,7 +59,8 @@ class _Work:
     answer: Answer | None = None
     turned: np.ndarray | None = None
     reason: str = ""
-    same: Entry | None = None  # it was cut out before, and only its file's time has changed
+    before: Entry | None = None  # what the record has of this very photo
+    is_same: bool = False  # nothing is to be done, only its file's time has changed
 
 
 class Cutting:
@@ -100,6 +74,7 @@ class Cutting:
         replace_suffix: Call the cut-out of `1.jpg` `1.png`, and not `1.jpg.png`.
         max_pixels: The most that a photo may have.
         judge: Who says how good each mask is.
+        reviews: Persons who have looked at some: what they have decided goes before the network and the judge.
         jobs: Threads beside the masker's; -1 is one per core.
 
     Raises:
@@ -116,9 +91,11 @@ class Cutting:
         replace_suffix: bool = False,
         max_pixels: int = 64_000_000,
         judge: MaskJudge | None = None,
+        reviews: MaskReviews | None = None,
         jobs: int = -1,
     ) -> None:
-        self.source, self.target, self.masker, self.options, self.judge = source, target, masker, options, judge
+        self.source, self.target, self.masker, self.options = source, target, masker, options
+        self.judge, self.reviews = judge, reviews
         self.max_pixels, self.jobs, self.replace_suffix = max_pixels, jobs, replace_suffix
         self.backdrop: NewBackdrop | None = None if options.backdrop is None else open_backdrop(options.backdrop)
         behind = "" if self.backdrop is None else self.backdrop.identity
@@ -140,12 +117,12 @@ class Cutting:
         if self.target.exists(FIRST):  # else nothing is there, and an address of nothing cannot be listed
             self._there = {file.name: file.size for file in self.target.items((self.options.suffix, SUFFIX))}
         record = BatchRecord(self.target, [name for name in self._there if name.endswith(SUFFIX)])
-        self._before = self._sound(record.entries())
+        self._before = self._last(record.entries())
         new = [file for file in photos if not self._is_done(file)]
         made, failures = 0, {}
         try:
             for work, entry in progress(self._results(new), "cutting out", total=len(new)):
-                made += entry is not None and work.same is None and not entry.reason
+                made += entry is not None and not work.is_same and bool(entry.cutout)
                 if entry is None:
                     failures[work.file.name] = self._with_older(work.file.name, work.reason)
                 else:
@@ -156,25 +133,46 @@ class Cutting:
 
     def _batch(self, record: BatchRecord, made: int, failures: dict[str, str]) -> Batch:
         """Return what there is, as the record has it: nothing was kept in memory meanwhile."""
-        self._there |= {entry.cutout: entry.size for entry in record.entries()}
-        last = self._sound(record.entries())
+        last = self._last(record.entries())
+        self._there |= {entry.cutout: entry.size for entry in last.values()}
         entries = [last[name] for name in self._names if name in last and name not in failures]
+        entries = [entry for entry in entries if self._is_current(entry)]
         failures = failures | {one.photo: self._with_older(one.photo, one.reason) for one in entries if one.reason}
-        kept = sum(not entry.reason for entry in entries) - made
-        return Batch(made, kept, dict(sorted(failures.items())), entries)
+        held = {entry.photo: entry.held for entry in entries if entry.held}
+        left = [self._names[name] for name in held if self._names[name] in self._there]
+        if left:
+            log.warning(
+                "%s: held now, and here from an earlier run. Take them away:\n%s", self.target.text, listing(left)
+            )
+        kept = sum(bool(entry.cutout) for entry in entries) - made
+        return Batch(made, kept, dict(sorted(failures.items())), held, entries)
 
-    def _sound(self, entries: Iterable[Entry]) -> dict[str, Entry]:
-        """Return those whose cut-out is there, made as this run would make it; the last of each photo."""
+    def _last(self, entries: Iterable[Entry]) -> dict[str, Entry]:
+        """Return the last entry of each photo, if it came of the model and options of this run."""
         last = {entry.photo: entry for entry in entries if entry.photo in self._names}
+        judged = self.judge is not None
         return {
             name: entry
             for name, entry in last.items()
-            if entry.key == self.key and (entry.reason or self._there.get(self._names[name]) == entry.size)
+            if entry.key == self.key and (entry.quality is not None) == judged
         }
+
+    def _is_current(self, entry: Entry) -> bool:
+        """Tell whether there is what this run would make: the cut-out, or the same reason why there is none."""
+        outcome = self._outcome(entry.photo, entry.photo_hash, entry.quality)
+        if outcome != Outcome(entry.mask, entry.held):
+            return False
+        size = self._there.get(self._names[entry.photo])
+        if entry.held:  # where nothing can be removed, _batch says what to take away
+            return size is None or not isinstance(self.target, FolderStorage)
+        return bool(entry.reason) or size == entry.size
+
+    def _outcome(self, name: str, photo_hash: str, quality: dict[str, Any] | None) -> Outcome:
+        return decide(name, photo_hash, quality, self.judge, self.reviews)
 
     def _is_done(self, file: StoredFile) -> bool:
         entry = self._before.get(file.name)
-        return entry is not None and entry.version == file.version
+        return entry is not None and entry.version == file.version and self._is_current(entry)
 
     def _with_older(self, photo: str, reason: str) -> str:
         """Return why a photo failed; where a cut-out lies there all the same, it is of an earlier photo or options."""
@@ -188,12 +186,14 @@ class Cutting:
     def _read(self, file: StoredFile) -> _Work:
         work = _Work(file)
         try:
-            _refuse_long(self._names[file.name])
+            refuse_long(self._names[file.name])
             data = self.source.read(file.name)
             photo_hash = hashlib.sha256(data).hexdigest()[:32]
             before = self._before.get(file.name)
             if before is not None and before.photo_hash == photo_hash:
-                return replace(work, same=before)
+                work = replace(work, before=before, is_same=self._is_current(before))
+            if work.is_same:
+                return work
             photo = read_photo(data, file.name, max_pixels=self.max_pixels)
             return replace(work, photo_hash=photo_hash, photo=photo)
         except Exception as error:  # one photo that nobody foresaw must not stand in the way of 100,000
@@ -202,7 +202,10 @@ class Cutting:
     def _answer(self, work: _Work) -> _Work:
         if work.photo is None:
             return work
-        judge, pixels = self.judge, [work.photo.pixels]
+        judge = None if work.before else self.judge  # which has said its word about these maps
+        if judge is None and self._needs_no_map(work):
+            return work
+        pixels = [work.photo.pixels]
         try:
             answer = self.masker.answer(pixels, members=judge is not None and judge.wants_members)[0]
             turned = mirrored(self.masker, pixels)[0] if judge is not None and judge.wants_mirrored else None
@@ -210,38 +213,57 @@ class Cutting:
         except Exception as error:
             return replace(work, photo=None, reason=_reason(error, work.file.name))
 
+    def _needs_no_map(self, work: _Work) -> bool:
+        quality = work.before.quality if work.before else None
+        return self._outcome(work.file.name, work.photo_hash, quality) != Outcome()
+
     def _finish(self, work: _Work) -> tuple[_Work, Entry | None]:
-        if work.same is not None:
-            return work, replace(work.same, version=work.file.version)
-        photo, answer = work.photo, work.answer
-        if photo is None or answer is None:
+        if work.is_same and work.before:
+            return work, replace(work.before, version=work.file.version)
+        if work.photo is None:
             return work, None
         done = replace(work, photo=None, answer=None, turned=None)  # a result may wait for the one before it
-        entry = Entry(work.file.name, work.file.version, work.photo_hash, self.key)
-        content, reason = b"", ""
+        name, answer, quality = work.file.name, work.answer, work.before.quality if work.before else None
+        judge = self.judge if work.before is None and answer is not None else None
         try:
-            if self.judge is not None:
-                quality = self.judge.assess(work.file.name, work.photo_hash, answer, work.turned)
-                entry = replace(entry, quality=quality)
-            picture = cut_out(photo.pixels, answer.mean, self.options, self.backdrop)
-            content = encode(picture, kind=self.options.format, profile=photo.profile, lossy=self.options.lossy)
-        except NoObjectError as error:
-            reason = f"{error}"
+            if judge is not None:
+                quality = judge.assess(name, work.photo_hash, answer, work.turned)
+            outcome = self._outcome(name, work.photo_hash, quality)
+            content, reason = (b"", "") if outcome.held else self._picture(work, with_review=bool(outcome.mask))
         except Exception as error:
-            return replace(done, reason=_reason(error, work.file.name)), None
-        if self.judge is not None:
-            self.judge.keep(work.file.name, answer)
+            return replace(done, reason=_reason(error, name)), None
+        entry = Entry(name, work.file.version, work.photo_hash, self.key, quality=quality, **asdict(outcome))
+        if judge is not None:
+            judge.keep(name, answer)
         if reason:
             return done, replace(entry, reason=reason)
-        name = self._names[work.file.name]
-        self.target.write(name, content)
-        return done, replace(entry, cutout=name, size=len(content), sha256=hashlib.sha256(content).hexdigest())
+        return done, self._held(entry) if entry.held else self._written(entry, content)
 
+    def _held(self, entry: Entry) -> Entry:
+        """Take away the picture that a photo had before it was held."""
+        if isinstance(self.target, FolderStorage):
+            cutout = self._names[entry.photo]
+            self.target.remove(cutout)
+            self._there.pop(cutout, None)
+        return entry
 
-def _refuse_long(name: str) -> None:
-    """Refuse a cut-out that no folder could hold, before a photo is worked on for nothing."""
-    if len(name.rpartition("/")[2].encode(errors="surrogateescape")) > _LONGEST_NAME:
-        raise MaskfoldError(f"its name is too long for a cut-out to be called after it ({_LONGEST_NAME} bytes).")
+    def _written(self, entry: Entry, content: bytes) -> Entry:
+        cutout = self._names[entry.photo]
+        self.target.write(cutout, content)
+        return replace(entry, cutout=cutout, size=len(content), sha256=hashlib.sha256(content).hexdigest())
+
+    def _picture(self, work: _Work, *, with_review: bool) -> tuple[bytes, str]:
+        """Return the bytes of a cut-out, of a person's mask or else of the network's map; or why there is none."""
+        photo, answer = work.photo, work.answer
+        try:
+            if with_review:
+                mask = self.reviews.mask(work.file.name)
+                picture = cut_out_drawn(photo.pixels, mask, self.options, self.backdrop)
+            else:
+                picture = cut_out(photo.pixels, answer.mean, self.options, self.backdrop)
+        except NoObjectError as error:
+            return b"", f"{error}"
+        return encode(picture, kind=self.options.format, profile=photo.profile, lossy=self.options.lossy), ""
 
 
 def _reason(error: Exception, name: str) -> str:

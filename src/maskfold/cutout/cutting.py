@@ -1,9 +1,11 @@
 """One photo and its map become one picture of the object alone: pure, in memory, and in threads if you like."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 
-from maskfold.cutout.alpha import INSIDE, hard_alpha, reach_of, soft_alpha
+from maskfold.cutout.alpha import INSIDE, hard_alpha, reach_of, soft_alpha, softened
 from maskfold.cutout.colours import COLOURS
 from maskfold.cutout.frames import Box, NewBackdrop, box_of, frame, grown, placed, scaled
 from maskfold.cutout.matting import matted_alpha
@@ -53,6 +55,16 @@ def cut_out(
         picture = placed(_object(photo, probability, box, options), box, shown)
     picture = scaled(picture, options.max_side)
     return picture if backdrop is None else backdrop.behind(picture)
+
+
+def cut_out_drawn(
+    photo: np.ndarray, mask: np.ndarray, options: CutoutOptions, backdrop: NewBackdrop | None = None
+) -> np.ndarray:
+    """Return an object by the mask that a person has drawn, `(H, W) uint8`, 0 or 1; else as `cut_out`.
+
+    Small pieces stay: a person has left them there.
+    """
+    return cut_out(photo, softened(mask, reach_of(*mask.shape)), replace(options, crumbs=0.0), backdrop)
 
 
 def without_crumbs(probability: np.ndarray, percent: float) -> np.ndarray:

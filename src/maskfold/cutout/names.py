@@ -5,6 +5,8 @@ from pathlib import PurePosixPath
 
 from maskfold.errors import MaskfoldError, listing
 
+_LONGEST = 249  # bytes: six less than disks allow, for the name while it is written
+
 
 def cutout_names(photos: Sequence[str], suffix: str, replace_suffix: bool = False) -> dict[str, str]:
     """Return the name of each photo's cut-out.
@@ -34,3 +36,13 @@ def cutout_names(photos: Sequence[str], suffix: str, replace_suffix: bool = Fals
             "replace_suffix=true."
         )
     return names
+
+
+def refuse_long(name: str) -> None:
+    """Refuse a cut-out that no folder could hold, before a photo is worked on for nothing.
+
+    Raises:
+        MaskfoldError: If the last part of its name is too long.
+    """
+    if len(name.rpartition("/")[2].encode(errors="surrogateescape")) > _LONGEST:
+        raise MaskfoldError(f"its name is too long for a cut-out to be called after it ({_LONGEST} bytes).")

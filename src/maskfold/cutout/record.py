@@ -25,7 +25,7 @@ _EVERY = 500  # photos
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A photo that has been cut out, or in which there is nothing to cut out.
+    """A photo that has been cut out, in which there is nothing to cut out, or whose picture is held.
 
     Attributes:
         photo: Its name in the source.
@@ -37,6 +37,8 @@ class Entry:
         sha256: Of the cut-out.
         reason: Why there is no cut-out, which would be the same another time.
         quality: What was measured of its mask, a row of routes; None where nothing was.
+        mask: What stands for the mask of a person that was cut; empty for the network's.
+        held: Why there is no picture until a person has looked at the photo.
     """
 
     photo: str
@@ -48,6 +50,8 @@ class Entry:
     sha256: str = ""
     reason: str = ""
     quality: dict[str, Any] | None = None
+    mask: str = ""
+    held: str = ""
 
 
 class BatchRecord:
@@ -103,5 +107,6 @@ def _parsed(line: str) -> Entry | None:
     except (ValueError, TypeError):
         return None
     texts = (entry.photo, entry.version, entry.photo_hash, entry.key, entry.cutout, entry.sha256, entry.reason)
+    texts += (entry.mask, entry.held)
     is_sound = all(isinstance(text, str) for text in texts) and type(entry.size) is int
     return entry if is_sound and isinstance(entry.quality, dict | None) else None

@@ -57,13 +57,15 @@ def sheet(batch: Batch, source: Storage, target: Storage) -> str:
         f'<label><input type="radio" name="behind" id="{name}"{" checked" if name == "check" else ""}> {word}</label>'
         for name, word in _CHOICES.items()
     )
+    failed, held = counted(len(batch.failures), "failure"), counted(len(batch.held), "photo held", "photos held")
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Cut-outs</title>'
         f'<meta name="viewport" content="width=device-width"><style>{_CSS}</style>'
         f"<h1>{counted(len(done), 'cut-out')}</h1><p>{shown}Each: the photo, the cut-out, and the busiest part of its "
         f"edge, two screen pixels for one.</p>"
         f'<div class="choice">Behind them: {choices}</div><div class="sheet">{"".join(figures)}</div>'
-        f"{_failures(batch)}</html>\n"
+        f"{_reasons(batch.failures, failed, 'failures.csv has')}"
+        f"{_reasons(batch.held, held, 'routes.parquet and reviews/ have')}</html>\n"
     )
 
 
@@ -116,16 +118,17 @@ def _img(picture: np.ndarray) -> str:
     return f'<img src="data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}" alt="">'
 
 
-def _failures(batch: Batch) -> str:
-    if not batch.failures:
+def _reasons(reasons: dict[str, str], title: str, who_has_all: str) -> str:
+    """Return a list of photos without a picture, with the reason by the name of the photo."""
+    if not reasons:
         return ""
     rows = [
         f"<tr><td>{html.escape(_printable(name))}</td><td>{html.escape(reason)}</td></tr>"
-        for name, reason in [*batch.failures.items()][:_SHOWN]
+        for name, reason in [*reasons.items()][:_SHOWN]
     ]
-    more = len(batch.failures) - len(rows)
-    rest = f"<p>And {more:,} more: failures.csv has them all.</p>" if more else ""
-    return f"<h2>{counted(len(batch.failures), 'failure')}</h2><table>{''.join(rows)}</table>{rest}"
+    more = len(reasons) - len(rows)
+    rest = f"<p>And {more:,} more: {who_has_all} them all.</p>" if more else ""
+    return f"<h2>{title}</h2><table>{''.join(rows)}</table>{rest}"
 
 
 def _printable(name: str) -> str:

@@ -106,10 +106,14 @@ class ReviewFolder:
         Raises:
             MaskfoldError: If a record cannot be read.
         """
+        reviews = map(self.review, self.names())
+        return {review.image_id: review for review in reviews if review is not None}
+
+    def names(self) -> list[str]:
+        """Return the `image_id` of every review that has a record, those too whose mask is another one by now."""
         paths = sorted(self.folder.rglob("*.json")) if self.folder.is_dir() else []
         names = [path.relative_to(self.folder).with_suffix("").as_posix() for path in paths]
-        reviews = (self.review(name) for name in names if not name.endswith(_DRAFT))
-        return {review.image_id: review for review in reviews if review is not None}
+        return [name for name in names if not name.endswith(_DRAFT)]
 
     def review(self, image_id: str) -> Review | None:
         """Return the review of a photo; None where there is none, or its mask is not the one that it was written with.

@@ -10,13 +10,14 @@ from omegaconf import DictConfig
 
 from maskfold.config import build, resolved
 from maskfold.cutout.batch import Batch, Cutting
+from maskfold.cutout.deciding import REJECTED
 from maskfold.cutout.options import CutoutOptions
 from maskfold.cutout.sheet import PAGE, sheet
 from maskfold.cutout_card import batch_card
 from maskfold.entry import entry_point
 from maskfold.errors import MaskfoldError, listing
 from maskfold.files import locked
-from maskfold.judged_cutouts import FolderJudge, write_batch_routes
+from maskfold.judged_cutouts import FolderJudge, FolderReviews, write_batch_routes
 from maskfold.maskers import open_masker
 from maskfold.runs.provenance import write_provenance
 from maskfold.storage import FolderStorage, Storage, is_address, open_storage
@@ -32,18 +33,22 @@ def cutout(config: DictConfig) -> Batch:
     """Cut out every photo that is not cut out yet; return what there is then.
 
     Raises:
-        MaskfoldError: At the end, if photos have failed.
+        MaskfoldError: If the keys contradict each other; at the end, if photos have failed.
     """
     keys = resolved(config)
     options = CutoutOptions(**{key: value for key, value in keys.items() if key in _OPTIONS})
     refuse_inside(config.source, config.target)
+    if config.hold and not config.quality:
+        raise MaskfoldError("hold=true holds what a quality.json does not ship: give quality=<quality.json> too.")
     source, target = open_storage(config.source), open_storage(config.target)
     model = {"exported": config.exported, "recipe": None if config.ensemble is None else build(config.ensemble)}
     masker = open_masker(**model, accelerator=config.accelerator)
-    judge = config.quality and FolderJudge(config.quality, source=source, target=target, masker=masker)
+    beside = {"source": source, "target": target, "masker": masker, "hold": config.hold}
+    judge = FolderJudge(config.quality, **beside) if config.quality else None
+    reviews = FolderReviews(target.folder) if isinstance(target, FolderStorage) else None
     more = {key: keys[key] for key in ("replace_suffix", "max_pixels", "jobs")}
     with locked(target.folder) if isinstance(target, FolderStorage) else nullcontext():
-        batch = Cutting(source, target, masker, options, judge=judge, **more).run()
+        batch = Cutting(source, target, masker, options, judge=judge, reviews=reviews, **more).run()
         target.write(FAILURES, failures_table(batch.failures))
         if judge:
             write_batch_routes(target, batch.entries)
@@ -72,7 +77,11 @@ def failures_table(failures: dict[str, str]) -> bytes:
 
 
 def _said(batch: Batch) -> str:
-    return f"{counted(batch.made, 'cut-out')} made, {batch.kept:,} kept, {len(batch.failures):,} failed: look at {PAGE}"
+    rejected = sum(reason == REJECTED for reason in batch.held.values())
+    parts = [f"{counted(batch.made, 'cut-out')} made", f"{batch.kept:,} kept"]
+    parts += [f"{len(batch.held) - rejected:,} held for review"] * (len(batch.held) > rejected)
+    parts += [f"{rejected:,} rejected in review"] * (rejected > 0)
+    return f"{', '.join(parts)}, {len(batch.failures):,} failed: look at {PAGE}"
 
 
 def _refuse_failures(batch: Batch, target: Storage) -> None:

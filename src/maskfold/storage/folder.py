@@ -42,6 +42,17 @@ class FolderStorage:
         """See `Storage`."""
         files.write_bytes(self._path(name), content)
 
+    def remove(self, name: str) -> None:
+        """Remove a file, if it is there.
+
+        Raises:
+            MaskfoldError: If it may not be removed.
+        """
+        try:
+            self._path(name).unlink(missing_ok=True)
+        except OSError as error:
+            raise MaskfoldError(f"{self.folder / name}: cannot be removed: {error.strerror or error}.") from error
+
     def local(self, name: str) -> Path:
         """See `Storage`."""
         path = self._path(name)
