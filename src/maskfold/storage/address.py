@@ -29,8 +29,8 @@ def open_address(text: str) -> "AddressStorage":
     """Open an address; nothing is asked of its server yet.
 
     Raises:
-        MaskfoldError: If it is of a kind that is not known or not installed, is a folder of this machine, has a password
-            in it, or names nothing.
+        MaskfoldError: If it is of a kind that is not known or not installed, is a folder of this machine, has a
+            password in it, or names nothing.
     """
     protocol, _, rest = text.partition("://")
     refuse_password(text)
