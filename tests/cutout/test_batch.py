@@ -59,10 +59,12 @@ def test_a_second_run_asks_for_nothing_and_a_touched_photo_only_for_its_hash(pho
     before, masker = cutouts(photos), RednessMasker()
     os.utime(photos / "2.webp", (1, 1))
 
-    batch = cutting(photos, masker=masker).run()
+    again = cutting(photos, masker=masker)
+    batch = again.run()
 
     assert (batch.made, batch.kept, masker.asked) == (0, 4, 0)
     assert cutouts(photos) == before
+    assert [*again._before] == ["2.webp"]  # what is done is not in memory twice
 
 
 def test_what_has_changed_is_made_again(photos):

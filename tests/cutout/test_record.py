@@ -17,14 +17,17 @@ def test_what_is_added_is_there_for_the_next_run_in_its_order(tmp_path):
     assert [*record.entries()] == []  # not on disk yet
     record.write()
     record.write()  # nothing waits, nothing is written
-    record.add(Entry("a.jpg", "2", "hash", "key", quality={"score": 1.5}))
+    for photo in ("a.jpg", "b.jpg"):
+        record.add(Entry(photo, "2", "hash", "key", quality={"score": 1.5}))
     record.write()
 
     names = sorted(path.name for path in (tmp_path / "record").iterdir())
     assert names == ["00001.jsonl", "00002.jsonl"]
     again = BatchRecord(FolderStorage(tmp_path), [f"record/{name}" for name in reversed(names)])
-    assert [entry.version for entry in again.entries()] == ["1", "2"]
-    assert [*again.entries()][1].quality == {"score": 1.5}
+    assert [entry.version for entry in again.entries()] == ["1", "2", "2"]
+    first, second = [entry.quality for entry in again.entries()][1:]
+    assert first == second == {"score": 1.5}
+    assert next(iter(first)) is next(iter(second))  # a key is in memory once, and not once a photo
 
 
 @pytest.mark.hostile("damaged files")

@@ -1,7 +1,7 @@
 """Every photo of a folder or address becomes a cut-out in another, in the same folders: killed, it goes on.
 
 The masker answers one photo after the other in this thread; photos are read, and pictures are made and written, in
-others. No more than a few photos for each are in memory, however many there are.
+others. No more than a few photos for each are in memory, however many there are; of all there is what the record has.
 """
 
 import hashlib
@@ -119,6 +119,8 @@ class Cutting:
         record = BatchRecord(self.target, [name for name in self._there if name.endswith(SUFFIX)])
         self._before = self._last(record.entries())
         new = [file for file in photos if not self._is_done(file)]
+        # Entries are large: those of what is done are read again at the end.
+        self._before = {file.name: self._before[file.name] for file in new if file.name in self._before}
         made, failures = 0, {}
         try:
             for work, entry in progress(self._results(new), "cutting out", total=len(new)):

@@ -6,6 +6,7 @@ every few hundred photos: a kill costs those of half a minute, and 100,000 photo
 
 import json
 import logging
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -100,10 +101,15 @@ class BatchRecord:
         self._written_at = time.monotonic()
 
 
+def _with_shared_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a dictionary whose keys are in memory once, not once a line."""
+    return {sys.intern(key): value for key, value in pairs}
+
+
 def _parsed(line: str) -> Entry | None:
     """Return the entry of a line, or None: somebody else may have written it, or a disk has lost some of it."""
     try:
-        entry = Entry(**json.loads(line))
+        entry = Entry(**json.loads(line, object_pairs_hook=_with_shared_keys))
     except (ValueError, TypeError):
         return None
     texts = (entry.photo, entry.version, entry.photo_hash, entry.key, entry.cutout, entry.sha256, entry.reason)
