@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from maskfold.config import compose
+from maskfold.config import build, compose
+from maskfold.corrections.judged_photos import Candidate, compare_with_judge
 from maskfold.data.ledger import Ledger, ledger_counts, training_pairs
 from maskfold.data.snapshots import read_snapshot
 from maskfold.errors import MaskfoldError
@@ -162,6 +163,42 @@ def test_what_the_judge_set_has_never_gets_in(place, fill, caplog):
     assert "a: a near-copy of same, which the judge set has" in caplog.text
     assert "b: a near-copy of like, which the judge set has" in caplog.text
     assert "c: of group sofa, which the judge set has" in caplog.text
+
+
+@pytest.mark.hostile("leaks", cases=3)
+def test_what_was_stored_before_the_judge_set_was_named_is_rejected(place, fill, caplog):
+    routes = route(place / "out", dict.fromkeys("abcd", "ship") | {"b": "review"}, group=[None, None, "sofa", None])
+    review(routes, "b", "corrected", box(5, 20))
+    for name, seed, lighter in (("same", 0, 0), ("like", 1, 6), ("sofa", 50, 0)):
+        draw_photo(place / "judge/images" / f"{name}.png", seed, lighter=lighter)
+        draw_photo(place / "judge/masks" / f"{name}.png", 0)
+        cv2.imwrite(str(place / "judge/masks" / f"{name}.png"), box(5, 20) * 255)
+    fill(routes)
+    assert len(pairs()) == 4
+
+    for _ in range(2):
+        assert fill(routes, judge="judge") == NOTHING | {"auto": 1, "rejected": 3}
+
+    assert [*pairs().index] == ["d"]
+    ledger = Ledger("store").read()
+    assert len(ledger) == 7
+    assert {*ledger.loc[ledger["source"] == "rejected", "reviewer"]} == {"judge set"}
+    assert "b: a near-copy of like, which the judge set has: in the store before, now rejected" in caplog.text
+
+
+@pytest.mark.hostile("leaks")
+def test_photos_that_stay_at_an_address_are_compared_by_group_and_bytes(place):
+    (place / "judge/masks").mkdir(parents=True)
+    for name, seed in (("same", 0), ("sofa", 50)):
+        draw_photo(place / "judge/images" / f"{name}.png", seed)
+        cv2.imwrite(str(place / "judge/masks" / f"{name}.png"), box(5, 20) * 255)
+    content = hashlib.sha256((place / "judge/images/same.png").read_bytes()).hexdigest()
+    judge = compose("store", ["data=pairs", "data.root=judge"]).data
+    candidates = [Candidate(content, None, None), Candidate("1" * 64, None, "sofa"), Candidate("2" * 64, None, "lamp")]
+
+    compared = compare_with_judge(candidates, build(judge), jobs=1)
+
+    assert {*compared.judged} == {content, "1" * 64}
 
 
 def test_a_share_of_what_shipped_is_drawn_for_an_audit_the_same_each_time(place, fill):

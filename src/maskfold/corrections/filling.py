@@ -1,6 +1,7 @@
 """Put photos and masks into a store: files first, the rows of the ledger last."""
 
 import hashlib
+import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -8,15 +9,16 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from maskfold.corrections.decisions import Decision, LeftOut
-from maskfold.corrections.near_copies import near_copies
-from maskfold.data.headers import image_size
-from maskfold.data.ledger import IMAGES, MASKS, RANKS, REJECTED, VERSIONS, Ledger, current
+from maskfold.corrections.judged_photos import Candidate, compare_with_judge
+from maskfold.data.ledger import IMAGES, MASKS, RANKS, REJECTED, VERSIONS, WEIGHTS, Ledger, current
 from maskfold.data.loading import read_image
 from maskfold.data.source import Source
 from maskfold.errors import MaskfoldError
 from maskfold.parallel import map_unordered
 from maskfold.review.record import encode_mask
-from maskfold.storage import Storage
+from maskfold.storage import Storage, is_address
+
+log = logging.getLogger(__name__)
 
 # By how a file begins: the same bytes are called the same whatever they were called before.
 _KINDS = {
@@ -28,6 +30,9 @@ _KINDS = {
     b"BM": ".bmp",
     b"RIFF": ".webp",
 }
+# Of the row of a photo that turned out to be one of the judge set's.
+_REJECTION = {"mask": None, "source": REJECTED, "weight": WEIGHTS[REJECTED], "reviewer": "judge set"}
+_REJECTION |= {"seconds": None, "pixels_changed": None}
 
 
 class Prepared(NamedTuple):
@@ -85,7 +90,7 @@ def fill(
         ledger: The store's, which is begun.
         storage: The store.
         audit: Contents of photos that are drawn for an audit.
-        judge: The judge set, none of whose near-copies and groups gets in.
+        judge: The judge set, none of whose near-copies and groups gets in; those that are in are rejected.
         jobs: Processes; -1 is one per core.
 
     Raises:
@@ -95,7 +100,7 @@ def fill(
     filled = Filled()
     news = [one for one in decisions if _ranks_above(one, before.get(one.content))]
     filled.known = len(decisions) - len(news)
-    allowed = news if judge is None or not news else _without_judged(news, judge, filled.faults, jobs)
+    allowed = news if judge is None else _without_judged(news, before, storage, judge, filled, jobs)
     for prepared in map_unordered(prepare, allowed, "add to the store", jobs=jobs):
         if prepared.fault:
             filled.faults.append(LeftOut(prepared.decision.image_id, prepared.fault))
@@ -146,32 +151,55 @@ def _says_nothing_new(prepared: Prepared, row: Any | None) -> bool:
     return prepared.mask_name is not None and prepared.mask_name == row.mask
 
 
-def _without_judged(decisions: Sequence[Decision], judge: Source, faults: list[LeftOut], jobs: int) -> list[Decision]:
-    """Return decisions but for those of photos that the judge set has too, or of its groups."""
-    photos = judge.load(needs_masks=False, jobs=jobs)
-    groups = {*photos["group"]}
-    table, kept = [], []
-    for decision in decisions:
-        if decision.details.get("group") in groups:
-            faults.append(LeftOut(decision.image_id, f"of group {decision.details['group']}, which the judge set has"))
+def _without_judged(
+    decisions: Sequence[Decision], rows: Mapping[str, Any], storage: Storage, judge: Source, filled: Filled, jobs: int
+) -> list[Decision]:
+    """Return decisions but for those of photos that the judge set has too, or of its groups.
+
+    What the store has of such photos already, since no judge set was named then, is rejected.
+
+    Args:
+        decisions: New ones, of a photo one each.
+        rows: Of the ledger, by the photo's content, those that count now.
+        storage: The store.
+        judge: The judge set.
+        filled: Where all of this is said.
+        jobs: Processes.
+    """
+    new = {one.content: Candidate(one.content, one.photo, one.details.get("group")) for one in decisions}
+    stored = _stored(rows, storage, filled.faults)
+    compared = compare_with_judge((stored | new).values(), judge, jobs=jobs)
+    barred = compared.judged | compared.unreadable
+    filled.faults += [LeftOut(one.image_id, barred[one.content]) for one in decisions if one.content in barred]
+    for content in sorted(stored.keys() & compared.judged.keys()):
+        row = rows[content]
+        filled.faults.append(LeftOut(row.image_id, f"{compared.judged[content]}: in the store before, now rejected"))
+        filled.rows.append(row._asdict() | _REJECTION | {"made": pd.Timestamp.now("UTC")})
+    return [one for one in decisions if one.content not in barred]
+
+
+def _stored(rows: Mapping[str, Any], storage: Storage, faults: list[LeftOut]) -> dict[str, Candidate]:
+    """Return the photos of a store that are learned from, by their content; one that is not there is named.
+
+    Those at an address stay there: to fetch all of them each month would cost more than it tells.
+    """
+    stored, is_far = {}, is_address(storage.text)
+    if is_far and rows:
+        log.warning(
+            "%s: of what is stored already, groups and bytes are compared with the judge set, but no near-copies are "
+            "looked for at an address. To look, copy the store here and name it with STORE=.",
+            storage.text,
+        )
+    for content, row in rows.items():
+        if row.source == REJECTED:
             continue
         try:
-            height, width = image_size(decision.photo)
+            group = None if pd.isna(row.group) else row.group
+            photo = None if is_far else storage.local(f"{IMAGES}/{row.photo}")
+            stored[content] = Candidate(content, photo, group)
         except MaskfoldError as error:
-            faults.append(LeftOut(decision.image_id, f"{error}"))
-            continue
-        kept.append(decision)
-        row = {"image_id": decision.content, "image": str(decision.photo), "image_hash": decision.content[:32]}
-        table.append(row | {"height": height, "width": width})
-    if not kept:
-        return []
-    twins = near_copies(judge, photos, pd.DataFrame(table), jobs=jobs).drop_duplicates("other")
-    twin_of: Mapping[str, str] = dict(zip(twins["other"], twins["judge"], strict=True))
-    for decision in kept:
-        if decision.content in twin_of:
-            judged = twin_of[decision.content]
-            faults.append(LeftOut(decision.image_id, f"a near-copy of {judged}, which the judge set has"))
-    return [decision for decision in kept if decision.content not in twin_of]
+            faults.append(LeftOut(row.image_id, f"{error}"))
+    return stored
 
 
 def _write_files(prepared: Prepared, storage: Storage) -> None:

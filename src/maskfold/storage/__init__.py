@@ -37,12 +37,12 @@ def file_here(text: str, *, key: str) -> Path:
     Raises:
         MaskfoldError: If it is an address.
     """
-    text = text.removeprefix("file://")
     if not is_address(text):
         return Path(text).expanduser()
-    from maskfold.storage.address import refuse_password
+    from maskfold.storage.address import refuse_folder, refuse_password
 
     refuse_password(text)
+    refuse_folder(text)
     folder, _, file = text.rpartition("/")
     name = folder.rpartition("/")[2]
     how = f" (`aws s3 sync {folder} {name}`)" if text.startswith("s3://") else ""
