@@ -29,13 +29,12 @@ def open_address(text: str) -> "AddressStorage":
     """Open an address; nothing is asked of its server yet.
 
     Raises:
-        MaskfoldError: If it is of a kind that is not known or not installed, is a folder of this machine, has a
-            password in it, or names nothing.
+        MaskfoldError: If it is of a kind that is not known or not installed, a folder of this machine, has a password
+            in it, or names nothing.
     """
     protocol, _, rest = text.partition("://")
     refuse_password(text)
-    if protocol in ("file", "local"):
-        raise MaskfoldError(f"{text}: a folder of this machine: give the path itself, {rest or '/'}")
+    refuse_folder(text)
     if protocol in ("http", "https") or "::" in text:
         raise MaskfoldError(f"{text}: no storage. Download what is there, or give s3://bucket/folder or the like.")
     if not rest.strip("/"):
@@ -55,6 +54,17 @@ def refuse_password(text: str) -> None:
             "keep. Give the address without it, and the keys by the environment: AWS_ACCESS_KEY_ID and "
             "AWS_SECRET_ACCESS_KEY, or AWS_PROFILE."
         )
+
+
+def refuse_folder(text: str) -> None:
+    """Refuse an address that is a path of this machine.
+
+    Raises:
+        MaskfoldError: If it is; the message has the path.
+    """
+    protocol, _, rest = text.partition("://")
+    if protocol in ("file", "local"):
+        raise MaskfoldError(f"{text}: a folder of this machine: give the path itself, {rest or '/'}")
 
 
 def _remote(protocol: str, text: str) -> Remote:
