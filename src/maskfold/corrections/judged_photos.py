@@ -28,7 +28,7 @@ class Candidate(NamedTuple):
     group: str | None
 
 
-class Compared(NamedTuple):
+class JudgeOverlap(NamedTuple):
     """What has come of a comparison.
 
     Attributes:
@@ -40,7 +40,7 @@ class Compared(NamedTuple):
     unreadable: dict[str, str]
 
 
-def compare_with_judge(candidates: Iterable[Candidate], judge: Source, *, jobs: int) -> Compared:
+def compare_with_judge(candidates: Iterable[Candidate], judge: Source, *, jobs: int) -> JudgeOverlap:
     """Look which photos the judge set has too.
 
     Args:
@@ -53,7 +53,7 @@ def compare_with_judge(candidates: Iterable[Candidate], judge: Source, *, jobs: 
     """
     photos = judge.load(needs_masks=False, jobs=jobs)
     groups, hashes = {*photos["group"]}, {*photos.get("image_hash", ())}
-    compared, table = Compared({}, {}), []
+    compared, table = JudgeOverlap({}, {}), []
     for one in candidates:
         if one.group in groups:
             compared.judged[one.content] = f"of group {one.group}, which the judge set has"
