@@ -60,25 +60,32 @@ class Cache:
         """
         shelf = self._folder / key[:2]
         try:
-            for path in shelf.glob(f"{key}-*"):
-                if _is_whole(path):
-                    return path
-                path.unlink(missing_ok=True)
-            self._make_room(size)
-            return self._add(shelf, key, suffix, fetch)
+            while True:
+                for path in shelf.glob(f"{key}-*"):
+                    match _is_whole(path):
+                        case True:
+                            return path
+                        case False:
+                            path.unlink(missing_ok=True)
+                self._make_room(size)
+                if (added := self._add(shelf, key, suffix, fetch)) is not None:
+                    return added
         except OSError as error:
             raise MaskfoldError(
                 f"{error.filename or shelf}: the cache cannot be written: {error.strerror or error}. "
                 f"Make room, or name another folder: {FOLDER}=<folder>."
             ) from error
 
-    def _add(self, shelf: Path, key: str, suffix: str, fetch: Callable[[Path], str]) -> Path:
+    def _add(self, shelf: Path, key: str, suffix: str, fetch: Callable[[Path], str]) -> Path | None:
+        """Return a new copy; None where another process was quicker: its copy, which it holds, is never replaced."""
         shelf.mkdir(mode=0o700, parents=True, exist_ok=True)
         part = shelf / f".{uuid.uuid4().hex}.part"
         try:
             path = shelf / f"{key}-{fetch(part)}{suffix}"
             _hold(part, path)
-            os.replace(part, path)
+            os.link(part, path)
+        except FileExistsError:
+            return None
         finally:
             part.unlink(missing_ok=True)
         return path
@@ -127,15 +134,20 @@ _added: dict[Path, int] = {}  # by folder: bytes that this process has added sin
 _held: dict[Path, int] = {}  # descriptors whose lock keeps a copy from being removed, those asked for last at the end
 
 
-def _is_whole(path: Path) -> bool:
-    """Hold a copy and return whether its bytes are those that its name says; it counts as asked for now."""
+def _is_whole(path: Path) -> bool | None:
+    """Hold a copy and return whether its bytes are those that its name says; it counts as asked for now.
+
+    None where another process has removed it, or another file has its name by now.
+    """
     try:
         _hold(path, path)
+        if os.fstat(_held[path]).st_ino != path.stat().st_ino:
+            return None
         if files.sha256(path) != path.name.partition("-")[2].partition(".")[0]:
             return False
         os.utime(path)
-    except FileNotFoundError:  # another process has removed it
-        return False
+    except FileNotFoundError:
+        return None
     return True
 
 
