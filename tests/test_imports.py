@@ -29,8 +29,8 @@ LAYERS = (
     {"analysis", "cutout", "export", "pseudo", "quality"},
     {"cards", "leaderboard", "review", "service", "tracking"},
     {"campaign", "corrections", "entry", "every_fold", "judged_cutouts", "networks"},
-    {"cutout_card"},
     {"maskers"},
+    {"cutout_card"},
     {"stages"},
     {"__main__", "demo"},
 )

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from maskfold.cutout.options import CutoutOptions
 from maskfold.cutout.record import Entry
 from maskfold.prediction.masker import Masker
-from maskfold.runs.layout import EXPERIMENTS
 from maskfold.runs.provenance import PROVENANCE, Provenance, read_provenance
 from maskfold.storage import Storage, is_address, open_storage
 
@@ -66,18 +65,7 @@ def _beside(exported: str) -> Storage:
 
 
 def _networks_card(recipe: "Recipe") -> Provenance:
-    from maskfold.corrections.used import corrections_used
-    from maskfold.ensembling.fusion import fusible, named_networks
-    from maskfold.runs.origins import approver_of, data_used, weights_used
+    from maskfold.corrections.used import networks_card
+    from maskfold.maskers import members_of_one_object
 
-    members = fusible(recipe, split="test", experiments=EXPERIMENTS)
-    networks = [(run, member) for run, _, member in named_networks(members)]
-    runs = [run for run, _ in networks]
-    return Provenance(
-        kind="model",
-        name=recipe.name,
-        data=data_used(runs),
-        weights=weights_used(networks),
-        corrections=corrections_used(runs),
-        approver=approver_of(runs),
-    )
+    return networks_card(recipe.name, members_of_one_object(recipe))

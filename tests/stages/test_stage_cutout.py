@@ -47,7 +47,11 @@ def test_networks_cut_out_a_folder(trained, monkeypatch):
     (trained / "new").mkdir()
     for photo in sorted((trained / "photos/test").glob("*.jpg"))[:2]:
         photo.rename(trained / "new" / photo.name)
+    members = "members: [{experiment: tiny}]"
+    step = "{_target_: maskfold.ensembling.postprocess.FillHoles}"
+    by_members = f"{{_target_: maskfold.ensembling.recipe.ByMembers, {members}, step: {step}}}"  # of submissions alone
     ensemble = ["ensemble=linknet34", "ensemble.name=tiny", "ensemble.members=[{experiment: tiny}]"]
+    ensemble.append(f"ensemble.postprocess=[{by_members}]")
 
     batch = cutout(
         compose("cutout", ["source=new", "target=out", "colour=fast", "empty=write", "accelerator=cpu", *ensemble])

@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 from maskfold.config import EXPERIMENTS, build
 from maskfold.corrections.contenders import best_run
-from maskfold.corrections.used import corrections_used
+from maskfold.corrections.used import networks_card
 from maskfold.ensembling.fusion import named_networks
 from maskfold.ensembling.recipe import Recipe
 from maskfold.ensembling.tree import Leaf
@@ -26,8 +26,7 @@ from maskfold.networks import branches_of
 from maskfold.prediction.members import load_network
 from maskfold.prediction.network_masker import NetworkMasker
 from maskfold.runs.layout import MemberFolder, fold_name, fold_of
-from maskfold.runs.origins import approver_of, data_used, weights_used
-from maskfold.runs.provenance import Provenance, write_provenance
+from maskfold.runs.provenance import write_provenance
 from maskfold.schemas import ALL
 from maskfold.storage import Storage, open_storage
 from maskfold.terminal import RESULT, counted
@@ -47,19 +46,8 @@ def export(config: DictConfig) -> Storage:
     contents = {WEIGHTS: _weights(members), MODEL: _model(recipe.name, members)}
     for name, content in contents.items():
         storage.write(name, content)
-    runs = [run for run, _ in networks]
-    write_provenance(
-        storage,
-        Provenance(
-            kind="model",
-            name=recipe.name,
-            data=data_used(runs),
-            weights=weights_used(networks),
-            corrections=corrections_used(runs),
-            approver=approver_of(runs),
-            files={name: hashlib.sha256(content).hexdigest() for name, content in contents.items()},
-        ),
-    )
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    write_provenance(storage, networks_card(recipe.name, members, hashes))
     size = len(contents[MODEL]) / 1e6
     log.info(
         "%s/%s: %.1f MB, %s", storage.text.rstrip("/"), MODEL, size, counted(len(networks), "network"), extra=RESULT
