@@ -8,7 +8,7 @@ from pathlib import Path
 from maskfold.command.documents import Choice, Document, Key, read_document
 from maskfold.places import CONF, OWN_CONF, has_own_conf
 
-JOBS = ("data", "members", "ensembles", "submissions", "cut-outs")
+JOBS = ("data", "members", "ensembles", "submissions", "cut-outs", "recognition")
 _SENTENCE = re.compile(r"(?<!et al)[.](?= |$)")
 _CLAUSE = re.compile(r"[.;:](?= |$)")
 _COMMANDS = ("make ", "maskfold ")
