@@ -24,7 +24,7 @@ LAYERS = (
     {"config", "engine"},
     {"prediction"},
     {"clusters"},
-    {"segmentation"},
+    {"recognition", "segmentation"},
     {"ensembling", "submission"},
     {"analysis", "cutout", "export", "pseudo", "quality"},
     {"cards", "leaderboard", "review", "service", "tracking"},

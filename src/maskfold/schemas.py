@@ -177,6 +177,18 @@ class SegmentationKeys(TrainStage):
 
 
 @dataclass
+class RecognitionKeys(TrainStage):
+    """Keys that `conf/task/recognition.yaml` adds to training."""
+
+    framing: Group = MISSING
+    smoothing: float = values.number(0, most=1)
+    adjust: float = values.number(0)
+    mixup: float = values.number(0)
+    cutmix: float = values.number(0)
+    tta: str = MISSING
+
+
+@dataclass
 class PredictStage:
     """Keys of `stages/predict.py`."""
 
@@ -506,6 +518,6 @@ class ServeStage:
 
 
 STAGES = {name.removesuffix("Stage").lower(): kind for name, kind in [*globals().items()] if name.endswith("Stage")}
-TASKS = {"segmentation": SegmentationKeys}
+TASKS = {"segmentation": SegmentationKeys, "recognition": RecognitionKeys}
 for _name, _schema in (STAGES | TASKS).items():
     ConfigStore.instance().store(name=f"{_name}_schema", node=_schema)

@@ -1,5 +1,6 @@
 """The one split: each group in one fold, written once, read by every later stage."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -7,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from maskfold.data.annotations import DECISIONS, TWINS
-from maskfold.data.table import METADATA
+from maskfold.data.table import LABEL, METADATA
 from maskfold.errors import MaskfoldError, listing
 from maskfold.files import write_text
 from maskfold.places import brought_along
@@ -51,11 +52,21 @@ class KnownFolds:
         name: The data's.
         k: Number of folds to draw, also where there is a split; None for the split, or 5 where there is none.
         seed: Of the draw.
+        labelled: What deals photos with labels.
     """
 
-    def __init__(self, *, files: dict[str, str], name: str | None, k: int | None = None, seed: int = 0):
+    def __init__(
+        self,
+        *,
+        files: dict[str, str],
+        name: str | None,
+        k: int | None = None,
+        seed: int = 0,
+        labelled: Callable[[pd.DataFrame], pd.DataFrame] | None = None,
+    ):
         self.file = files.get(name or "") if k is None else None
         self.drawn = GroupFolds(k=5 if k is None else k, seed=seed)
+        self.labelled = self.drawn if labelled is None else labelled
 
     def __call__(self, table: pd.DataFrame) -> pd.DataFrame:
         """Return `image_id, group, fold` for the train images of a checked table, in the order of the ids.
@@ -63,7 +74,9 @@ class KnownFolds:
         Raises:
             MaskfoldError: If the split was made for other images than the data has.
         """
-        return self.drawn(table) if self.file is None else read_folds(brought_along(self.file), table)
+        if self.file is not None:
+            return read_folds(brought_along(self.file), table)
+        return self.labelled(table) if LABEL in table else self.drawn(table)
 
 
 def is_drawn(dealer: object) -> bool:

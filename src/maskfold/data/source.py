@@ -19,6 +19,9 @@ from maskfold.masks.rules import Rules
 from maskfold.masks.scoring import weight_column
 from maskfold.storage import is_address
 
+SEGMENTATION = "segmentation"
+RECOGNITION = "recognition"
+
 # How a submission of several classes is written where the data does not say it.
 ROW_BY_CLASS = {"img": "{file}", "class": "{class}", "rle_mask": "{runs}"}
 
@@ -37,11 +40,13 @@ class Source(ABC):
         sample: The competition's sample submission as it is named: below `root`, or absolute; None for the usual name.
         competition: Its name in Kaggle's addresses, if there is one.
         takes_addresses: Whether `root` may be an address.
+        task: What its labels are for, `segmentation` or `recognition`.
         pieces: Folders and files of it that are needed, each a zip at Kaggle; none for all it has.
     """
 
     pieces: tuple[str, ...] = ()
     takes_addresses = False
+    task = SEGMENTATION
 
     def __init__(
         self,
@@ -120,6 +125,23 @@ class Source(ABC):
     def order_of_labels(self) -> str | None:
         """How the pixels of training masks are numbered, `rows` or `columns`; None where they are no run lengths."""
         return None
+
+    @property
+    def outputs(self) -> int:
+        """How many classes a network answers for."""
+        return max(len(self.classes), 1)
+
+    def said(self) -> dict[str, Any]:
+        """Return what the data says of itself that a task does not take for granted, as arguments of its parts."""
+        usual = {"channels": None, "classes": (), "exclusive": False, "metric": "dice"}
+        own = {name: getattr(self, name) for name in usual}
+        return {name: value for name, value in own.items() if value != usual[name]}
+
+    def prepare_classes(self, table: pd.DataFrame) -> None:  # noqa: B027, most data have none
+        """Number the labels of a checked table that have no number yet; masks have none."""
+
+    def leave(self, folder: Path) -> None:  # noqa: B027, likewise
+        """Leave in a run's folder what its network's answers are counted by; nothing by default."""
 
     @property
     def folder(self) -> Path:

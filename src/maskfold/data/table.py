@@ -61,17 +61,25 @@ SCHEMA = pa.DataFrameSchema(
         "mask_area": pa.Column(np.float64, pa.Check.in_range(0, 1), nullable=True, required=False),
         "cluster": _maybe_named,
         "weight": pa.Column(np.float64, pa.Check.in_range(0, 1, include_min=False), required=False),
+        "label": pa.Column(checks=[_named, _one_line], nullable=True, required=False),
+        "class_index": pa.Column(np.int64, pa.Check.ge(-1), required=False),
+        "coarse": pa.Column(checks=[_named, _one_line], nullable=True, required=False),
+        "month": pa.Column(checks=[_named, _one_line], nullable=True, required=False),
     },
 )
 COLUMNS = list(SCHEMA.columns)
 CLUSTER = "cluster"
 WEIGHT = "weight"
+LABEL = "label"
+CLASS_INDEX = "class_index"
+COARSE = "coarse"
+MONTH = "month"
 METADATA = "meta."  # what the names of metadata columns begin with, so that none is taken for one of a stage's own
 STRAYS = "strays"  # in a source's table's attrs: what lies in its folders and cannot be an image of it
 FAULTS = "faults"  # likewise: by the path that a mask would have, why there is none
 _PATHS = ["image", "mask"]
 _KIND_OF_PHOTO = {"train": "photo", AUTOMATIC: "photo", "test": "header"}  # how it is looked at
-_OF_SOURCE = (CLUSTER, WEIGHT)  # in a checked table where the source knows them
+_OF_SOURCE = (CLUSTER, WEIGHT, LABEL, CLASS_INDEX, COARSE, MONTH)  # in a checked table where the source knows them
 
 _log = logging.getLogger(__name__)
 
@@ -84,7 +92,9 @@ def validate(table: pd.DataFrame) -> pd.DataFrame:
     else), `height` and `width` (pixels, upright). These may be absent, or missing in a row: `mask` (path), `mask_area`
     (the share of the mask's pixels that is object), `image_hash` and `mask_hash` (the files' `content_hash`), `cluster`
     (what kind of product, see `maskfold.data.annotations`). `check` gives all but the last, missing where there is no
-    mask. `weight` may be absent: how much a photo counts in the loss, above 0 and at most 1.
+    mask. `weight` may be absent: how much a photo counts in the loss, above 0 and at most 1. Of photos of products:
+    `label` (which one), `class_index` (its number, -1 where there is no label), `coarse` (the kind of product) and
+    `month` (of the photo, such as `2026-03`), each but the number missing where it is not known.
 
     Raises:
         MaskfoldError: If a column is missing, a value is wrong, or a column has another name; the message lists them.
@@ -123,10 +133,10 @@ def metadata_title(column: str) -> str:
 def fingerprint(table: pd.DataFrame) -> str:
     """Return 12 hexadecimal digits that tell two data sets apart, whatever folder or machine they are on.
 
-    They stand for every image's id, group, split, size and mask area, whatever the order of the rows. The files'
-    hashes are no part of them: run folders of older versions hold fingerprints without.
+    They stand for every image's id, group, split, size and mask area, or label, whatever the order of the rows. The
+    files' hashes are no part of them: run folders of older versions hold fingerprints without.
     """
-    columns = ["image_id", "group", "split", "height", "width", "mask_area"]
+    columns = ["image_id", "group", "split", "height", "width", "mask_area", *([LABEL] if LABEL in table else [])]
     rows = table.reindex(columns=columns).sort_values("image_id")
     digest = hashlib.sha256()
     for start in range(0, max(len(rows), 1), _FINGERPRINT_ROWS):

@@ -5,7 +5,8 @@ without changing them. Lightning's `BaseFinetuning.freeze(train_bn=False)` switc
 that the layer normalises by each batch in training and by something else in evaluation.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from torch import nn
 
@@ -31,6 +32,23 @@ def freeze_layers(network: nn.Module, names: Sequence[str]) -> None:
     if names and not trainable(network):
         raise MaskfoldError(f"freeze: [{', '.join(names)}] leaves nothing to train. Name fewer layers.")
     keep_frozen(network, names)
+
+
+def refuse_random(names: Sequence[str], model: Mapping[str, Any]) -> None:
+    """Refuse to freeze layers of a model that is built from random weights: they would never learn anything.
+
+    Args:
+        names: The layers to freeze.
+        model: How it is built; one that says nothing of `weights` may bring some of its own.
+
+    Raises:
+        MaskfoldError: If there are such layers and `weights` is None.
+    """
+    if names and "weights" in model and model["weights"] is None:
+        raise MaskfoldError(
+            f"freeze: [{', '.join(names)}] with model.weights=null: layers of random weights that never train stay "
+            "random. Give weights, model.weights=imagenet or a file, or start_from=<run>; or train all: freeze=[]."
+        )
 
 
 def keep_frozen(network: nn.Module, names: Sequence[str]) -> None:

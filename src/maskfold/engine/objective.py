@@ -26,6 +26,15 @@ class Objective(nn.Module, ABC):
     monitor: Monitor
     metric: Metric
 
+    def prepared(self, batch: Batch, *, seed: tuple[int, ...]) -> Batch:
+        """Return a training batch as it is learned from, where its samples change one another; as it is by default.
+
+        Args:
+            batch: As it was loaded, on the device.
+            seed: What everything random about it follows from.
+        """
+        return batch
+
     @abstractmethod
     def losses(self, output: Output, batch: Batch) -> torch.Tensor:
         """Return each sample's loss, `(N,) float32`, before its weight."""

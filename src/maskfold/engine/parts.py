@@ -27,8 +27,12 @@ class TaskParts(Protocol):
             MaskfoldError: If the model does not accept what the data sets give.
         """
 
-    def objective(self) -> Objective:
-        """Return what is learned and measured."""
+    def objective(self, rows: pd.DataFrame | None = None) -> Objective:
+        """Return what is learned and measured.
+
+        Args:
+            rows: What is learned from; None where only its monitor is asked for.
+        """
 
     def training_set(self, rows: pd.DataFrame, *, seed: int) -> Dataset:
         """Return the samples to learn from, asked for by `(epoch, index)` and random by these and the seed alone.

@@ -96,6 +96,7 @@ class Task(lightning.LightningModule):
 
         Not divided by the sum of the weights: a sample of weight 0.5 counts half whatever else is in its batch.
         """
+        batch = self.objective.prepared(batch, seed=(self.current_epoch, batch_idx, self.global_rank))
         losses = self._losses(self(batch["image"]), batch)
         if "weight" in batch:
             losses = losses * batch["weight"]

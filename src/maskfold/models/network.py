@@ -65,14 +65,26 @@ class Network(nn.Module):
 
         Each logit is for its class against all others. What is no number in a photo counts as the mean.
         """
-        normal = (image - self.mean) / self.std
-        output = self.model(normal.nan_to_num(0, 0, 0) if image.is_floating_point() else normal)
+        output = self.model(self._normal(image))
         if self.auxiliary is not None and self.auxiliary.training:
             own = (output,) if isinstance(output, torch.Tensor) else output
             output = (*own, *self.auxiliary(image.shape[-2:]))
         if not self.exclusive:
             return output
         return marginal_logits(output) if isinstance(output, torch.Tensor) else tuple(map(marginal_logits, output))
+
+    def answer(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Map photos, as `forward` takes them, to a classifier's logits `(N, C)` and embeddings `(N, D)`."""
+        embedding = self.embed(image)
+        return self.model.head(embedding), embedding
+
+    def embed(self, image: torch.Tensor) -> torch.Tensor:
+        """Map photos, as `forward` takes them, to a classifier's embeddings `(N, D)`."""
+        return self.model.embed(self._normal(image))
+
+    def _normal(self, image: torch.Tensor) -> torch.Tensor:
+        normal = (image - self.mean) / self.std
+        return normal.nan_to_num(0, 0, 0) if image.is_floating_point() else normal
 
 
 def marginal_logits(logits: torch.Tensor) -> torch.Tensor:

@@ -87,7 +87,7 @@ class SegmentationParts:
         self.geometry.check_stride(network.stride)
         return network
 
-    def objective(self) -> MaskObjective:
+    def objective(self, rows: pd.DataFrame | None = None) -> MaskObjective:
         """See `TaskParts`."""
         return MaskObjective(self.loss, metric=self.metric, classes=self.classes)
 

@@ -41,6 +41,7 @@ def folds(config: DictConfig) -> Path:
     if not config.overwrite:
         refuse_other_split(path, assigned)
     # Twins first: killed in between, the old split has other groups than the data, which every stage refuses.
+    source.prepare_classes(table)
     write_twins(source.folder, joined)
     write_folds(path, assigned, overwrite=config.overwrite)
     sizes = assigned.groupby("fold").agg(images=("image_id", "size"), groups=("group", "nunique"))

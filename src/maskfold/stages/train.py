@@ -4,7 +4,6 @@ import logging
 from functools import partial
 from pathlib import Path
 from statistics import mean
-from typing import Any
 
 import lightning
 import pandas as pd
@@ -20,6 +19,7 @@ from maskfold.data.statistics import channel_statistics
 from maskfold.engine.batch_size import settle_batch_size
 from maskfold.engine.checkpoints import load_checkpoint
 from maskfold.engine.engine import Engine
+from maskfold.engine.freezing import refuse_random
 from maskfold.engine.loaders import EpochLoader
 from maskfold.engine.parts import TaskParts
 from maskfold.engine.ranks import refuse_anew, warn_of_shared_store
@@ -47,7 +47,7 @@ def train(config: DictConfig) -> dict[str, float]:
         refuse_anew(config.name)
     warn_of_shared_store()
     source: Source = build(config.data)
-    parts: TaskParts = build(config.task, **_unusual(source))
+    parts: TaskParts = build(config.task, **source.said())
     table, split = source.load(), split_path(source, config.split_file)
     rows = rows_of_fold(table, source, split, fold=config.fold, pseudo=config.pseudo)
     start = find_start(config.start_from, fold=config.fold)
@@ -62,6 +62,7 @@ def train(config: DictConfig) -> dict[str, float]:
         if folder.lengthen(recorded(config), identity=rows.identity, epochs=_epochs(config)):
             log.info("%s: %d epochs from here on, at the rates of its schedule.", folder.path, _epochs(config))
         folder.begin(recorded(config), identity=rows.identity)
+        source.leave(folder.path)
         keep_lineage(folder, rows.lineage)
         if folder.finished.exists():
             log.info("%s is finished; overwrite=true trains it again.", folder.path)
@@ -95,13 +96,6 @@ def _audit(config: DictConfig, source: Source, table: pd.DataFrame, split: Path)
         log.warning("audit=off: nobody looks whether photos that belong together are on two sides of %s.", split)
 
 
-def _unusual(source: Source) -> dict[str, Any]:
-    """Return what the data says of itself that a task does not take for granted: no other task is asked for it."""
-    usual = {"channels": None, "classes": (), "exclusive": False, "metric": "dice"}
-    said = {name: getattr(source, name) for name in usual}
-    return {name: value for name, value in said.items() if value != usual[name]}
-
-
 def _tell(folder: RunFolder, best: dict[str, float]) -> None:
     """Say what the best epoch has come to, and where its weights are."""
     monitor, costs = folder.monitor(), folder.costs()
@@ -126,7 +120,7 @@ def _fit(
     trainer = resolved(config.trainer)
     layout = {"channels_last": trainer.pop("channels_last"), "compile_network": trainer.pop("compile")}
     statistics = _statistics(source, rows, folder)
-    task = _task(config, parts, schedule, start, source, statistics, **layout)
+    task = _task(config, parts, schedule, start, source, rows, statistics, **layout)
     batch_size = trainer.pop("batch_size")
     averaging = build(config.averaging) if config.averaging else None
     load = partial(EpochLoader, num_workers=trainer.pop("num_workers"), timeout=trainer.pop("load_timeout"))
@@ -181,18 +175,21 @@ def _task(
     schedule: Schedule | object,
     start: Start | None,
     source: Source,
+    rows: FoldRows,
     statistics: dict[str, list[float]],
     **layout: bool | str,
 ) -> Task:
     lightning.seed_everything(config.seed, verbose=False)  # the first weights
-    counts = {"classes": max(len(source.classes), 1)} | ({"channels": len(statistics["mean"])} if statistics else {})
+    counts = {"classes": source.outputs} | ({"channels": len(statistics["mean"])} if statistics else {})
     construction = model = with_counts(resolved(config.model), **counts)
     if start is not None:  # nothing is fetched that the start replaces
         model = without_pretrained(model)
+    else:
+        refuse_random(config.freeze, model)
     task = Task(
         parts.network(build(model), **statistics),
         optimizer=build(config.optimizer),
-        objective=parts.objective(),
+        objective=parts.objective(rows.training),
         scheduler=None if isinstance(schedule, Schedule) else schedule,
         construction=construction,
         freeze=config.freeze,
