@@ -1,0 +1,210 @@
+"""What networks answer of photos of products, out of fold and test alike: the form of this task's predictions."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+from maskfold import files
+from maskfold.errors import MaskfoldError, listing
+
+KEPT = 100  # logits of a photo, at most: of 13,333 classes all would be 53 kB a photo
+ORIGIN = "store.json"  # what the answers come from
+_PART = "part-{:05d}.npz"
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The answers to N photos.
+
+    Attributes:
+        image_ids: `(N,)` text.
+        classes: `(N, K) int32`, the K likeliest classes of each photo, by falling logit.
+        logits: `(N, K) float32`, theirs.
+        rest: `(N,) float32`, the logarithm of the sum of the other classes' exponentials; -inf where there are none.
+        embeddings: `(N, D) float32`.
+    """
+
+    image_ids: np.ndarray
+    classes: np.ndarray
+    logits: np.ndarray
+    rest: np.ndarray
+    embeddings: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.image_ids)
+
+    @classmethod
+    def of(
+        cls,
+        image_ids: Sequence[str],
+        logits: np.ndarray,
+        embeddings: np.ndarray,
+        *,
+        kept: int = KEPT,
+    ) -> "Answers":
+        """Return what is kept of dense logits.
+
+        Args:
+            image_ids: N photos.
+            logits: `(N, C) float32`; -inf for a class that is never answered.
+            embeddings: `(N, D) float32`.
+            kept: K, at most; all C where there are no more.
+        """
+        logits = np.asarray(logits, np.float32)
+        order = _best(logits, min(kept, logits.shape[1]))
+        rows = np.arange(len(logits))[:, None]
+        best = logits[rows, order]
+        others = logits.astype(np.float64)
+        others[rows, order] = -np.inf
+        return cls(
+            image_ids=np.asarray(image_ids, dtype=object),
+            classes=order.astype(np.int32),
+            logits=best,
+            rest=_logsumexp(others).astype(np.float32),
+            embeddings=np.asarray(embeddings, np.float32),
+        )
+
+    def taken(self, rows: np.ndarray) -> "Answers":
+        """Return the answers of some rows, numbers or `(N,) bool`."""
+        return Answers(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+    def probabilities(self, *, temperature: float = 1.0) -> np.ndarray:
+        """Return `(N, K) float64`, the probability of each class that is kept; they sum to one with the rest's.
+
+        Args:
+            temperature: Logits are divided by it; the rest as if it were one class, which is exact for 1.
+        """
+        logits = self.logits.astype(np.float64) / temperature
+        whole = np.concatenate([logits, self.rest[:, None].astype(np.float64) / temperature], axis=1)
+        return np.exp(logits - _logsumexp(whole)[:, None])
+
+
+def joined(parts: Iterable[Answers]) -> Answers:
+    """Return several answers as one, in their order.
+
+    Raises:
+        MaskfoldError: If there are none, or they keep different numbers of classes.
+    """
+    parts = list(parts)
+    if not parts:
+        raise MaskfoldError("There are no answers to join.")
+    if len({(part.classes.shape[1], part.embeddings.shape[1]) for part in parts}) > 1:
+        raise MaskfoldError("Answers that keep different numbers of classes or embeddings cannot be joined.")
+    columns = (np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Answers))
+    return Answers(*columns)
+
+
+class AnswerStore:
+    """A folder with answers in parts, each written whole or not at all.
+
+    Args:
+        folder: Where the parts lie, or will.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def parts(self) -> list[Path]:
+        """Return the files, in the order they were written."""
+        return sorted(self.folder.glob(_PART.format(0).replace("00000", "*")))
+
+    def iterate(self) -> Iterator[Answers]:
+        """Yield the answers, a part at a time.
+
+        Raises:
+            MaskfoldError: If there are none, or a part is damaged.
+        """
+        paths = self.parts()
+        if not paths:
+            raise MaskfoldError(f"{self.folder}: no answers here. Predict this split first.")
+        for path in paths:
+            yield _read(path)
+
+    def read(self, image_ids: Sequence[str] | None = None) -> Answers:
+        """Return the answers to some photos, in their order; to all, as they were written, where none are named.
+
+        Raises:
+            MaskfoldError: If a photo has no answer, or a part is damaged.
+        """
+        whole = joined(self.iterate())
+        if image_ids is None:
+            return whole
+        places = {image_id: row for row, image_id in enumerate(whole.image_ids)}
+        missing = [image_id for image_id in image_ids if image_id not in places]
+        if missing:
+            raise MaskfoldError(
+                f"{self.folder}: {len(missing)} photos have no answer:\n{listing(missing, 5)}\n"
+                "Predict this split again, which adds what is missing."
+            )
+        return whole.taken(np.array([places[image_id] for image_id in image_ids], dtype=np.int64))
+
+    def missing(self, image_ids: Iterable[str]) -> list[str]:
+        """Return the ids, in their order, that have no answer yet."""
+        there = {image_id for path in self.parts() for image_id in _read(path).image_ids}
+        return [image_id for image_id in image_ids if image_id not in there]
+
+    def write(self, answers: Answers) -> None:
+        """Add a part, atomically.
+
+        Raises:
+            MaskfoldError: If it cannot be written (full disk, read-only folder).
+        """
+        paths = self.parts()
+        number = int(paths[-1].stem.rpartition("-")[2]) + 1 if paths else 0
+        columns = {field.name: getattr(answers, field.name) for field in fields(answers)}
+        columns["image_ids"] = np.asarray([*answers.image_ids], dtype=np.str_)  # objects would need pickle to be read
+        with files.atomic_path(self.folder / _PART.format(number)) as part, open(part, "wb") as file:
+            np.savez(file, **columns)
+
+    def claim(self, origin: dict[str, Any]) -> None:
+        """Record what the answers come from, or refuse when the folder holds answers of something else.
+
+        Raises:
+            MaskfoldError: If it does; the message names what differs.
+        """
+        path = self.folder / ORIGIN
+        if not self.parts():
+            files.write_json(path, origin)
+            return
+        before = files.read_json(path) if path.exists() else {}
+        differing = [
+            f"{key}: {before.get(key)} before, {origin.get(key)} now"
+            for key in sorted(before.keys() | origin.keys())
+            if before.get(key) != origin.get(key)
+        ]
+        if differing:
+            raise MaskfoldError(
+                f"{self.folder}: holds answers of something else:\n{listing(differing)}\nDelete the folder to predict "
+                "anew, or keep both with store=<another name>."
+            )
+
+
+def _best(logits: np.ndarray, count: int) -> np.ndarray:
+    """Return the columns of the largest values of each row, by falling value; of equal ones the first comes first."""
+    if count < logits.shape[1]:
+        some = np.sort(np.argpartition(-logits, count - 1, axis=1)[:, :count], axis=1)
+    else:
+        some = np.broadcast_to(np.arange(logits.shape[1]), logits.shape)
+    order = np.argsort(-np.take_along_axis(logits, some, 1), axis=1, kind="stable")
+    return np.take_along_axis(some, order, 1)
+
+
+def _logsumexp(values: np.ndarray) -> np.ndarray:
+    """Return the logarithm of the sum of the exponentials of each row; -inf where all are."""
+    top = values.max(axis=1, initial=-np.inf)
+    safe = np.where(np.isfinite(top), top, 0)
+    with np.errstate(divide="ignore"):
+        return safe + np.log(np.exp(values - safe[:, None]).sum(axis=1))
+
+
+def _read(path: Path) -> Answers:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            columns = {field.name: arrays[field.name] for field in fields(Answers)}
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+        raise MaskfoldError(f"{path}: not readable ({error}). Delete it and predict again.") from error
+    return Answers(**columns | {"image_ids": columns["image_ids"].astype(object)})
