@@ -104,7 +104,7 @@ def test_another_seed_gives_other_products():
     assert not {product.brand for product in first} & {product.brand for product in second}
 
 
-def test_sisters_differ_in_colour_and_word_and_one_in_twelve_in_word_and_weight_alone():
+def test_sisters_differ_in_colour_and_word_and_one_in_twenty_in_word_and_weight_alone():
     products = [known_product(0, number) for number in range(48)]
     for start in range(0, 48, FAMILY):
         sisters = products[start : start + FAMILY]
@@ -117,7 +117,7 @@ def test_sisters_differ_in_colour_and_word_and_one_in_twelve_in_word_and_weight_
             assert len(colours) == FAMILY - 1
         else:
             assert len(colours) == FAMILY
-    assert sum(product.word in KINDS for product in products) == 4
+    assert sum(product.word in KINDS for product in products) == 3
 
 
 def test_brands_never_come_twice():

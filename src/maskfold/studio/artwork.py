@@ -12,10 +12,10 @@ CREAM, INK = (248, 244, 232), (28, 26, 30)
 FACES = (cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_TRIPLEX, cv2.FONT_HERSHEY_COMPLEX)
 # Where the middles of brand, emblem and word lie, from the top (0) to the bottom (1), by layout.
 PLACES = {
-    "band": (0.20, 0.38, 0.68),
+    "band": (0.19, 0.37, 0.69),
     "split": (0.18, 0.36, 0.74),
     "diagonal": (0.18, 0.40, 0.80),
-    "panel": (0.25, 0.48, 0.79),
+    "panel": (0.24, 0.45, 0.76),
     "frame": (0.20, 0.46, 0.76),
     "disc": (0.14, 0.38, 0.62),
 }
@@ -59,7 +59,7 @@ def draw_front(product: Product, height: int, width: int, *, seen: float = 0.86)
     brand, emblem, word = PLACES[product.layout]
     _draw_emblem(art, product, emblem)
     _write(art, product.brand.upper(), brand, (0.2, seen), product.font)
-    _write(art, product.word, word, (0.17, seen), 0)
+    _write(art, product.word, word, (0.2, seen), 0)
     return cv2.resize(art, (width, height), interpolation=cv2.INTER_AREA)
 
 
@@ -71,7 +71,7 @@ def draw_side(product: Product, height: int, width: int) -> np.ndarray:
     """
     art = np.empty((LEAST, max(1, round(LEAST * width / height)), 3), np.uint8)
     art[:] = product.main
-    art[round(0.55 * LEAST) : round(0.8 * LEAST)] = product.second
+    art[round(0.52 * LEAST) : round(0.85 * LEAST)] = product.second
     across = art.shape[1]
     ink = _ink(product.main)
     for line in range(5):
@@ -101,19 +101,19 @@ def _paint_second(art: np.ndarray, product: Product) -> None:
         art[round(top * high) : round(bottom * high), round(left * wide) : round(right * wide)] = colour
 
     if product.layout == "band":
-        block(CREAM, 0, 0.53, 1, 0.83)
-        block(second, 0, 0.56, 1, 0.80)
+        block(CREAM, 0, 0.5, 1, 0.88)
+        block(second, 0, 0.53, 1, 0.85)
     elif product.layout == "split":
         block(second, 0, 0.5, 1, 1)
     elif product.layout == "diagonal":
         cv2.fillConvexPoly(art, np.int32([(0, 0.75 * high), (wide, 0.45 * high), (wide, high), (0, high)]), second)
     elif product.layout == "panel":
         block(CREAM, 0.1, 0.12, 0.9, 0.9)
-        block(second, 0.1, 0.68, 0.9, 0.9)
+        block(second, 0.1, 0.62, 0.9, 0.9)
     elif product.layout == "frame":
-        for left in (0, 0.88):
-            block(second, left, 0, left + 0.12, 1)
-        block(second, 0, 0.64, 1, 0.88)
+        for left in (0, 0.86):
+            block(second, left, 0, left + 0.14, 1)
+        block(second, 0, 0.6, 1, 0.92)
     else:
         cv2.circle(art, (wide // 2, round(0.56 * high)), round(0.46 * wide), second, -1, cv2.LINE_AA)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 FAMILY = 4  # products that share a brand: one coarse class
-TWINS_EVERY = 3  # of so many families one has a product that differs from its sister in the word and the weight alone
+TWINS_EVERY = 5  # of so many families one has a product that differs from its sister in the word and the weight alone
 MOST = 100_000  # products that have brands of their own
 FAR = 40_000  # families from here on are of shapes that no other family has
 

@@ -99,7 +99,9 @@ class Turned:
         self.height = height
         self.reach = max(4, round(form.aspect * product.aspect * height / 2))
         around = max(8, round(self.reach * np.pi))  # half a turn; the print comes twice
-        self.lid = METAL if product.shape in ("can", "tin") else PAPER if product.shape == "tub" else product.main
+        self.lid = (
+            METAL if product.shape == "can" else product.second if product.shape in ("tin", "tub") else product.main
+        )
         if form.peel:
             self.skin = draw_peel(product, height, around)
             return
