@@ -62,6 +62,9 @@ data: $(STAMP) ## download and unpack DATA=carvana, or any COMPETITION=<its name
 studio: $(STAMP) ## generate a labelled studio set: ARGS="cars=24 height=640 width=960"
 	$(STAGE) studio $(ARGS)
 
+packages: $(STAMP) ## generate labelled photos of grocery packages: ARGS="products=[35,5] unknown=3"
+	$(STAGE) packages $(ARGS)
+
 join: $(STAMP) ## understand a competition: SAMPLE=... TRAIN=... IMAGES=... MASKS=... TEST=... [NAME= METRIC= COMPETITION=]
 	$(STAGE) join sample=$(SAMPLE) $(call keyed,TRAIN IMAGES MASKS TEST NAME METRIC COMPETITION) $(ARGS)
 

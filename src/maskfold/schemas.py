@@ -104,6 +104,22 @@ class StudioStage:
 
 
 @dataclass
+class PackagesStage:
+    """Keys of `stages/packages.py`; the generator's own documentation explains them."""
+
+    root: str = MISSING
+    products: Any = MISSING  # a whole number or a list of them, which the generator looks at
+    first_month: str = MISSING
+    photos: int = values.number(1)
+    test_photos: int = values.number(0)
+    unknown: int = values.number(0)
+    size: int = values.number(32, most=1024)
+    seed: int = values.number(0, most=SEEDS)
+    weights: bool = MISSING
+    jobs: int = values.number(1, words=(-1,))
+
+
+@dataclass
 class CleanStage:
     """Keys of `stages/clean.py`."""
 
