@@ -27,7 +27,7 @@ LAYERS = (
     {"recognition", "segmentation"},
     {"ensembling", "submission"},
     {"analysis", "cutout", "export", "pseudo", "quality"},
-    {"cards", "leaderboard", "review", "service", "tracking"},
+    {"cards", "leaderboard", "publishing", "review", "service", "tracking"},
     {"campaign", "corrections", "entry", "every_fold", "judged_cutouts", "networks"},
     {"maskers"},
     {"cutout_card"},

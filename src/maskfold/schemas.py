@@ -517,6 +517,16 @@ class ServeStage:
     threads: int = values.number(1)
 
 
+@dataclass
+class PublishStage:
+    """Keys of `stages/publish.py`."""
+
+    exported: str = MISSING
+    to: str = MISSING
+    name: str | None = values.name_inside()
+    version: str | None = MISSING
+
+
 STAGES = {name.removesuffix("Stage").lower(): kind for name, kind in [*globals().items()] if name.endswith("Stage")}
 TASKS = {"segmentation": SegmentationKeys, "recognition": RecognitionKeys}
 for _name, _schema in (STAGES | TASKS).items():
