@@ -13,7 +13,7 @@ PACKAGE = Path(maskfold.__file__).parent
 
 # From the ground up. A layer's rooms stand beside one another: none of them imports another of the same layer.
 LAYERS = (
-    {"credentials", "errors", "places"},
+    {"credentials", "errors", "places", "termination"},
     {"terminal"},
     {"files", "memory", "parallel", "phases", "yaml_text"},
     {"arrays", "storage", "values"},
