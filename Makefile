@@ -156,6 +156,10 @@ store: $(STAMP) ## add what was reviewed and shipped of ROUTES to STORE, without
 drift: $(STAMP) ## compare ROUTES of now with the promise of QUALITY, and print the one command that retrains
 	$(STAGE) drift $(if $(call given,ROUTES),routes=$(ROUTES)) $(call keyed,QUALITY STORE NAME) $(ARGS)
 
+##@ Recognition
+publish: $(STAMP) ## bring MODEL=exports/<name> to TO=<folder or s3://bucket/models> as a version that is whole or absent
+	$(STAGE) publish $(MODEL:%=exported=%) $(call keyed,TO VERSION) $(ARGS)
+
 ##@ The repository
 test: $(STAMP) ## the test suite, in two processes; ARGS="-n 0 --pdb" in one
 	$(PY) -m pytest -n 2 --dist worksteal $(ARGS)
