@@ -55,6 +55,8 @@ class TrainingTrainer:
     num_workers: int | None = values.number(0)
     load_timeout: int = values.number(0)
     limit_batches: int | None = values.number(1)
+    save_every: str | None = MISSING
+    restart_epoch: bool = MISSING
 
 
 @dataclass

@@ -95,12 +95,13 @@ def toy(tmp_path) -> Callable[..., ToyTask]:
         averaging: Callback | None = None,
         loaders: Sequence[EpochLoader] | None = None,
         draws: Sequence[float] | None = None,
+        batch_size: int = 2,
         **trainer: Any,
     ) -> ToyTask:
         folder = RunFolder(tmp_path / run)
         task = ToyTask(losses=losses, optimizer=optimizer)
         task.stop_at = stop_at
-        load = partial(EpochLoader, ToyData(), batch_size=2, seed=1, num_workers=0)
+        load = partial(EpochLoader, ToyData(), batch_size=batch_size, seed=1, num_workers=0)
         try:
             task.best = Engine(**{"accelerator": "cpu"} | trainer).fit(
                 task,

@@ -86,12 +86,9 @@ def epochs(folder) -> pd.DataFrame:
 @pytest.fixture
 def together() -> Callable:
     """Run something in two forked ranks of one run, as torchrun starts them; return their exit codes."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": f"{port}", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
+    shared = {"MASTER_ADDR": "127.0.0.1", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
     shared |= {"GROUP_RANK": "0", "GROUP_WORLD_SIZE": "1", "TORCHELASTIC_RUN_ID": "test"}
-    begun = []
+    every = []
 
     def as_rank(rank: int, act: Callable, said: str) -> None:
         os.environ.update(shared | {"RANK": f"{rank}", "LOCAL_RANK": f"{rank}"})
@@ -105,8 +102,12 @@ def together() -> Callable:
         os._exit(0)
 
     def run(act: Callable, said: str = os.devnull) -> list[int | None]:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            shared["MASTER_PORT"] = f"{free.getsockname()[1]}"
         fork = torch.multiprocessing.get_context("fork")
-        begun.extend(fork.Process(target=as_rank, args=(rank, act, said)) for rank in range(2))
+        begun = [fork.Process(target=as_rank, args=(rank, act, said)) for rank in range(2)]
+        every.extend(begun)
         for process in begun:
             process.start()
         begun[0].join(60)
@@ -114,7 +115,7 @@ def together() -> Callable:
         return [process.exitcode for process in begun]
 
     yield run
-    for process in begun:
+    for process in every:
         with suppress(ProcessLookupError):
             os.kill(process.pid, signal.SIGKILL)
         process.join()
@@ -182,6 +183,26 @@ def test_a_rank_that_is_killed_is_noticed_in_words(tmp_path, together):
     said = (tmp_path / "said0").read_text()
     assert "Another process of this run is gone" in said
     assert "torchrun has restarts left" in said
+
+
+@pytest.mark.hostile("killed")
+def test_ranks_go_on_in_the_middle_of_an_epoch_as_if_none_had_been_killed_and_others_are_refused(tmp_path, together):
+    class Killed(Task):
+        def training_step(self, batch, batch_idx):
+            if rank_zero_only.rank == 1 and (self.current_epoch, batch_idx) == (1, 3):
+                os.kill(os.getpid(), signal.SIGKILL)
+            return super().training_step(batch, batch_idx)
+
+    fitted = partial(fit, batch_size=1, save_every="2steps")
+    assert together(lambda rank: fitted(tmp_path / "whole")) == [0, 0]
+    assert together(lambda rank: fitted(tmp_path / "broken", kind=Killed))[0] == 3
+    with pytest.raises(MaskfoldError, match="shared by 2 processes with batches of 1; now it is 1 process with"):
+        fitted(tmp_path / "broken")
+    assert together(lambda rank: fitted(tmp_path / "broken")) == [0, 0]
+
+    whole, broken = (load_checkpoint(tmp_path / name / "checkpoints/last.ckpt") for name in ("whole", "broken"))
+    assert all(torch.equal(broken["state_dict"][name], value) for name, value in whole["state_dict"].items())
+    pd.testing.assert_frame_equal(epochs(tmp_path / "broken"), epochs(tmp_path / "whole"), check_exact=True)
 
 
 def test_a_step_keeps_its_images_when_ranks_come_and_go(tmp_path):

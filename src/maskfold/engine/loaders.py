@@ -31,8 +31,13 @@ class Loader(Protocol):
     def batch_size(self) -> int:
         """Samples in a batch, in each rank."""
 
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch that the next iteration yields; called after its iterator is made and before it is used."""
+    def set_epoch(self, epoch: int, *, done: int = 0) -> None:
+        """Choose the epoch that the next iteration yields; called after its iterator is made and before it is used.
+
+        Args:
+            epoch: Its number.
+            done: Batches of it that are left out, since a run that was broken off has had them.
+        """
 
     def __len__(self) -> int:
         """Return the number of batches of an epoch, which Lightning must know to look no batch ahead."""
@@ -74,11 +79,11 @@ class EpochSampler(Sampler):
         self.draws = draws
         self.rank = rank
         self.ranks = ranks
-        self.epoch = 0
+        self.epoch = self.done = 0
 
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch that the next iteration yields."""
-        self.epoch = epoch
+    def set_epoch(self, epoch: int, *, done: int = 0) -> None:
+        """Choose the epoch that the next iteration yields, and how many of its keys are left out at its beginning."""
+        self.epoch, self.done = epoch, done
 
     def _keys(self) -> list[tuple[int, ...]]:
         """Return the whole epoch's keys, which are the same in every process."""
@@ -92,7 +97,7 @@ class EpochSampler(Sampler):
         return list(islice(cycle(keys), self._padded))
 
     def __iter__(self) -> Iterator[tuple[int, ...]]:
-        return iter(self._keys()[self.rank :: self.ranks])
+        return iter(self._keys()[self.rank :: self.ranks][self.done :])
 
     @property
     def _padded(self) -> int:
@@ -194,9 +199,9 @@ class EpochLoader:
             worker_init_fn=one_thread,
         )
 
-    def set_epoch(self, epoch: int) -> None:
+    def set_epoch(self, epoch: int, *, done: int = 0) -> None:
         """See `Loader`."""
-        self._sampler.set_epoch(epoch)
+        self._sampler.set_epoch(epoch, done=done * self.batch_size)
 
     def __len__(self) -> int:
         return len(self._loader)
