@@ -428,6 +428,17 @@ class StoreStage:
 
 
 @dataclass
+class ShardsStage:
+    """Keys of `stages/shards.py`."""
+
+    data: Group = MISSING
+    to: str | None = MISSING
+    months: list[str] = MISSING
+    chunk_mb: int = values.number(1, most=2000)
+    jobs: int = values.number(1, words=(-1,))
+
+
+@dataclass
 class DriftStage:
     """Keys of `stages/drift.py`."""
 
