@@ -17,7 +17,6 @@ import pandas as pd
 from maskfold.errors import MaskfoldError
 from maskfold.files import check_inside
 from maskfold.storage import FolderStorage, Storage
-from maskfold.storage.address import AddressStorage
 
 INDEX, TABLE, MANIFEST = "index.json", "table.parquet", "manifest.json"
 UNDATED = "undated"  # the month of photos without one
@@ -128,13 +127,22 @@ def read_table(storage: Storage, manifest: Manifest) -> pd.DataFrame:
 
 
 def sizes(storage: Storage) -> dict[str, int]:
-    """Return the bytes of each file below; none where nothing is there yet."""
+    """Return the bytes of each file below; none where there is no such folder yet.
+
+    Raises:
+        MaskfoldError: If it may not be read, or there is nothing at an address.
+    """
     if isinstance(storage, FolderStorage) and not storage.folder.exists():
         return {}
+    return {stored.name: stored.size for stored in storage.items()}
+
+
+def sizes_so_far(storage: Storage) -> dict[str, int]:
+    """Return the same of what is about to be written; of an address at which there is nothing, none."""
     try:
-        return {stored.name: stored.size for stored in storage.items()}
+        return sizes(storage)
     except MaskfoldError as error:
-        if isinstance(storage, AddressStorage) and isinstance(error.__cause__, FileNotFoundError):
+        if isinstance(error.__cause__, FileNotFoundError):  # also of a bucket that is missing: writing will say so
             return {}
         raise
 

@@ -30,6 +30,7 @@ from maskfold.shards.layout import (
     month_folder,
     read_manifest,
     sizes,
+    sizes_so_far,
     table_bytes,
     write_json,
     write_manifest,
@@ -106,7 +107,7 @@ def _write_month(rows: pd.DataFrame, month: str, storage: Storage, *, chunk_byte
     content = hashlib.sha256("\n".join([_FORM, *(chunk.name for chunk in plan)]).encode()).hexdigest()
     table = table_bytes(_placed(rows, plan))
     digest = hashlib.sha256(table).hexdigest()
-    before, present = read_manifest(storage), sizes(storage)
+    before, present = read_manifest(storage), sizes_so_far(storage)
     result = partial(Written, month, len(rows), chunks=len(plan))
     if before is not None and before.content == content and not faults(present, before):
         if before.table == digest:

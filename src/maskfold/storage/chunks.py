@@ -5,6 +5,7 @@ sample's parts (uint32 each), and the parts, the first of which is the file. Whe
 `<folder or address>/<chunk>.bin#<number>`, which stands wherever a path may stand that is read from alone.
 """
 
+import functools
 import json
 import os
 import re
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from maskfold.errors import MaskfoldError
-from maskfold.storage import open_storage
+from maskfold.storage import Storage, open_storage
 from maskfold.storage.address import AddressStorage
 
 MOST_OPEN = 16  # chunks of a process: those of a window that is shuffled, and as many of the next one
@@ -148,12 +149,19 @@ def fetch(where: str) -> Path:
         MaskfoldError: If it cannot be had.
     """
     folder, _, name = where.rpartition("/")
-    storage = open_storage(folder)
+    storage = _storage(folder)
     # Whoever opens it next need not hash all of it again, in each of its processes.
     return storage.local(name, again=False) if isinstance(storage, AddressStorage) else storage.local(name)
 
 
+@functools.lru_cache(maxsize=256)
+def _storage(folder: str) -> Storage:
+    """Return a folder's storage, whose connection is kept."""
+    return open_storage(folder)
+
+
 def forget() -> None:
-    """Close all chunks of this process."""
+    """Close all chunks of this process, and the connections through which they came."""
     with _lock:
         _open.clear()
+    _storage.cache_clear()
