@@ -58,6 +58,8 @@ class TrainingTrainer:
     num_workers: int | None = values.number(0)
     load_timeout: int = values.number(0)
     limit_batches: int | None = values.number(1)
+    save_every: str | None = MISSING
+    restart_epoch: bool = MISSING
 
 
 @dataclass
@@ -441,6 +443,17 @@ class StoreStage:
     data: Group | None = MISSING
     snapshot: str | None = MISSING
     audit: float = values.number(0, most=1)
+    jobs: int = values.number(1, words=(-1,))
+
+
+@dataclass
+class ShardsStage:
+    """Keys of `stages/shards.py`."""
+
+    data: Group = MISSING
+    to: str | None = MISSING
+    months: list[str] = MISSING
+    chunk_mb: int = values.number(1, most=2000)
     jobs: int = values.number(1, words=(-1,))
 
 

@@ -125,13 +125,17 @@ class LabelledSource(Source):
 
     def as_found(self, *, needs_masks: bool = True, jobs: int = -1) -> pd.DataFrame:
         """See `Source`; no photo needs a mask here."""
-        table = super().as_found(needs_masks=False, jobs=jobs)
+        table = self._checked(jobs=jobs)
         if not self.test:
             return table
         alone = table["group"] == table["image_id"]
         keys = table["group"].mask(alone, table["image_hash"])
         drawn = (table["split"] == "train") & (keys.map(_place) < self.test)
         return table.assign(split=table["split"].mask(drawn, "test"))
+
+    def _checked(self, *, jobs: int = -1) -> pd.DataFrame:
+        """Return the image table with what was seen of its photos."""
+        return super().as_found(needs_masks=False, jobs=jobs)
 
     def load(self, *, needs_masks: bool = True, jobs: int = -1) -> pd.DataFrame:
         """See `Source`; with the number of each label.
