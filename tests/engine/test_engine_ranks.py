@@ -3,10 +3,7 @@
 import json
 import os
 import signal
-import socket
 import time
-from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 
 import pandas as pd
@@ -81,43 +78,6 @@ def fit(folder, *, batch_size: int, kind: type[Task] = Task, **trainer) -> None:
 
 def epochs(folder) -> pd.DataFrame:
     return pd.read_csv(folder / "metrics.csv").drop(columns=TIMINGS)
-
-
-@pytest.fixture
-def together() -> Callable:
-    """Run something in two forked ranks of one run, as torchrun starts them; return their exit codes."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": f"{port}", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
-    shared |= {"GROUP_RANK": "0", "GROUP_WORLD_SIZE": "1", "TORCHELASTIC_RUN_ID": "test"}
-    begun = []
-
-    def as_rank(rank: int, act: Callable, said: str) -> None:
-        os.environ.update(shared | {"RANK": f"{rank}", "LOCAL_RANK": f"{rank}"})
-        rank_zero_only.rank = rank
-        try:
-            act(rank)
-        except MaskfoldError as error:
-            with open(f"{said}{rank}", "w") as file:
-                file.write(f"{error}")
-            os._exit(3)
-        os._exit(0)
-
-    def run(act: Callable, said: str = os.devnull) -> list[int | None]:
-        fork = torch.multiprocessing.get_context("fork")
-        begun.extend(fork.Process(target=as_rank, args=(rank, act, said)) for rank in range(2))
-        for process in begun:
-            process.start()
-        begun[0].join(60)
-        begun[1].join(0 if begun[0].exitcode else 60)
-        return [process.exitcode for process in begun]
-
-    yield run
-    for process in begun:
-        with suppress(ProcessLookupError):
-            os.kill(process.pid, signal.SIGKILL)
-        process.join()
 
 
 def test_two_ranks_step_and_score_as_one_does(tmp_path, together):

@@ -28,6 +28,7 @@ FREE_KEYS = (
     "trainer.load_timeout",
     "trainer.accelerator",
     "trainer.rank_timeout",
+    "trainer.bucket_mb",
     "data.max_pixels",
     "data.submission",
     "data.sample",
