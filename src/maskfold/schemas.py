@@ -429,6 +429,7 @@ class GrowStage:
     new_share: float = values.number(0, most=1)
     accepted: float = values.number(0, most=1)
     rejection_loss: float = values.number(0, most=1)
+    significance: float = values.number(above=0, most=0.5)
     tracker: Group = MISSING
     trainer: PredictionTrainer = field(default_factory=PredictionTrainer)
 

@@ -61,7 +61,7 @@ def place(begun, empty_database, tmp_path, monkeypatch):
         ran.append(name)
         if name == "folds":
             return split(SECOND)
-        own = [*HERE, "experiment=null", *SMALL, *COSINE, "audit=false"] if name == "train" else HERE
+        own = [*HERE, *SMALL, *COSINE, "audit=false"] if name == "train" else HERE
         overrides = [override for override in overrides if not override.startswith("experiment=")]
         return getattr(import_module(f"maskfold.stages.{name}"), name)(compose(name, [*overrides, *own]))
 
@@ -149,7 +149,7 @@ def test_a_fine_tune_shows_new_products_whole_and_a_few_old_photos_and_becomes_c
 
 
 def test_a_challenger_that_forgets_is_refused_with_every_reason_and_the_champion_stays(place):
-    copies = 12  # of each frozen photo: enough to prove what a naive fine-tune loses
+    copies = 5  # of each frozen photo: enough to prove what a naive fine-tune loses
     labels = pd.read_csv("photos/labels.csv", dtype="str")
     frozen = labels[(labels["split"] == "test") & labels["label"].notna()]
     rows = []
@@ -162,7 +162,7 @@ def test_a_challenger_that_forgets_is_refused_with_every_reason_and_the_champion
     pd.concat([labels, pd.DataFrame(rows)]).to_csv("photos/labels.csv", index=False)
 
     with pytest.raises(MaskfoldError) as refusal:
-        grow(growing("replay=0"))
+        grow(growing("replay=0", "product_photos=10"))
 
     assert "the champion stays version 1 (squares/fold0)" in str(refusal.value)
     assert "macro recall of 4 old products" in str(refusal.value)

@@ -56,7 +56,7 @@ def answer_photos(
                     "trainer.precision=32-true, or a smaller rate."
                 )
             if active is not None:
-                logits[:, ~torch.from_numpy(active)] = -torch.inf
+                logits[:, ~torch.tensor(active)] = -torch.inf
             part = Answers.of(ids[first : first + len(logits)], logits.numpy(), embeddings.numpy(), kept=_KEPT)
             parts.append(part)
             progress.update(len(logits))
