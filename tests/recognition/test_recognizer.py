@@ -79,15 +79,15 @@ def test_a_product_that_is_retired_is_never_answered(tmp_path):
 
 
 def test_products_that_were_enrolled_without_training_are_answered_by_their_prototypes(tmp_path):
-    labels = [*tiny_recognizer.LABELS, "lime"]  # behind the four that the network has rows for; a purple one
+    labels = [*tiny_recognizer.LABELS, "fig"]  # behind the four that the network has rows for; a purple one
     by_head, by_prototypes = (
         opened(tmp_path / answer, labels=labels, answer=answer) for answer in ("head", "prototypes")
     )
     magenta = photo(255, 0, 255)
 
-    assert by_head.answer([magenta])[0].top[0][0] != "lime"
+    assert by_head.answer([magenta])[0].top[0][0] != "fig"
     (answer,) = by_prototypes.answer([magenta])
-    assert answer.top[0][0] == "lime"
+    assert answer.top[0][0] == "fig"
     assert answer.max_logit == pytest.approx(1)
     # From grey, (2, -1, 2) / 3 and (2, -1, -1) / 6 ** 0.5 have a cosine of 1 / 6 ** 0.5; the scale is 16.
     assert answer.top[0][1] / answer.top[1][1] == pytest.approx(np.exp(16 * (1 - 6**-0.5)), rel=1e-4)
@@ -98,7 +98,7 @@ def test_products_that_were_enrolled_without_training_are_answered_by_their_prot
 @pytest.mark.parametrize("name", ["classes.parquet", "prototypes.safetensors"])
 def test_files_of_another_export_are_refused(tmp_path, name):
     folder, other = tiny_recognizer.write(tmp_path / "a"), tmp_path / "b"
-    tiny_recognizer.write(other, labels=[*tiny_recognizer.LABELS, "lime"])
+    tiny_recognizer.write(other, labels=[*tiny_recognizer.LABELS, "fig"])
     write_provenance(FolderStorage(folder), Provenance(kind="model", name="colours", files={name: "0" * 64}))
 
     with pytest.raises(MaskfoldError, match=f"{name}: not the file that provenance.json"):

@@ -138,6 +138,11 @@ class Recognizer:
         return [self.judge(look, grams=weight) for look, weight in zip(self.look(photos), weights, strict=True)]
 
     @property
+    def labels(self) -> list[str]:
+        """The products that may be answered."""
+        return [label for label, active in zip(self._labels, self._active, strict=True) if active]
+
+    @property
     def _temperature(self) -> float:
         usual = _COSINE_TEMPERATURE if self.settings.answer == BY_PROTOTYPES else 1.0
         return self.settings.temperature or usual
@@ -195,8 +200,8 @@ class Recognizer:
         width = self._file.widths[output]
         if width is not None and (width > count if at_most else width != count):
             raise MaskfoldError(
-                f"{self._file.where}: its {output} are {width} numbers and {name} has {count}: they are of two exports. "
-                "Copy the whole folder again."
+                f"{self._file.where}: its {output} are {width} numbers and {name} has {count}: they are of two "
+                "exports. Copy the whole folder again."
             )
 
 
@@ -216,13 +221,8 @@ def open_recognizer(model: str | Path, *, accelerator: str = "auto", products: s
     return Recognizer(OnnxFile(model, accelerator=accelerator), products=weights)
 
 
-def is_recognizer(file: OnnxFile) -> bool:
-    """Tell whether an exported file recognises products."""
-    return file.facts.get(TASK) == RECOGNITION
-
-
 def _refuse_other_task(file: OnnxFile) -> None:
-    if not is_recognizer(file) or not {NAME, IDENTITY} <= file.facts.keys():
+    if file.facts.get(TASK) != RECOGNITION or not {NAME, IDENTITY} <= file.facts.keys():
         raise MaskfoldError(
             f"{file.where}: no recogniser that maskfold has exported: {file.takes}. Give a folder that `make export` "
             "has written of a member with task=recognition."

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from maskfold.errors import MaskfoldError
+from maskfold.prediction.onnx_file import place_of
 from maskfold.storage import Storage
 
 FILE = "recognizer.json"
@@ -52,6 +53,11 @@ class RecognizerSettings:
         if self.temperature is not None and self.temperature <= 0:
             raise ValueError(f"temperature={self.temperature}, and it is above 0")
 
+    @property
+    def missing(self) -> list[str]:
+        """What is not known of `temperature`, `max_logit`, `cosine` and `margin`."""
+        return [name for name in ("temperature", "max_logit", "cosine", "margin") if getattr(self, name) is None]
+
     def text(self) -> str:
         """Return the file."""
         content = {
@@ -88,3 +94,12 @@ class RecognizerSettings:
                 f"{storage.text.rstrip('/')}/{FILE}: damaged ({error}). Run make export once more, or copy the whole "
                 "folder again."
             ) from error
+
+
+def recognises(model: str | None) -> bool:
+    """Tell whether what is named is an export that recognises products: it has `recognizer.json` beside it.
+
+    Raises:
+        MaskfoldError: If the address cannot be asked.
+    """
+    return model is not None and place_of(model)[0].exists(FILE)
