@@ -10,12 +10,15 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from maskfold.config import CONF, build, compose
 from maskfold.engine.checkpoints import AtomicCheckpointIO
+from maskfold.errors import MaskfoldError
 from maskfold.prediction.members import load_network
+from maskfold.stages.folds import folds
 from maskfold.stages.train import train
 
 EXPERIMENTS = sorted(path.stem for path in Path(CONF, "experiment").glob("*.yaml"))
 PARAMETERS = {"linknet34": 21_642_401, "ternausnet11": 22_927_393, "unet_scratch": 91_238_817, "unet_vgg11": 33_554_753}
 PARAMETERS |= {"u2net": 44_009_869, "u2net_small": 1_131_181}
+RECOGNITION = {"resnet18_grocery", "resnet152"}
 LARGER = {"u2net"}  # the same steps as another's, u2net_small's, with more filters
 
 SMALLER = {"resnet34": "resnet18", "efficientnet-b3": "efficientnet-b0"}
@@ -28,6 +31,16 @@ def steps():
     hook = register_optimizer_step_post_hook(lambda optimizer, *_: taken.append(type(optimizer).__name__))
     yield taken
     hook.remove()
+
+
+@pytest.fixture(scope="module")
+def tiny_labels(tiny_photos, tmp_path_factory):
+    """A folder for `data=class_folders`: three labels with four photos each."""
+    root = tmp_path_factory.mktemp("labels")
+    for number, path in enumerate(sorted((tiny_photos / "images").iterdir())):
+        (root / f"label{number % 3}").mkdir(exist_ok=True)
+        shutil.copy(path, root / f"label{number % 3}" / path.name)
+    return root
 
 
 @pytest.fixture
@@ -51,7 +64,7 @@ def test_networks_are_as_large_as_their_authors(name, parameters):
     assert sum(parameter.numel() for parameter in network.parameters()) == parameters
 
 
-@pytest.mark.parametrize("name", [name for name in EXPERIMENTS if name not in LARGER])
+@pytest.mark.parametrize("name", [name for name in EXPERIMENTS if name not in LARGER | RECOGNITION])
 def test_two_steps(name, workplace, tmp_path, steps, best_only):
     overrides = [f"experiment={name}", "scale=smoke", *workplace, "trainer.accelerator=cpu", "trainer.num_workers=0"]
     model = compose("train", overrides).model
@@ -71,6 +84,32 @@ def test_two_steps(name, workplace, tmp_path, steps, best_only):
     shutil.rmtree(run)
     with torch.inference_mode():
         assert network(torch.zeros(1, 3, 64, 96, dtype=torch.uint8)).isfinite().all()
+
+
+@pytest.mark.parametrize("name", sorted(RECOGNITION))
+def test_two_steps_of_a_recognition(name, tiny_labels, tmp_path, monkeypatch, steps, best_only):
+    monkeypatch.chdir(tmp_path)
+    data = ["data=class_folders", f"data.root={tiny_labels}", "data.name=tiny"]
+    folds(compose("folds", [*data, "folds.k=2", "twins=0"]))
+    shrunk = ["model.architecture=resnet10t", "model.weights=null", "freeze=[]", "framing.size=32", "framing.resize=36"]
+    shrunk += ["trainer.max_epochs=1", "trainer.batch_size=2", "trainer.limit_batches=2", "trainer.accelerator=cpu"]
+    train(compose("train", [f"experiment={name}", *data, *shrunk, "audit=false"]))
+    run = tmp_path / "experiments" / name / "fold0"
+    assert len(steps) == 2
+    log = pd.read_csv(run / "metrics.csv")
+    assert log[["train/loss", "val/loss", "val/accuracy", "val/top5", "val/macro_recall"]].notna().all(axis=None)
+    network = load_network(run / "checkpoints/best.ckpt")
+    with torch.inference_mode():
+        assert network(torch.zeros(1, 3, 32, 32, dtype=torch.uint8)).shape == (1, 3)
+
+
+def test_frozen_layers_of_random_weights_are_refused(tiny_labels, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    data = ["data=class_folders", f"data.root={tiny_labels}", "data.name=tiny"]
+    folds(compose("folds", [*data, "folds.k=2", "twins=0"]))
+    shrunk = ["model.architecture=resnet10t", "model.weights=null", "freeze=[encoder.conv1]", "audit=false"]
+    with pytest.raises(MaskfoldError, match=r"freeze: \[encoder\.conv1\] with model\.weights=null"):
+        train(compose("train", ["experiment=resnet152", *data, *shrunk]))
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)

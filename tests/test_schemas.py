@@ -21,9 +21,10 @@ OPTIONS = sorted(path for path in Path(CONF).glob("*/*.yaml") if path.parent.nam
 TRAINERS = {"default": schemas.TrainingTrainer, "predict": schemas.PredictionTrainer}
 
 
-def kind_of(stage):
-    """Return the types of a stage as it is composed by default: a task widens training's."""
-    return TASKS[stage.groups["task"]] if "task" in stage.groups else STAGES[stage.name]
+def keys_of(stage):
+    """Return the keys of a stage: each task widens training's."""
+    kinds = [*TASKS.values()] if "task" in stage.groups else [STAGES[stage.name]]
+    return set().union(*map(names, kinds))
 
 
 def names(kind):
@@ -43,7 +44,7 @@ def test_every_key_stands_in_the_stages_file_with_a_comment(name):
     keys = {key.name.partition(".")[0]: key for key in stage.keys}
     overlays = {"experiment", "scale"} & stage.groups.keys()
 
-    assert keys.keys() | stage.groups.keys() == names(kind_of(stage)) | overlays
+    assert keys.keys() | stage.groups.keys() == keys_of(stage) | overlays
     for choice in stage.choices:
         assert choice.comment, f"conf/{name}.yaml: group {choice.group} has no comment"
     for key in keys.values():

@@ -32,7 +32,10 @@ def folder(tmp_path, monkeypatch):
         ("maskfold comp", ["completion"]),
         ("maskfold completion ", ["bash", "zsh"]),
         ("maskfold train model=linknet", [f"model={name}" for name in LINKNETS]),
-        ("maskfold train  model=linknet18 optimizer=ada", ["optimizer=adam", "optimizer=adamw"]),
+        (
+            "maskfold train  model=linknet18 optimizer=ada",
+            ["optimizer=adam", "optimizer=adamw", "optimizer=adamw_groups"],
+        ),
         ("maskfold train mod", ["model="]),
         ("maskfold train model", ["model=", "model."]),
         ("maskfold train trainer.max", ["trainer.max_epochs="]),

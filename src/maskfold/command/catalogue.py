@@ -11,6 +11,7 @@ from maskfold.places import CONF, OWN_CONF, has_own_conf
 JOBS = ("data", "members", "ensembles", "submissions", "cut-outs", "recognition")
 _SENTENCE = re.compile(r"(?<!et al)[.](?= |$)")
 _CLAUSE = re.compile(r"[.;:](?= |$)")
+_TASK = "task"  # a group whose options each bring keys and groups of their own
 _COMMANDS = ("make ", "maskfold ")
 
 
@@ -39,13 +40,15 @@ class Stage:
 
     @property
     def choices(self) -> list[Choice]:
-        """Its groups, each with the option that is taken; behind them those that such an option brings along."""
-        return [*self.document.choices, *(choice for option in self._brought() for choice in option.choices)]
+        """Its groups, each with the option that is taken; behind them those that such an option or any task brings."""
+        brought = [choice for option in self._brought() for choice in option.choices]
+        return [*{choice.group: choice for choice in reversed([*self.document.choices, *brought])}.values()][::-1]
 
     @property
     def keys(self) -> list[Key]:
         """Its keys, and those that an option which is taken brings along; what is inside a group is the group's."""
         keys = [*self.document.keys, *(key for option in self._brought() for key in option.keys)]
+        keys = [*{key.name: key for key in reversed(keys)}.values()][::-1]  # one that two tasks have is the first's
         return [key for key in keys if key.name.partition(".")[0] not in self.groups]
 
     @property
@@ -54,8 +57,14 @@ class Stage:
         return {choice.group: choice.option for choice in self.choices}
 
     def _brought(self) -> list[Document]:
-        """Return the options, of those that are taken, that are laid over the whole configuration, as a task's is."""
-        taken = (options(choice.group).get(choice.option) for choice in self.document.choices)
+        """Return the options, of those that are taken, that are laid over the whole configuration, and all tasks."""
+        taken = []
+        for choice in self.document.choices:
+            others = options(choice.group) if choice.group == _TASK else {}
+            taken += [
+                options(choice.group).get(choice.option),
+                *(others[name] for name in others if name != choice.option),
+            ]
         return [option for option in taken if option is not None and option.overlay]
 
 

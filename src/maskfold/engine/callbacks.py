@@ -71,7 +71,7 @@ class FollowSchedule(Callback):
             if epoch.restart:
                 optimizer.state.clear()
             for group in optimizer.param_groups:
-                group["lr"] = epoch.rate * self.watch.scale
+                group["lr"] = epoch.rate * self.watch.scale * group.get("factor", 1.0)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         """Look whether validation loss still falls."""

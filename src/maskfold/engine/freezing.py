@@ -63,6 +63,11 @@ def trainable(network: nn.Module) -> list[nn.Parameter]:
     return [parameter for parameter in network.parameters() if parameter.requires_grad]
 
 
+def named_trainable(network: nn.Module) -> list[tuple[str, nn.Parameter]]:
+    """Return the same with their names."""
+    return [(name, parameter) for name, parameter in network.named_parameters() if parameter.requires_grad]
+
+
 def _layers(network: nn.Module, names: Sequence[str]) -> list[nn.Module]:
     """Find layers by name, inside a `Network` as well as in a bare model."""
     layers = {name.removeprefix(_INSIDE): layer for name, layer in network.named_modules() if name}

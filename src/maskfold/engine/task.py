@@ -9,9 +9,11 @@ import torch
 from torch import nn
 
 from maskfold.engine.checkpoints import load_checkpoint
-from maskfold.engine.freezing import freeze_layers, keep_frozen, trainable
+from maskfold.engine.freezing import freeze_layers, keep_frozen, named_trainable, trainable
+from maskfold.engine.groups import ParameterGroups
 from maskfold.engine.objective import Batch, Objective, Output
 from maskfold.engine.sample_mean import SampleMean
+from maskfold.engine.step_schedule import StepSchedule
 from maskfold.errors import MaskfoldError
 
 NETWORK = "network."  # before the names of the network's parameters in a checkpoint
@@ -25,9 +27,10 @@ class Task(lightning.LightningModule):
 
     Args:
         network: Images in, outputs out. In training auxiliary outputs may follow the main one in a tuple.
-        optimizer: Makes the optimizer from the parameters that train.
+        optimizer: Makes the optimizer from the parameters that train; `ParameterGroups` from these and their names.
         objective: What is learned and measured.
-        scheduler: Makes a torch scheduler from the optimizer, stepped every epoch; None where a table of rates rules.
+        scheduler: Makes a torch scheduler from the optimizer, stepped every epoch, a `StepSchedule` one that is stepped
+            with every step; None where a table of rates rules.
         construction: How the network was built, kept in every checkpoint beside its weights.
         freeze: Names of layers that do not train, see `maskfold.engine.freezing`.
         channels_last: Lay images out as convolutions on GPUs like them.
@@ -41,9 +44,9 @@ class Task(lightning.LightningModule):
         self,
         network: nn.Module,
         *,
-        optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer],
+        optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer] | ParameterGroups,
         objective: Objective,
-        scheduler: Callable[[torch.optim.Optimizer], Any] | None = None,
+        scheduler: Callable[[torch.optim.Optimizer], Any] | StepSchedule | None = None,
         construction: dict[str, Any] | None = None,
         freeze: Sequence[str] = (),
         channels_last: bool = False,
@@ -135,9 +138,15 @@ class Task(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Return the optimizer of what trains, with its scheduler if there is one."""
-        optimizer = self.make_optimizer(trainable(self.network))
+        if isinstance(self.make_optimizer, ParameterGroups):
+            optimizer = self.make_optimizer(named_trainable(self.network))
+        else:
+            optimizer = self.make_optimizer(trainable(self.network))
         if self.make_scheduler is None:
             return optimizer
+        if isinstance(self.make_scheduler, StepSchedule):
+            scheduler = self.make_scheduler(optimizer, steps=int(self.trainer.estimated_stepping_batches))
+            return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": self.make_scheduler(optimizer)}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

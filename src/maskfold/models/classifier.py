@@ -1,5 +1,6 @@
 """A classifier of thousands of classes: any timm network, an embedding, and a head with a row for each class."""
 
+from difflib import get_close_matches
 from pathlib import Path
 
 import timm
@@ -119,7 +120,7 @@ def timm_encoder(architecture: str, weights: str | Path | None, *, drop_path: fl
         MaskfoldError: If there is no such network, or its weights cannot be had.
     """
     if not timm.is_model(architecture):
-        near = timm.list_models(f"*{architecture[:6]}*")
+        near = get_close_matches(architecture, timm.list_models(), 8, 0.3)
         raise MaskfoldError(
             f"model.architecture={architecture}: timm has no such network. Some near it:\n{listing(near, 8)}"
         )

@@ -76,10 +76,11 @@ class Network(nn.Module):
     def answer(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Map photos, as `forward` takes them, to a classifier's logits `(N, C)` and embeddings `(N, D)`."""
         embedding = self.embed(image)
-        return self.model.head(embedding), embedding
+        return self.model.get_submodule("head")(embedding), embedding
 
     def embed(self, image: torch.Tensor) -> torch.Tensor:
         """Map photos, as `forward` takes them, to a classifier's embeddings `(N, D)`."""
+        # pyrefly: ignore[not-callable]
         return self.model.embed(self._normal(image))
 
     def _normal(self, image: torch.Tensor) -> torch.Tensor:

@@ -14,6 +14,9 @@ class ClassMetrics(Metric):
     """
 
     full_state_update = False
+    photos: torch.Tensor
+    first: torch.Tensor
+    among_five: torch.Tensor
 
     def __init__(self, classes: int) -> None:
         super().__init__()
