@@ -68,6 +68,9 @@ def test_another_machine_goes_on_with_what_was_kept(here, kept, tmp_path):
     ]
     assert other.send() == 0
     assert other.fetch() == 0
+    there.remove(f"{RUN}/finished")  # as when a run is trained longer
+    assert other.send() == 0
+    assert not kept.exists(f"{RUN}/finished")
 
 
 @pytest.mark.hostile("killed")

@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 _DATA, _NOTES = "data", (".csv", ".parquet", ".json")  # data/<name>/folds.csv and the like, but no photos
 _RUN = RunFolder(Path())
 _MARK = "kept.txt"
-_STATES = (_RUN.last.name, _RUN.finished.name)  # what speaks of other files is sent behind them
+_SENT_BEHIND = {_RUN.last.name: 1, _RUN.middle.name: 1, _RUN.finished.name: 2}  # what speaks of other files
 
 
 class Keeper:
@@ -44,17 +44,20 @@ class Keeper:
         missing = [name for name in self._names_there() if not self._here.exists(name)]
         for name in sorted(missing, key=_stage):
             self._here.write(name, self._storage.read(name))
-        self._sent = {name: version for name, version in self._versions().items() if name in missing}
+        self._sent |= {name: version for name, version in self._versions().items() if name in missing}
         if missing:
             log.info("%s: %s of an earlier start are here again", self._storage.text, counted(len(missing), "file"))
         return len(missing)
 
     def send(self) -> int:
-        """Bring there what has changed here; return how many files that were.
+        """Bring there what has changed here, and remove what was removed; return how many files were sent.
 
         Raises:
             MaskfoldError: If it cannot be read or written.
         """
+        for name in self._sent.keys() - self._versions().keys():
+            self._storage.remove(name)
+            del self._sent[name]
         sent = 0
         while changed := self._changed():
             stage = min(map(_stage, changed))
@@ -89,5 +92,4 @@ def _is_kept(name: str) -> bool:
 
 def _stage(name: str) -> int:
     """Return when a file is sent: 0 before those that speak of it."""
-    last = PurePosixPath(name).name
-    return _STATES.index(last) + 1 if last in _STATES else 0
+    return _SENT_BEHIND.get(PurePosixPath(name).name, 0)
