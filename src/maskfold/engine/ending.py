@@ -39,8 +39,12 @@ class EndWhenAsked(Callback):
     def on_train_batch_end(
         self, trainer: lightning.Trainer, module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """End the training here, but for the last batch of an epoch, behind which its validation comes."""
-        if not trainer.is_last_batch and self._is_asked(trainer):
+        """End the training here, but for the last batch of an epoch, behind which its validation comes.
+
+        Nor between two batches of a step, whose gradients no checkpoint has.
+        """
+        between_steps = (batch_idx + 1) % trainer.accumulate_grad_batches == 0
+        if between_steps and not trainer.is_last_batch and self._is_asked(trainer):
             if self.save is not None:
                 self.save(trainer, module, batch_idx)
             raise KeyboardInterrupt
