@@ -62,6 +62,9 @@ data: $(STAMP) ## download and unpack DATA=carvana, or any COMPETITION=<its name
 studio: $(STAMP) ## generate a labelled studio set: ARGS="cars=24 height=640 width=960"
 	$(STAGE) studio $(ARGS)
 
+packages: $(STAMP) ## generate labelled photos of grocery packages: ARGS="products=[35,5] unknown=3"
+	$(STAGE) packages $(ARGS)
+
 join: $(STAMP) ## understand a competition: SAMPLE=... TRAIN=... IMAGES=... MASKS=... TEST=... [NAME= METRIC= COMPETITION=]
 	$(STAGE) join sample=$(SAMPLE) $(call keyed,TRAIN IMAGES MASKS TEST NAME METRIC COMPETITION) $(ARGS)
 
@@ -156,6 +159,9 @@ drift: $(STAMP) ## compare ROUTES of now with the promise of QUALITY, and print 
 ##@ Recognition
 shards: $(STAMP) ## write the photos of DATA as shards, a folder a month, into TO=<folder or s3://...>; MONTHS=[2026-03] only these
 	$(STAGE) shards data=$(DATA) $(call keyed,TO MONTHS) $(ARGS)
+
+publish: $(STAMP) ## bring MODEL=exports/<name> to TO=<folder or s3://bucket/models> as a version that is whole or absent
+	$(STAGE) publish $(MODEL:%=exported=%) $(call keyed,TO VERSION) $(ARGS)
 
 ##@ The repository
 test: $(STAMP) ## the test suite, in two processes; ARGS="-n 0 --pdb" in one

@@ -13,7 +13,7 @@ PACKAGE = Path(maskfold.__file__).parent
 
 # From the ground up. A layer's rooms stand beside one another: none of them imports another of the same layer.
 LAYERS = (
-    {"credentials", "errors", "places"},
+    {"credentials", "errors", "places", "termination"},
     {"terminal"},
     {"files", "memory", "parallel", "phases", "yaml_text"},
     {"arrays", "storage", "values"},
@@ -27,7 +27,7 @@ LAYERS = (
     {"recognition", "segmentation"},
     {"ensembling", "submission"},
     {"analysis", "cutout", "export", "pseudo", "quality"},
-    {"cards", "leaderboard", "review", "service", "tracking"},
+    {"cards", "leaderboard", "publishing", "review", "service", "tracking"},
     {"campaign", "corrections", "entry", "every_fold", "judged_cutouts", "networks"},
     {"maskers"},
     {"cutout_card"},

@@ -13,6 +13,7 @@ from maskfold.data.folds import fold_numbers, split_path
 from maskfold.errors import MaskfoldError
 from maskfold.runs.layout import MemberFolder
 from maskfold.schemas import ALL
+from maskfold.termination import has_come
 
 
 def for_each_fold(
@@ -47,7 +48,8 @@ def _run_alone(stage: str, fold: int, overrides: list[str]) -> None:
             try:
                 process.wait()
             except KeyboardInterrupt:  # which the fold has got as well: it says how to go on
-                continue
+                if has_come():  # SIGTERM goes to one process alone
+                    process.terminate()
     if process.returncode:
         sys.exit(process.returncode if process.returncode > 0 else 1)
 

@@ -42,6 +42,9 @@ class TrainingTrainer:
     batch_size: int | str = values.number(1, words=("auto",))
     effective_batch: int | None = values.number(1)
     accumulate: int = values.number(1)
+    scale_rate: int | None = values.number(1)
+    bucket_mb: int = values.number(1)
+    compress_gradients: str | None = MISSING
     gradient_clip: float | None = values.number(above=0)
     hard_negatives_every: int | None = values.number(1)
     precision: str = MISSING
@@ -102,6 +105,22 @@ class StudioStage:
     width: int = MISSING
     seed: int = values.number(0, most=SEEDS)
     planted: bool = MISSING
+    jobs: int = values.number(1, words=(-1,))
+
+
+@dataclass
+class PackagesStage:
+    """Keys of `stages/packages.py`; the generator's own documentation explains them."""
+
+    root: str = MISSING
+    products: Any = MISSING  # a whole number or a list of them, which the generator looks at
+    first_month: str = MISSING
+    photos: int = values.number(1)
+    test_photos: int = values.number(0)
+    unknown: int = values.number(0)
+    size: int = values.number(32, most=1024)
+    seed: int = values.number(0, most=SEEDS)
+    weights: bool = MISSING
     jobs: int = values.number(1, words=(-1,))
 
 
@@ -528,6 +547,16 @@ class ServeStage:
     batch: int = values.number(1)
     timeout: float = values.number(above=0)
     threads: int = values.number(1)
+
+
+@dataclass
+class PublishStage:
+    """Keys of `stages/publish.py`."""
+
+    exported: str = MISSING
+    to: str = MISSING
+    name: str | None = values.name_inside()
+    version: str | None = MISSING
 
 
 STAGES = {name.removesuffix("Stage").lower(): kind for name, kind in [*globals().items()] if name.endswith("Stage")}

@@ -2,11 +2,9 @@
 
 import json
 import os
+import shutil
 import signal
-import socket
 import time
-from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 
 import pandas as pd
@@ -81,44 +79,6 @@ def fit(folder, *, batch_size: int, kind: type[Task] = Task, **trainer) -> None:
 
 def epochs(folder) -> pd.DataFrame:
     return pd.read_csv(folder / "metrics.csv").drop(columns=TIMINGS)
-
-
-@pytest.fixture
-def together() -> Callable:
-    """Run something in two forked ranks of one run, as torchrun starts them; return their exit codes."""
-    shared = {"MASTER_ADDR": "127.0.0.1", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
-    shared |= {"GROUP_RANK": "0", "GROUP_WORLD_SIZE": "1", "TORCHELASTIC_RUN_ID": "test"}
-    every = []
-
-    def as_rank(rank: int, act: Callable, said: str) -> None:
-        os.environ.update(shared | {"RANK": f"{rank}", "LOCAL_RANK": f"{rank}"})
-        rank_zero_only.rank = rank
-        try:
-            act(rank)
-        except MaskfoldError as error:
-            with open(f"{said}{rank}", "w") as file:
-                file.write(f"{error}")
-            os._exit(3)
-        os._exit(0)
-
-    def run(act: Callable, said: str = os.devnull) -> list[int | None]:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            shared["MASTER_PORT"] = f"{free.getsockname()[1]}"
-        fork = torch.multiprocessing.get_context("fork")
-        begun = [fork.Process(target=as_rank, args=(rank, act, said)) for rank in range(2)]
-        every.extend(begun)
-        for process in begun:
-            process.start()
-        begun[0].join(60)
-        begun[1].join(0 if begun[0].exitcode else 60)
-        return [process.exitcode for process in begun]
-
-    yield run
-    for process in every:
-        with suppress(ProcessLookupError):
-            os.kill(process.pid, signal.SIGKILL)
-        process.join()
 
 
 def test_two_ranks_step_and_score_as_one_does(tmp_path, together):
@@ -198,6 +158,9 @@ def test_ranks_go_on_in_the_middle_of_an_epoch_as_if_none_had_been_killed_and_ot
     assert together(lambda rank: fitted(tmp_path / "broken", kind=Killed))[0] == 3
     with pytest.raises(MaskfoldError, match="shared by 2 processes with batches of 1; now it is 1 process with"):
         fitted(tmp_path / "broken")
+    shutil.copytree(tmp_path / "broken", tmp_path / "alone")
+    fit(tmp_path / "alone", batch_size=1)  # who has not asked for it begins the epoch again
+    assert epochs(tmp_path / "alone")["epoch"].tolist() == [0, 1, 2]
     assert together(lambda rank: fitted(tmp_path / "broken")) == [0, 0]
 
     whole, broken = (load_checkpoint(tmp_path / name / "checkpoints/last.ckpt") for name in ("whole", "broken"))

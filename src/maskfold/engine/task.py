@@ -65,6 +65,8 @@ class Task(lightning.LightningModule):
         self.make_scheduler = scheduler
         self.construction = construction or {}
         self.layout = layout
+        self.same_graph = not compile_network  # in every step; torch.compile wants no such promise
+        self.rate_factor = 1.0  # so many times the optimizer's rates
         self.training_loss, self.validation_loss = SampleMean(), SampleMean()
 
     def take_weights(self, checkpoint: Path) -> None:
@@ -142,6 +144,9 @@ class Task(lightning.LightningModule):
             optimizer = self.make_optimizer(named_trainable(self.network))
         else:
             optimizer = self.make_optimizer(trainable(self.network))
+        for group in optimizer.param_groups if self.rate_factor != 1 else ():
+            group["lr"] *= self.rate_factor
+            group["factor"] = group.get("factor", 1.0) * self.rate_factor
         if self.make_scheduler is None:
             return optimizer
         if isinstance(self.make_scheduler, StepSchedule):

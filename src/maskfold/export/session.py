@@ -13,7 +13,8 @@ from maskfold.errors import MaskfoldError
 from maskfold.export.layout import IDENTITY, MAPS, MEMBERS, MODEL, NAME, OUT, PHOTOS, SYMMETRIC
 from maskfold.prediction.masker import Answer
 from maskfold.runs.provenance import PROVENANCE, read_provenance
-from maskfold.storage import Storage, is_address, open_storage
+from maskfold.storage import Storage
+from maskfold.storage.published import open_model
 
 THREADS = "OMP_NUM_THREADS"  # environment: how many threads one photo is worked on with; else every core there is
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
@@ -25,11 +26,12 @@ class OnnxMasker:
     """The networks in an exported file, see `maskfold.prediction.masker.Masker`.
 
     Args:
-        model: The file, its folder, or its address.
+        model: The file, its folder, or its address; or a published model's folder or address.
         accelerator: `cpu`, `gpu`, or `auto` for a GPU where onnxruntime has one.
 
     Attributes:
         sha256: Of the file, 64 hexadecimal digits.
+        storage: Where it lies, with its card.
 
     Raises:
         MaskfoldError: If the file is missing, damaged, not the one that its card tells of, or no export of maskfold; or
@@ -37,7 +39,8 @@ class OnnxMasker:
     """
 
     def __init__(self, model: str | Path, *, accelerator: str = "auto") -> None:
-        storage, name = _place(str(model))
+        storage, name = open_model(str(model), file=MODEL)
+        self.storage = storage
         where = f"{storage.text.rstrip('/')}/{name}"
         path = storage.local(name)
         self.sha256 = files.sha256(path)
@@ -72,16 +75,6 @@ class OnnxMasker:
                 f"{self.name}: no map of a photo of {width}x{height} (width x height): {reason} Its networks may take "
                 "no photo so large, or memory has run out: make it smaller."
             ) from error
-
-
-def _place(model: str) -> tuple[Storage, str]:
-    """Return the storage that a file lies in, and its name there."""
-    if is_address(model):
-        folder, _, name = model.rstrip("/").rpartition("/")
-        return open_storage(folder), name
-    path = Path(model)
-    path = path / MODEL if path.is_dir() else path
-    return open_storage(str(path.parent)), path.name
 
 
 def _refuse_other_file(storage: Storage, name: str, digest: str, where: str) -> None:

@@ -30,6 +30,7 @@ FREE_KEYS = (
     "trainer.rank_timeout",
     "trainer.save_every",
     "trainer.restart_epoch",
+    "trainer.bucket_mb",
     "data.max_pixels",
     "data.submission",
     "data.sample",
