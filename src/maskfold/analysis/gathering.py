@@ -1,21 +1,24 @@
 """Everything there is to know about an ensemble, gathered from what the stages have left on disk."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from maskfold.analysis.evidence import Evidence, Split, attempt, open_split, read_manifest, read_member
+from maskfold.analysis.recognised import Recognised, of_ensemble, of_member
 from maskfold.analysis.truth import score_submission
 from maskfold.config import build
+from maskfold.data.labelled import LabelledSource
 from maskfold.data.source import Source
 from maskfold.ensembling.recipe import Recipe
-from maskfold.ensembling.tree import leaves
+from maskfold.ensembling.tree import leaf_nodes, leaves
 from maskfold.errors import MaskfoldError
 from maskfold.masks.metrics import named
 from maskfold.masks.scoring import DICE, Judged
 from maskfold.runs.ensemble_folder import EnsembleFolder
-from maskfold.runs.layout import EXPERIMENTS, SUBMISSIONS
+from maskfold.runs.layout import EXPERIMENTS, SUBMISSIONS, MemberFolder
 from maskfold.submission.shape import shape_of
 from maskfold.trust import vetted
 
@@ -60,6 +63,51 @@ def gather(ensemble: dict[str, Any], *, experiments: Path = EXPERIMENTS, submiss
         judged=judged,
         classes=source.classes,
     )
+
+
+def gather_recognised(
+    ensemble: dict[str, Any] | None,
+    name: str | None = None,
+    *,
+    experiments: Path = EXPERIMENTS,
+    submissions: Path = SUBMISSIONS,
+) -> Recognised | None:
+    """Find all there is to know about a recogniser; None where the ensemble masks.
+
+    Args:
+        ensemble: Configuration of an ensemble, plain and resolved; None for a member alone.
+        name: The member.
+        experiments: The folder of all members.
+        submissions: The folder of all ensembles.
+
+    Raises:
+        MaskfoldError: If both or neither are given, the member masks, or nothing was evaluated yet.
+    """
+    if (ensemble is None) == (name is None):
+        raise MaskfoldError("Say what to look at: ensemble=<name>, or name=<member> for one that recognises.")
+    if ensemble is None:
+        member = MemberFolder(experiments / name)
+        source = _data_of([member])
+        if source is None:
+            raise MaskfoldError(f"{member.path}: no fold has been trained. Run `make train EXP={name} FOLD=all` first.")
+        if not isinstance(source, LabelledSource):
+            raise MaskfoldError(
+                f"name={name}: a member that masks is looked at as an ensemble: ensemble={name}, of conf/ensemble/."
+            )
+        return of_member(member, source)
+    recipe: Recipe = build(ensemble)
+    names = [node["experiment"] for node in leaf_nodes(recipe.members) if "experiment" in node]
+    members = [MemberFolder(experiments / one) for one in dict.fromkeys(names)]
+    source = _data_of(members)
+    if not isinstance(source, LabelledSource):
+        return None
+    return of_ensemble(EnsembleFolder(submissions / recipe.name), members, source)
+
+
+def _data_of(members: Sequence[MemberFolder]) -> Source | None:
+    """Return the data of the first member that has a run."""
+    data = next((run.part("data") for member in members for run in member.begun()), None)
+    return None if data is None else build(data)
 
 
 def _against_truth(submission: Path, hidden: Path, source: Source) -> pd.DataFrame:
