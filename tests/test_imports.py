@@ -20,7 +20,7 @@ LAYERS = (
     {"schemas", "trust"},
     {"masks"},
     {"data", "models", "runs", "studio"},
-    {"cleaning", "command", "joining"},
+    {"cleaning", "command", "joining", "shards"},
     {"config", "engine"},
     {"prediction"},
     {"clusters"},

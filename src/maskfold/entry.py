@@ -162,6 +162,7 @@ def quiet_console() -> None:
     sys.excepthook = _print_censored
     logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # what cannot be found is said by who looked for it
     warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # Lightning's own affair with torch
+    warnings.filterwarnings("ignore", message="You're resuming from a checkpoint that ended before the epoch")
     warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")  # a resumed run's
     warnings.filterwarnings("ignore", message="It is recommended to use `self.log")  # torchmetrics adds up the ranks
     warnings.filterwarnings("ignore", message="predict returned None.*")  # the maps are in the store

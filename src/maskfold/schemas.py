@@ -58,6 +58,8 @@ class TrainingTrainer:
     num_workers: int | None = values.number(0)
     load_timeout: int = values.number(0)
     limit_batches: int | None = values.number(1)
+    save_every: str | None = MISSING
+    restart_epoch: bool = MISSING
 
 
 @dataclass
@@ -172,6 +174,7 @@ class TrainStage:
     data: Group = MISSING
     pseudo: str | None = MISSING
     start_from: str | None = MISSING
+    replay: int | None = values.number(0)
     balance: float = values.number(0, most=1)
     cluster_weights: dict[str, float] = MISSING
     model: Group = MISSING
@@ -413,6 +416,47 @@ class CardStage:
 
 
 @dataclass
+class EnrollStage:
+    """Keys of `stages/enroll.py`."""
+
+    name: str = values.name_inside()
+    fold: int = values.number(0)
+    month: str = MISSING
+    to: str | None = values.name_inside()
+    data: Group | None = MISSING
+    way: str = MISSING
+    photos: int | None = values.number(1)
+    allowed_loss: float = values.number(0, most=1)
+    overwrite: bool = MISSING
+    trainer: PredictionTrainer = field(default_factory=PredictionTrainer)
+
+
+@dataclass
+class GrowStage:
+    """Keys of `stages/grow.py`."""
+
+    name: str = values.name_inside()
+    fold: int = values.number(0)
+    month: str = MISSING
+    level: str = MISSING
+    to: str | None = values.name_inside()
+    replay: int = values.number(0)
+    train: str = MISSING
+    enroll: str = MISSING
+    unknown: str | None = MISSING
+    registered_model: str = values.name_inside()
+    product_loss: float = values.number(0, most=1)
+    product_photos: int = values.number(1)
+    macro_loss: float = values.number(0, most=1)
+    new_share: float = values.number(0, most=1)
+    accepted: float = values.number(0, most=1)
+    rejection_loss: float = values.number(0, most=1)
+    significance: float = values.number(above=0, most=0.5)
+    tracker: Group = MISSING
+    trainer: PredictionTrainer = field(default_factory=PredictionTrainer)
+
+
+@dataclass
 class PromoteStage:
     """Keys of `stages/promote.py`."""
 
@@ -442,6 +486,17 @@ class StoreStage:
     data: Group | None = MISSING
     snapshot: str | None = MISSING
     audit: float = values.number(0, most=1)
+    jobs: int = values.number(1, words=(-1,))
+
+
+@dataclass
+class ShardsStage:
+    """Keys of `stages/shards.py`."""
+
+    data: Group = MISSING
+    to: str | None = MISSING
+    months: list[str] = MISSING
+    chunk_mb: int = values.number(1, most=2000)
     jobs: int = values.number(1, words=(-1,))
 
 

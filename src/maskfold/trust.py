@@ -69,11 +69,10 @@ KINDS = {
         makers=("segmentation_models_pytorch.create_model", "timm.create_model"),
     ),
     "data": Kind(
-        ("maskfold.data.sources", "maskfold.data.competition", "maskfold.data.labelled"),
+        ("maskfold.data.sources", "maskfold.data.competition", "maskfold.data.labelled", "maskfold.shards.source"),
         "maskfold.data.source.Source",
     ),
     "geometry": Kind(("maskfold.data.geometry",)),
-    "framing": Kind(("maskfold.recognition.framing",)),
     "preprocess": Kind(("maskfold.data.preprocessing",)),
     "schedule": Kind(("maskfold.engine.schedules", "torch.optim.lr_scheduler")),
 }

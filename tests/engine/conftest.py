@@ -102,12 +102,13 @@ def toy(tmp_path) -> Callable[..., ToyTask]:
         averaging: Callback | None = None,
         loaders: Sequence[EpochLoader] | None = None,
         draws: Sequence[float] | None = None,
+        batch_size: int = 2,
         **trainer: Any,
     ) -> ToyTask:
         folder = RunFolder(tmp_path / run)
         task = ToyTask(losses=losses, optimizer=optimizer)
         task.stop_at = stop_at
-        load = partial(EpochLoader, ToyData(), batch_size=2, seed=1, num_workers=0)
+        load = partial(EpochLoader, ToyData(), batch_size=batch_size, seed=1, num_workers=0)
         try:
             task.best = Engine(**{"accelerator": "cpu"} | trainer).fit(
                 task,
@@ -132,12 +133,9 @@ def together() -> Iterator[Callable]:
     A rank that raises `MaskfoldError` writes what it says to `<said><rank>` and ends with 3; one that SIGTERM ends
     does so with 143.
     """
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": f"{port}", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
+    shared = {"MASTER_ADDR": "127.0.0.1", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
     shared |= {"GROUP_RANK": "0", "GROUP_WORLD_SIZE": "1", "TORCHELASTIC_RUN_ID": "test"}
-    begun = []
+    every = []
 
     def as_rank(rank: int, act: Callable, said: str) -> None:
         os.environ.update(shared | {"RANK": f"{rank}", "LOCAL_RANK": f"{rank}"})
@@ -153,8 +151,12 @@ def together() -> Iterator[Callable]:
         os._exit(0)
 
     def run(act: Callable, said: str = os.devnull) -> list[int | None]:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            shared["MASTER_PORT"] = f"{free.getsockname()[1]}"
         fork = torch.multiprocessing.get_context("fork")
-        begun.extend(fork.Process(target=as_rank, args=(rank, act, said)) for rank in range(2))
+        begun = [fork.Process(target=as_rank, args=(rank, act, said)) for rank in range(2)]
+        every.extend(begun)
         for process in begun:
             process.start()
         begun[0].join(60)
@@ -162,7 +164,7 @@ def together() -> Iterator[Callable]:
         return [process.exitcode for process in begun]
 
     yield run
-    for process in begun:
+    for process in every:
         with suppress(ProcessLookupError):
             os.kill(process.pid, signal.SIGKILL)
         process.join()

@@ -144,6 +144,26 @@ def test_a_rank_that_is_killed_is_noticed_in_words(tmp_path, together):
     assert "torchrun has restarts left" in said
 
 
+@pytest.mark.hostile("killed")
+def test_ranks_go_on_in_the_middle_of_an_epoch_as_if_none_had_been_killed_and_others_are_refused(tmp_path, together):
+    class Killed(Task):
+        def training_step(self, batch, batch_idx):
+            if rank_zero_only.rank == 1 and (self.current_epoch, batch_idx) == (1, 3):
+                os.kill(os.getpid(), signal.SIGKILL)
+            return super().training_step(batch, batch_idx)
+
+    fitted = partial(fit, batch_size=1, save_every="2steps")
+    assert together(lambda rank: fitted(tmp_path / "whole")) == [0, 0]
+    assert together(lambda rank: fitted(tmp_path / "broken", kind=Killed))[0] == 3
+    with pytest.raises(MaskfoldError, match="shared by 2 processes with batches of 1; now it is 1 process with"):
+        fitted(tmp_path / "broken")
+    assert together(lambda rank: fitted(tmp_path / "broken")) == [0, 0]
+
+    whole, broken = (load_checkpoint(tmp_path / name / "checkpoints/last.ckpt") for name in ("whole", "broken"))
+    assert all(torch.equal(broken["state_dict"][name], value) for name, value in whole["state_dict"].items())
+    pd.testing.assert_frame_equal(epochs(tmp_path / "broken"), epochs(tmp_path / "whole"), check_exact=True)
+
+
 def test_a_step_keeps_its_images_when_ranks_come_and_go(tmp_path):
     folder = RunFolder(tmp_path)
     files.write_json(folder.run, {})

@@ -1,5 +1,6 @@
 """A training that is asked to end does so together with its other ranks, at the end of a step."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -18,10 +19,12 @@ class EndWhenAsked(Callback):
 
     Args:
         timeout: Seconds after which a rank that says nothing is taken for lost.
+        save: `(trainer, module, batch_idx)`, keeps the state behind a batch, from which the run goes on.
     """
 
-    def __init__(self, timeout: int) -> None:
+    def __init__(self, timeout: int, save: Callable[[lightning.Trainer, Any, int], None] | None = None) -> None:
         self.timeout = timedelta(seconds=timeout)
+        self.save = save
 
     def on_fit_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         """Make a line between the ranks."""
@@ -38,6 +41,8 @@ class EndWhenAsked(Callback):
     ) -> None:
         """End the training here, but for the last batch of an epoch, behind which its validation comes."""
         if not trainer.is_last_batch and self._is_asked(trainer):
+            if self.save is not None:
+                self.save(trainer, module, batch_idx)
             raise KeyboardInterrupt
 
     def _is_asked(self, trainer: lightning.Trainer) -> bool:

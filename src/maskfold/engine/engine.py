@@ -13,11 +13,12 @@ import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping
 from lightning.pytorch.utilities.memory import is_oom_error
 
-from maskfold.engine.callbacks import EpochLog, EpochSeed, FollowSchedule, TellEpoch
+from maskfold.engine.callbacks import BatchSeed, EpochLog, FollowSchedule, TellEpoch
 from maskfold.engine.checkpoints import AtomicCheckpointIO, Snapshots, checkpoint_callbacks, load_checkpoint
 from maskfold.engine.divergence import StopWhenDiverged
 from maskfold.engine.ending import EndWhenAsked
 from maskfold.engine.loaders import Loader, describe_lost_worker, end_workers
+from maskfold.engine.middle import Every, SaveInEpoch, parse_every, share_of, where_to_go_on
 from maskfold.engine.mining import HardNegativeLoader, ReportLosses
 from maskfold.engine.progress import Announce, EpochBar
 from maskfold.engine.ranks import batches_to_a_step, describe_lost_rank, devices_and_machines
@@ -56,6 +57,9 @@ class Engine:
         gradient_clip: The gradient's largest norm; None does not clip.
         hard_negatives_every: So many fresh batches are followed by the hardest of them once more; None for no mining.
         limit_batches: Train and validate on so many batches an epoch only, to try things out.
+        save_every: Also save the state in the middle of an epoch, every so often: `10min`, `500steps`.
+        restart_epoch: Where a run was broken off in the middle of an epoch and there are other ranks or batches now,
+            begin this epoch again instead of refusing.
     """
 
     max_epochs: int | None = None
@@ -74,6 +78,8 @@ class Engine:
     gradient_clip: float | None = None
     hard_negatives_every: int | None = None
     limit_batches: int | None = None
+    save_every: str | None = None
+    restart_epoch: bool = False
 
     def fit(
         self,
@@ -105,12 +111,12 @@ class Engine:
                 diverges, a loading process or another rank is lost, or the ranks cannot share a step or validation.
             KeyboardInterrupt: If the user stops it, or SIGTERM did.
         """
+        every = self._every()
         monitor = task.objective.monitor
         epoch_log = EpochLog(folder.metrics, monitor=monitor, report=report)
         photos = len(train_batches.dataset), len(validation_batches.dataset)
         announce = Announce(folder, photos, train_batches.batch_size)
-        callbacks = [EndWhenAsked(self.rank_timeout), EpochSeed(seed), announce, EpochBar(), epoch_log]
-        callbacks.append(StopWhenDiverged(folder.path))
+        callbacks = [BatchSeed(seed), announce, EpochBar(), epoch_log, StopWhenDiverged(folder.path)]
         callbacks += self._callbacks(schedule, folder, monitor)
         if averaging is not None:
             callbacks.append(averaging)
@@ -118,15 +124,22 @@ class Engine:
         if self.hard_negatives_every is not None:
             train_batches = HardNegativeLoader(train_batches, every=self.hard_negatives_every)
             callbacks.append(ReportLosses(train_batches))
-        callbacks.append(TellEpoch(train_batches, validation_batches))
+        middle = SaveInEpoch(folder, every, train_batches)
+        # Behind all that a step changes, the average of the weights among them.
+        callbacks += [
+            TellEpoch(train_batches, validation_batches),
+            middle,
+            EndWhenAsked(self.rank_timeout, middle.save),
+        ]
         callbacks += checkpoint_callbacks(folder.checkpoints, monitor=monitor)
         trainer = self._trainer(folder, self._epochs(schedule), callbacks)
         self._share(trainer, task, folder, batch_size=batch_size, validated=photos[1])
-        last = folder.last if folder.last.exists() else None
-        if last is not None and trainer.is_global_zero:
-            log.info("Going on after epoch %d: %s", load_checkpoint(last)["epoch"] + 1, last)
+        begin = where_to_go_on(folder, share_of(trainer, train_batches), restart=self.restart_epoch)
+        if begin is not None and trainer.is_global_zero:
+            where = "in" if begin == folder.middle else "after"
+            log.info("Going on %s epoch %d: %s", where, load_checkpoint(begin)["epoch"] + 1, begin)
         with put_off(), interruptible():
-            trainer.fit(task, train_batches, validation_batches, ckpt_path=last, weights_only=True)
+            trainer.fit(task, train_batches, validation_batches, ckpt_path=begin, weights_only=True)
         return monitor.best(epoch_log.rows)
 
     def rehearse(
@@ -162,6 +175,17 @@ class Engine:
         )
         with interruptible():
             trainer.fit(copy.deepcopy(task), train_batches, validation_batches)
+
+    def _every(self) -> Every | None:
+        """Return how often the middle of an epoch is saved."""
+        if self.save_every is None:
+            return None
+        if self.hard_negatives_every is not None:
+            raise MaskfoldError(
+                "trainer.save_every and trainer.hard_negatives_every: the batches that are to be shown again are not "
+                "kept in a checkpoint. Set one of them to null."
+            )
+        return parse_every(self.save_every)
 
     def _epochs(self, schedule: Schedule | Any) -> int:
         epochs = number_of_epochs(self.max_epochs, schedule)

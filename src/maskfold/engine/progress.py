@@ -91,6 +91,13 @@ class Announce(Callback):
 class EpochBar(Callback):
     """Draws a bar an epoch, of its training and validation steps, which is gone when the epoch has ended."""
 
+    def on_train_start(self, trainer: lightning.Trainer, module: Task) -> None:
+        """Draw it where a run goes on in the middle of an epoch, which Lightning then does not begin."""
+        if trainer.fit_loop.restarted_mid_epoch:
+            self.on_train_epoch_start(trainer, module)
+            if trainer.is_global_zero:
+                self.bar.update(trainer.fit_loop.epoch_loop.batch_progress.current.ready)
+
     def on_train_epoch_start(self, trainer: lightning.Trainer, module: Task) -> None:
         """Draw it."""
         if trainer.is_global_zero:
