@@ -83,25 +83,51 @@ def gather_recognised(
     Raises:
         MaskfoldError: If both or neither are given, the member masks, or nothing was evaluated yet.
     """
+    members, source = _recogniser(ensemble, name, experiments)
+    if source is None:
+        return None
+    if ensemble is None:
+        return of_member(members[0], source)
+    return of_ensemble(EnsembleFolder(submissions / build(ensemble).name), members, source)
+
+
+def recogniser_folder(
+    ensemble: dict[str, Any] | None,
+    name: str | None = None,
+    *,
+    experiments: Path = EXPERIMENTS,
+    submissions: Path = SUBMISSIONS,
+) -> Path | None:
+    """Return the folder that a report on a recogniser lies in; None where the ensemble masks. As `gather_recognised`.
+
+    Raises:
+        MaskfoldError: Likewise.
+    """
+    members, source = _recogniser(ensemble, name, experiments)
+    if source is None:
+        return None
+    return members[0].path if ensemble is None else submissions / build(ensemble).name
+
+
+def _recogniser(
+    ensemble: dict[str, Any] | None, name: str | None, experiments: Path
+) -> tuple[list[MemberFolder], LabelledSource | None]:
+    """Return the members that are asked for, and their data where they recognise."""
     if (ensemble is None) == (name is None):
         raise MaskfoldError("Say what to look at: ensemble=<name>, or name=<member> for one that recognises.")
-    if ensemble is None:
-        member = MemberFolder(experiments / name)
-        source = _data_of([member])
-        if source is None:
-            raise MaskfoldError(f"{member.path}: no fold has been trained. Run `make train EXP={name} FOLD=all` first.")
-        if not isinstance(source, LabelledSource):
-            raise MaskfoldError(
-                f"name={name}: a member that masks is looked at as an ensemble: ensemble={name}, of conf/ensemble/."
-            )
-        return of_member(member, source)
-    recipe: Recipe = build(ensemble)
-    names = [node["experiment"] for node in leaf_nodes(recipe.members) if "experiment" in node]
-    members = [MemberFolder(experiments / one) for one in dict.fromkeys(names)]
+    nodes = [{"experiment": name}] if ensemble is None else leaf_nodes(build(ensemble).members)
+    names = dict.fromkeys(node["experiment"] for node in nodes if "experiment" in node)
+    members = [MemberFolder(experiments / one) for one in names]
     source = _data_of(members)
-    if not isinstance(source, LabelledSource):
-        return None
-    return of_ensemble(EnsembleFolder(submissions / recipe.name), members, source)
+    if isinstance(source, LabelledSource):
+        return members, source
+    if ensemble is None and source is None:
+        raise MaskfoldError(f"{members[0].path}: no fold has been trained. Run `make train EXP={name} FOLD=all` first.")
+    if ensemble is None:
+        raise MaskfoldError(
+            f"name={name}: a member that masks is looked at as an ensemble: ensemble={name}, of conf/ensemble/."
+        )
+    return members, None
 
 
 def _data_of(members: Sequence[MemberFolder]) -> Source | None:

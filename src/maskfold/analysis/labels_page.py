@@ -15,9 +15,9 @@ from maskfold.data.annotations import DROP, KEEP, NAMED
 LABEL_SUSPICION = (
     "Ranked are photos that networks which have not learned from them take for something else. Three voices speak, "
     "each from +1 for the other label to -1 for the given one: the probabilities, the labels of the nearest photos, "
-    "and the other members of an ensemble; their mean ranks. A label is said to look wrong where the other one is as "
-    "probable as it is, in the mean, for photos that bear it. The networks are often mistaken themselves: look at the "
-    "photos."
+    "and the other members of an ensemble; their mean ranks. A label is said to look wrong where the other one has "
+    "more than half of the probability, and as much as it has, in the mean, for photos that bear it. The networks are "
+    "often mistaken themselves: look at the photos."
 )
 
 

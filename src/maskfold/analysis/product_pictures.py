@@ -51,7 +51,7 @@ class Shelf:
         if rows is None:
             return []
         rows = rows[rows["image_id"] != without].head(count)
-        return [Panel(self.picture(image_id), f"a {label}") for image_id in rows["image_id"]]
+        return [Panel(self.picture(image_id), label) for image_id in rows["image_id"]]
 
     def taken_for(self, label: str, other: str, count: int) -> list[Panel]:
         """Return photos of a label that were answered with another one, the surest first, then ones recognised."""

@@ -33,7 +33,7 @@ REJECTION = (
     "photos that pass where 95 % of the known ones do. OSCR counts a known photo that is answered wrong as lost."
 )
 STYLE = """
-.thumbs { display: flex; flex-wrap: wrap; gap: 10px; align-items: flex-end; }
+.thumbs { display: flex; flex-wrap: wrap; gap: 10px; align-items: flex-start; }
 .thumbs figure { flex: 0 0 auto; width: 166px; }
 .thumbs img { width: auto; max-width: 100%; max-height: 150px; }
 .thumbs figcaption, .case h3 { overflow-wrap: anywhere; }
@@ -41,7 +41,8 @@ STYLE = """
 .sortable th::after { content: " ↕"; font-weight: 400; }
 .sortable .scroll, .long .scroll { max-height: 560px; overflow-y: auto; }
 .sortable thead th, .long thead th { position: sticky; top: 0; background: #fff; }
-.names td:nth-child(2), .names td:last-child, .names th:nth-child(2), .names th:last-child { text-align: left; }
+.names td:nth-child(2), .names th:nth-child(2), .sortable.classes td:last-child, .sortable.classes th:last-child {
+  text-align: left; white-space: normal; }
 """
 SCRIPT = """
 for (const table of document.querySelectorAll(".sortable table"))
@@ -126,7 +127,7 @@ def _facts(evidence: Recognised) -> Iterator[tuple[str, str]]:
             accepted = f"{row.score}; {points(row.false_accepts)} accepted where 95 % of the known ones are"
             yield f"{row.auroc:.3f}", f"AUROC of {row.kind} unknown products by the {accepted}"
     certain = int(evidence.suspects["certain"].sum())
-    yield f"{certain:,}", "labels look wrong: the networks are as sure of another one as they are of its own photos"
+    yield f"{certain:,}", "labels look wrong: the networks are sure of another one"
 
 
 def _shares_section(evidence: Recognised) -> Html:
@@ -163,7 +164,7 @@ def _classes_section(evidence: Recognised) -> Html:
         "section",
         element("h2", "Class by class"),
         element("p", sentence(explained), class_="soft"),
-        element("div", table(rows), class_="sortable names" if "kind" in rows else "sortable"),
+        element("div", table(rows), class_="sortable classes names" if "coarse class" in rows else "sortable classes"),
     )
 
 

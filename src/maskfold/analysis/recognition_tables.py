@@ -82,7 +82,7 @@ def class_rows(evidence: Recognised) -> pd.DataFrame:
         "taken most often for": confused,
     }
     if table["coarse"].notna().any():
-        cells = {"class": cells["class"], "kind": table["coarse"].fillna("")} | cells
+        cells = {"class": cells["class"], "coarse class": table["coarse"].fillna("")} | cells
     return pd.DataFrame(cells)
 
 
