@@ -36,6 +36,9 @@ given = $(if $(filter file,$(origin $(1))),,$($(1)))
 planned = $(if $(or $(call given,EXP),$(if $(call given,ENS),,yes)),experiments=[$(EXP)]) $(if $(call given,ENS),ensemble=$(ENS))
 card = $(filter-out all,$(call given,EXP))
 
+# A report is of an ensemble, or of the experiment where that alone is given.
+looked_at = $(if $(and $(call given,EXP),$(if $(call given,ENS),,yes)),name=$(EXP),ensemble=$(ENS))
+
 # What masks photos to cut out: an exported model where there is one, else an ensemble.
 masked = $(if $(MODEL),exported=$(MODEL),ensemble=$(ENS))
 
@@ -115,11 +118,11 @@ plan: $(STAMP) ## what EXP=..., ENS=... or both will cost, before it runs
 campaign: $(STAMP) ## train, predict, evaluate and merge all that ENS lacks; ARGS="jobs=2" at once
 	$(STAGE) campaign ensemble=$(ENS) $(told) $(ARGS)
 
-report: $(STAMP) ## pictures and tables of ENS in one HTML file
-	$(STAGE) report ensemble=$(ENS) $(ARGS)
+report: $(STAMP) ## pictures and tables of ENS in one HTML file; of a recogniser, EXP does as well
+	$(STAGE) report $(looked_at) $(ARGS)
 
-notebook: $(STAMP) ## run the error analysis of ENS, a notebook beside its report
-	$(STAGE) notebook ensemble=$(ENS) $(ARGS)
+notebook: $(STAMP) ## run the error analysis of ENS, a notebook beside its report; of a recogniser, EXP does as well
+	$(STAGE) notebook $(looked_at) $(ARGS)
 
 ##@ Submissions
 doctor: $(STAMP) ## check SUB before an upload

@@ -396,7 +396,8 @@ class PickStage:
 class ReportStage:
     """Keys of `stages/report.py`."""
 
-    ensemble: Group = MISSING
+    ensemble: Group | None = MISSING
+    name: str | None = values.name_inside()
     images: int = values.number(1)
     jobs: int = values.number(1, words=(-1,))
 
