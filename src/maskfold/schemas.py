@@ -456,6 +456,10 @@ class ExportStage:
     ensemble: Group | None = MISSING
     name: str | None = values.name_inside()
     fold: int | str | None = values.number(0, words=(ALL,))
+    prototypes: int = values.number(0)
+    wrong: float = values.number(0, most=1)
+    int8: bool = MISSING
+    calibration: int = values.number(1)
     out: str | None = MISSING
 
 
