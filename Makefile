@@ -62,6 +62,9 @@ data: $(STAMP) ## download and unpack DATA=carvana, or any COMPETITION=<its name
 studio: $(STAMP) ## generate a labelled studio set: ARGS="cars=24 height=640 width=960"
 	$(STAGE) studio $(ARGS)
 
+packages: $(STAMP) ## generate labelled photos of grocery packages: ARGS="products=[35,5] unknown=3"
+	$(STAGE) packages $(ARGS)
+
 join: $(STAMP) ## understand a competition: SAMPLE=... TRAIN=... IMAGES=... MASKS=... TEST=... [NAME= METRIC= COMPETITION=]
 	$(STAGE) join sample=$(SAMPLE) $(call keyed,TRAIN IMAGES MASKS TEST NAME METRIC COMPETITION) $(ARGS)
 
@@ -152,6 +155,10 @@ store: $(STAMP) ## add what was reviewed and shipped of ROUTES to STORE, without
 
 drift: $(STAMP) ## compare ROUTES of now with the promise of QUALITY, and print the one command that retrains
 	$(STAGE) drift $(if $(call given,ROUTES),routes=$(ROUTES)) $(call keyed,QUALITY STORE NAME) $(ARGS)
+
+##@ Recognition
+publish: $(STAMP) ## bring MODEL=exports/<name> to TO=<folder or s3://bucket/models> as a version that is whole or absent
+	$(STAGE) publish $(MODEL:%=exported=%) $(call keyed,TO VERSION) $(ARGS)
 
 ##@ The repository
 test: $(STAMP) ## the test suite, in two processes; ARGS="-n 0 --pdb" in one

@@ -1,10 +1,12 @@
 """`fold=all`: every fold has a process of its own, and the first that fails ends the command."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
 
+from maskfold import termination
 from maskfold.config import compose
 from maskfold.errors import MaskfoldError
 from maskfold.every_fold import folds_of_split, folds_with_a_run, for_each_fold
@@ -37,6 +39,25 @@ def stage(tmp_path, monkeypatch):
 def told(fold: object) -> OmegaConf:
     overrides = ["experiment=a", f"fold={fold}", "data.folds=x"]
     return OmegaConf.create({"fold": fold, "hydra": {"overrides": {"task": overrides}}})
+
+
+@pytest.mark.hostile("killed")
+def test_sigterm_is_handed_on_to_the_fold_that_runs(stage, monkeypatch):
+    """It goes to this process alone, and a fold that nobody ends would train on by itself."""
+    Path("maskfold/stages/pretend.py").write_text("import time; time.sleep(60)")
+    monkeypatch.setattr(termination._Request, "come", True)
+    wait, waited = subprocess.Popen.wait, []
+
+    def interrupted(process: subprocess.Popen, *arguments: object, **options: object) -> int:
+        waited.append(process)
+        if len(waited) == 1:
+            raise KeyboardInterrupt
+        return wait(process, *arguments, **options)
+
+    monkeypatch.setattr(subprocess.Popen, "wait", interrupted)
+    with pytest.raises(SystemExit):
+        for_each_fold(stage, lambda config: [0, 1])(told("all"))
+    assert [process.poll() for process in {*waited}] == [-15]
 
 
 def test_one_fold_stays_in_this_process(stage):

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maskfold.cutout.options import CutoutOptions
 from maskfold.cutout.record import Entry
+from maskfold.export.layout import MODEL
 from maskfold.prediction.masker import Masker
 from maskfold.runs.provenance import PROVENANCE, Provenance, read_provenance
-from maskfold.storage import Storage, is_address, open_storage
+from maskfold.storage.published import open_model
 
 if TYPE_CHECKING:  # an exported file runs where none of this is installed
     from maskfold.ensembling.recipe import Recipe
@@ -37,7 +37,7 @@ def batch_card(
     Raises:
         MaskfoldError: If the model's card, or a run folder, is damaged.
     """
-    model = _model_card(exported) if recipe is None else _networks_card(recipe)
+    model = _model_card(masker, exported) if recipe is None else _networks_card(recipe)
     return Provenance(
         kind="cutouts",
         name=name,
@@ -51,17 +51,10 @@ def batch_card(
     )
 
 
-def _model_card(exported: str | None) -> Provenance:
-    """Return the card beside an exported file; of one without a card nothing is known."""
-    storage = _beside(exported or "")
+def _model_card(masker: Masker, exported: str | None) -> Provenance:
+    """Return the card beside the exported file that was opened; of one without a card nothing is known."""
+    storage = getattr(masker, "storage", None) or open_model(exported or "", file=MODEL)[0]
     return read_provenance(storage) if storage.exists(PROVENANCE) else Provenance(kind="model", name="")
-
-
-def _beside(exported: str) -> Storage:
-    if is_address(exported):
-        return open_storage(exported.rpartition("/")[0])
-    path = Path(exported)
-    return open_storage(str(path if path.is_dir() else path.parent))
 
 
 def _networks_card(recipe: "Recipe") -> Provenance:

@@ -27,6 +27,7 @@ from maskfold.errors import MaskfoldError
 from maskfold.files import is_utf8
 from maskfold.places import CONF
 from maskfold.terminal import print_messages
+from maskfold.termination import STATUS, has_come, listen
 from maskfold.values import advice
 
 _FULL_ERROR = "HYDRA_FULL_ERROR"
@@ -63,8 +64,7 @@ def entry_point(
         except MissingMandatoryValue as error:
             _give_up(MaskfoldError(f"{error.full_key}: not given. Add {error.full_key}=... to the command."))
         except KeyboardInterrupt:
-            again = "the same command without overwrite=true" if config.get("overwrite") else "the same command again"
-            sys.exit(f"\nStopped. Run {again} to go on from what is finished.")
+            _stop("the same command without overwrite=true" if config.get("overwrite") else "the same command again")
 
     composed = hydra.main(version_base="1.3", config_path=CONF, config_name=name)(run)
 
@@ -78,9 +78,12 @@ def entry_point(
             sys.exit(
                 censored(f"\n{other!a}: not UTF-8. Rename what it names, or type it in a terminal of that encoding.")
             )
+        listen()
         try:
             with _errors_as_they_are():
                 composed()
+        except KeyboardInterrupt:
+            _stop("the same command again")
         except MaskfoldError as error:
             sys.exit(censored(f"\n{error}"))
         except HydraException as error:
@@ -91,6 +94,14 @@ def entry_point(
             sys.exit(censored(f"\n{_below_null(name, sys.argv[1:])}"))
 
     return command
+
+
+def _stop(again: str) -> NoReturn:
+    """End the process that Ctrl+C or SIGTERM stops, and say how to go on."""
+    if not has_come():
+        sys.exit(f"\nStopped. Run {again} to go on from what is finished.")
+    sys.stderr.write(f"\nStopped by SIGTERM. Run {again} to go on from what is finished.\n")
+    sys.exit(STATUS)
 
 
 def _give_up(error: MaskfoldError) -> NoReturn:
@@ -151,6 +162,7 @@ def quiet_console() -> None:
     sys.excepthook = _print_censored
     logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # what cannot be found is said by who looked for it
     warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # Lightning's own affair with torch
+    warnings.filterwarnings("ignore", message="You're resuming from a checkpoint that ended before the epoch")
     warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")  # a resumed run's
     warnings.filterwarnings("ignore", message="It is recommended to use `self.log")  # torchmetrics adds up the ranks
     warnings.filterwarnings("ignore", message="predict returned None.*")  # the maps are in the store

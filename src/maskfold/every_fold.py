@@ -13,6 +13,7 @@ from maskfold.data.folds import fold_numbers, split_path
 from maskfold.errors import MaskfoldError
 from maskfold.runs.layout import MemberFolder
 from maskfold.schemas import ALL
+from maskfold.termination import has_come
 
 
 def for_each_fold(
@@ -41,13 +42,19 @@ def for_each_fold(
 def _run_alone(stage: str, fold: int, overrides: list[str]) -> None:
     """Run a stage's command for one fold, without the overrides' own `fold`."""
     others = [override for override in overrides if override.partition("=")[0] != "fold"]
-    command = [sys.executable, "-m", f"maskfold.stages.{stage}", *others, f"fold={fold}"]
+    run_stage(stage, [*others, f"fold={fold}"])
+
+
+def run_stage(stage: str, overrides: list[str]) -> None:
+    """Run a stage's command in a process of its own; where it fails, this process ends as it did."""
+    command = [sys.executable, "-m", f"maskfold.stages.{stage}", *overrides]
     with subprocess.Popen(command) as process:
         while process.returncode is None:
             try:
                 process.wait()
             except KeyboardInterrupt:  # which the fold has got as well: it says how to go on
-                continue
+                if has_come():  # SIGTERM goes to one process alone
+                    process.terminate()
     if process.returncode:
         sys.exit(process.returncode if process.returncode > 0 else 1)
 

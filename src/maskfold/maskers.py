@@ -18,7 +18,8 @@ def open_masker(*, exported: str | None, recipe: "Recipe | None", accelerator: s
     """Open a masker.
 
     Args:
-        exported: A file that `make export` has written, `model.onnx`, its folder, or its address.
+        exported: A file that `make export` has written, `model.onnx`, its folder, or its address; or the folder or
+            address of a published model.
         recipe: An ensemble whose members are trained here; one of the two.
         accelerator: `cpu`, `gpu`, or `auto` for a GPU where there is one.
 

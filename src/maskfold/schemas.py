@@ -42,6 +42,9 @@ class TrainingTrainer:
     batch_size: int | str = values.number(1, words=("auto",))
     effective_batch: int | None = values.number(1)
     accumulate: int = values.number(1)
+    scale_rate: int | None = values.number(1)
+    bucket_mb: int = values.number(1)
+    compress_gradients: str | None = MISSING
     gradient_clip: float | None = values.number(above=0)
     hard_negatives_every: int | None = values.number(1)
     precision: str = MISSING
@@ -55,6 +58,8 @@ class TrainingTrainer:
     num_workers: int | None = values.number(0)
     load_timeout: int = values.number(0)
     limit_batches: int | None = values.number(1)
+    save_every: str | None = MISSING
+    restart_epoch: bool = MISSING
 
 
 @dataclass
@@ -100,6 +105,22 @@ class StudioStage:
     width: int = MISSING
     seed: int = values.number(0, most=SEEDS)
     planted: bool = MISSING
+    jobs: int = values.number(1, words=(-1,))
+
+
+@dataclass
+class PackagesStage:
+    """Keys of `stages/packages.py`; the generator's own documentation explains them."""
+
+    root: str = MISSING
+    products: Any = MISSING  # a whole number or a list of them, which the generator looks at
+    first_month: str = MISSING
+    photos: int = values.number(1)
+    test_photos: int = values.number(0)
+    unknown: int = values.number(0)
+    size: int = values.number(32, most=1024)
+    seed: int = values.number(0, most=SEEDS)
+    weights: bool = MISSING
     jobs: int = values.number(1, words=(-1,))
 
 
@@ -153,6 +174,7 @@ class TrainStage:
     data: Group = MISSING
     pseudo: str | None = MISSING
     start_from: str | None = MISSING
+    replay: int | None = values.number(0)
     balance: float = values.number(0, most=1)
     cluster_weights: dict[str, float] = MISSING
     model: Group = MISSING
@@ -393,6 +415,47 @@ class CardStage:
 
 
 @dataclass
+class EnrollStage:
+    """Keys of `stages/enroll.py`."""
+
+    name: str = values.name_inside()
+    fold: int = values.number(0)
+    month: str = MISSING
+    to: str | None = values.name_inside()
+    data: Group | None = MISSING
+    way: str = MISSING
+    photos: int | None = values.number(1)
+    allowed_loss: float = values.number(0, most=1)
+    overwrite: bool = MISSING
+    trainer: PredictionTrainer = field(default_factory=PredictionTrainer)
+
+
+@dataclass
+class GrowStage:
+    """Keys of `stages/grow.py`."""
+
+    name: str = values.name_inside()
+    fold: int = values.number(0)
+    month: str = MISSING
+    level: str = MISSING
+    to: str | None = values.name_inside()
+    replay: int = values.number(0)
+    train: str = MISSING
+    enroll: str = MISSING
+    unknown: str | None = MISSING
+    registered_model: str = values.name_inside()
+    product_loss: float = values.number(0, most=1)
+    product_photos: int = values.number(1)
+    macro_loss: float = values.number(0, most=1)
+    new_share: float = values.number(0, most=1)
+    accepted: float = values.number(0, most=1)
+    rejection_loss: float = values.number(0, most=1)
+    significance: float = values.number(above=0, most=0.5)
+    tracker: Group = MISSING
+    trainer: PredictionTrainer = field(default_factory=PredictionTrainer)
+
+
+@dataclass
 class PromoteStage:
     """Keys of `stages/promote.py`."""
 
@@ -422,6 +485,17 @@ class StoreStage:
     data: Group | None = MISSING
     snapshot: str | None = MISSING
     audit: float = values.number(0, most=1)
+    jobs: int = values.number(1, words=(-1,))
+
+
+@dataclass
+class ShardsStage:
+    """Keys of `stages/shards.py`."""
+
+    data: Group = MISSING
+    to: str | None = MISSING
+    months: list[str] = MISSING
+    chunk_mb: int = values.number(1, most=2000)
     jobs: int = values.number(1, words=(-1,))
 
 
@@ -520,6 +594,16 @@ class ServeStage:
     batch: int = values.number(1)
     timeout: float = values.number(above=0)
     threads: int = values.number(1)
+
+
+@dataclass
+class PublishStage:
+    """Keys of `stages/publish.py`."""
+
+    exported: str = MISSING
+    to: str = MISSING
+    name: str | None = values.name_inside()
+    version: str | None = MISSING
 
 
 STAGES = {name.removesuffix("Stage").lower(): kind for name, kind in [*globals().items()] if name.endswith("Stage")}

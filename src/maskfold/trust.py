@@ -68,7 +68,10 @@ KINDS = {
         base="torch.nn.Module",
         makers=("segmentation_models_pytorch.create_model", "timm.create_model"),
     ),
-    "data": Kind(("maskfold.data.sources", "maskfold.data.competition"), "maskfold.data.source.Source"),
+    "data": Kind(
+        ("maskfold.data.sources", "maskfold.data.competition", "maskfold.data.labelled", "maskfold.shards.source"),
+        "maskfold.data.source.Source",
+    ),
     "geometry": Kind(("maskfold.data.geometry",)),
     "preprocess": Kind(("maskfold.data.preprocessing",)),
     "schedule": Kind(("maskfold.engine.schedules", "torch.optim.lr_scheduler")),

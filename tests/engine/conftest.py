@@ -1,21 +1,28 @@
 """A toy task that the engine fits in a fraction of a second: it knows no more of masks than the engine does."""
 
-from collections.abc import Callable, Sequence
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.utilities import rank_zero_only
 from torch import nn
 from torch.utils.data import Dataset
 from torchmetrics import MeanMetric, MetricCollection
 
+from maskfold import termination
 from maskfold.engine.engine import Engine
 from maskfold.engine.loaders import EpochLoader
 from maskfold.engine.objective import Objective
 from maskfold.engine.schedules import Schedule
 from maskfold.engine.task import Task
+from maskfold.errors import MaskfoldError
 from maskfold.runs.monitor import Monitor
 from maskfold.runs.run_folder import RunFolder
 
@@ -95,12 +102,13 @@ def toy(tmp_path) -> Callable[..., ToyTask]:
         averaging: Callback | None = None,
         loaders: Sequence[EpochLoader] | None = None,
         draws: Sequence[float] | None = None,
+        batch_size: int = 2,
         **trainer: Any,
     ) -> ToyTask:
         folder = RunFolder(tmp_path / run)
         task = ToyTask(losses=losses, optimizer=optimizer)
         task.stop_at = stop_at
-        load = partial(EpochLoader, ToyData(), batch_size=2, seed=1, num_workers=0)
+        load = partial(EpochLoader, ToyData(), batch_size=batch_size, seed=1, num_workers=0)
         try:
             task.best = Engine(**{"accelerator": "cpu"} | trainer).fit(
                 task,
@@ -116,3 +124,47 @@ def toy(tmp_path) -> Callable[..., ToyTask]:
         return task
 
     return run
+
+
+@pytest.fixture
+def together() -> Iterator[Callable]:
+    """Run something in two forked ranks of one run, as torchrun starts them; return their exit codes.
+
+    A rank that raises `MaskfoldError` writes what it says to `<said><rank>` and ends with 3; one that SIGTERM ends
+    does so with 143.
+    """
+    shared = {"MASTER_ADDR": "127.0.0.1", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
+    shared |= {"GROUP_RANK": "0", "GROUP_WORLD_SIZE": "1", "TORCHELASTIC_RUN_ID": "test"}
+    every = []
+
+    def as_rank(rank: int, act: Callable, said: str) -> None:
+        os.environ.update(shared | {"RANK": f"{rank}", "LOCAL_RANK": f"{rank}"})
+        rank_zero_only.rank = rank
+        try:
+            act(rank)
+        except MaskfoldError as error:
+            with open(f"{said}{rank}", "w") as file:
+                file.write(f"{error}")
+            os._exit(3)
+        except KeyboardInterrupt:
+            os._exit(termination.STATUS if termination.has_come() else 1)
+        os._exit(0)
+
+    def run(act: Callable, said: str = os.devnull) -> list[int | None]:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            shared["MASTER_PORT"] = f"{free.getsockname()[1]}"
+        fork = torch.multiprocessing.get_context("fork")
+        begun = [fork.Process(target=as_rank, args=(rank, act, said)) for rank in range(2)]
+        every.extend(begun)
+        for process in begun:
+            process.start()
+        begun[0].join(60)
+        begun[1].join(0 if begun[0].exitcode else 60)
+        return [process.exitcode for process in begun]
+
+    yield run
+    for process in every:
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
+        process.join()

@@ -3,10 +3,7 @@
 import json
 import os
 import signal
-import socket
 import time
-from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 
 import pandas as pd
@@ -83,43 +80,6 @@ def epochs(folder) -> pd.DataFrame:
     return pd.read_csv(folder / "metrics.csv").drop(columns=TIMINGS)
 
 
-@pytest.fixture
-def together() -> Callable:
-    """Run something in two forked ranks of one run, as torchrun starts them; return their exit codes."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": f"{port}", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
-    shared |= {"GROUP_RANK": "0", "GROUP_WORLD_SIZE": "1", "TORCHELASTIC_RUN_ID": "test"}
-    begun = []
-
-    def as_rank(rank: int, act: Callable, said: str) -> None:
-        os.environ.update(shared | {"RANK": f"{rank}", "LOCAL_RANK": f"{rank}"})
-        rank_zero_only.rank = rank
-        try:
-            act(rank)
-        except MaskfoldError as error:
-            with open(f"{said}{rank}", "w") as file:
-                file.write(f"{error}")
-            os._exit(3)
-        os._exit(0)
-
-    def run(act: Callable, said: str = os.devnull) -> list[int | None]:
-        fork = torch.multiprocessing.get_context("fork")
-        begun.extend(fork.Process(target=as_rank, args=(rank, act, said)) for rank in range(2))
-        for process in begun:
-            process.start()
-        begun[0].join(60)
-        begun[1].join(0 if begun[0].exitcode else 60)
-        return [process.exitcode for process in begun]
-
-    yield run
-    for process in begun:
-        with suppress(ProcessLookupError):
-            os.kill(process.pid, signal.SIGKILL)
-        process.join()
-
-
 def test_two_ranks_step_and_score_as_one_does(tmp_path, together):
     assert together(lambda rank: fit(tmp_path / "two", batch_size=4)) == [0, 0]
     fit(tmp_path / "one", batch_size=8)
@@ -182,6 +142,26 @@ def test_a_rank_that_is_killed_is_noticed_in_words(tmp_path, together):
     said = (tmp_path / "said0").read_text()
     assert "Another process of this run is gone" in said
     assert "torchrun has restarts left" in said
+
+
+@pytest.mark.hostile("killed")
+def test_ranks_go_on_in_the_middle_of_an_epoch_as_if_none_had_been_killed_and_others_are_refused(tmp_path, together):
+    class Killed(Task):
+        def training_step(self, batch, batch_idx):
+            if rank_zero_only.rank == 1 and (self.current_epoch, batch_idx) == (1, 3):
+                os.kill(os.getpid(), signal.SIGKILL)
+            return super().training_step(batch, batch_idx)
+
+    fitted = partial(fit, batch_size=1, save_every="2steps")
+    assert together(lambda rank: fitted(tmp_path / "whole")) == [0, 0]
+    assert together(lambda rank: fitted(tmp_path / "broken", kind=Killed))[0] == 3
+    with pytest.raises(MaskfoldError, match="shared by 2 processes with batches of 1; now it is 1 process with"):
+        fitted(tmp_path / "broken")
+    assert together(lambda rank: fitted(tmp_path / "broken")) == [0, 0]
+
+    whole, broken = (load_checkpoint(tmp_path / name / "checkpoints/last.ckpt") for name in ("whole", "broken"))
+    assert all(torch.equal(broken["state_dict"][name], value) for name, value in whole["state_dict"].items())
+    pd.testing.assert_frame_equal(epochs(tmp_path / "broken"), epochs(tmp_path / "whole"), check_exact=True)
 
 
 def test_a_step_keeps_its_images_when_ranks_come_and_go(tmp_path):

@@ -8,7 +8,7 @@ from maskfold.errors import MaskfoldError
 class Batches(list):
     """A loader of named batches."""
 
-    def set_epoch(self, epoch):
+    def set_epoch(self, epoch, *, done=0):
         self.epoch = epoch
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from maskfold.engine import progress
-from maskfold.engine.progress import Announce, epoch_line, parameters
+from maskfold.engine.progress import Announce, epoch_line, parameters, step_line
 from maskfold.runs.monitor import Monitor
 from maskfold.runs.run_folder import RunFolder
 
@@ -39,17 +39,30 @@ def test_a_run_says_at_the_start_what_it_is_and_after_some_steps_how_long_it_tak
         task = toy(max_epochs=12)
 
     messages = [record.message for record in caplog.records if record.name.startswith("maskfold")]
-    first, second, third, *_ = messages
+    first, step, second, third, *_ = messages
     size = 2 * 1 + 16 + 1  # batch normalisation of one channel, and a layer of 16 pixels
     assert first == f"{task.folder.path}: 12 epochs on cpu, 10 photos to train on and 10 to validate, {size} parameters"
+    assert step == "a step takes 2 images (batch 2), at rate 0.01"
     # Of five steps, each a second and two photos, the first is not timed; five of validation count a third each.
     assert second == "about 80 s to go, by 4 steps: 2 photos/s"
     assert third.startswith("epoch  1/12: score ")
     assert sum(message.startswith("about ") for message in messages) == 1
 
 
+def test_a_step_is_said_with_its_machines_devices_batches_and_rates():
+    groups = [{"lr": 0.004}, {"lr": 0.0004}, {"lr": 0.004}]
+    trainer = SimpleNamespace(
+        accumulate_grad_batches=2, world_size=8, num_nodes=2, optimizers=[SimpleNamespace(param_groups=groups)]
+    )
+
+    assert step_line(trainer, images=64, factor=4.0) == (
+        "a step takes 1,024 images (2 machines x 4 devices x batch 64 x 2 batches), "
+        "at rate 0.004, 0.0004, 4 times what was given"
+    )
+
+
 def test_the_estimate_counts_all_epochs_and_validation_at_a_third():
-    announce = Announce(RunFolder.__new__(RunFolder), (100, 30))
+    announce = Announce(RunFolder.__new__(RunFolder), (100, 30), 4)
     announce.timed, announce.images = 10, 40
     trainer = SimpleNamespace(
         num_training_batches=30, num_val_batches=[30], max_epochs=12, current_epoch=2, world_size=1
@@ -68,7 +81,7 @@ def test_parameters_say_how_many_train_where_not_all_do():
 
 def test_the_estimate_is_made_of_twenty_steps_where_they_are_quick(caplog, monkeypatch):
     monkeypatch.setattr(progress.time, "perf_counter", lambda: 0.1 * len(batches))
-    announce, batches = Announce(RunFolder.__new__(RunFolder), (100, 30)), []
+    announce, batches = Announce(RunFolder.__new__(RunFolder), (100, 30), 4), []
     trainer = SimpleNamespace(
         num_training_batches=100, num_val_batches=[0], max_epochs=1, current_epoch=0, world_size=1, is_last_batch=False,
         is_global_zero=True,
@@ -85,7 +98,7 @@ def test_the_estimate_is_made_of_twenty_steps_where_they_are_quick(caplog, monke
 @pytest.mark.parametrize(("peak", "shown"), [(0, False), (1.2 * 2**30, True)])
 def test_device_memory_is_told_where_the_device_has_any(monkeypatch, peak, shown):
     monkeypatch.setattr(progress, "peak_memory", lambda: peak)
-    announce = Announce(RunFolder.__new__(RunFolder), (100, 30))
+    announce = Announce(RunFolder.__new__(RunFolder), (100, 30), 4)
     announce.timed, announce.images = 1, 4
     trainer = SimpleNamespace(num_training_batches=1, num_val_batches=[0], max_epochs=1, current_epoch=0, world_size=1)
     assert announce._estimate(trainer, 1.0).endswith(", device memory 1.2 GiB") is shown

@@ -97,6 +97,17 @@ def test_a_frozen_layer_gives_the_same_in_training_and_in_evaluation():
     assert in_training.mean().abs() > 1
 
 
+def test_nothing_is_kept_of_frozen_layers_at_the_beginning_for_the_way_back():
+    task = make(layers(), freeze=["0"]).train()
+    kept = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(tensor) or tensor, lambda tensor: tensor):
+        first = task.network[0](torch.rand(6, 2))
+        assert not first.requires_grad
+        assert not kept
+        task.network[1](first).sum().backward()
+    assert kept
+
+
 def test_a_layer_is_named_as_the_model_names_it_inside_a_network_too():
     class Wrapped(nn.Module):
         def __init__(self):

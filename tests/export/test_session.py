@@ -10,11 +10,13 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from maskfold import files
 from maskfold.errors import MaskfoldError
 from maskfold.export import session
 from maskfold.export.session import OnnxMasker
 from maskfold.maskers import open_masker
 from maskfold.prediction import onnx_file
+from maskfold.publishing.publisher import publish_model
 from maskfold.runs.provenance import Provenance, write_provenance
 from maskfold.storage import FolderStorage
 
@@ -80,6 +82,18 @@ def test_photos_of_one_size_share_a_run_and_answers_keep_their_order(file, monke
     monkeypatch.setattr(session, "_MOST_PIXELS", 70)  # two of 5x7
     masker.answer(photos())
     assert [shape[0] for _, shape in runs[3:]] == [2, 1, 1, 1]
+
+
+def test_a_published_model_is_opened_by_its_address_and_refused_where_half_of_it_lies(file, tmp_path):
+    hashes = {"model.onnx": files.sha256(file)}
+    write_provenance(FolderStorage(tmp_path), Provenance(kind="model", name="red", files=hashes))
+    publish_model(str(file), str(tmp_path / "models"), version="1")
+    masker = OnnxMasker(str(tmp_path / "models" / "red"))
+    np.testing.assert_array_equal(masker.answer(photos()[:1])[0].mean, photos()[0][..., 0])
+    (tmp_path / "models/red/1/manifest.json").unlink()
+    for name in ("red", "red/1", "red/1/model.onnx"):
+        with pytest.raises(MaskfoldError, match="not published to its end"):
+            OnnxMasker(str(tmp_path / "models" / name))
 
 
 def test_members_are_answered_where_they_are_asked_for(file):

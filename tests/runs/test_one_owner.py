@@ -11,6 +11,7 @@ SOURCE = Path(__file__).parents[2] / "src" / "maskfold"
 OWNERS = {
     *(SOURCE / "runs").glob("*.py"),
     SOURCE / "pseudo" / "label_set.py",  # a folder of its own kind, with a manifest of its own
+    SOURCE / "storage" / "published.py",  # likewise
     SOURCE / "campaign" / "runner.py",  # `finished` is Dask's word for a job's state
 }
 

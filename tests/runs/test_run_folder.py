@@ -97,6 +97,7 @@ def test_what_changes_no_result_may_differ(folder):
         "trainer.num_workers",
         "trainer.load_timeout",
         "trainer.rank_timeout",
+        "trainer.bucket_mb",
         "trainer.accelerator",
         "data.max_pixels",
         "data.submission",

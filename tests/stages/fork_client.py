@@ -24,6 +24,7 @@ class Server:
         *,
         kill_after: float | None = None,
         interrupt_when: Callable[[], bool] | None = None,
+        interrupt_by: int = signal.SIGINT,
         ranks: Sequence[dict] = ({},),
     ) -> dict[str, float]:
         """Run a stage; return `pid`, `started`, `status` and `ended`.
@@ -32,7 +33,8 @@ class Server:
             folder: Where it runs; its output goes to a file beside it.
             arguments: The stage and its overrides.
             kill_after: Seconds after which it is killed.
-            interrupt_when: Looked at often; once it is true, the run is interrupted as by Ctrl-C.
+            interrupt_when: Looked at often; once it is true, the run is interrupted.
+            interrupt_by: The signal: Ctrl-C's, or another.
             ranks: For each process of the run, what its environment has besides.
         """
         log = folder.with_suffix(".log")
@@ -44,7 +46,7 @@ class Server:
             os.kill(started["pid"], signal.SIGKILL)
         while interrupt_when is not None and not self._ends_within(0.02):
             if interrupt_when():
-                os.kill(started["pid"], signal.SIGINT)
+                os.kill(started["pid"], interrupt_by)
                 break
         return started | json.loads(self.process.stdout.readline())
 

@@ -10,7 +10,7 @@ import importlib, json, sys
 
 from maskfold.config import build, compose
 
-NAMES = ("doctor", "ensemble", "evaluate", "report", "blend", "pick", "pseudo", "folds", "studio")
+NAMES = ("doctor", "ensemble", "evaluate", "report", "blend", "pick", "pseudo", "folds", "studio", "packages")
 HEAVY = ("torch", "lightning", "torchmetrics", "albumentations", "imgaug", "mlflow", "wandb")
 USED_LATER = ("matplotlib", "scipy.optimize")
 
@@ -32,6 +32,7 @@ DATA = ["data=carvana", "data.name=again", "data.root=photos"]
 MEMBERS = ["ensemble=linknet34", "ensemble.members=[{experiment: tiny}]"]
 ran = {}
 run("studio", "root=cars", "cars=1", "test_cars=0", "height=32", "width=48", "jobs=1")
+run("packages", "root=packages", "products=1", "photos=1", "unknown=0", "size=32", "jobs=1")
 run("folds", *DATA, "folds.k=2")
 run("evaluate", "name=tiny", "jobs=1")
 for split in ("test", "oof"):
@@ -47,7 +48,7 @@ build(compose("train", []).schedule)
 ran["schedule"] = loaded(HEAVY)
 print(json.dumps({"imported": imported, "ran": ran}))
 """
-STAGES = {"doctor", "ensemble", "evaluate", "report", "blend", "pick", "pseudo", "folds", "studio"}
+STAGES = {"doctor", "ensemble", "evaluate", "report", "blend", "pick", "pseudo", "folds", "studio", "packages"}
 
 
 def test_stages_without_a_network_never_load_torch(trained):

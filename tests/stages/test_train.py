@@ -1,5 +1,6 @@
 """The training stage: what it leaves, what it refuses, and how it goes on when it was stopped by hand."""
 
+import signal
 import subprocess
 import sys
 
@@ -36,7 +37,8 @@ def end(process):
 
 
 @pytest.mark.hostile("killed")
-def test_a_run_stopped_by_hand_says_how_to_go_on_and_does(server, tmp_path, workplace, caplog):
+@pytest.mark.parametrize(("how", "status", "by"), [(signal.SIGINT, 1, ""), (signal.SIGTERM, 143, " by SIGTERM")])
+def test_a_run_that_is_stopped_says_how_to_go_on_and_does(how, status, by, server, tmp_path, workplace, caplog):
     # Small checkpoints, and epochs enough that not all of them are over when the signal comes.
     arguments = ["experiment=demo_unet", "scale=smoke", *workplace, "trainer.max_epochs=6", "trainer.accelerator=cpu"]
     run = tmp_path / "experiments/demo_unet/fold0"
@@ -45,10 +47,10 @@ def test_a_run_stopped_by_hand_says_how_to_go_on_and_does(server, tmp_path, work
         log, last = run / "metrics.csv", run / "checkpoints/last.ckpt"  # the checkpoint follows the epoch's row
         return log.exists() and last.exists() and last.stat().st_mtime > log.stat().st_mtime
 
-    ended = server.run(tmp_path, ["train", *arguments], interrupt_when=is_in_the_second_epoch)
-    assert ended["status"] == 1
+    ended = server.run(tmp_path, ["train", *arguments], interrupt_when=is_in_the_second_epoch, interrupt_by=how)
+    assert ended["status"] == status
     said = tmp_path.with_suffix(".log").read_text()
-    assert "\nStopped. Run the same command again to go on from what is finished.\n" in said
+    assert f"\nStopped{by}. Run the same command again to go on from what is finished.\n" in said
     assert "Traceback" not in said
     finished = len(pd.read_csv(run / "metrics.csv"))
     assert 1 <= finished < 6

@@ -12,6 +12,7 @@ from maskfold.config import EXPERIMENTS, build, compose, recorded
 from maskfold.data.folds import fold_members, read_folds, split_path
 from maskfold.engine.schedules import number_of_epochs
 from maskfold.ensembling.manifest import store_origin
+from maskfold.ensembling.stores import store_in
 from maskfold.ensembling.tree import leaf_nodes
 from maskfold.ensembling.vetting import refuse_stale
 from maskfold.errors import MaskfoldError
@@ -77,6 +78,7 @@ class Member:
         for fold, run in self._finished().items():
             start = find_start(self.config["start_from"], fold=fold)
             rows = rows_of_fold(self.table, source, split, fold=fold, pseudo=pseudo).begun_with(start)
+            rows = rows.replayed(self.config["replay"], start, seed=self.config["seed"])
             rows = rows.by_cluster(balance=self.config["balance"], weights=self.config["cluster_weights"])
             refuse_replaced(run, rows.lineage)
             config = self.config | {"fold": fold}
@@ -108,7 +110,7 @@ class Member:
         for run in self._finished().values():
             for split in SPLITS:
                 refuse_stale(run, run.store(split))
-                refuse_replaced_photos(run.store(split), hashes)
+                refuse_replaced_photos(store_in(run.store(split)), hashes)
 
     def ids(self, fold: int, split: str) -> list[str]:
         """Return the images that a fold predicts, of `oof` or `test`."""

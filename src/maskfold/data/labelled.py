@@ -95,6 +95,20 @@ class LabelledSource(Source):
         if len(later) > len(classes):
             later.write(path)
 
+    def refuse_other_classes(self, folder: Path) -> None:
+        """See `Source`.
+
+        Raises:
+            MaskfoldError: If one of the run's products is not there any more, or has another number; or nobody knows.
+        """
+        path = folder / FILE
+        if not path.exists():
+            raise MaskfoldError(
+                f"{path}: missing, so nobody knows which products the network of this run answers with. Put it back, "
+                "or begin without start_from."
+            )
+        ClassTable.read(path).refuse_moved(self.class_table(), path)
+
     def leave(self, folder: Path) -> None:
         """See `Source`; the table of classes."""
         self.class_table().write(folder / FILE)
@@ -131,13 +145,17 @@ class LabelledSource(Source):
 
     def as_found(self, *, needs_masks: bool = True, jobs: int = -1) -> pd.DataFrame:
         """See `Source`; no photo needs a mask here."""
-        table = super().as_found(needs_masks=False, jobs=jobs)
+        table = self._checked(jobs=jobs)
         if not self.test:
             return table
         alone = table["group"] == table["image_id"]
         keys = table["group"].mask(alone, table["image_hash"])
         drawn = (table["split"] == "train") & (keys.map(_place) < self.test)
         return table.assign(split=table["split"].mask(drawn, "test"))
+
+    def _checked(self, *, jobs: int = -1) -> pd.DataFrame:
+        """Return the image table with what was seen of its photos."""
+        return super().as_found(needs_masks=False, jobs=jobs)
 
     def load(self, *, needs_masks: bool = True, jobs: int = -1) -> pd.DataFrame:
         """See `Source`; with the number of each label.

@@ -2,9 +2,10 @@
 
 A file's format is read from its content, never from its suffix. JPEGs are decoded by simplejpeg, PNGs by OpenCV (which
 keeps all 16 bits), everything else by Pillow; TIFFs and `.npy` files whose channels are counted by `stacks`. EXIF
-orientation is always honoured.
+orientation is always honoured. A photo may also lie in a chunk of many, see `maskfold.storage.chunks`.
 """
 
+import hashlib
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from maskfold.data.headers import JPEG, PNG, jpeg_header, naming, open_image, or
 from maskfold.data.stacks import fit_channels, is_stack, read_stack
 from maskfold.errors import MaskfoldError
 from maskfold.masks.planes import planes
+from maskfold.storage import chunks
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".tif", ".tiff", ".bmp", ".webp")
 STORED_SUFFIXES = (*SUFFIXES, ".npy")  # of photos that are read as stored
@@ -48,7 +50,7 @@ def read_image(path: Path | str, *, channels: int | None = None) -> np.ndarray:
     with naming(path):
         if channels is not None:
             return _as_stored(path, channels)
-        return _rgb(Path(path).read_bytes())
+        return _rgb(_read(path))
 
 
 def decode_image(data: bytes, *, name: str) -> np.ndarray:
@@ -145,6 +147,8 @@ def content_hash(path: Path | str) -> str:
         MaskfoldError: If the file cannot be read.
     """
     with naming(path):
+        if chunks.is_place(path):
+            return hashlib.sha256(chunks.read_file(str(path))).hexdigest()[:32]
         return files.sha256(Path(path))[:32]
 
 
@@ -157,6 +161,11 @@ def upright(image: np.ndarray, orientation: int) -> np.ndarray:
     if orientation in (3, 4, 7, 8):
         image = image[::-1]
     return np.ascontiguousarray(image)
+
+
+def _read(path: Path | str) -> bytes:
+    """Return a file's bytes, also of one that lies in a chunk of many."""
+    return chunks.read_file(str(path)) if chunks.is_place(path) else Path(path).read_bytes()
 
 
 def _rgb(data: bytes) -> np.ndarray:

@@ -20,19 +20,35 @@ from maskfold.runs.monitor import Monitor
 log = logging.getLogger(__name__)
 
 
-class EpochSeed(Callback):
-    """Start every epoch from a random state that follows from the seed and the epoch: a resumed run repeats it."""
+class BatchSeed(Callback):
+    """Start every epoch, and every batch, from a random state that follows from the seed, the epoch and the batch.
+
+    A resumed run repeats it, wherever it was broken off.
+    """
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         """Seed Python, NumPy and torch."""
-        lightning.seed_everything((self.seed * 1_000_003 + trainer.current_epoch) % 2**32, verbose=False)
+        lightning.seed_everything(self._of(trainer.current_epoch), verbose=False)
+
+    def on_train_batch_start(
+        self, trainer: lightning.Trainer, module: lightning.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Seed them anew."""
+        seed = self._of(trainer.current_epoch) * 1_000_003 + batch_idx + 1
+        lightning.seed_everything(seed % 2**32, verbose=False)
+
+    def _of(self, epoch: int) -> int:
+        return (self.seed * 1_000_003 + epoch) % 2**32
 
 
 class TellEpoch(Callback):
-    """Tells the loaders which epoch it is, after a resume too; Lightning knows only samplers."""
+    """Tells the loaders which epoch it is, after a resume too; Lightning knows only samplers.
+
+    Of an epoch that a run goes on with in its middle, `maskfold.engine.middle` tells them.
+    """
 
     def __init__(self, train_batches: Loader, validation_batches: Loader) -> None:
         self.train_batches = train_batches
@@ -83,7 +99,8 @@ class FollowSchedule(Callback):
 class EpochLog(Callback):
     """Keep `metrics.csv`, one row an epoch, and tell each to the console and to `report`.
 
-    The rows travel inside the checkpoint, so a resumed run's log has every epoch once. Columns: `epoch` (from 0),
+    The rows travel inside the checkpoint, so a resumed run's log has every epoch once, and so does what an epoch has
+    taken before a run was broken off in it. Columns: `epoch` (from 0),
     `rate`, all logged metrics, `seconds` (training and validation), `images_per_second` (training images over the
     training time), `peak_memory_mb` (of the device; of nothing, 0, on a CPU).
     """
@@ -95,14 +112,18 @@ class EpochLog(Callback):
         self.monitor = monitor
         self.report = report
         self.rows: list[dict[str, float]] = []
+        self.started = time.perf_counter()
+        self.images = 0
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the rows, to be kept in the checkpoint."""
-        return {"rows": self.rows}
+        """Return the rows, and what this epoch has taken so far, to be kept in the checkpoint."""
+        return {"rows": self.rows, "seconds": time.perf_counter() - self.started, "images": self.images}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take the rows of a checkpoint."""
+        """Take the rows of a checkpoint, and where the clocks were, which an epoch's start sets back."""
         self.rows = state_dict["rows"]
+        self.started = time.perf_counter() - state_dict.get("seconds", 0)
+        self.images = state_dict.get("images", 0)
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         """Start the clocks."""

@@ -13,13 +13,16 @@ import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping
 from lightning.pytorch.utilities.memory import is_oom_error
 
-from maskfold.engine.callbacks import EpochLog, EpochSeed, FollowSchedule, TellEpoch
+from maskfold.engine.callbacks import BatchSeed, EpochLog, FollowSchedule, TellEpoch
 from maskfold.engine.checkpoints import AtomicCheckpointIO, Snapshots, checkpoint_callbacks, load_checkpoint
 from maskfold.engine.divergence import StopWhenDiverged
+from maskfold.engine.ending import EndWhenAsked
 from maskfold.engine.loaders import Loader, describe_lost_worker, end_workers
+from maskfold.engine.middle import Every, SaveInEpoch, parse_every, share_of, where_to_go_on
 from maskfold.engine.mining import HardNegativeLoader, ReportLosses
 from maskfold.engine.progress import Announce, EpochBar
 from maskfold.engine.ranks import batches_to_a_step, describe_lost_rank, devices_and_machines
+from maskfold.engine.reduction import BF16, CompressGradients, set_up_reduction
 from maskfold.engine.schedules import Schedule, number_of_epochs
 from maskfold.engine.task import Task
 from maskfold.engine.trainer import make_trainer
@@ -27,6 +30,7 @@ from maskfold.errors import MaskfoldError
 from maskfold.runs.monitor import Monitor
 from maskfold.runs.run_folder import RunFolder
 from maskfold.terminal import counted
+from maskfold.termination import has_come, put_off
 
 log = logging.getLogger(__name__)
 
@@ -46,9 +50,16 @@ class Engine:
         rank_timeout: Seconds after which ranks that wait for another one end the run.
         accumulate: Batches to a step, which takes the mean of their gradients.
         effective_batch: Images to a step over all ranks, which `accumulate` then follows from.
+        scale_rate: Images to a step that the rates are meant for, 256 as a rule; they are multiplied by what a step of
+            this run has over that (the linear rule of Goyal et al. 2017). None leaves them as they are.
+        bucket_mb: MiB of gradients that ranks send one another together, while the next are computed.
+        compress_gradients: `bf16` sends them in half as many bytes; None as they are.
         gradient_clip: The gradient's largest norm; None does not clip.
         hard_negatives_every: So many fresh batches are followed by the hardest of them once more; None for no mining.
         limit_batches: Train and validate on so many batches an epoch only, to try things out.
+        save_every: Also save the state in the middle of an epoch, every so often: `10min`, `500steps`.
+        restart_epoch: Where a run was broken off in the middle of an epoch and there are other ranks or batches now,
+            begin this epoch again instead of refusing.
     """
 
     max_epochs: int | None = None
@@ -61,9 +72,14 @@ class Engine:
     rank_timeout: int = 110
     accumulate: int = 1
     effective_batch: int | None = None
+    scale_rate: int | None = None
+    bucket_mb: int = 25
+    compress_gradients: str | None = None
     gradient_clip: float | None = None
     hard_negatives_every: int | None = None
     limit_batches: int | None = None
+    save_every: str | None = None
+    restart_epoch: bool = False
 
     def fit(
         self,
@@ -93,12 +109,14 @@ class Engine:
         Raises:
             MaskfoldError: If the number of epochs is not known or is none, the last checkpoint is damaged, the training
                 diverges, a loading process or another rank is lost, or the ranks cannot share a step or validation.
-            KeyboardInterrupt: If the user stops it.
+            KeyboardInterrupt: If the user stops it, or SIGTERM did.
         """
+        every = self._every()
         monitor = task.objective.monitor
         epoch_log = EpochLog(folder.metrics, monitor=monitor, report=report)
         photos = len(train_batches.dataset), len(validation_batches.dataset)
-        callbacks = [EpochSeed(seed), Announce(folder, photos), EpochBar(), epoch_log, StopWhenDiverged(folder.path)]
+        announce = Announce(folder, photos, train_batches.batch_size)
+        callbacks = [BatchSeed(seed), announce, EpochBar(), epoch_log, StopWhenDiverged(folder.path)]
         callbacks += self._callbacks(schedule, folder, monitor)
         if averaging is not None:
             callbacks.append(averaging)
@@ -106,15 +124,22 @@ class Engine:
         if self.hard_negatives_every is not None:
             train_batches = HardNegativeLoader(train_batches, every=self.hard_negatives_every)
             callbacks.append(ReportLosses(train_batches))
-        callbacks.append(TellEpoch(train_batches, validation_batches))
+        middle = SaveInEpoch(folder, every, train_batches)
+        # Behind all that a step changes, the average of the weights among them.
+        callbacks += [
+            TellEpoch(train_batches, validation_batches),
+            middle,
+            EndWhenAsked(self.rank_timeout, middle.save),
+        ]
         callbacks += checkpoint_callbacks(folder.checkpoints, monitor=monitor)
         trainer = self._trainer(folder, self._epochs(schedule), callbacks)
-        self._share(trainer, folder, batch_size=batch_size, validated=photos[1])
-        last = folder.last if folder.last.exists() else None
-        if last is not None and trainer.is_global_zero:
-            log.info("Going on after epoch %d: %s", load_checkpoint(last)["epoch"] + 1, last)
-        with interruptible():
-            trainer.fit(task, train_batches, validation_batches, ckpt_path=last, weights_only=True)
+        self._share(trainer, task, folder, batch_size=batch_size, validated=photos[1])
+        begin = where_to_go_on(folder, share_of(trainer, train_batches), restart=self.restart_epoch)
+        if begin is not None and trainer.is_global_zero:
+            where = "in" if begin == folder.middle else "after"
+            log.info("Going on %s epoch %d: %s", where, load_checkpoint(begin)["epoch"] + 1, begin)
+        with put_off(), interruptible():
+            trainer.fit(task, train_batches, validation_batches, ckpt_path=begin, weights_only=True)
         return monitor.best(epoch_log.rows)
 
     def rehearse(
@@ -151,6 +176,17 @@ class Engine:
         with interruptible():
             trainer.fit(copy.deepcopy(task), train_batches, validation_batches)
 
+    def _every(self) -> Every | None:
+        """Return how often the middle of an epoch is saved."""
+        if self.save_every is None:
+            return None
+        if self.hard_negatives_every is not None:
+            raise MaskfoldError(
+                "trainer.save_every and trainer.hard_negatives_every: the batches that are to be shown again are not "
+                "kept in a checkpoint. Set one of them to null."
+            )
+        return parse_every(self.save_every)
+
     def _epochs(self, schedule: Schedule | Any) -> int:
         epochs = number_of_epochs(self.max_epochs, schedule)
         if epochs is None:
@@ -162,14 +198,20 @@ class Engine:
         callbacks: list[Callback] = []
         if isinstance(schedule, Schedule):
             callbacks += [FollowSchedule(schedule), Snapshots(schedule, folder.checkpoints)]
+        if self.compress_gradients is not None:
+            callbacks.append(CompressGradients())
         if self.patience is not None:
             # A metric may be no number where no sample counts; what has diverged is ended by another callback.
             how = {"mode": monitor.mode, "patience": self.patience, "check_finite": False}
             callbacks.append(EarlyStopping(monitor.name, **how))
         return callbacks
 
-    def _share(self, trainer: lightning.Trainer, folder: RunFolder, *, batch_size: int, validated: int) -> None:
+    def _share(
+        self, trainer: lightning.Trainer, task: Task, folder: RunFolder, *, batch_size: int, validated: int
+    ) -> None:
         """Have the ranks take a step together, and not wait for ever for a lost one."""
+        if self.compress_gradients not in (None, BF16):
+            raise MaskfoldError(f"trainer.compress_gradients={self.compress_gradients}: there is {BF16}, or null.")
         ranks = trainer.world_size
         if validated < ranks:
             raise MaskfoldError(
@@ -183,6 +225,9 @@ class Engine:
             effective=self.effective_batch,
             ranks=ranks,
         )
+        set_up_reduction(trainer, bucket_mb=self.bucket_mb, same_graph=task.same_graph)
+        images = batch_size * trainer.accumulate_grad_batches * ranks
+        task.rate_factor = images / self.scale_rate if self.scale_rate else 1.0
         # Only strategies of several ranks have one; which it is, Lightning decides when the Trainer is made.
         if hasattr(trainer.strategy, "_timeout"):
             trainer.strategy._timeout = timedelta(seconds=self.rank_timeout)
@@ -226,6 +271,8 @@ def interruptible() -> Iterator[None]:
     except SystemExit as error:
         raise KeyboardInterrupt from error
     except RuntimeError as error:
+        if has_come():  # a loading process, or another rank, has ended as it was asked to
+            raise KeyboardInterrupt from error
         if lost := describe_lost_worker(error):
             end_workers()
             raise MaskfoldError(lost) from error

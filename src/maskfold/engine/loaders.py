@@ -1,19 +1,19 @@
-"""Loading that repeats: the order of an epoch follows from the seed and the epoch's number, and from nothing else."""
+"""Loading that repeats: an epoch's batches follow from the seed and the epoch's number, and from nothing else."""
 
 import multiprocessing
 import os
 import re
 import signal
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from itertools import cycle, islice
 from typing import Any, Protocol
 
 import cv2
 import torch
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset
 
+from maskfold.engine.chunked import Chunks, fetched_ahead
+from maskfold.engine.sampling import EpochBatches, EpochSampler
 from maskfold.memory import keep_freed_memory
 
 
@@ -31,106 +31,19 @@ class Loader(Protocol):
     def batch_size(self) -> int:
         """Samples in a batch, in each rank."""
 
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch that the next iteration yields; called after its iterator is made and before it is used."""
+    def set_epoch(self, epoch: int, *, done: int = 0) -> None:
+        """Choose the epoch that the next iteration yields; called after its iterator is made and before it is used.
+
+        Args:
+            epoch: Its number.
+            done: Batches of it that are left out, since a run that was broken off has had them.
+        """
 
     def __len__(self) -> int:
         """Return the number of batches of an epoch, which Lightning must know to look no batch ahead."""
 
     def __iter__(self) -> Iterator[Any]:
         """Yield the epoch's batches."""
-
-
-class EpochSampler(Sampler):
-    """Yield `(epoch, index)` keys: this rank's share of an epoch's order.
-
-    With `draws` a sample may come several times in an epoch. Its second key is `(epoch, index, 1)`, its third
-    `(epoch, index, 2)`, so that whatever is random about a sample is drawn anew each time.
-
-    Args:
-        length: The number of samples in the dataset.
-        seed: The run's seed.
-        shuffle: A new order each epoch; otherwise the dataset's own.
-        draws: How often a shuffled epoch has each sample on average, `length` numbers; their scale does not matter,
-            since an epoch has `length` draws. None for each sample once.
-        rank: This process's number.
-        ranks: The number of processes. When shuffling, a few samples are seen twice so that all ranks take the same
-            number of steps; otherwise every sample is seen exactly once.
-    """
-
-    def __init__(
-        self,
-        length: int,
-        *,
-        seed: int,
-        shuffle: bool,
-        draws: Sequence[float] | None = None,
-        rank: int = 0,
-        ranks: int = 1,
-    ) -> None:
-        self.length = length
-        self.seed = seed
-        self.shuffle = shuffle
-        self.draws = draws
-        self.rank = rank
-        self.ranks = ranks
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch that the next iteration yields."""
-        self.epoch = epoch
-
-    def _keys(self) -> list[tuple[int, ...]]:
-        """Return the whole epoch's keys, which are the same in every process."""
-        if not self.shuffle:
-            return [(self.epoch, index) for index in range(self.length)]
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
-        order = torch.randperm(self.length, generator=generator)
-        if self.draws is not None:
-            order = draw(order, torch.tensor(self.draws, dtype=torch.float64), generator)
-        keys = numbered(self.epoch, order.tolist())
-        return list(islice(cycle(keys), self._padded))
-
-    def __iter__(self) -> Iterator[tuple[int, ...]]:
-        return iter(self._keys()[self.rank :: self.ranks])
-
-    @property
-    def _padded(self) -> int:
-        return self.length + (-self.length % self.ranks if self.shuffle else 0)
-
-    def __len__(self) -> int:
-        return len(range(self.rank, self._padded, self.ranks))
-
-
-def draw(order: torch.Tensor, draws: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Draw as many samples as there are, each as often as it should be: a number of times is rounded up or down.
-
-    The draw is systematic: samples lie side by side, each as wide as it is drawn often, and every step of one hits one.
-    Independent draws would leave out more than a third of all samples in an epoch that wants each about once.
-
-    Args:
-        order: `(N,)`, the samples' numbers, shuffled.
-        draws: `(N,) float64`, how often each sample is drawn on average, by number; in any scale.
-        generator: What everything random is drawn from.
-
-    Returns:
-        `(N,)` numbers of samples, shuffled.
-    """
-    count = len(order)
-    ends = draws[order].cumsum(0)
-    steps = torch.arange(count, dtype=torch.float64) + torch.rand(1, dtype=torch.float64, generator=generator)
-    places = torch.searchsorted(ends, steps * (ends[-1] / count), right=True).clamp_max(count - 1)
-    return order[places][torch.randperm(count, generator=generator)]
-
-
-def numbered(epoch: int, order: Sequence[int]) -> list[tuple[int, ...]]:
-    """Return `(epoch, index)` of each sample of an order, and `(epoch, index, n)` where it comes again."""
-    seen: Counter[int] = Counter()
-    keys: list[tuple[int, ...]] = []
-    for index in order:
-        keys.append((epoch, index, seen[index]) if seen[index] else (epoch, index))
-        seen[index] += 1
-    return keys
 
 
 class EpochLoader:
@@ -145,6 +58,7 @@ class EpochLoader:
         seed: The run's.
         shuffle: A new order each epoch.
         draws: How often a shuffled epoch has each sample, see `EpochSampler`.
+        chunks: Where samples lie, many to a file; then a shuffled epoch leaves none out. None where each is a file.
         num_workers: Loading processes; None for `default_workers`.
         timeout: Seconds after which a batch that does not come from them is an error; 0 waits for ever.
     """
@@ -157,6 +71,7 @@ class EpochLoader:
         seed: int = 0,
         shuffle: bool = False,
         draws: Sequence[float] | None = None,
+        chunks: Chunks | None = None,
         num_workers: int | None = None,
         timeout: float = 0,
     ) -> None:
@@ -165,6 +80,7 @@ class EpochLoader:
         self.seed = seed
         self.shuffle = shuffle
         self.draws = draws
+        self.chunks = chunks
         self.num_workers = default_workers() if num_workers is None else num_workers
         self.timeout = timeout
 
@@ -174,8 +90,12 @@ class EpochLoader:
         distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
         rank = torch.distributed.get_rank() if distributed else 0
         ranks = torch.distributed.get_world_size() if distributed else 1
-        order = {"seed": self.seed, "shuffle": self.shuffle, "draws": self.draws}
+        order = {"seed": self.seed, "shuffle": self.shuffle, "draws": self.draws, "chunks": self.chunks}
         return EpochSampler(len(self.dataset), **order, rank=rank, ranks=ranks)
+
+    @cached_property
+    def _batches(self) -> EpochBatches:
+        return EpochBatches(self._sampler, self.batch_size)
 
     @cached_property
     def _loader(self) -> DataLoader:
@@ -183,10 +103,7 @@ class EpochLoader:
             keep_freed_memory()
         return DataLoader(
             self.dataset,
-            batch_size=self.batch_size,
-            sampler=self._sampler,
-            # A last batch of one sample would give batch normalisation nothing to normalise by.
-            drop_last=self.shuffle and len(self._sampler) > self.batch_size,
+            batch_sampler=self._batches,
             num_workers=self.num_workers,
             timeout=self.timeout if self.num_workers else 0,
             persistent_workers=self.num_workers > 0,
@@ -194,15 +111,24 @@ class EpochLoader:
             worker_init_fn=one_thread,
         )
 
-    def set_epoch(self, epoch: int) -> None:
+    def set_epoch(self, epoch: int, *, done: int = 0) -> None:
         """See `Loader`."""
         self._sampler.set_epoch(epoch)
+        self._batches.done = done
 
     def __len__(self) -> int:
         return len(self._loader)
 
     def __iter__(self) -> Iterator[Any]:
-        yield from self._loader
+        batches = iter(self._loader)
+        if self.chunks is None or self.chunks.fetch is None:
+            yield from batches
+            return
+        first = self._batches.done * self.batch_size
+        with fetched_ahead(self.chunks, self._sampler.samples()[first:]) as reached:
+            for number, batch in enumerate(batches):
+                reached(number * self.batch_size)
+                yield batch
 
 
 def default_workers() -> int:

@@ -48,9 +48,9 @@ class HardNegativeLoader:
         """See `Loader`."""
         return self.loader.batch_size
 
-    def set_epoch(self, epoch: int) -> None:
-        """See `Loader`."""
-        self.loader.set_epoch(epoch)
+    def set_epoch(self, epoch: int, *, done: int = 0) -> None:
+        """See `Loader`; where batches are left out, what was the hardest of them is not known."""
+        self.loader.set_epoch(epoch, done=done)
 
     def __len__(self) -> int:
         return len(self.loader) + len(self.loader) // self.every

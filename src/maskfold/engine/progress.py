@@ -23,17 +23,20 @@ FORWARD = 1 / 3  # of a training step is taken for a validation step, until an e
 
 
 class Announce(Callback):
-    """Says at the start what is trained on what, and after the first steps how long the run will take.
+    """Says at the start what is trained on what and in which steps, and then how long the run will take.
 
     Args:
         folder: The run's.
         photos: How many there are to train on, and to validate on.
+        batch_size: Images to a batch, in each process.
     """
 
-    def __init__(self, folder: RunFolder, photos: tuple[int, int]) -> None:
+    def __init__(self, folder: RunFolder, photos: tuple[int, int], batch_size: int) -> None:
         self.folder = folder
         self.photos = photos
+        self.batch_size = batch_size
         self.estimated = False
+        self.begun = False
         self.second_step: float | None = None
 
     def on_fit_start(self, trainer: lightning.Trainer, module: Task) -> None:
@@ -53,6 +56,12 @@ class Announce(Callback):
     def on_train_epoch_start(self, trainer: lightning.Trainer, module: Task) -> None:
         """Forget the clock of an epoch that was too short for an estimate."""
         self.second_step = None
+
+    def on_train_batch_start(self, trainer: lightning.Trainer, module: Task, batch: Any, batch_idx: int) -> None:
+        """Say what a step takes, now that the first epoch's rate is set."""
+        if trainer.is_global_zero and not self.begun:
+            self.begun = True
+            log.info("%s", step_line(trainer, images=self.batch_size, factor=module.rate_factor))
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, module: Task, outputs: Any, batch: Any, batch_idx: int
@@ -81,6 +90,13 @@ class Announce(Callback):
 
 class EpochBar(Callback):
     """Draws a bar an epoch, of its training and validation steps, which is gone when the epoch has ended."""
+
+    def on_train_start(self, trainer: lightning.Trainer, module: Task) -> None:
+        """Draw it where a run goes on in the middle of an epoch, which Lightning then does not begin."""
+        if trainer.fit_loop.restarted_mid_epoch:
+            self.on_train_epoch_start(trainer, module)
+            if trainer.is_global_zero:
+                self.bar.update(trainer.fit_loop.epoch_loop.batch_progress.current.ready)
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, module: Task) -> None:
         """Draw it."""
@@ -168,6 +184,24 @@ def epoch_line(rows: Sequence[dict[str, float]], *, epochs: int, monitor: Monito
     if left > 0:
         parts.append(f"{duration(left * statistics.median(one['seconds'] for one in rows))} to go")
     return ", ".join(parts)
+
+
+def step_line(trainer: lightning.Trainer, *, images: int, factor: float) -> str:
+    """Return what an optimizer step takes, and at which rate.
+
+    Args:
+        trainer: Its ranks and the batches that each accumulates; its optimizers have their rates.
+        images: To a batch, in each rank.
+        factor: What the rates that were asked for have been multiplied by.
+    """
+    batches, ranks = trainer.accumulate_grad_batches, trainer.world_size
+    devices = max(ranks // trainer.num_nodes, 1)
+    parts = [f"{trainer.num_nodes} machines x"] * (trainer.num_nodes > 1) + [f"{devices} devices x"] * (ranks > 1)
+    parts += [f"batch {images}"] + [f"x {batches} batches"] * (batches > 1)
+    rates = sorted({group["lr"] for optimizer in trainer.optimizers for group in optimizer.param_groups}, reverse=True)
+    scaled = f", {factor:g} times what was given" if factor != 1 else ""
+    total = counted(images * batches * ranks, "image")
+    return f"a step takes {total} ({' '.join(parts)}), at rate {', '.join(f'{rate:.3g}' for rate in rates)}{scaled}"
 
 
 def numbered(epoch: int, epochs: int) -> str:

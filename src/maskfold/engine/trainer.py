@@ -11,7 +11,10 @@ _KEYS = ("accelerator", "devices", "num_nodes", "strategy", "precision")
 
 
 def make_trainer(**arguments: Any) -> lightning.Trainer:
-    """Return a Trainer.
+    """Return a Trainer, which leaves signals alone.
+
+    Lightning's own answer to SIGTERM is a broadcast from within the signal's handler, which waits for ranks that are at
+    something else, and one more before every batch; `maskfold.termination` and `maskfold.engine.ending` do without.
 
     Args:
         arguments: Lightning's.
@@ -20,8 +23,15 @@ def make_trainer(**arguments: Any) -> lightning.Trainer:
         MaskfoldError: If Lightning refuses them, or the machine has no such device.
     """
     try:
-        return lightning.Trainer(**arguments)
+        trainer = lightning.Trainer(**arguments)
     except (MisconfigurationException, ValueError, TypeError) as error:
         keys = ", ".join(f"trainer.{key}={arguments[key]}" for key in _KEYS if key in arguments)
         reason = " ".join(f"{error}".split()).rstrip(".")
         raise MaskfoldError(f"{keys}: Lightning cannot have these together: {reason}. Change one of them.") from error
+    trainer._signal_connector.register_signal_handlers = _nothing
+    trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = _nothing
+    return trainer
+
+
+def _nothing() -> None:
+    pass

@@ -19,11 +19,12 @@ class OnnxMasker:
     """The networks in an exported file, see `maskfold.prediction.masker.Masker`.
 
     Args:
-        model: The file, its folder, or its address.
+        model: The file, its folder, or its address; or a published model's folder or address.
         accelerator: `cpu`, `gpu`, or `auto` for a GPU where onnxruntime has one.
 
     Attributes:
         sha256: Of the file, 64 hexadecimal digits.
+        storage: Where it lies, with its card.
 
     Raises:
         MaskfoldError: If the file is missing, damaged, not the one that its card tells of, or no export of maskfold; or
@@ -32,7 +33,7 @@ class OnnxMasker:
 
     def __init__(self, model: str | Path, *, accelerator: str = "auto") -> None:
         self._file = OnnxFile(model, accelerator=accelerator)
-        self.sha256 = self._file.sha256
+        self.sha256, self.storage = self._file.sha256, self._file.storage
         facts = _facts(self._file)
         self.name, self.identity = facts[NAME], facts[IDENTITY]
         self.members = tuple(json.loads(facts[MEMBERS]))

@@ -10,7 +10,8 @@ import numpy as np
 from maskfold import files
 from maskfold.errors import MaskfoldError
 from maskfold.runs.provenance import PROVENANCE, read_provenance
-from maskfold.storage import Storage, is_address, open_storage
+from maskfold.storage import Storage
+from maskfold.storage.published import open_model
 
 EXPORTS = Path("exports")
 MODEL = "model.onnx"
@@ -25,7 +26,6 @@ VERSION = "maskfold.version"
 TASK = "maskfold.task"  # files that mask photos have none
 
 THREADS = "OMP_NUM_THREADS"  # environment: how many threads one photo is worked on with; else every core there is
-_SUFFIX = ".onnx"  # of a file: an address without it is a folder's
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 
 
@@ -33,7 +33,7 @@ class OnnxFile:
     """A file that `make export` has written.
 
     Args:
-        model: The file or its folder, here or as an address.
+        model: The file or its folder, here or as an address, or that of a published model.
         accelerator: `cpu`, `gpu`, or `auto` for a GPU where onnxruntime has one.
 
     Attributes:
@@ -52,7 +52,7 @@ class OnnxFile:
     """
 
     def __init__(self, model: str | Path, *, accelerator: str = "auto") -> None:
-        self.storage, self.name = place_of(str(model))
+        self.storage, self.name = open_model(str(model), file=MODEL)
         self.where = f"{self.storage.text.rstrip('/')}/{self.name}"
         path = self.storage.local(self.name)
         self.sha256 = files.sha256(path)
@@ -73,17 +73,6 @@ class OnnxFile:
     def run(self, outputs: list[str], photos: np.ndarray) -> list[np.ndarray]:
         """Return some outputs for a batch of photos; what onnxruntime raises has no class of its own."""
         return self._session.run(outputs, {PHOTOS: photos}, self._options)
-
-
-def place_of(model: str) -> tuple[Storage, str]:
-    """Return the storage that a file lies in, and its name there."""
-    if is_address(model):
-        file = model if model.endswith(_SUFFIX) else f"{model.rstrip('/')}/{MODEL}"
-        folder, _, name = file.rpartition("/")
-        return open_storage(folder), name
-    path = Path(model)
-    path = path / MODEL if path.is_dir() else path
-    return open_storage(str(path.parent)), path.name
 
 
 def refuse_other_file(storage: Storage, name: str, digest: str, *, listed: bool = False) -> None:

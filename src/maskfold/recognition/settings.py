@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from maskfold.errors import MaskfoldError
-from maskfold.prediction.onnx_file import place_of
+from maskfold.prediction.onnx_file import MODEL
 from maskfold.storage import Storage
+from maskfold.storage.published import open_model
 
 FILE = "recognizer.json"
 HEAD, PROTOTYPES = "head", "prototypes"
@@ -102,4 +103,4 @@ def recognises(model: str | None) -> bool:
     Raises:
         MaskfoldError: If the address cannot be asked.
     """
-    return model is not None and place_of(model)[0].exists(FILE)
+    return model is not None and open_model(model, file=MODEL)[0].exists(FILE)

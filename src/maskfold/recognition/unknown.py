@@ -113,7 +113,7 @@ class Thresholds:
             MaskfoldError: If there are no photos.
         """
         both = joint(logit, cosine, logit, cosine)
-        below = int(np.sort(both)[_most(1 - accepted, len(both))])
+        below = int(np.sort(both)[_most(1 - accepted, len(both))]) - 1
         return cls(float(np.sort(logit)[below]), float(np.sort(cosine)[below]))
 
     def accept(self, logit: np.ndarray, cosine: np.ndarray) -> np.ndarray:
@@ -122,7 +122,7 @@ class Thresholds:
 
 
 def joint(logit: np.ndarray, cosine: np.ndarray, known_logit: np.ndarray, known_cosine: np.ndarray) -> np.ndarray:
-    """Return one score of two, by which `Thresholds` reject: the fewer known photos that are below in either.
+    """Return one score of two, by which `Thresholds` reject: how many known photos are not above, the fewer.
 
     Args:
         logit: `(N,)` of the photos in question.
@@ -134,7 +134,7 @@ def joint(logit: np.ndarray, cosine: np.ndarray, known_logit: np.ndarray, known_
         MaskfoldError: If there are no known photos.
     """
     ranks = [
-        np.searchsorted(np.sort(_some(known, "known")), np.asarray(scores, np.float64), side="left")
+        np.searchsorted(np.sort(_some(known, "known")), np.asarray(scores, np.float64), side="right")
         for scores, known in ((logit, known_logit), (cosine, known_cosine))
     ]
     return np.minimum(*ranks).astype(np.float64)

@@ -28,6 +28,9 @@ FREE_KEYS = (
     "trainer.load_timeout",
     "trainer.accelerator",
     "trainer.rank_timeout",
+    "trainer.bucket_mb",
+    "trainer.save_every",
+    "trainer.restart_epoch",
     "data.max_pixels",
     "data.submission",
     "data.sample",
@@ -45,7 +48,7 @@ class RunFolder:
         metrics: A row an epoch.
         lineage: What the network has seen.
         trackers: The ids that trackers know the run by.
-        checkpoints: The folder of `best` and `last`, and of snapshots.
+        checkpoints: The folder of `best` and `last`, of snapshots, and of `middle`, where an epoch was broken off.
         predictions: The folder of all stores of maps.
         finished: The last thing written by training.
         promotion: How it fared as a challenger, and whether it has become the champion.
@@ -61,6 +64,7 @@ class RunFolder:
         self.checkpoints = path / "checkpoints"
         self.best = self.checkpoint("best")
         self.last = self.checkpoint("last")
+        self.middle = self.checkpoint("middle")
         self.predictions = path / "predictions"
         self.finished = path / "finished"
         self.promotion = path / "promotion.json"

@@ -18,6 +18,7 @@ from maskfold.data.source import Source
 from maskfold.data.statistics import channel_statistics
 from maskfold.engine.batch_size import settle_batch_size
 from maskfold.engine.checkpoints import load_checkpoint
+from maskfold.engine.chunked import Chunks
 from maskfold.engine.engine import Engine
 from maskfold.engine.freezing import refuse_random
 from maskfold.engine.loaders import EpochLoader
@@ -34,6 +35,7 @@ from maskfold.runs.layout import MemberFolder
 from maskfold.runs.lineage import keep_lineage, refuse_replaced
 from maskfold.runs.run_folder import RunFolder
 from maskfold.runs.start import Start, find_start
+from maskfold.shards.source import in_chunks
 from maskfold.terminal import RESULT, counted, duration, readable
 from maskfold.tracking.guard import tracked
 from maskfold.trust import without_pretrained
@@ -51,7 +53,10 @@ def train(config: DictConfig) -> dict[str, float]:
     table, split = source.load(), split_path(source, config.split_file)
     rows = rows_of_fold(table, source, split, fold=config.fold, pseudo=config.pseudo)
     start = find_start(config.start_from, fold=config.fold)
-    rows = rows.begun_with(start).by_cluster(balance=config.balance, weights=config.cluster_weights)
+    if start is not None:
+        source.refuse_other_classes(start.folder)
+    rows = rows.begun_with(start).replayed(config.replay, start, seed=config.seed)
+    rows = rows.by_cluster(balance=config.balance, weights=config.cluster_weights)
     folder = MemberFolder(EXPERIMENTS / config.name).run(config.fold)
     if rank_zero_only.rank != 0:  # one of several processes of one run, whose first one keeps the folder
         return folder.summary() if _is_finished(folder, config) else _fit(config, parts, rows, folder, start, source)
@@ -71,7 +76,7 @@ def train(config: DictConfig) -> dict[str, float]:
             best = folder.summary()
             _tell(folder, best)
             return best
-        folder.note(audit="passed" if config.audit else "off")
+        folder.note(audit="passed" if config.audit else "off", training_photos=len(rows.training))
         best = _fit(config, parts, rows, folder, start, source)
         monitor = parts.objective().monitor
         folder.finish(best, monitor=monitor)
@@ -124,9 +129,9 @@ def _fit(
     batch_size = trainer.pop("batch_size")
     averaging = build(config.averaging) if config.averaging else None
     load = partial(EpochLoader, num_workers=trainer.pop("num_workers"), timeout=trainer.pop("load_timeout"))
-    order = {"seed": config.seed, "shuffle": True, "draws": _draws(rows)}
+    order = {"seed": config.seed, "shuffle": True, "draws": _draws(rows), "chunks": _chunks(rows.training)}
     training = partial(load, parts.training_set(rows.training, seed=config.seed), **order)
-    validation = partial(load, parts.validation_set(rows.validation, seed=config.seed))
+    validation = partial(load, parts.validation_set(rows.validation, seed=config.seed), chunks=_chunks(rows.validation))
 
     def rehearse(size: int) -> None:
         batches = training(batch_size=size), validation(batch_size=size)
@@ -157,6 +162,12 @@ def _draws(rows: FoldRows) -> list[float] | None:
         return None
     log.info("What an epoch has, by how often photos are drawn:\n%s", describe_draws(rows.training))
     return rows.training[DRAWS].tolist()
+
+
+def _chunks(rows: pd.DataFrame) -> Chunks | None:
+    """Return where photos lie, many to a file; None where each is a file."""
+    places = in_chunks(rows)
+    return None if places is None else Chunks(*places)
 
 
 def _statistics(source: Source, rows: FoldRows, folder: RunFolder) -> dict[str, list[float]]:

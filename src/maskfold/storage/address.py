@@ -138,13 +138,32 @@ class AddressStorage:
             "same command again."
         )
 
-    def local(self, name: str) -> Path:
-        """See `Storage`: a copy in the cache of this machine, made anew when the file there has another version."""
+    def create(self, name: str, content: bytes) -> bool:
+        """See `Storage`."""
+        files.check_inside(name, what=self.text)
+        with self._worded(name):
+            return self._remote.create(name, content)
+
+    def holds(self, name: str, content: bytes) -> bool:
+        """See `Storage`: by the sum that the server keeps, else by the bytes."""
+        stored = self._look(name)
+        if stored is None or stored.size != len(content):
+            return False
+        with self._worded(name):
+            sent = self._remote.was_sent_with(name, hashlib.sha256(content).hexdigest())
+        return sent or self.read(name) == content
+
+    def local(self, name: str, *, again: bool = True) -> Path:
+        """See `Storage`: a copy in the cache of this machine, made anew when the file there has another version.
+
+        Args:
+            name: The file's.
+            again: Hash a copy again that is there, as all are when they come; false only looks at its size.
+        """
         stored = self._there(name)
         key = hashlib.sha256(f"{self.text}/{name}\n{stored.version}\n{stored.size}".encode()).hexdigest()[:32]
-        return open_cache().copy(
-            key, PurePosixPath(name).suffix, size=stored.size, fetch=lambda path: self._download(stored, path)
-        )
+        suffix, fetch = PurePosixPath(name).suffix, lambda path: self._download(stored, path)
+        return open_cache().copy(key, suffix, size=stored.size, fetch=fetch, again=again)
 
     def _download(self, stored: StoredFile, path: Path) -> str:
         """Write a file's bytes to a path, and return their SHA-256."""

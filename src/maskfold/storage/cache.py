@@ -4,7 +4,8 @@ import fcntl
 import os
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from maskfold import files
@@ -46,14 +47,15 @@ class Cache:
         self._folder = folder
         self._most = most
 
-    def copy(self, key: str, suffix: str, *, size: int, fetch: Callable[[Path], str]) -> Path:
-        """Return the copy of a key, fetched if it is not there or damaged.
+    def copy(self, key: str, suffix: str, *, size: int, fetch: Callable[[Path], str], again: bool = True) -> Path:
+        """Return the copy of a key, fetched if it is not there or damaged; by one process, for which others wait.
 
         Args:
             key: Hexadecimal digits, at least two.
             suffix: What the copy's name ends with.
             size: Bytes that it will have.
             fetch: Writes the file to a path and returns the SHA-256 of its bytes.
+            again: Hash a copy that is there; false looks at its size alone.
 
         Raises:
             MaskfoldError: If there is no room for it, or the folder cannot be written to.
@@ -61,15 +63,14 @@ class Cache:
         shelf = self._folder / key[:2]
         try:
             while True:
-                for path in shelf.glob(f"{key}-*"):
-                    match _is_whole(path):
-                        case True:
-                            return path
-                        case False:
-                            path.unlink(missing_ok=True)
-                self._make_room(size)
-                if (added := self._add(shelf, key, suffix, fetch)) is not None:
-                    return added
+                if (kept := _kept(shelf, key, None if again else size)) is not None:
+                    return kept
+                with _alone(shelf / f".{key}.lock") as at_once:
+                    if not at_once:  # somebody else has fetched it meanwhile
+                        continue
+                    self._make_room(size)
+                    if (added := self._add(shelf, key, suffix, fetch)) is not None:
+                        return added
         except OSError as error:
             raise MaskfoldError(
                 f"{error.filename or shelf}: the cache cannot be written: {error.strerror or error}. "
@@ -134,16 +135,48 @@ _added: dict[Path, int] = {}  # by folder: bytes that this process has added sin
 _held: dict[Path, int] = {}  # descriptors whose lock keeps a copy from being removed, those asked for last at the end
 
 
-def _is_whole(path: Path) -> bool | None:
+def _kept(shelf: Path, key: str, size: int | None) -> Path | None:
+    """Return the copy of a key that is there and whole; a damaged one is removed."""
+    for path in shelf.glob(f"{key}-*"):
+        match _is_whole(path, size):
+            case True:
+                return path
+            case False:
+                path.unlink(missing_ok=True)
+    return None
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[bool]:
+    """Hold a lock, and yield whether nobody else had it."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with path.open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _is_whole(path: Path, size: int | None = None) -> bool | None:
     """Hold a copy and return whether its bytes are those that its name says; it counts as asked for now.
 
-    None where another process has removed it, or another file has its name by now.
+    With a size, the number of its bytes says it. None where another process has removed it, or another file has its
+    name by now.
     """
     try:
         _hold(path, path)
         if os.fstat(_held[path]).st_ino != path.stat().st_ino:
             return None
-        if files.sha256(path) != path.name.partition("-")[2].partition(".")[0]:
+        if size is not None:
+            if path.stat().st_size != size:
+                return False
+        elif files.sha256(path) != path.name.partition("-")[2].partition(".")[0]:
             return False
         os.utime(path)
     except FileNotFoundError:

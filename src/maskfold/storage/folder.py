@@ -1,5 +1,7 @@
 """A folder of this machine as a storage."""
 
+import os
+import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -41,6 +43,31 @@ class FolderStorage:
     def write(self, name: str, content: bytes) -> None:
         """See `Storage`."""
         files.write_bytes(self._path(name), content)
+
+    def create(self, name: str, content: bytes) -> bool:
+        """See `Storage`."""
+        path = self._path(name)
+        part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                part.write_bytes(content)
+                os.link(part, path)
+            finally:
+                part.unlink(missing_ok=True)
+        except FileExistsError:
+            return False
+        except OSError as error:
+            raise MaskfoldError(
+                f"{path}: cannot be written: {error.strerror or error}. Choose a folder that can be written to, on a "
+                "file system that has hard links."
+            ) from error
+        return True
+
+    def holds(self, name: str, content: bytes) -> bool:
+        """See `Storage`."""
+        path = self._path(name)
+        return path.is_file() and path.stat().st_size == len(content) and self.read(name) == content
 
     def remove(self, name: str) -> None:
         """Remove a file, if it is there.

@@ -60,6 +60,24 @@ class Storage(Protocol):
         """
         ...
 
+    def create(self, name: str, content: bytes) -> bool:
+        """Write a small file where there is none of that name; return whether this call has written it.
+
+        Of several who try at once one succeeds: in folders, in S3, and wherever else the server can tell.
+
+        Raises:
+            MaskfoldError: As `write`.
+        """
+        ...
+
+    def holds(self, name: str, content: bytes) -> bool:
+        """Return whether a file with these bytes is there already.
+
+        Raises:
+            MaskfoldError: As `read`, but for a file that is missing.
+        """
+        ...
+
     def local(self, name: str) -> Path:
         """Return a file of this machine with its bytes: itself, or a checked copy.
 

@@ -34,6 +34,10 @@ class Remote(Protocol):
         """Write a file so that whoever reads it meanwhile has the old one, or none, and never a part."""
         ...
 
+    def create(self, name: str, content: bytes) -> bool:
+        """Write a file unless there is one; return whether it was written."""
+        ...
+
     def remove(self, name: str) -> None:
         """Remove a file."""
         ...
@@ -108,19 +112,28 @@ class FsspecFiles:
 
     def put(self, name: str, content: bytes, sha256: str) -> None:
         """See `Remote`: under a temporary name, then moved."""
-        from fsspec.spec import AbstractFileSystem
-
         filesystem, path = self._connection(), self._path(name)
         folder, slash, last = path.rpartition("/")
         part = f"{folder}{slash}.{last}.part"
-        if type(filesystem).mv is not AbstractFileSystem.mv:
+        if _has_folders(filesystem):
             filesystem.makedirs(folder, exist_ok=True)
             filesystem.pipe_file(part, content)
             filesystem.mv(part, path)
-        else:  # an object store, which has no folders, and whose mv would take [ and * for patterns
+        else:  # an object store's mv would take [ and * for patterns
             filesystem.pipe_file(part, content)
             filesystem.cp_file(part, path)
             filesystem.rm_file(part)
+
+    def create(self, name: str, content: bytes) -> bool:
+        """See `Remote`: as far as the filesystem can; some look first and write then."""
+        filesystem, path = self._connection(), self._path(name)
+        if _has_folders(filesystem):
+            filesystem.makedirs(path.rpartition("/")[0], exist_ok=True)
+        try:
+            filesystem.pipe_file(path, content, mode="create")
+        except FileExistsError:
+            return False
+        return True
 
     def remove(self, name: str) -> None:
         """See `Remote`."""
@@ -140,6 +153,13 @@ class FsspecFiles:
 
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}"
+
+
+def _has_folders(filesystem: Any) -> bool:
+    """Return whether a filesystem has folders, which object stores do not."""
+    from fsspec.spec import AbstractFileSystem
+
+    return type(filesystem).mv is not AbstractFileSystem.mv
 
 
 def _stored(name: str, entry: dict[str, Any]) -> StoredFile:

@@ -12,6 +12,8 @@ from maskfold.storage.remote import Connection
 _MD5 = re.compile("[0-9a-f]{32}")
 _PART = 50 * 2**20  # bytes of a part of a large file
 _SHA256 = "sha256"  # in a file's metadata
+# What is answered to "unless there is one": where there is, where another asks the same, and where that is not known.
+_EXISTS, _CANNOT = ("PreconditionFailed", "412", "ConditionalRequestConflict", "409"), ("NotImplemented", "501")
 
 
 class S3Files:
@@ -83,6 +85,21 @@ class S3Files:
         if len(content) >= 2 * _PART:  # below that, s3fs sends it at once
             self._forget_parts(name)
         self._connection().pipe_file(self._path(name), content, chunksize=_PART, Metadata={_SHA256: sha256}, **more)
+
+    def create(self, name: str, content: bytes) -> bool:
+        """See `Remote`: S3 refuses it where there is one; a server that cannot is asked before."""
+        new = {"Key": self._prefix + name, "Body": content}
+        try:
+            self._call("put_object", **new, IfNoneMatch="*")
+        except Exception as error:  # of whatever kind the libraries have
+            if isinstance(error, FileExistsError) or _code(error) in _EXISTS:
+                return False
+            if _code(error) not in _CANNOT:
+                raise
+            if self.look(name) is not None:
+                return False
+            self._call("put_object", **new)
+        return True
 
     def _forget_parts(self, name: str) -> None:
         """Remove what killed processes have left of uploads of a file, which nobody sees and somebody pays for."""

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from maskfold.errors import MaskfoldError
-from maskfold.files import locked, read_json, write_json
+from maskfold.files import locked
 from maskfold.parallel import map_unordered
 from maskfold.studio.bodies import draw_car
 from maskfold.studio.camera import VIEWS
+from maskfold.studio.folder import check_number, claim
 from maskfold.studio.planted import Plan, plan_faults
 from maskfold.studio.writer import SPLITS, StudioSet, finish_image, write_masks_table, write_tables
 
@@ -47,7 +47,7 @@ def generate(
     plans = {split: _plan(split, count, seed) if planted else Plan() for split, count in counts.items()}
     studio = StudioSet(root, height, width, seed, counts, plans)
     with locked(root):
-        _claim(root, {"generator": GENERATOR, **arguments, "planted": planted})
+        claim(root, {"generator": GENERATOR, **arguments, "planted": planted}, name=ARGUMENTS, what="studio set")
         for split in SPLITS:
             items = [(split, car, view) for car in studio.order(split) for view in range(1, VIEWS + 1)]
             runs = dict(map_unordered(partial(finish_image, studio), items, f"studio {split}", jobs=jobs))
@@ -63,30 +63,10 @@ def _check(arguments: dict) -> None:
         ("width", MIN_SIZE[1], MAX_SIZE[1]),
         ("seed", 0, None),
     ):
-        value = arguments[key]
-        if not isinstance(value, int) or value < least or (most is not None and value > most):
-            bound = f"of at least {least}" if most is None else f"from {least} to {most}"
-            raise MaskfoldError(f"studio: {key}={value!r} is not possible; give a whole number {bound}.")
+        check_number("studio", key, arguments[key], least, most)
 
 
 def _plan(split: str, cars: int, seed: int) -> Plan:
     rng = np.random.default_rng((seed, len(SPLITS), SPLITS[split]))
     drawn = [draw_car(np.random.default_rng((seed, SPLITS[split], car)), index=car) for car in range(cars)]
     return plan_faults(rng, open_wheels=[car.open_wheels for car in drawn], labelled=split == "train")
-
-
-def _claim(root: Path, arguments: dict) -> None:
-    """Mark `root` as this set's, or refuse a folder that is something else's."""
-    path = root / ARGUMENTS
-    if path.exists():
-        before = read_json(path)
-        different = [key for key in sorted({*before, *arguments}) if before.get(key) != arguments.get(key)]
-        if different:
-            differences = ", ".join(f"{key}={before.get(key)!r}, not {arguments.get(key)!r}" for key in different)
-            raise MaskfoldError(
-                f"{path}: this studio set was made with {differences}. Choose another folder or delete this one."
-            )
-    elif any(entry.name not in (".lock", f".{ARGUMENTS}.part") for entry in root.iterdir()):
-        raise MaskfoldError(f"{root}: holds files that are no studio set's. Choose a new or an empty folder.")
-    else:
-        write_json(path, arguments)

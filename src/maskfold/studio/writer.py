@@ -2,8 +2,7 @@
 
 import csv
 import hashlib
-import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -12,9 +11,10 @@ import numpy as np
 import simplejpeg
 from PIL import Image
 
-from maskfold.files import atomic_path, write_bytes, write_text
+from maskfold.files import atomic_path, write_bytes
 from maskfold.masks.rle import encode
 from maskfold.studio.camera import VIEWS
+from maskfold.studio.folder import write_csv
 from maskfold.studio.photograph import Sitting, photograph, prepare
 from maskfold.studio.planted import Plan, spoil
 
@@ -97,7 +97,7 @@ def write_masks_table(studio: StudioSet, split: str, runs: dict[str, str]) -> No
     for folder in (split, MASKS[split]):
         (studio.root / folder).mkdir(exist_ok=True)
     rows = [(f"{image_id}.jpg", runs[image_id]) for image_id in sorted(runs)]
-    _write_csv(studio.root / f"{split}_masks.csv", ("img", "rle_mask"), rows)
+    write_csv(studio.root / f"{split}_masks.csv", ("img", "rle_mask"), rows)
 
 
 def write_tables(studio: StudioSet) -> None:
@@ -108,14 +108,14 @@ def write_tables(studio: StudioSet) -> None:
         car = studio.sitting(split, number).car
         metadata.append((image_id, car.year, "Studio", car.body.name, car.body.name, car.paint))
     header = ("id", "year", "make", "model", "trim1", "trim2")
-    _write_csv(studio.root / "metadata.csv", header, metadata, csv.QUOTE_ALL)
+    write_csv(studio.root / "metadata.csv", header, metadata, csv.QUOTE_ALL)
     views = [
         (f"{group}_{view:02d}", group) for group, split, _ in cars if split == "test" for view in range(1, VIEWS + 1)
     ]
     sample = [(f"{image_id}.jpg", "1 1") for image_id, _ in views]
-    _write_csv(studio.root / "sample_submission.csv", ("img", "rle_mask"), sample)
+    write_csv(studio.root / "sample_submission.csv", ("img", "rle_mask"), sample)
     planted = sorted(row for split in SPLITS for row in _planted_rows(studio, split))
-    _write_csv(studio.root / "planted.csv", ("image_id", "group", "kind", "split", "note"), planted)
+    write_csv(studio.root / "planted.csv", ("image_id", "group", "kind", "split", "note"), planted)
 
 
 def _planted_rows(studio: StudioSet, split: str) -> Iterable[tuple[str, ...]]:
@@ -129,11 +129,3 @@ def _planted_rows(studio: StudioSet, split: str) -> Iterable[tuple[str, ...]]:
         for (car, view), note in notes.items():
             group = studio.car_id(split, car)
             yield f"{group}_{view:02d}", group, kind, split, note
-
-
-def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence], quoting: int = csv.QUOTE_MINIMAL) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, quoting=quoting, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    write_text(path, text.getvalue())

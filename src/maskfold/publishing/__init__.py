@@ -1,0 +1,1 @@
+"""Exported models at an address, where others take them from."""
