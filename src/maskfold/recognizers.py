@@ -37,6 +37,7 @@ from maskfold.recognition.prototypes import Prototypes
 from maskfold.recognition.recognizer import EMBEDDING, LOGITS, PROTOTYPES
 from maskfold.recognition.settings import FILE as SETTINGS
 from maskfold.recognition.settings import RecognizerSettings
+from maskfold.recognition.trained import trained_classes
 from maskfold.runs.checkpoint_hash import checkpoint_hash
 from maskfold.runs.layout import fold_name, fold_of
 from maskfold.runs.lineage import read_lineage
@@ -141,18 +142,17 @@ def _classes(runs: Sequence[RunFolder], source: LabelledSource) -> ClassTable:
     """Return the classes that networks answer for, retired as the data has them now.
 
     Raises:
-        MaskfoldError: If a network answers for others than the first, or the data has others now.
+        MaskfoldError: If a network answers for others than the first, or the data has others in their places now.
     """
-    tables = [ClassTable.read(run.path / CLASSES) for run in runs]
+    now = source.class_table()
+    tables = [trained_classes(run, now) for run in runs]
     for run, table in zip(runs, tables, strict=True):
         if table.labels != tables[0].labels:
             raise MaskfoldError(
                 f"{run.path} was trained on other classes than {runs[0].path} ({len(table)} and {len(tables[0])}). "
                 "Export members of one class table."
             )
-    now = source.class_table()
-    tables[0].refuse_moved(now, source.folder / CLASSES)
-    return ClassTable(now.rows[: len(tables[0])])
+    return tables[0]
 
 
 def _identity(networks: Sequence[tuple[RunFolder, float, str]]) -> str:

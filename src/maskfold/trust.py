@@ -73,6 +73,7 @@ KINDS = {
         "maskfold.data.source.Source",
     ),
     "geometry": Kind(("maskfold.data.geometry",)),
+    "framing": Kind(("maskfold.recognition.framing",)),
     "preprocess": Kind(("maskfold.data.preprocessing",)),
     "schedule": Kind(("maskfold.engine.schedules", "torch.optim.lr_scheduler")),
 }
