@@ -207,6 +207,9 @@ class RecognitionKeys(TrainStage):
     adjust: float = values.number(0)
     mixup: float = values.number(0)
     cutmix: float = values.number(0)
+    distill: str | None = MISSING
+    distill_weight: float = values.number(0, most=1)
+    distill_temperature: float = values.number(above=0)
     tta: str = MISSING
 
 
