@@ -74,7 +74,6 @@ KINDS = {
     ),
     "framing": Kind(("maskfold.recognition.framing",)),
     "geometry": Kind(("maskfold.data.geometry",)),
-    "framing": Kind(("maskfold.recognition.framing",)),
     "preprocess": Kind(("maskfold.data.preprocessing",)),
     "schedule": Kind(("maskfold.engine.schedules", "torch.optim.lr_scheduler")),
 }
