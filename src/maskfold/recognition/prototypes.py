@@ -1,0 +1,172 @@
+"""A product's prototype: where its photos lie on average, seen from where all photos lie on average.
+
+New products join without a training: their photos' embeddings make prototypes beside the old ones. Embeddings are
+centred first. Uncentred ones all point one way, and a mean of them is closer to every photo than to none.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from maskfold.errors import MaskfoldError
+from maskfold.files import write_bytes
+
+_AT_ONCE = 2**24  # cosines that are compared in one go
+_SHORTEST = 1e-12  # an embedding that is the centre itself has no direction
+ALIKE = 0.95  # cosine from which two products are hard to tell apart
+
+
+@dataclass(frozen=True)
+class Prototypes:
+    """A unit vector a product, and the centre that embeddings are seen from.
+
+    Attributes:
+        matrix: `(P, D) float32`, rows of length 1.
+        classes: `(P,) int64`, the index of each row's class.
+        centre: `(D,) float32`, the mean embedding.
+
+    Raises:
+        MaskfoldError: If the shapes do not belong together, a class has two rows, or a number is none.
+    """
+
+    matrix: np.ndarray
+    classes: np.ndarray
+    centre: np.ndarray
+
+    def __post_init__(self) -> None:
+        rows, width = self.matrix.shape
+        if self.classes.shape != (rows,) or self.centre.shape != (width,):
+            raise MaskfoldError(
+                f"prototypes: {rows} rows of {width} numbers, {self.classes.size} classes and a centre of "
+                f"{self.centre.size} do not belong together. Make them anew."
+            )
+        if len(np.unique(self.classes)) != rows:
+            raise MaskfoldError("prototypes: a class has two. Make them anew.")
+        if not (np.isfinite(self.matrix).all() and np.isfinite(self.centre).all()):
+            raise MaskfoldError("prototypes: some numbers are none (NaN or infinite). Make them anew.")
+
+    def __len__(self) -> int:
+        return len(self.matrix)
+
+    @classmethod
+    def of(cls, embeddings: np.ndarray, classes: np.ndarray, *, centre: np.ndarray | None = None) -> "Prototypes":
+        """Make the prototypes of some classes from the embeddings of their photos.
+
+        Args:
+            embeddings: `(N, D) float32`.
+            classes: `(N,)` the index of each photo's class.
+            centre: `(D,)` where they are seen from; None for the mean of these classes' means, so that a product of
+                many photos does not pull it.
+
+        Raises:
+            MaskfoldError: If there is no photo, or the photos of a class have no direction in common.
+        """
+        if not len(embeddings):
+            raise MaskfoldError("prototypes: no photos to make them from.")
+        known, place = np.unique(np.asarray(classes, dtype=np.int64), return_inverse=True)
+        count = np.bincount(place)[:, None]
+        if centre is None:
+            centre = np.mean(_sums(embeddings, place, len(known)) / count, axis=0)
+        centre = np.asarray(centre, dtype=np.float32)
+        means = _sums(embeddings, place, len(known), centre=centre) / count
+        lengths = np.linalg.norm(means, axis=1)
+        if (lengths < _SHORTEST).any():
+            flat = known[lengths < _SHORTEST].tolist()
+            raise MaskfoldError(f"prototypes: the photos of class {flat[0]} have no direction in common. Add photos.")
+        return cls((means / lengths[:, None]).astype(np.float32), known, centre)
+
+    def joined(self, others: "Prototypes") -> "Prototypes":
+        """Return these and others behind them.
+
+        Raises:
+            MaskfoldError: If the others are seen from another centre, or a class is in both.
+        """
+        if not np.array_equal(self.centre, others.centre):
+            raise MaskfoldError("prototypes: those of two networks cannot be joined. Make all with one network.")
+        matrix, classes = (np.concatenate(pair) for pair in zip(self._arrays(), others._arrays(), strict=True))
+        return Prototypes(matrix, classes, self.centre)
+
+    def of_classes(self, classes: Sequence[int] | np.ndarray) -> "Prototypes":
+        """Return those of some classes alone; classes that have none are left out."""
+        rows = np.isin(self.classes, classes)
+        return Prototypes(self.matrix[rows], self.classes[rows], self.centre)
+
+    def cosines(self, embeddings: np.ndarray) -> np.ndarray:
+        """Return the cosine of each photo with each prototype, `(N, P) float32`."""
+        return _directions(embeddings, self.centre) @ self.matrix.T
+
+    def nearest(self, embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the class of the nearest prototype of each photo, `(N,) int64`, and its cosine, `(N,) float32`."""
+        nearest, cosine = np.empty(len(embeddings), dtype=np.int64), np.empty(len(embeddings), dtype=np.float32)
+        for rows in _portions(len(embeddings), len(self)):
+            cosines = self.cosines(embeddings[rows])
+            best = cosines.argmax(axis=1)
+            nearest[rows], cosine[rows] = self.classes[best], cosines[np.arange(len(best)), best]
+        return nearest, cosine
+
+    def alike(self, others: "Prototypes", *, cosine: float = ALIKE) -> pd.DataFrame:
+        """Return which of these are nearer to which of the others than some cosine, before anything is trained.
+
+        Returns:
+            A row a pair, the nearest first: `class_index` of these, `other_index`, `cosine`.
+        """
+        tables = [
+            pd.DataFrame({"class_index": self.classes[[]], "other_index": others.classes[[]], "cosine": np.empty(0)})
+        ]
+        for rows in _portions(len(self), len(others)):
+            cosines = self.matrix[rows] @ others.matrix.T
+            own, other = np.nonzero(cosines > cosine)
+            pairs = {"class_index": self.classes[rows][own], "other_index": others.classes[other]}
+            tables.append(pd.DataFrame(pairs | {"cosine": cosines[own, other].astype(float)}))
+        return pd.concat(tables).sort_values("cosine", ascending=False, kind="stable", ignore_index=True)
+
+    def write(self, path: Path) -> None:
+        """Write them to a safetensors file, whole or not at all.
+
+        Raises:
+            MaskfoldError: If it cannot be written.
+        """
+        write_bytes(path, save({"matrix": self.matrix, "classes": self.classes, "centre": self.centre}))
+
+    @classmethod
+    def read(cls, path: Path) -> "Prototypes":
+        """Read them.
+
+        Raises:
+            MaskfoldError: If the file is missing, damaged, or something else.
+        """
+        try:
+            tensors = load(path.read_bytes())
+            return cls(tensors["matrix"], tensors["classes"], tensors["centre"])
+        except (OSError, KeyError, ValueError, SafetensorError, MaskfoldError) as error:
+            raise MaskfoldError(
+                f"{path}: no readable prototypes ({error}). Make them anew, or put a copy back."
+            ) from error
+
+    def _arrays(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.matrix, self.classes
+
+
+def _sums(embeddings: np.ndarray, place: np.ndarray, count: int, *, centre: np.ndarray | None = None) -> np.ndarray:
+    """Return the sum of each class's embeddings, `(count, D) float64`; from a centre, of their directions."""
+    sums = np.zeros((count, embeddings.shape[1]))
+    for rows in _portions(len(embeddings), embeddings.shape[1]):
+        part = embeddings[rows] if centre is None else _directions(embeddings[rows], centre)
+        np.add.at(sums, place[rows], part)
+    return sums
+
+
+def _directions(embeddings: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    """Return unit vectors from the centre to the embeddings; of the centre itself, nothing."""
+    centred = np.asarray(embeddings, dtype=np.float32) - centre
+    return centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), _SHORTEST)
+
+
+def _portions(count: int, width: int) -> Iterable[slice]:
+    size = max(1, _AT_ONCE // max(width, 1))
+    return [slice(begin, begin + size) for begin in range(0, count, size)]
