@@ -174,6 +174,7 @@ class TrainStage:
     data: Group = MISSING
     pseudo: str | None = MISSING
     start_from: str | None = MISSING
+    replay: int | None = values.number(0)
     balance: float = values.number(0, most=1)
     cluster_weights: dict[str, float] = MISSING
     model: Group = MISSING

@@ -90,6 +90,20 @@ class LabelledSource(Source):
         if len(later) > len(classes):
             later.write(path)
 
+    def refuse_other_classes(self, folder: Path) -> None:
+        """See `Source`.
+
+        Raises:
+            MaskfoldError: If one of the run's products is not there any more, or has another number; or nobody knows.
+        """
+        path = folder / FILE
+        if not path.exists():
+            raise MaskfoldError(
+                f"{path}: missing, so nobody knows which products the network of this run answers with. Put it back, "
+                "or begin without start_from."
+            )
+        ClassTable.read(path).refuse_moved(self.class_table(), path)
+
     def leave(self, folder: Path) -> None:
         """See `Source`; the table of classes."""
         self.class_table().write(folder / FILE)

@@ -140,6 +140,13 @@ class Source(ABC):
     def prepare_classes(self, table: pd.DataFrame) -> None:  # noqa: B027, most data have none
         """Number the labels of a checked table that have no number yet; masks have none."""
 
+    def refuse_other_classes(self, folder: Path) -> None:  # noqa: B027, likewise
+        """Refuse to go on with the network of a run whose classes have other numbers; masks have none.
+
+        Args:
+            folder: The run's.
+        """
+
     def leave(self, folder: Path) -> None:  # noqa: B027, likewise
         """Leave in a run's folder what its network's answers are counted by; nothing by default."""
 

@@ -72,13 +72,15 @@ class Task(lightning.LightningModule):
     def take_weights(self, checkpoint: Path) -> None:
         """Begin with the network of a checkpoint, and with nothing else of it.
 
+        Where this network has more classes, their rows stay as they are, behind those of the checkpoint.
+
         Raises:
             MaskfoldError: If it cannot be read, or is of another network.
         """
         state = load_checkpoint(checkpoint)["state_dict"]
         weights = {key.removeprefix(NETWORK): value for key, value in state.items() if key.startswith(NETWORK)}
         try:
-            self.network.load_state_dict(_with_auxiliary_of(self.network, weights))
+            self.network.load_state_dict(_with_further_rows_of(self.network, _with_auxiliary_of(self.network, weights)))
         except RuntimeError as error:
             reason = "\n".join(line.strip() for line in str(error).splitlines()[1:4])
             raise MaskfoldError(
@@ -166,6 +168,16 @@ def _with_auxiliary_of(network: nn.Module, weights: dict[str, torch.Tensor]) -> 
     own = {key: value for key, value in network.state_dict().items() if key.startswith(AUXILIARY)}
     fitting = {key: value for key, value in weights.items() if key in own and value.shape == own[key].shape}
     return without_auxiliary(weights) | own | fitting
+
+
+def _with_further_rows_of(network: nn.Module, weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return weights with the rows behind them that a network has more, where it says that rows can be added."""
+    own = network.state_dict()
+    names = [name for name in getattr(network, "growing", ()) if name in own and name in weights]
+    further = {
+        name: own[name][len(weights[name]) :] for name in names if own[name].shape[1:] == weights[name].shape[1:]
+    }
+    return weights | {name: torch.cat([weights[name].to(rows), rows]) for name, rows in further.items()}
 
 
 def without_auxiliary(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

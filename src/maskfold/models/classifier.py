@@ -30,9 +30,14 @@ class Classifier(nn.Module):
             classifier.
         drop_path: The share of residual branches that training leaves out, stochastic depth; in networks that have it.
 
+    Attributes:
+        growing: Names of the weights that have a row for each class.
+
     Raises:
         MaskfoldError: If there is no such network, its weights cannot be had, or an argument is out of range.
     """
+
+    growing = ("head.weight", "head.bias", "head.gain")
 
     def __init__(
         self,
@@ -69,10 +74,11 @@ class Classifier(nn.Module):
 
 
 class CosineHead(nn.Module):
-    """`scale * cos(embedding - centre, row)` for each class's row.
+    """`scale * gain * cos(embedding - centre, row)` for each class's row.
 
     The centre is the running mean of the embeddings that training has seen; without it all embeddings share one large
-    part, and the cosines of all classes are alike. The scale is learned.
+    part, and the cosines of all classes are alike. The scale is learned. The gain is 1, but for rows that were not
+    learned and are closer to their photos than those that were, see `maskfold.recognition.enrolment`.
 
     Args:
         in_features: D, numbers in an embedding.
@@ -86,6 +92,7 @@ class CosineHead(nn.Module):
         self.scale = nn.Parameter(torch.tensor(_SCALE))
         self.register_buffer("centre", torch.zeros(in_features))
         self.register_buffer("seen", torch.zeros(()))
+        self.register_buffer("gain", torch.ones(out_features))
 
     def forward(self, embedding: torch.Tensor) -> torch.Tensor:
         """Map embeddings `(N, D)` to logits `(N, C) float32`."""
@@ -95,7 +102,7 @@ class CosineHead(nn.Module):
         # Cosines in half precision would round neighbours among thousands of classes to one value.
         with torch.autocast(embedding.device.type, enabled=False):
             centred = functional.normalize(embedding - self.centre, dim=1)
-            return self.scale * centred @ functional.normalize(self.weight, dim=1).T
+            return self.scale * (centred @ functional.normalize(self.weight, dim=1).T) * self.gain
 
     def _follow(self, embedding: torch.Tensor) -> None:
         """Move the centre towards a batch's mean: the plain mean of the first batches, then a running one."""

@@ -73,6 +73,11 @@ class Network(nn.Module):
             return output
         return marginal_logits(output) if isinstance(output, torch.Tensor) else tuple(map(marginal_logits, output))
 
+    @property
+    def growing(self) -> tuple[str, ...]:
+        """The names of the weights that have a row for each class, so that classes can be added; none for masks."""
+        return tuple(f"model.{name}" for name in getattr(self.model, "growing", ()))
+
     def answer(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Map photos, as `forward` takes them, to a classifier's logits `(N, C)` and embeddings `(N, D)`."""
         embedding = self.embed(image)

@@ -17,12 +17,14 @@ from maskfold.data.balance import (
     weights_by_cluster,
     weights_fingerprint,
 )
+from maskfold.data.class_table import FILE, ClassTable
 from maskfold.data.folds import fold_members, read_folds
 from maskfold.data.source import Source
-from maskfold.data.table import AUTOMATIC, CLUSTER, WEIGHT, fingerprint
+from maskfold.data.table import AUTOMATIC, CLASS_INDEX, CLUSTER, WEIGHT, fingerprint
 from maskfold.errors import MaskfoldError
 from maskfold.files import sha256
 from maskfold.pseudo.label_set import LabelSet
+from maskfold.recognition.replay import replayed
 from maskfold.runs.checkpoint_hash import checkpoint_hash
 from maskfold.runs.lineage import Lineage, lineage_of_split, sights
 from maskfold.runs.start import Start
@@ -58,6 +60,30 @@ class FoldRows:
             return self
         identity = self.identity | {"start": checkpoint_hash(start.checkpoint)}
         return replace(self, lineage=start.handed_on(self.lineage), identity=identity)
+
+    def replayed(self, photos: int | None, start: Start | None, *, seed: int) -> "FoldRows":
+        """Return the same rows, of which those of products that the start knows are a few; of None as they are.
+
+        Args:
+            photos: Of each product that the start knows.
+            start: The network to begin with.
+            seed: Of the draw.
+
+        Raises:
+            MaskfoldError: If there is no start, or the data has no products.
+        """
+        if photos is None:
+            return self
+        if start is None or CLASS_INDEX not in self.training:
+            raise MaskfoldError(
+                f"replay={photos}: shows photos of the products that start_from knows again. It takes task=recognition "
+                "and start_from=<run>; replay=null shows all photos."
+            )
+        known = len(ClassTable.read(start.folder / FILE))
+        training = replayed(self.training, known=known, photos=photos, seed=seed)
+        log.info("replay=%d: %d of %d photos are learned from", photos, len(training), len(self.training))
+        identity = self.identity | {"replay": fingerprint(training)}
+        return replace(self, training=training, identity=identity)
 
     def by_cluster(self, *, balance: float, weights: Mapping[str, float]) -> "FoldRows":
         """Return the same rows with how often an epoch has each, and how much it counts; as they are if all alike.

@@ -96,15 +96,21 @@ class Prototypes:
         rows = np.isin(self.classes, classes)
         return Prototypes(self.matrix[rows], self.classes[rows], self.centre)
 
-    def cosines(self, embeddings: np.ndarray) -> np.ndarray:
-        """Return the cosine of each photo with each prototype, `(N, P) float32`."""
-        return _directions(embeddings, self.centre) @ self.matrix.T
+    def directions(self, embeddings: np.ndarray) -> np.ndarray:
+        """Return the unit vectors from the centre to some embeddings, `(N, D) float32`."""
+        return _directions(embeddings, self.centre)
 
-    def nearest(self, embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the class of the nearest prototype of each photo, `(N,) int64`, and its cosine, `(N,) float32`."""
+    def nearest(self, embeddings: np.ndarray, *, gain: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Return the class of the nearest prototype of each photo, `(N,) int64`, and its cosine, `(N,) float32`.
+
+        Args:
+            embeddings: `(N, D) float32`.
+            gain: `(P,)` what the cosines with each are multiplied by; None for 1.
+        """
         nearest, cosine = np.empty(len(embeddings), dtype=np.int64), np.empty(len(embeddings), dtype=np.float32)
+        matrix = (self.matrix if gain is None else self.matrix * gain[:, None].astype(np.float32)).T
         for rows in _portions(len(embeddings), len(self)):
-            cosines = self.cosines(embeddings[rows])
+            cosines = self.directions(embeddings[rows]) @ matrix
             best = cosines.argmax(axis=1)
             nearest[rows], cosine[rows] = self.classes[best], cosines[np.arange(len(best)), best]
         return nearest, cosine

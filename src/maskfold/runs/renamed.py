@@ -52,6 +52,7 @@ ADDED: dict[str, Any] = {
     "cluster_weights": {},  # and counted alike
     "freeze": [],  # every layer learned
     "start_from": None,  # from the first weights that the seed gives
+    "replay": None,  # all photos of the products that a start knows
 }
 
 # Likewise of the data, where it is one of the package's own sources; the user's know nothing of these keys.

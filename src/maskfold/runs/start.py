@@ -21,6 +21,11 @@ class Start:
     checkpoint: Path
     lineage: Lineage
 
+    @property
+    def folder(self) -> Path:
+        """That of its run."""
+        return run_of_checkpoint(self.checkpoint).path
+
     def handed_on(self, own: Lineage) -> Lineage:
         """Return the lineage of a run that begins with this one's weights.
 

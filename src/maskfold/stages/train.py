@@ -53,7 +53,10 @@ def train(config: DictConfig) -> dict[str, float]:
     table, split = source.load(), split_path(source, config.split_file)
     rows = rows_of_fold(table, source, split, fold=config.fold, pseudo=config.pseudo)
     start = find_start(config.start_from, fold=config.fold)
-    rows = rows.begun_with(start).by_cluster(balance=config.balance, weights=config.cluster_weights)
+    if start is not None:
+        source.refuse_other_classes(start.folder)
+    rows = rows.begun_with(start).replayed(config.replay, start, seed=config.seed)
+    rows = rows.by_cluster(balance=config.balance, weights=config.cluster_weights)
     folder = MemberFolder(EXPERIMENTS / config.name).run(config.fold)
     if rank_zero_only.rank != 0:  # one of several processes of one run, whose first one keeps the folder
         return folder.summary() if _is_finished(folder, config) else _fit(config, parts, rows, folder, start, source)
@@ -73,7 +76,7 @@ def train(config: DictConfig) -> dict[str, float]:
             best = folder.summary()
             _tell(folder, best)
             return best
-        folder.note(audit="passed" if config.audit else "off")
+        folder.note(audit="passed" if config.audit else "off", training_photos=len(rows.training))
         best = _fit(config, parts, rows, folder, start, source)
         monitor = parts.objective().monitor
         folder.finish(best, monitor=monitor)
