@@ -8,6 +8,7 @@ os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = os.environ[
 
 import fcntl
 import gc
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,23 @@ def tiny_photos(tmp_path_factory) -> Path:
         cv2.imwrite(str(root / "images" / f"{name}.jpg"), image)
         cv2.imwrite(str(root / "masks" / f"{name}.png"), mask)
     return root
+
+
+@pytest.fixture(scope="session")
+def trained_recogniser_once(made_once) -> Path:
+    """A working folder as `coloured_squares.train_squares` leaves it: labelled photos and a member of two folds."""
+    from coloured_squares import train_squares
+
+    return made_once("recogniser", train_squares)
+
+
+@pytest.fixture
+def trained_recogniser(trained_recogniser_once, tmp_path, monkeypatch) -> Path:
+    """A copy of `trained_recogniser_once` for one test to change, as the current directory."""
+    copy = tmp_path / "work"
+    shutil.copytree(trained_recogniser_once, copy)
+    monkeypatch.chdir(copy)
+    return copy
 
 
 @pytest.fixture(scope="session")
