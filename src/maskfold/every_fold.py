@@ -42,7 +42,12 @@ def for_each_fold(
 def _run_alone(stage: str, fold: int, overrides: list[str]) -> None:
     """Run a stage's command for one fold, without the overrides' own `fold`."""
     others = [override for override in overrides if override.partition("=")[0] != "fold"]
-    command = [sys.executable, "-m", f"maskfold.stages.{stage}", *others, f"fold={fold}"]
+    run_stage(stage, [*others, f"fold={fold}"])
+
+
+def run_stage(stage: str, overrides: list[str]) -> None:
+    """Run a stage's command in a process of its own; where it fails, this process ends as it did."""
+    command = [sys.executable, "-m", f"maskfold.stages.{stage}", *overrides]
     with subprocess.Popen(command) as process:
         while process.returncode is None:
             try:

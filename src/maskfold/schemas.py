@@ -415,6 +415,47 @@ class CardStage:
 
 
 @dataclass
+class EnrollStage:
+    """Keys of `stages/enroll.py`."""
+
+    name: str = values.name_inside()
+    fold: int = values.number(0)
+    month: str = MISSING
+    to: str | None = values.name_inside()
+    data: Group | None = MISSING
+    way: str = MISSING
+    photos: int | None = values.number(1)
+    allowed_loss: float = values.number(0, most=1)
+    overwrite: bool = MISSING
+    trainer: PredictionTrainer = field(default_factory=PredictionTrainer)
+
+
+@dataclass
+class GrowStage:
+    """Keys of `stages/grow.py`."""
+
+    name: str = values.name_inside()
+    fold: int = values.number(0)
+    month: str = MISSING
+    level: str = MISSING
+    to: str | None = values.name_inside()
+    replay: int = values.number(0)
+    train: str = MISSING
+    enroll: str = MISSING
+    unknown: str | None = MISSING
+    registered_model: str = values.name_inside()
+    product_loss: float = values.number(0, most=1)
+    product_photos: int = values.number(1)
+    macro_loss: float = values.number(0, most=1)
+    new_share: float = values.number(0, most=1)
+    accepted: float = values.number(0, most=1)
+    rejection_loss: float = values.number(0, most=1)
+    significance: float = values.number(above=0, most=0.5)
+    tracker: Group = MISSING
+    trainer: PredictionTrainer = field(default_factory=PredictionTrainer)
+
+
+@dataclass
 class PromoteStage:
     """Keys of `stages/promote.py`."""
 

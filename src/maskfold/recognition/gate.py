@@ -43,7 +43,7 @@ class GateLimits:
         new_share: Of the old products' median recall, which the new ones have to reach.
         accepted: The share of known photos that pass the threshold by which unknown ones are rejected.
         rejection_loss: Of the share of unknown photos that are rejected there.
-        level: How often chance may refuse by the single products; each one-sided rule has half of it.
+        significance: How often chance may refuse by the single products; each one-sided rule has half of it.
 
     Raises:
         MaskfoldError: If one is out of its range.
@@ -55,15 +55,15 @@ class GateLimits:
     new_share: float = 0.8
     accepted: float = 0.95
     rejection_loss: float = 0.02
-    level: float = 0.01
+    significance: float = 0.01
 
     def __post_init__(self) -> None:
-        shares = {key: value for key, value in asdict(self).items() if key not in ("product_photos", "level")}
+        shares = {key: value for key, value in asdict(self).items() if key not in ("product_photos", "significance")}
         if wrong := [f"{key}={value}" for key, value in shares.items() if not 0 <= value <= 1]:
             raise MaskfoldError(f"gate: {', '.join(wrong)}: a share, 0 to 1, so 0.1 for 10 points.")
-        if not 0 < self.level <= 0.5 or self.product_photos < 1:
+        if not 0 < self.significance <= 0.5 or self.product_photos < 1:
             raise MaskfoldError(
-                f"gate: level={self.level} has to be above 0 and up to 0.5, and product_photos="
+                f"gate: significance={self.significance} has to be above 0 and up to 0.5, and product_photos="
                 f"{self.product_photos} 1 or more."
             )
 
@@ -141,8 +141,8 @@ def _refuse_incomplete(photos: pd.DataFrame, unknown: pd.DataFrame | None, limit
             "gate: no test photo is of a product that the champion knows, so nobody can say what would be lost. Keep "
             "test photos of every month (data.test)."
         )
-    if draws < 2 / limits.level:
-        raise MaskfoldError(f"gate: {draws} draws cannot show a level of {limits.level / 2:g}. Ask for more.")
+    if draws < 2 / limits.significance:
+        raise MaskfoldError(f"gate: {draws} draws cannot show a level of {limits.significance / 2:g}. Ask for more.")
 
 
 def _products(photos: pd.DataFrame, limits: GateLimits) -> pd.DataFrame:
@@ -170,7 +170,7 @@ def _products(photos: pd.DataFrame, limits: GateLimits) -> pd.DataFrame:
 def _single(products: pd.DataFrame, pairs: pd.DataFrame, limits: GateLimits) -> Iterator[str]:
     """Yield the old products that lose."""
     tried = products["p"].notna().sum()
-    lose = (products["champion"] - products["challenger"] > limits.product_loss) & (products["p"] < limits.level)
+    lose = (products["champion"] - products["challenger"] > limits.product_loss) & (products["p"] < limits.significance)
     for row in products[lose].sort_values("p", kind="stable").itertuples():
         yield (
             f"{row.label}: recall {_percent(row.champion)} -> {_percent(row.challenger)} of "
@@ -184,8 +184,9 @@ def _macro(products: pd.DataFrame, limits: GateLimits, draws: int, seed: int) ->
     """Return what becomes of the macro recall of the old products, and what speaks against it."""
     old = products[~products["new"]]
     counts = [old[column].to_numpy() for column in ("photos", "lost", "won")]
-    level, chance = limits.level / 2, {"draws": draws, "seed": seed}
+    level, chance = limits.significance / 2, {"draws": draws, "seed": seed}
     fall, (low, high) = macro_fall(*counts), macro_fall_interval(*counts, level=level, **chance)
+    high = max(high, 1 - level ** (1 / counts[0].sum()))  # where not one is lost, as many might be by chance
     beyond = fall > limits.macro_loss and low > 0
     p = macro_fall_p(*counts, **chance) if beyond else None
     means = {f"old_macro_recall_{side}": float(old[side].mean()) for side in ("champion", "challenger")}
@@ -213,7 +214,7 @@ def _new(products: pd.DataFrame, limits: GateLimits) -> tuple[dict[str, Any], li
     median = float(
         steady["challenger"].median() if len(steady) else np.average(old["challenger"], weights=old["photos"])
     )
-    least, level = limits.new_share * median, limits.level / 2
+    least, level = limits.new_share * median, limits.significance / 2
     recall = float(hits.sum() / new["photos"].sum())
     p = float(binom.cdf(hits.sum(), new["photos"].sum(), least))
     figures = {"new_products": len(new), "new_recall": recall, "new_macro_recall": float(new["challenger"].mean())}
@@ -248,7 +249,7 @@ def _rejection(
     if now - before <= limits.rejection_loss:
         return figures, []
     p = false_accepts_p(known, others, accepted=accepted, draws=draws, seed=seed)
-    if p > limits.level / 2:
+    if p > limits.significance / 2:
         return figures, []
     return figures, [
         f"rejection: at {_percent(accepted, 0)} acceptance {_percent(before)} -> {_percent(now)} of "

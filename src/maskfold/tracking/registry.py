@@ -16,6 +16,7 @@ from mlflow.exceptions import MlflowException
 
 from maskfold import files
 from maskfold.credentials import censored
+from maskfold.data.class_table import FILE
 from maskfold.errors import MaskfoldError
 from maskfold.runs.lineage import read_lineage
 from maskfold.runs.run_folder import RunFolder
@@ -205,7 +206,7 @@ class Registry:
         """
         run = RunFolder(folder)
         contents = _contents(version)
-        if contents is None or contents.keys() != {*carried(run)}:
+        if contents is None or contents.keys() - {FILE} != {*carried(run)}:
             raise MaskfoldError(
                 f"model {self.model}, {version.name}: was not registered by `make promote`, so nobody knows what its "
                 "network has seen. Take the alias away in MLflow, and promote the run that it comes from."
@@ -268,8 +269,9 @@ class Registry:
 
 
 def carried(run: RunFolder) -> list[str]:
-    """Return the names, below a run's folder, of the files that a version carries."""
-    return [str(path.relative_to(run.path)) for path in (run.config, run.run, run.lineage, run.best)]
+    """Return the names, below a run's folder, of the files that a version carries; a recogniser's with its classes."""
+    names = [str(path.relative_to(run.path)) for path in (run.config, run.run, run.lineage, run.best)]
+    return [*names, FILE] if (run.path / FILE).is_file() else names
 
 
 def _hashes(run: RunFolder) -> dict[str, str]:

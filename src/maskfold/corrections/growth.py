@@ -1,0 +1,137 @@
+"""A champion and a challenger that knows more products, both on the frozen test: what each says of every photo."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from maskfold import files
+from maskfold.data.class_table import FILE, ClassTable
+from maskfold.data.folders import list_images
+from maskfold.data.table import CLASS_INDEX
+from maskfold.errors import MaskfoldError
+from maskfold.prediction.members import load_network
+from maskfold.recognition.answering import answer_photos
+from maskfold.recognition.framing import Framing
+from maskfold.recognition.gate import GateLimits, GateVerdict
+from maskfold.runs.checkpoint_hash import checkpoint_hash
+from maskfold.runs.contents import hashes_of
+from maskfold.runs.run_folder import RunFolder
+
+RECORD = "growth.json"  # in the challenger's run folder
+PAIRS, PRODUCTS = "growth_pairs.csv", "growth_products.csv"  # beside it
+_LONGEST = 5000  # characters of a tag that every registry's database takes
+_NAMED = 20  # pairs in the record
+
+
+def frozen_test(table: pd.DataFrame, classes: ClassTable) -> pd.DataFrame:
+    """Return the photos that all versions are judged by: labelled test photos of products that are still sold.
+
+    Raises:
+        MaskfoldError: If there are none.
+    """
+    sold = np.append(classes.active(), False)[table[CLASS_INDEX]]  # -1, no class of the table, is the last one
+    photos = table[(table["split"] == "test") & sold].reset_index(drop=True)
+    if photos.empty:
+        raise MaskfoldError(
+            "grow: the data has no test photos with labels, so nobody can judge. Keep some: data.test=0.2 before "
+            "anything is trained, or split=test in the table."
+        )
+    return photos
+
+
+def unknown_photos(folder: str | None) -> pd.DataFrame | None:
+    """Return rows of the photos in a folder and the folders in it, whose products nobody knows; None of none.
+
+    Raises:
+        MaskfoldError: If there is no such folder, or no photo in it.
+    """
+    if folder is None:
+        return None
+    root = Path(folder)
+    if not root.is_dir():
+        raise MaskfoldError(f"unknown={folder}: no such folder. Name one with photos of products that nobody knows.")
+    places = [root, *sorted(path for path in root.rglob("*") if path.is_dir())]
+    paths = [path for place in places for path in list_images(place, [])["path"]]
+    if not paths:
+        raise MaskfoldError(f"unknown={folder}: no photos in it.")
+    return pd.DataFrame({"image_id": paths, "image": paths, CLASS_INDEX: -1})
+
+
+def said_by(
+    run: RunFolder, photos: pd.DataFrame, classes: ClassTable, framing: Framing, *, cache: Path, **options: Any
+) -> pd.DataFrame:
+    """Return what a run's network says of some photos; it is kept, so that a broken comparison goes on.
+
+    Args:
+        run: Finished.
+        photos: Rows of the image table.
+        classes: Of the data as they are now: retired products are not answered.
+        framing: The run's.
+        cache: A folder for what is kept.
+        options: Those of `answer_photos`.
+
+    Returns:
+        A row a photo: `said`, a label, and `score`, its logit, larger where the network is surer.
+    """
+    own = ClassTable.read(run.path / FILE)
+    sold = classes.active()[: len(own)]
+    origin = [checkpoint_hash(run.best), hashes_of(photos, "image") or photos["image"].tolist(), sold.tolist()]
+    path = cache / f"{hashlib.sha256(json.dumps([*origin, vars(framing)], default=str).encode()).hexdigest()[:16]}.csv"
+    if not path.exists():
+        answers = answer_photos(load_network(run.best), photos, framing, active=sold, **options)
+        labels = np.array(own.labels, dtype=object)[answers.classes[:, 0]]
+        rows = pd.DataFrame({"image_id": photos["image_id"], "said": labels, "score": answers.logits[:, 0]})
+        files.write_text(path, rows.to_csv(index=False))
+    again = "Delete it and run the same command again."
+    return files.read_table(path, again=again, dtype={"image_id": "str", "said": "str"}, keep_default_na=False)
+
+
+def described(
+    verdict: GateVerdict, *, limits: GateLimits, about: Mapping[str, Any], costs: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the record of a growth, as JSON has it."""
+    pairs = verdict.pairs[verdict.pairs["challenger"] > 0].head(_NAMED)
+    return {
+        **about,
+        "passed": verdict.passed,
+        "promoted": False,
+        "reasons": [*verdict.reasons],
+        "notes": [*verdict.notes],
+        "costs": dict(costs),
+        "figures": verdict.figures,
+        "limits": asdict(limits),
+        "confused": pairs.to_dict("records"),
+    }
+
+
+def tags_of(record: Mapping[str, Any]) -> dict[str, str]:
+    """Return the tags of the challenger's version, in the order they are written: `validation` is the last."""
+    tags = {
+        "reasons": "; ".join(record["reasons"]),
+        "metrics": json.dumps(record["figures"]),
+        "month": record["month"],
+        "level": record["level"],
+        "against": record["against"],
+        "validation": "passed" if record["passed"] else "refused",
+    }
+    return {key: value[:_LONGEST] for key, value in tags.items()}
+
+
+def write_growth(run: RunFolder, record: Mapping[str, Any], verdict: GateVerdict) -> None:
+    """Keep a record in the challenger's run folder, and every product and every confused pair beside it."""
+    for name, table in ((PAIRS, verdict.pairs), (PRODUCTS, verdict.products)):
+        files.write_text(run.path / name, table.to_csv(index=False))
+    files.write_json(run.path / RECORD, record)
+
+
+def costs_of(run: RunFolder) -> dict[str, Any]:
+    """Return what a run has cost: `images`, photos that went through the network, `epochs` and `seconds`."""
+    costs, photos = run.costs(), files.read_json(run.run).get("training_photos")
+    images = None if photos is None else photos * costs["epochs"]
+    return {"images": images, "epochs": costs["epochs"], "seconds": costs["seconds"]}
