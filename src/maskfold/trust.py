@@ -72,6 +72,7 @@ KINDS = {
         ("maskfold.data.sources", "maskfold.data.competition", "maskfold.data.labelled", "maskfold.shards.source"),
         "maskfold.data.source.Source",
     ),
+    "framing": Kind(("maskfold.recognition.framing",)),
     "geometry": Kind(("maskfold.data.geometry",)),
     "preprocess": Kind(("maskfold.data.preprocessing",)),
     "schedule": Kind(("maskfold.engine.schedules", "torch.optim.lr_scheduler")),
