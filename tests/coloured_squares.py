@@ -23,13 +23,8 @@ DATA = ["data=label_table", "data.root=photos", "data.name=squares"]
 SMALL = [
     *("task=recognition", "model=classifier", "model.architecture=test_resnet", "model.weights=null", "model.width=16"),
     *("framing.size=16", "framing.resize=18", "optimizer=adamw", "schedule=cosine"),
-    *(
-        "trainer.accelerator=cpu",
-        "trainer.num_workers=0",
-        "trainer.batch_size=8",
-        "trainer.max_epochs=3",
-        "+optimizer.lr=0.005",
-    ),
+    *("trainer.accelerator=cpu", "trainer.num_workers=0", "trainer.batch_size=8"),
+    *("trainer.max_epochs=3", "+optimizer.lr=0.005"),
 ]
 
 

@@ -44,7 +44,7 @@ from maskfold.stages.train import train
 FIRST, EACH = "2026-01", 5  # month, products a month
 LAST = 6
 WAYS = ("enroll", "finetune", "naive", "full")
-COLOURS = {"enroll": ORANGE, "finetune": BLUE, "naive": PALE, "full": GREY}
+COLOURS = {"enroll": ORANGE, "finetune": BLUE, "naive": "#7a5195", "full": GREY}
 TABLE = "measured.csv"  # in the work folder
 logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
 
@@ -221,13 +221,14 @@ def chart(table: pd.DataFrame) -> Any:
     with drawing(height=3.4) as first:
         figure = first.figure
         figure.clear()
+        figure.set_size_inches(7.2, 3.2)
         panels = figure.subplots(1, 2)
         for way, rows in mean.groupby("way"):
             style = {"marker": "o", "ms": 3.5, "lw": 1.8, "color": COLOURS[str(way)], "label": way}
             panels[0].plot(rows["products"], rows["images"], **style)
             panels[1].plot(rows["products"], rows["all"], **style)
         for panel, title in zip(
-            panels, ("images through the network, a month", "accuracy on all products"), strict=True
+            panels, ("photos a month", "accuracy, all products"), strict=True
         ):
             panel.set_title(title, fontsize=10)
             panel.set_xlabel("products")

@@ -12,6 +12,7 @@ from maskfold.config import EXPERIMENTS, build, compose, recorded
 from maskfold.data.folds import fold_members, read_folds, split_path
 from maskfold.engine.schedules import number_of_epochs
 from maskfold.ensembling.manifest import store_origin
+from maskfold.ensembling.stores import store_in
 from maskfold.ensembling.tree import leaf_nodes
 from maskfold.ensembling.vetting import refuse_stale
 from maskfold.errors import MaskfoldError
@@ -109,7 +110,7 @@ class Member:
         for run in self._finished().values():
             for split in SPLITS:
                 refuse_stale(run, run.store(split))
-                refuse_replaced_photos(run.store(split), hashes)
+                refuse_replaced_photos(store_in(run.store(split)), hashes)
 
     def ids(self, fold: int, split: str) -> list[str]:
         """Return the images that a fold predicts, of `oof` or `test`."""

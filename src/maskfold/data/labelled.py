@@ -11,6 +11,7 @@ import pandas as pd
 
 from maskfold.data.class_table import FILE, ClassTable
 from maskfold.data.folders import Stray, list_images, refuse_doubles
+from maskfold.data.hold_out import HoldOut
 from maskfold.data.source import RECOGNITION, Source
 from maskfold.data.table import CLASS_INDEX, COARSE, LABEL, METADATA, MONTH, STRAYS
 from maskfold.errors import MaskfoldError, listing
@@ -30,6 +31,7 @@ class LabelledSource(Source):
         until: The last month whose photos count; None for all.
         test: The share of train photos that become labelled test photos, by their group or content, so that a photo
             stays where it is when others come.
+        hold_out: Which labels are not learned.
         submission: How a submission is written, its columns by name; None for as the sample has it.
     """
 
@@ -42,6 +44,7 @@ class LabelledSource(Source):
         name: str | None = None,
         until: str | None = None,
         test: float = 0,
+        hold_out: Mapping[str, Any] | None = None,
         submission: Mapping[str, str] | None = None,
         **common: Any,
     ) -> None:
@@ -52,6 +55,7 @@ class LabelledSource(Source):
             name: What the data is called; the root folder's name unless given.
             until: As the attribute.
             test: As the attribute.
+            hold_out: See `HoldOut`.
             submission: As the attribute.
             common: `metric`, `competition`, `sample`, `on_error` and `max_pixels` of `Source`.
 
@@ -63,6 +67,7 @@ class LabelledSource(Source):
             raise MaskfoldError(f"data.test={test}: give a share from 0 to below 1, such as 0.2.")
         self.until = None if until is None else str(until)
         self.test = test
+        self.hold_out = HoldOut(hold_out)
         self.submission = None if submission is None else dict(submission)
 
     @property
@@ -125,6 +130,7 @@ class LabelledSource(Source):
             rows = rows[~(rows[MONTH] > self.until).fillna(value=False).astype(bool)]
         if rows.empty:
             raise MaskfoldError(f"{self.root}: no photos{f' until {self.until}' if self.until else ''}.")
+        rows = self.hold_out.moved(rows, classes=self.folder / FILE)
         bare = rows[(rows["split"] == "train") & rows[LABEL].isna()]
         if len(bare):
             raise MaskfoldError(

@@ -10,7 +10,7 @@ import pandas as pd
 
 from maskfold.data.balance import clusters_fingerprint
 from maskfold.data.loading import read_mask
-from maskfold.data.table import CLUSTER
+from maskfold.data.table import CLUSTER, LABEL, fingerprint
 from maskfold.data.windows import is_large
 from maskfold.ensembling.large import count_thresholds, open_truth
 from maskfold.ensembling.manifest import content_of
@@ -183,9 +183,10 @@ def made_of(stores: Sequence[Path], photos: pd.DataFrame) -> dict[str, Any]:
 
 
 def facts_of(photos: pd.DataFrame) -> dict[str, str]:
-    """Return the part of `made_of` that is of the photos: their files, and their clusters where these are known."""
+    """Return the part of `made_of` that is of the photos: their files; clusters and labels where there are any."""
     clusters = {"clusters": clusters_fingerprint(photos)} if CLUSTER in photos else {}
-    return {"contents": contents_fingerprint(photos)} | clusters
+    labels = {"labels": fingerprint(photos)} if LABEL in photos else {}
+    return {"contents": contents_fingerprint(photos)} | clusters | labels
 
 
 def scored_from(path: Path) -> dict[str, Any] | None:

@@ -1,11 +1,11 @@
 """What went into an ensemble, so that a submission can be explained, and made again, years later."""
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from maskfold import files
+from maskfold.ensembling.stores import store_in
 from maskfold.ensembling.tree import Leaf
 from maskfold.errors import MaskfoldError
 from maskfold.prediction.store import ORIGIN, ProbabilityStore
@@ -34,13 +34,8 @@ def maps_of(stores: Sequence[Path]) -> list[dict[str, Any]]:
 
 
 def content_of(folder: Path) -> str:
-    """Return a hash of the names and bytes of a folder's maps; an empty text if there is no such folder."""
-    if not folder.is_dir():
-        return ""
-    store = ProbabilityStore(folder)
-    lines = [f"{image_id} {files.sha256(path)}\n" for image_id, path in sorted(store.paths().items())]
-    lines += [f"{part.name} {content_of(part)}\n" for part in store.class_folders()]
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
+    """Return a hash of the names and bytes of a folder's predictions; an empty text if there is no such folder."""
+    return store_in(folder).digest()
 
 
 def store_origin(folder: Path) -> dict[str, Any]:

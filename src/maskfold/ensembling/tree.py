@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from maskfold.ensembling.stores import store_in
 from maskfold.ensembling.vetting import vet
 from maskfold.errors import MaskfoldError, listing
 from maskfold.files import check_inside
@@ -221,14 +222,14 @@ def open_members(
 
 def _open_test(leaf: Leaf, image_ids: Sequence[str]) -> MemberMaps:
     for folder in leaf.stores:
-        _refuse_gaps(ProbabilityStore(folder).missing(image_ids), folder, len(image_ids))
+        _refuse_gaps(store_in(folder).missing(image_ids), folder, len(image_ids))
     return MemberMaps(leaf, None)
 
 
 def _open_oof(leaf: Leaf, image_ids: Sequence[str]) -> MemberMaps:
     fold_of: dict[str, int] = {}
     for number, folder in enumerate(leaf.stores):
-        ids = ProbabilityStore(folder).paths().keys()
+        ids = store_in(folder).image_ids()
         double = sorted(ids & fold_of.keys())
         if double:
             raise MaskfoldError(

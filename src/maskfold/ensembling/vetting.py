@@ -8,9 +8,10 @@ import pandas as pd
 
 from maskfold import files
 from maskfold.data.classes import classes_of, spoken
+from maskfold.ensembling.stores import store_in
 from maskfold.errors import MaskfoldError, listing
 from maskfold.prediction.photos import PHOTOS, refuse_replaced_photos
-from maskfold.prediction.store import ORIGIN, ProbabilityStore
+from maskfold.prediction.store import ORIGIN
 from maskfold.runs.checkpoint_hash import checkpoint_hash
 from maskfold.runs.contents import hashes_of
 from maskfold.runs.lineage import refuse_leak
@@ -36,7 +37,7 @@ def vet(stores: Mapping[Path, bool], photos: pd.DataFrame, *, split: str, classe
     without_record: list[str] = []
     other_truth: set[str] = set()
     for folder, named in stores.items():
-        refuse_replaced_photos(folder, hashes)
+        refuse_replaced_photos(store_in(folder), hashes)
         if classes is not None:
             refuse_other_classes(folder, classes)
         run = run_of(folder)
@@ -45,7 +46,7 @@ def vet(stores: Mapping[Path, bool], photos: pd.DataFrame, *, split: str, classe
         refuse_unfinished(run, named=named)
         refuse_stale(run, folder)
         if split == "oof":
-            own = photos["image_id"].isin(ProbabilityStore(folder).paths().keys())
+            own = photos["image_id"].isin(store_in(folder).image_ids())
             other_truth |= {*refuse_leak(run, photos[own]).replaced(hashes, masks)}
         if not (folder / PHOTOS).exists():
             without_record.append(str(folder))

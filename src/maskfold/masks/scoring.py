@@ -13,6 +13,15 @@ from maskfold.masks.planes import planes
 from maskfold.masks.scores import ACCURACY, SCORES, TITLES, mask_scores, pixel_accuracy
 
 WEIGHT = "weight"
+# Of photos with labels, whose accuracy is that of photos: pixels' own title stands where it is of these.
+_OF_LABELS = {
+    ACCURACY: "accuracy",
+    "top5": "top-5 accuracy",
+    "macro_recall": "macro recall",
+    "coarse_accuracy": "coarse accuracy",
+    "log_loss": "log loss",
+    "ece": "calibration error",
+}
 
 
 def weight_column(column: str) -> str:
@@ -95,7 +104,7 @@ def title_of(column: str, classes: Sequence[str] = ()) -> str:
         column: Of a metric, or of one class.
         classes: Names that may stand behind a dot; those behind the names that are known here are seen without.
     """
-    known = {name: metric.title for name, metric in METRICS_BY_NAME.items()} | TITLES
+    known = {name: metric.title for name, metric in METRICS_BY_NAME.items()} | TITLES | _OF_LABELS
     label = next((name for name in classes if name and column.endswith(f".{name}")), "")
     name, _, rest = column.partition(".")
     if not label and name in known:

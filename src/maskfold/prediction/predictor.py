@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import lightning
 import pandas as pd
 import torch
 from torch.utils.data import DataLoader, Dataset
@@ -176,10 +177,81 @@ def predict_together(
     keep_freed_memory()
     wanted = set(store.missing(table["image_id"]))
     layout = {"batch_size": batch_size, "channels_last": channels_last, "compile_networks": compile}
+    on = {"folder": Path(store.folder), "precision": precision, "accelerator": accelerator, "devices": devices}
+    large = are_large(table)
+    for branch in branches:
+        refuse_whole(table[large], branch.geometry)
+    predict_large(
+        branches,
+        table[large & table["image_id"].isin(wanted)],
+        store=store,
+        make_trainer=partial(prediction_trainer, **on),
+        **layout,
+    )
+    table = table[~large]
+    batches = [range(len(table))[start : start + batch_size] for start in range(0, len(table), batch_size)]
+    # pyrefly: ignore[bad-index]
+    todo = [batch for batch in batches if not wanted.isdisjoint(table["image_id"].iloc[batch])]
+    if not todo:
+        return
+    predictor = Predictor(branches, store=store, wanted=wanted, **layout)
+    photos = Batches(BranchedPhotos(table, branches), todo)
+    try:
+        run_prediction(predictor, photos, num_workers=num_workers, load_timeout=load_timeout, **on)
+    finally:
+        predictor.write_answered()
+
+
+def run_prediction(
+    predictor: lightning.LightningModule,
+    batches: Dataset,
+    *,
+    num_workers: int | None,
+    load_timeout: float = 0,
+    **on: Any,
+) -> None:
+    """Show every batch to what predicts and keeps it, with a bar of them.
+
+    Args:
+        predictor: Whose `predict_step` writes what comes out.
+        batches: A batch an item.
+        num_workers: As for `predict_together`.
+        load_timeout: Likewise.
+        on: See `prediction_trainer`.
+
+    Raises:
+        MaskfoldError: What loading and the predictor raise; or if a loading process is lost.
+        KeyboardInterrupt: If the user stops it.
+    """
+    workers = default_workers() if num_workers is None else num_workers
+    loader = DataLoader(
+        batches,
+        batch_size=None,
+        num_workers=workers,
+        timeout=load_timeout if workers else 0,
+        worker_init_fn=one_thread,
+        pin_memory=torch.cuda.is_available(),
+    )
+    trainer = prediction_trainer(callbacks=[PredictionBar()], **on)
+    with interruptible():
+        trainer.predict(predictor, loader, return_predictions=False)
+
+
+def prediction_trainer(
+    *, folder: Path, precision: str, accelerator: str, devices: int | str, callbacks: Sequence[lightning.Callback] = ()
+) -> lightning.Trainer:
+    """Return what predictions run on.
+
+    Args:
+        folder: Where they go.
+        precision: As for `predict_together`, as the next two.
+        accelerator: Likewise.
+        devices: Likewise.
+        callbacks: Lightning's.
+    """
     devices, machines = devices_and_machines(devices, 1)
-    make = partial(
-        make_trainer,
-        default_root_dir=Path(store.folder),
+    return make_trainer(
+        default_root_dir=folder,
         precision=choose_precision(precision, accelerator),
         accelerator=accelerator,
         devices=devices,
@@ -188,30 +260,5 @@ def predict_together(
         enable_checkpointing=False,
         enable_model_summary=False,
         enable_progress_bar=False,
+        callbacks=[*callbacks],
     )
-    large = are_large(table)
-    for branch in branches:
-        refuse_whole(table[large], branch.geometry)
-    predict_large(branches, table[large & table["image_id"].isin(wanted)], store=store, make_trainer=make, **layout)
-    table = table[~large]
-    batches = [range(len(table))[start : start + batch_size] for start in range(0, len(table), batch_size)]
-    # pyrefly: ignore[bad-index]
-    todo = [batch for batch in batches if not wanted.isdisjoint(table["image_id"].iloc[batch])]
-    if not todo:
-        return
-    workers = default_workers() if num_workers is None else num_workers
-    loader = DataLoader(
-        Batches(BranchedPhotos(table, branches), todo),
-        batch_size=None,
-        num_workers=workers,
-        timeout=load_timeout if workers else 0,
-        worker_init_fn=one_thread,
-        pin_memory=torch.cuda.is_available(),
-    )
-    predictor = Predictor(branches, store=store, wanted=wanted, **layout)
-    trainer = make(callbacks=[PredictionBar()])
-    try:
-        with interruptible():
-            trainer.predict(predictor, loader, return_predictions=False)
-    finally:
-        predictor.write_answered()

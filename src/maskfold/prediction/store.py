@@ -1,9 +1,10 @@
 """The probability store: a folder with one whole, losslessly compressed map per image, each with its checksum."""
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import blosc2
 import cv2
@@ -18,6 +19,25 @@ ORIGIN = "store.json"  # what the maps come from
 CLASSES = "classes"  # a key of it: the names of several classes, in the order of a map's planes
 _KEEP_BOTH = "or keep both with store=<another name>"
 _UNREADABLE = (OSError, ValueError, cv2.error)
+
+
+class Predictions(Protocol):
+    """What every task keeps of a network's predictions: a folder in which each image has one or none."""
+
+    folder: Path
+
+    def image_ids(self) -> set[str]:
+        """Return the images that have one.
+
+        Raises:
+            MaskfoldError: If there is no such folder, or what is in it is damaged.
+        """
+
+    def missing(self, image_ids: Iterable[str]) -> list[str]:
+        """Return the ids, in their order, that have none yet."""
+
+    def digest(self) -> str:
+        """Return a hash of all that is in it; an empty text if there is no such folder."""
 
 
 class ProbabilityStore:
@@ -61,6 +81,18 @@ class ProbabilityStore:
         if any(_maps_in(self.folder)):
             return []
         return sorted(folder for folder in self.folder.iterdir() if folder.is_dir() and any(_maps_in(folder)))
+
+    def image_ids(self) -> set[str]:
+        """Return the images that have a map; errors as `paths`."""
+        return {*self.paths()}
+
+    def digest(self) -> str:
+        """Return a hash of the names and bytes of the maps; an empty text if there is no such folder."""
+        if not self.folder.is_dir():
+            return ""
+        lines = [f"{image_id} {files.sha256(path)}\n" for image_id, path in sorted(self.paths().items())]
+        lines += [f"{part.name} {ProbabilityStore(part).digest()}\n" for part in self.class_folders()]
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
 
     def missing(self, image_ids: Iterable[str]) -> list[str]:
         """Return the ids, in their order, that have no map yet."""

@@ -1,5 +1,6 @@
 """What networks answer of photos of products, out of fold and test alike: the form of this task's predictions."""
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -109,8 +110,23 @@ class AnswerStore:
         self.folder = folder
 
     def parts(self) -> list[Path]:
-        """Return the files, in the order they were written."""
-        return sorted(self.folder.glob(_PART.format(0).replace("00000", "*")))
+        """Return the files, in the order of their numbers."""
+        return sorted(self.folder.glob(_PART.format(0).replace("00000", "*")), key=_number)
+
+    def image_ids(self) -> set[str]:
+        """Return the photos that have an answer.
+
+        Raises:
+            MaskfoldError: If a part is damaged.
+        """
+        return {image_id for path in self.parts() for image_id in _read_ids(path)}
+
+    def digest(self) -> str:
+        """Return a hash of the parts' names and bytes; an empty text if there is no such folder."""
+        if not self.folder.is_dir():
+            return ""
+        lines = [f"{path.name} {files.sha256(path)}\n" for path in self.parts()]
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
 
     def iterate(self) -> Iterator[Answers]:
         """Yield the answers, a part at a time.
@@ -144,17 +160,21 @@ class AnswerStore:
 
     def missing(self, image_ids: Iterable[str]) -> list[str]:
         """Return the ids, in their order, that have no answer yet."""
-        there = {image_id for path in self.parts() for image_id in _read(path).image_ids}
+        there = self.image_ids()
         return [image_id for image_id in image_ids if image_id not in there]
 
-    def write(self, answers: Answers) -> None:
+    def write(self, answers: Answers, *, number: int | None = None) -> None:
         """Add a part, atomically.
+
+        Args:
+            answers: To some photos.
+            number: The part's; None for the one behind the others, which is for a single writer.
 
         Raises:
             MaskfoldError: If it cannot be written (full disk, read-only folder).
         """
-        paths = self.parts()
-        number = int(paths[-1].stem.rpartition("-")[2]) + 1 if paths else 0
+        if number is None:
+            number = max(map(_number, self.parts()), default=-1) + 1
         columns = {field.name: getattr(answers, field.name) for field in fields(answers)}
         columns["image_ids"] = np.asarray([*answers.image_ids], dtype=np.str_)  # objects would need pickle to be read
         with files.atomic_path(self.folder / _PART.format(number)) as part, open(part, "wb") as file:
@@ -201,10 +221,22 @@ def _logsumexp(values: np.ndarray) -> np.ndarray:
         return safe + np.log(np.exp(values - safe[:, None]).sum(axis=1))
 
 
+def _number(part: Path) -> int:
+    return int(part.stem.rpartition("-")[2])
+
+
 def _read(path: Path) -> Answers:
+    columns = _arrays(path, [field.name for field in fields(Answers)])
+    return Answers(**columns | {"image_ids": columns["image_ids"].astype(object)})
+
+
+def _read_ids(path: Path) -> list[str]:
+    return _arrays(path, ["image_ids"])["image_ids"].tolist()
+
+
+def _arrays(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            columns = {field.name: arrays[field.name] for field in fields(Answers)}
+            return {name: arrays[name] for name in names}
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise MaskfoldError(f"{path}: not readable ({error}). Delete it and predict again.") from error
-    return Answers(**columns | {"image_ids": columns["image_ids"].astype(object)})

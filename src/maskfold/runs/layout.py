@@ -28,6 +28,10 @@ class MemberFolder:
         own_curve: The learning curve in that.
         clusters: The same, a row a cluster and one of all images.
         scores: The same, a row an image.
+        classes: Of a recogniser: its scores, a row a class.
+        months: The same, a row a month in which classes were added.
+        coarse: The same, a row a kind of product.
+        confusions: The same, a row a pair of classes that was confused.
     """
 
     def __init__(self, path: Path) -> None:
@@ -40,6 +44,10 @@ class MemberFolder:
         self.results = path / RESULTS
         self.clusters = path / "clusters.csv"
         self.scores = path / "scores.parquet"
+        self.classes = path / "classes.csv"
+        self.months = path / "months.csv"
+        self.coarse = path / "coarse.csv"
+        self.confusions = path / "confusions.csv"
 
     @property
     def name(self) -> str:

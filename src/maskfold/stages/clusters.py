@@ -101,8 +101,9 @@ def _maps(config: DictConfig, table: pd.DataFrame) -> dict[str, Path]:
         return {}
     folder = Path(config.maps).expanduser()
     bare = table[table["mask"].isna()] if "mask" in table else table
-    refuse_replaced_photos(folder, hashes_of(bare, "image"))
-    return ProbabilityStore(folder).paths()
+    store = ProbabilityStore(folder)
+    refuse_replaced_photos(store, hashes_of(bare, "image"))
+    return store.paths()
 
 
 def _looks(

@@ -2,6 +2,7 @@
 
 import logging
 from contextlib import nullcontext
+from functools import partial
 
 import pandas as pd
 from lightning.pytorch.utilities import rank_zero_only
@@ -9,7 +10,8 @@ from omegaconf import DictConfig
 
 from maskfold.config import EXPERIMENTS, build, resolved
 from maskfold.data.folds import fold_members, read_folds, split_path
-from maskfold.data.source import Source
+from maskfold.data.labelled import LabelledSource
+from maskfold.data.source import RECOGNITION, Source
 from maskfold.data.table import fingerprint
 from maskfold.entry import entry_point
 from maskfold.every_fold import folds_with_a_run, for_each_fold
@@ -20,6 +22,9 @@ from maskfold.prediction.predictor import predict_photos
 from maskfold.prediction.splits import photos_of
 from maskfold.prediction.store import CLASSES, ProbabilityStore
 from maskfold.prediction.tta import check_tta
+from maskfold.recognition.answers import AnswerStore
+from maskfold.recognition.predicting import predict_answers
+from maskfold.recognition.trained import CLASS_TABLE, classes_digest, trained_classes
 from maskfold.runs.checkpoint_hash import checkpoint_hash
 from maskfold.runs.layout import MemberFolder
 from maskfold.runs.lineage import refuse_leak
@@ -29,39 +34,57 @@ from maskfold.terminal import RESULT, counted
 log = logging.getLogger(__name__)
 
 
-def predict(config: DictConfig) -> ProbabilityStore:
-    """Add every map that is missing to a fold's store of a split; return the store."""
+def predict(config: DictConfig) -> ProbabilityStore | AnswerStore:
+    """Add every map or answer that is missing to a fold's store of a split; return the store."""
     folder = MemberFolder(EXPERIMENTS / config.name).run(config.fold)
+    source: Source = build(config.data or folder.part("data"))
+    task = (_Answers if source.task == RECOGNITION else _Maps)(folder, source)
     tta = check_tta(config.tta or folder.read_config()["tta"])
     trainer = resolved(config.trainer)
-    source: Source = build(config.data or folder.part("data"))
-    refuse_other_classes([folder], source.classes)
     photos = _photos(config, folder, source)
     if config.split == "oof":
         refuse_leak(folder, photos)
     if not folder.finished.exists():
-        log.warning("%s: not trained to its end; these are maps of its best epoch so far.", folder.path)
+        log.warning("%s: not trained to its end; these are %ss of its best epoch so far.", folder.path, task.noun)
     checkpoint = folder.checkpoint(config.checkpoint)
     network = load_network(checkpoint)
-    store = ProbabilityStore(folder.store(config.store or config.split))
+    store = task.store(folder.store(config.store or config.split))
     first = rank_zero_only.rank == 0  # of several processes of one run, the one that keeps the folder
     with locked(store.folder) if first else nullcontext():
         if first:
             origin = {"data": fingerprint(photos), "checkpoint": checkpoint_hash(checkpoint), "tta": tta}
-            store.claim(origin | ({CLASSES: [*source.classes]} if source.classes else {}))
+            store.claim(origin | task.origin)
             claim_photos(store, photos)
-        predict_photos(
-            network,
-            photos,
-            geometry=build(folder.part("geometry")),
-            preprocess=build(folder.part("preprocess")),
-            store=store,
-            tta=tta,
-            **trainer,
-        )
+        task.predict(network, photos, store=store, tta=tta, **trainer)
     if first:
-        log.info("%s: %s", store.folder, counted(len(photos), "map"), extra=RESULT)
+        log.info("%s: %s", store.folder, counted(len(photos), task.noun), extra=RESULT)
     return store
+
+
+class _Maps:
+    """Predicts photos to maps of probabilities, as a segmentation does."""
+
+    noun = "map"
+    store = ProbabilityStore
+
+    def __init__(self, folder: RunFolder, source: Source) -> None:
+        refuse_other_classes([folder], source.classes)
+        self.origin = {CLASSES: [*source.classes]} if source.classes else {}
+        self.predict = partial(
+            predict_photos, geometry=build(folder.part("geometry")), preprocess=build(folder.part("preprocess"))
+        )
+
+
+class _Answers:
+    """Predicts photos to the probabilities of labels, as a recognition does."""
+
+    noun = "answer"
+    store = AnswerStore
+
+    def __init__(self, folder: RunFolder, source: LabelledSource) -> None:
+        classes = trained_classes(folder, source.class_table())
+        self.origin = {CLASS_TABLE: classes_digest(classes)}
+        self.predict = partial(predict_answers, framing=build(folder.part("framing")), active=classes.active())
 
 
 def _photos(config: DictConfig, folder: RunFolder, source: Source) -> pd.DataFrame:

@@ -1,0 +1,109 @@
+"""How far a recogniser's probabilities can be taken at their word, and one temperature that mends most of it.
+
+Source: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017.
+"""
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import minimize_scalar
+
+from maskfold.errors import MaskfoldError
+from maskfold.recognition.answers import Answers
+
+BINS = 15  # of equal width, as in the source
+_HOTTEST = 50.0  # temperatures are looked for up to this one, and down to its inverse
+
+
+def fit_temperature(answers: Answers, class_index: np.ndarray) -> float:
+    """Return the temperature that logits are to be divided by, for the least log loss.
+
+    Args:
+        answers: To N photos that the network has not learned from.
+        class_index: `(N,)` their classes; photos of -1 are left out.
+
+    Returns:
+        1 where every answer is right, or no photo has a class: then the photos cannot say.
+    """
+    true, whole = _true_and_all(answers, class_index)
+    if not (true < whole.max(axis=1)).any():
+        return 1.0
+    end = np.log(_HOTTEST)
+    best = minimize_scalar(
+        lambda log: _loss(true, whole, np.exp(log)), bounds=(-end, end), method="bounded", options={"xatol": 1e-7}
+    )
+    return float(np.exp(best.x))
+
+
+def log_loss(answers: Answers, class_index: np.ndarray, *, temperature: float = 1.0) -> float:
+    """Return the mean log loss; NaN where no photo has a class.
+
+    Args:
+        answers: To N photos.
+        class_index: `(N,)` their classes; photos of -1 are left out. A class that is not among those kept counts with
+            the probability of all the others together, which is the most that it can have.
+        temperature: Logits are divided by it.
+    """
+    true, whole = _true_and_all(answers, class_index)
+    return _loss(true, whole, temperature) if len(true) else float("nan")
+
+
+def expected_calibration_error(probability: np.ndarray, right: np.ndarray, *, bins: int = BINS) -> float:
+    """Return by how much the probability of the first answer and the share of right ones differ, in the mean.
+
+    Args:
+        probability: `(N,)` of the first answer, 0..1.
+        right: `(N,) bool`, whether it is right.
+        bins: How many.
+
+    Raises:
+        MaskfoldError: If a probability is none.
+    """
+    table = reliability(probability, right, bins=bins)
+    gaps = (table["probability"] - table["accuracy"]).abs() * table["photos"]
+    return float(gaps.sum() / max(table["photos"].sum(), 1))
+
+
+def reliability(probability: np.ndarray, right: np.ndarray, *, bins: int = BINS) -> pd.DataFrame:
+    """Return how often answers of like probability are right.
+
+    Args:
+        probability: `(N,)` of the first answer, 0..1.
+        right: `(N,) bool`, whether it is right.
+        bins: How many, of equal width; the upper end belongs to each.
+
+    Returns:
+        A row a bin: `low`, `high`, `photos`, and of them the mean `probability` and the `accuracy`, NaN without photos.
+
+    Raises:
+        MaskfoldError: If a probability is none.
+    """
+    probability, right = np.asarray(probability, np.float64), np.asarray(right, np.float64)
+    if not ((probability >= 0) & (probability <= 1)).all():
+        raise MaskfoldError("calibration: probabilities go from 0 to 1, and some here do not. Predict anew.")
+    edges = np.linspace(0, 1, bins + 1)
+    place = np.searchsorted(edges[1:-1], probability, side="left")
+    photos = np.bincount(place, minlength=bins)
+    with np.errstate(invalid="ignore"):
+        means = [np.bincount(place, values, minlength=bins) / photos for values in (probability, right)]
+    return pd.DataFrame(
+        {"low": edges[:-1], "high": edges[1:], "photos": photos, "probability": means[0], "accuracy": means[1]}
+    )
+
+
+def _true_and_all(answers: Answers, class_index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the true class's logit `(M,) float64` and all `(M, K + 1) float64`, the rest behind the kept ones.
+
+    Photos whose class can have no probability at any temperature, as that of a retired product, are left out.
+    """
+    class_index = np.asarray(class_index)
+    kept = answers.classes == class_index[:, None]
+    whole = np.concatenate([answers.logits, answers.rest[:, None]], axis=1).astype(np.float64)
+    true = np.where(kept.any(axis=1), whole[np.arange(len(whole)), kept.argmax(axis=1)], whole[:, -1])
+    usable = (class_index >= 0) & np.isfinite(true)
+    return true[usable], whole[usable]
+
+
+def _loss(true: np.ndarray, whole: np.ndarray, temperature: float) -> float:
+    top = whole.max(axis=1)
+    sums = np.exp((whole - top[:, None]) / temperature).sum(axis=1)
+    return float(np.mean(np.log(sums) - (true - top) / temperature))
