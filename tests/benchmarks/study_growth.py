@@ -30,7 +30,7 @@ from measure import one_thread, publish
 from torch import nn
 
 from maskfold.analysis.charts import BLUE, GREY, ORANGE, PALE, drawing
-from maskfold.config import build, compose
+from maskfold.config import build, compose, resolved
 from maskfold.corrections.growth import costs_of, frozen_test, said_by
 from maskfold.data.class_table import FILE, ClassTable
 from maskfold.files import atomic_path
@@ -198,9 +198,10 @@ def measured(step: Step) -> dict[str, Any]:
     first = step.month == FIRST
     known = {*classes.labels} if first else {*ClassTable.read(step.before.run.path / FILE).labels}
     framing = build(step.run.part("framing"))
+    options = resolved(compose("grow", ["trainer.batch_size=64", "trainer.accelerator=cpu"]).trainer)
     table = photos[["image_id", "label"]].assign(new=~photos["label"].isin(known))
     for side, run in (("champion", step.run if first else step.before.run), ("challenger", step.run)):
-        said = said_by(run, photos, classes, framing, cache=Path("judged"), batch_size=64, accelerator="cpu")
+        said = said_by(run, photos, classes, framing, folder=Path("judged"), **options)
         table[side] = said["said"]
     verdict = judge(table)
     right = (table["challenger"] == table["label"]).astype(float)
@@ -227,9 +228,7 @@ def chart(table: pd.DataFrame) -> Any:
             style = {"marker": "o", "ms": 3.5, "lw": 1.8, "color": COLOURS[str(way)], "label": way}
             panels[0].plot(rows["products"], rows["images"], **style)
             panels[1].plot(rows["products"], rows["all"], **style)
-        for panel, title in zip(
-            panels, ("photos a month", "accuracy, all products"), strict=True
-        ):
+        for panel, title in zip(panels, ("photos a month", "accuracy, all products"), strict=True):
             panel.set_title(title, fontsize=10)
             panel.set_xlabel("products")
             panel.set_ylim(bottom=0)
