@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from maskfold import files
+from maskfold.analysis.growth_page import growth_page
 from maskfold.data.class_table import ClassTable
 from maskfold.data.folders import list_images
 from maskfold.data.table import CLASS_INDEX
@@ -26,7 +27,7 @@ from maskfold.runs.contents import hashes_of
 from maskfold.runs.run_folder import RunFolder
 
 RECORD = "growth.json"  # in the challenger's run folder
-PAIRS, PRODUCTS = "growth_pairs.csv", "growth_products.csv"  # beside it
+PAGE, PAIRS, PRODUCTS = "growth.html", "growth_pairs.csv", "growth_products.csv"  # beside it
 _LONGEST = 5000  # characters of a tag that every registry's database takes
 _NAMED = 20  # pairs in the record
 
@@ -128,9 +129,10 @@ def tags_of(record: Mapping[str, Any]) -> dict[str, str]:
 
 
 def write_growth(run: RunFolder, record: Mapping[str, Any], verdict: GateVerdict) -> None:
-    """Keep a record in the challenger's run folder, and every product and every confused pair beside it."""
+    """Keep a record in the challenger's run folder; beside it every product, every confused pair, and a page."""
     for name, table in ((PAIRS, verdict.pairs), (PRODUCTS, verdict.products)):
         files.write_text(run.path / name, table.to_csv(index=False))
+    files.write_text(run.path / PAGE, growth_page(record, verdict))
     files.write_json(run.path / RECORD, record)
 
 

@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 from maskfold.campaign.member_data import as_overrides
 from maskfold.config import EXPERIMENTS, build, resolved
 from maskfold.corrections.growth import (
+    PAGE,
     RECORD,
     costs_of,
     described,
@@ -75,6 +76,7 @@ def grow(config: DictConfig) -> Version:
     registry.tag(version, tags_of(record))
     write_growth(challenger, record, verdict)
     _tell(verdict, record)
+    log.info("%s", challenger.path / PAGE)
     if not verdict.passed:
         raise MaskfoldError(
             f"{challenger.path} is not promoted, the champion stays {champion.name}:\n"
@@ -154,7 +156,8 @@ def _judged(
     table, classes = source.load(), source.said()["classes"]
     photos, strangers = frozen_test(table, classes), unknown_photos(config.unknown)
     options = resolved(config.trainer) | {"folder": source.folder / _JUDGED}
-    known = {*ClassTable.read(champion.path / FILE).labels}
+    before = ClassTable.read(champion.path / FILE)
+    known = {*before.rows.loc[before.active(), "label"]}
     judged = photos[["image_id", "label"]].assign(new=~photos["label"].isin(known))
     others = None if strangers is None else pd.DataFrame(index=strangers.index)
     for side, run in (("champion", champion), ("challenger", challenger)):
