@@ -578,6 +578,7 @@ class ServeStage:
     ensemble: Group | None = MISSING
     accelerator: str = MISSING
     quality: str | None = MISSING
+    products: str | None = MISSING
     inbox: str | None = MISSING
     inbox_photos: int = values.number(1)
     host: str = MISSING

@@ -15,6 +15,7 @@ from maskfold.errors import MaskfoldError
 from maskfold.export import session
 from maskfold.export.session import OnnxMasker
 from maskfold.maskers import open_masker
+from maskfold.prediction import onnx_file
 from maskfold.publishing.publisher import publish_model
 from maskfold.runs.provenance import Provenance, write_provenance
 from maskfold.storage import FolderStorage
@@ -155,7 +156,7 @@ def test_what_is_no_photo_is_refused(file, photo):
 
 def test_a_run_that_fails_names_the_size(file):
     masker = OnnxMasker(file)
-    masker._session.run = None
+    masker._file._session = None
     with pytest.raises(MaskfoldError, match=r"red: no map of a photo of 7x5 \(width x height\)"):
         masker.answer(photos()[:1])
 
@@ -164,8 +165,8 @@ def test_what_is_missing_is_said_with_the_way_out(file, monkeypatch):
     with pytest.raises(MaskfoldError, match=r"accelerator=tpu: exported files run on cpu or gpu"):
         OnnxMasker(file, accelerator="tpu")
     with pytest.raises(MaskfoldError, match="accelerator=gpu: this onnxruntime has no CUDA"):
-        session._providers("gpu", ["CPUExecutionProvider"])
-    assert session._providers("auto", ["CUDAExecutionProvider", "CPUExecutionProvider"])[0] == "CUDAExecutionProvider"
+        onnx_file.providers("gpu", ["CPUExecutionProvider"])
+    assert onnx_file.providers("auto", ["CUDAExecutionProvider", "CPUExecutionProvider"])[0] == "CUDAExecutionProvider"
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(MaskfoldError, match=r"onnxruntime is not installed.*maskfold\[export\]"):
         OnnxMasker(file)
@@ -176,7 +177,7 @@ def test_the_environment_says_how_many_threads_there_are(monkeypatch):
 
     for text, threads in (("3", 3), ("1", 1)):
         monkeypatch.setenv("OMP_NUM_THREADS", text)
-        assert session._options(onnxruntime).intra_op_num_threads == threads
+        assert onnx_file.options(onnxruntime).intra_op_num_threads == threads
 
 
 # What a service without torch has not got; whoever imports one of these ends the process.

@@ -236,3 +236,11 @@ def test_the_page_and_openapi_name_every_address_and_answer(serve):
         assert text in page
     assert "<script" not in page
     assert "http://" not in page.replace("http://127.0.0.1:8000", "")
+
+
+@pytest.mark.parametrize("path", ["/recognise", "/taps", "/labels"])
+def test_a_model_of_masks_says_that_it_recognises_nothing(serve, photo, path):
+    answer = serve().post(path, content=photo)
+
+    assert problem(answer) == (404, "other_task")
+    assert answer.json()["message"].startswith("This service masks photos: ask /cutout, /mask or /quality.")

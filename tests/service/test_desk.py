@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 
 from maskfold.cutout.files import SourcePhoto
-from maskfold.service.batching import Batcher, Wanted
+from maskfold.service.batching import Batcher
 from maskfold.service.desk import Desk
 from maskfold.service.limits import ServiceLimits
+from maskfold.service.looks import MaskModel, Wanted
 from maskfold.service.photos import decode_photo
 from maskfold.service.refusals import RefusalError
 from red_masker import LIMITS, photo_of
@@ -77,7 +78,7 @@ def test_who_goes_away_is_not_computed(masker, photo):
     masker.may_answer.clear()
 
     async def asked() -> None:
-        desk = Desk(masker, ServiceLimits(**LIMITS))
+        desk = Desk(MaskModel(masker), ServiceLimits(**LIMITS))
         desk.batcher.start()
         there, gone = asyncio.Event(), asyncio.Event()
 
@@ -123,7 +124,7 @@ def test_photos_that_nobody_waits_for_are_not_kept_until_the_model_is_free(maske
     masker.may_answer.clear()
 
     async def asked() -> None:
-        desk = Desk(masker, ServiceLimits(**LIMITS))
+        desk = Desk(MaskModel(masker), ServiceLimits(**LIMITS))
         desk.batcher.start()
         first = desk.batcher.submit(GREY, Wanted())
         for number in range(20):
@@ -160,7 +161,7 @@ def test_what_waited_for_a_thread_and_was_given_up_is_not_kept_until_one_is_free
     free = threading.Event()
 
     async def asked() -> None:
-        desk = Desk(masker, ServiceLimits(**LIMITS))
+        desk = Desk(MaskModel(masker), ServiceLimits(**LIMITS))
         busy = [asyncio.ensure_future(desk.in_thread(free.wait, 5)) for _ in range(LIMITS["threads"])]
         photo = GREY.copy()
         kept = weakref.ref(photo)
@@ -184,7 +185,7 @@ def test_what_waited_for_a_thread_and_was_given_up_is_not_kept_until_one_is_free
 
 
 def test_photos_that_wait_are_answered_together_and_each_as_it_wants(masker):
-    batcher = Batcher(masker, size=3)
+    batcher = Batcher(MaskModel(masker), size=3)
     futures = [
         batcher.submit(np.full((4, 4, 3), red, np.uint8), wanted)
         for red, wanted in [(10, Wanted()), (20, Wanted(members=True)), (30, Wanted(mirrored=True)), (40, Wanted())]

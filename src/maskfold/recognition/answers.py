@@ -108,6 +108,7 @@ class AnswerStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._places: dict[str, Path] | None = None
 
     def parts(self) -> list[Path]:
         """Return the files, in the order of their numbers."""
@@ -143,20 +144,29 @@ class AnswerStore:
     def read(self, image_ids: Sequence[str] | None = None) -> Answers:
         """Return the answers to some photos, in their order; to all, as they were written, where none are named.
 
+        Of some photos only the parts are read that have them.
+
         Raises:
             MaskfoldError: If a photo has no answer, or a part is damaged.
         """
-        whole = joined(self.iterate())
         if image_ids is None:
-            return whole
-        places = {image_id: row for row, image_id in enumerate(whole.image_ids)}
-        missing = [image_id for image_id in image_ids if image_id not in places]
+            return joined(self.iterate())
+        where = self._where()
+        missing = [image_id for image_id in image_ids if image_id not in where]
         if missing:
             raise MaskfoldError(
                 f"{self.folder}: {len(missing)} photos have no answer:\n{listing(missing, 5)}\n"
                 "Predict this split again, which adds what is missing."
             )
-        return whole.taken(np.array([places[image_id] for image_id in image_ids], dtype=np.int64))
+        some = joined(_read(path) for path in dict.fromkeys(where[image_id] for image_id in image_ids))
+        places = {image_id: row for row, image_id in enumerate(some.image_ids)}
+        return some.taken(np.array([places[image_id] for image_id in image_ids], dtype=np.int64))
+
+    def _where(self) -> dict[str, Path]:
+        """Return the part of each photo; it is looked for once."""
+        if self._places is None:
+            self._places = {image_id: path for path in self.parts() for image_id in _read_ids(path)}
+        return self._places
 
     def missing(self, image_ids: Iterable[str]) -> list[str]:
         """Return the ids, in their order, that have no answer yet."""
@@ -173,6 +183,7 @@ class AnswerStore:
         Raises:
             MaskfoldError: If it cannot be written (full disk, read-only folder).
         """
+        self._places = None
         if number is None:
             number = max(map(_number, self.parts()), default=-1) + 1
         columns = {field.name: getattr(answers, field.name) for field in fields(answers)}

@@ -100,6 +100,10 @@ class Prototypes:
         """Return the unit vectors from the centre to some embeddings, `(N, D) float32`."""
         return _directions(embeddings, self.centre)
 
+    def cosines(self, embeddings: np.ndarray) -> np.ndarray:
+        """Return the cosine of each photo with each prototype, `(N, P) float32`."""
+        return self.directions(embeddings) @ self.matrix.T
+
     def nearest(self, embeddings: np.ndarray, *, gain: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Return the class of the nearest prototype of each photo, `(N,) int64`, and its cosine, `(N,) float32`.
 

@@ -10,6 +10,7 @@ class ResultFolder:
         path: The folder.
         submission: A mask of every image.
         scores: A row an image.
+        answers: Of recognisers: their mean probabilities.
         manifest: What it was made of; the last thing written.
         parts: Finished work of a merge that goes on; gone when it has ended.
     """
@@ -18,6 +19,7 @@ class ResultFolder:
         self.path = path
         self.submission = path / "submission.csv.gz"
         self.scores = path / "scores.parquet"
+        self.answers = path / "answers"
         self.manifest = path / "manifest.json"
         self.parts = path / "parts"
 

@@ -6,11 +6,9 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
-
-from maskfold.prediction.masker import Answer, Masker, mirrored
 
 log = logging.getLogger(__name__)
 
@@ -18,36 +16,21 @@ _COLLECT_S = 0.01  # that a batch waits for more photos
 _RECENT = 0.2  # how much the last batch counts in the mean of its seconds
 
 
-@dataclass(frozen=True)
-class ModelAnswer:
-    """What the model says of a photo.
-
-    Attributes:
-        answer: Its maps.
-        mirrored: The map of its mirror image, turned back, `(H, W) uint8`; None where it was not asked for.
-    """
-
-    answer: Answer
-    mirrored: np.ndarray | None = None
+T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """What is to be looked at.
+class Model(Protocol[T]):
+    """What answers photos."""
 
-    Attributes:
-        members: Each member's map too.
-        mirrored: The mirror image too.
-    """
-
-    members: bool = False
-    mirrored: bool = False
+    def look(self, photos: Sequence[np.ndarray], wanted: Sequence[Any]) -> list[T]:
+        """Return what it says of some photos, `(H, W, 3) uint8`, each with what is asked of it."""
+        ...
 
 
-class _Task(Future[ModelAnswer]):
+class _Task(Future[T]):
     """A photo in the queue. Cancelled it stays there until its turn comes, but lets go of the pixels at once."""
 
-    def __init__(self, photo: np.ndarray, wanted: Wanted) -> None:
+    def __init__(self, photo: np.ndarray, wanted: Any) -> None:
         super().__init__()
         self.photo, self.wanted = photo, wanted
 
@@ -59,16 +42,16 @@ class _Task(Future[ModelAnswer]):
         return is_cancelled
 
 
-class Batcher:
+class Batcher(Generic[T]):
     """Answers photos in the order in which they come; those that nobody waits for any more are left out.
 
     Args:
-        masker: The model.
+        model: It.
         size: The most photos at once. One does not wait for others.
     """
 
-    def __init__(self, masker: Masker, *, size: int) -> None:
-        self.masker, self.size = masker, size
+    def __init__(self, model: Model[T], *, size: int) -> None:
+        self.model, self.size = model, size
         self.seconds = 0.0  # that a photo took, of late
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="model", daemon=True)
@@ -87,7 +70,7 @@ class Batcher:
         """Whether it answers."""
         return self._thread.is_alive()
 
-    def submit(self, photo: np.ndarray, wanted: Wanted) -> "Future[ModelAnswer]":
+    def submit(self, photo: np.ndarray, wanted: Any = None) -> "Future[T]":
         """Return the look at a photo, `(H, W, 3) uint8`, as something that can be waited for and cancelled."""
         task = _Task(photo, wanted)
         self._tasks.put(task)
@@ -121,7 +104,7 @@ class Batcher:
 
     def _answer(self, tasks: Sequence[_Task]) -> None:
         try:
-            looks = self._looks(tasks)
+            looks = self.model.look([task.photo for task in tasks], [task.wanted for task in tasks])
         except Exception as error:
             if len(tasks) > 1:  # one photo's failure is not the others'
                 for task in tasks:
@@ -132,15 +115,3 @@ class Batcher:
             return
         for task, look in zip(tasks, looks, strict=True):
             task.set_result(look)
-
-    def _looks(self, tasks: Sequence[_Task]) -> list[ModelAnswer]:
-        answers: dict[int, Answer] = {}
-        for members in (False, True):
-            alike = [number for number, task in enumerate(tasks) if task.wanted.members is members]
-            if alike:
-                photos = [tasks[number].photo for number in alike]
-                answers |= zip(alike, self.masker.answer(photos, members=members), strict=True)
-        turned = [number for number, task in enumerate(tasks) if task.wanted.mirrored]
-        mirrors = mirrored(self.masker, [tasks[number].photo for number in turned]) if turned else []
-        back = dict(zip(turned, mirrors, strict=True))
-        return [ModelAnswer(answers[number], back.get(number)) for number in range(len(tasks))]

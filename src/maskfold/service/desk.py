@@ -6,37 +6,36 @@ from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
-from typing import TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from starlette.types import Receive
 
 from maskfold.cutout.files import SourcePhoto
-from maskfold.prediction.masker import Masker
-from maskfold.service.batching import Batcher, ModelAnswer, Wanted
+from maskfold.service.batching import Batcher, Model
 from maskfold.service.limits import ServiceLimits
 from maskfold.service.photos import check_size, decode_photo
 from maskfold.service.refusals import BUSY, GONE, NO_ANSWER_IN_TIME, RefusalError
 
 _LONGEST_WAIT_S = 60  # that anybody is told to stay away
 _T = TypeVar("_T")
-_Answer = Callable[[bytes, SourcePhoto, ModelAnswer], _T]
+_L = TypeVar("_L")
 
 
-class Desk:
+class Desk(Generic[_L]):
     """Takes photos in, as many as the limits say, and hands their looks to whoever writes the answer.
 
     Waiting photos are kept as their files' bytes: decoded at once are only those that the model gets next and those
     that are being answered, so memory is bounded by the queue times `max_bytes` and a few photos of `max_pixels`.
 
     Args:
-        masker: The model.
+        model: What looks at them.
         limits: What it takes on.
     """
 
-    def __init__(self, masker: Masker, limits: ServiceLimits) -> None:
+    def __init__(self, model: Model[_L], limits: ServiceLimits) -> None:
         self.limits = limits
-        self.batcher = Batcher(masker, size=limits.batch)
+        self.batcher = Batcher(model, size=limits.batch)
         self.waiting = 0
         self._pool = ThreadPoolExecutor(limits.threads, thread_name_prefix="photo")
         self._decoded = asyncio.Semaphore(2 * limits.batch + limits.threads)
@@ -44,7 +43,7 @@ class Desk:
     def open(self) -> None:
         """Begin, with one small photo: a model's first answer takes longer."""
         self.batcher.start()
-        self.batcher.submit(np.zeros((64, 64, 3), np.uint8), Wanted()).result()
+        self.batcher.submit(np.zeros((64, 64, 3), np.uint8)).result()
 
     def close(self) -> None:
         """Answer what waits, then end."""
@@ -72,7 +71,13 @@ class Desk:
             )
 
     async def serve(
-        self, data: bytes, wanted: Wanted, answer: _Answer[_T], receive: Receive, *, max_pixels: int | None = None
+        self,
+        data: bytes,
+        wanted: Any,
+        answer: Callable[[bytes, SourcePhoto, _L], _T],
+        receive: Receive,
+        *,
+        max_pixels: int | None = None,
     ) -> _T:
         """Return what `answer(file's bytes, photo, look)` returns; it runs in a thread of the pool.
 
@@ -100,7 +105,9 @@ class Desk:
         finally:
             self.waiting -= 1
 
-    async def _through(self, data: bytes, wanted: Wanted, answer: _Answer[_T], max_pixels: int) -> _T:
+    async def _through(
+        self, data: bytes, wanted: Any, answer: Callable[[bytes, SourcePhoto, _L], _T], max_pixels: int
+    ) -> _T:
         size = await self.in_thread(partial(check_size, data, max_pixels=max_pixels))  # what is wrong does not wait
         async with self._decoded:
             photo = await self.in_thread(decode_photo, data, size)

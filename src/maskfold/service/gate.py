@@ -19,7 +19,7 @@ from maskfold.service.refusals import BUSY, GONE, TOO_SLOW, RefusalError
 
 log = logging.getLogger("maskfold.service.requests")
 
-OPEN = "/healthz"  # without a token: whoever starts and stops services has none
+HEALTH = "/healthz"  # without a token: whoever starts and stops services has none
 ROUTE = "maskfold.route"  # in a request's scope: where its photo goes
 CROWDED = "maskfold.crowded"  # in a request's scope: whether the gate would let no other one through
 _LONGEST_PATH = 100  # characters of a line in the log
@@ -37,12 +37,21 @@ class Gate:
         token: What must come as `Authorization: Bearer <token>`; None for nothing.
         metrics: Where requests are counted.
         most: Requests at once, those after the health aside; a connection that asks nothing is none.
+        open_paths: Addresses that need no token.
     """
 
     def __init__(
-        self, app: ASGIApp, *, hosts: frozenset[str] | None, token: str | None, metrics: Metrics, most: int
+        self,
+        app: ASGIApp,
+        *,
+        hosts: frozenset[str] | None,
+        token: str | None,
+        metrics: Metrics,
+        most: int,
+        open_paths: frozenset[str] = frozenset({HEALTH}),
     ) -> None:
         self.app, self.hosts, self.metrics, self.most = app, hosts, metrics, most
+        self.open_paths = open_paths
         self._inside = 0
         self._authorization = None if token is None else f"Bearer {token}".encode()
 
@@ -74,7 +83,7 @@ class Gate:
             raise RefusalError(403, "other_host", f"This service answers to the host {names} alone.")
         if origin is not None and urlsplit(origin).netloc != host:
             raise RefusalError(403, "other_origin", "Pages of other sites may not ask this service.")
-        if self._authorization is not None and scope["path"] != OPEN:
+        if self._authorization is not None and scope["path"] not in self.open_paths:
             given = headers.get("authorization", "").encode("latin-1")
             if not hmac.compare_digest(given, self._authorization):
                 raise RefusalError(
@@ -88,7 +97,7 @@ class Gate:
     def _place(self, scope: Scope) -> Iterator[None]:
         """Count a request while it is inside; whoever asks after the health is always let in."""
         scope[CROWDED] = self._inside >= self.most
-        counts = scope["path"] != OPEN
+        counts = scope["path"] != HEALTH
         if counts and scope[CROWDED]:
             raise RefusalError(
                 BUSY,

@@ -14,8 +14,8 @@ import pandas as pd
 from maskfold.errors import MaskfoldError
 from maskfold.prediction.masker import Masker
 from maskfold.quality.routes import MEASURE, ROUTES, append_routes, maps_text, read_routes
-from maskfold.service.batching import ModelAnswer
 from maskfold.service.judging import Opinion
+from maskfold.service.looks import ModelAnswer
 from maskfold.service.photos import suffix_of
 from maskfold.storage import FolderStorage, open_storage
 

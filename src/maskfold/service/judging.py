@@ -7,7 +7,7 @@ from typing import Protocol
 from pydantic import BaseModel, Field
 
 from maskfold.quality.measures import HALF, measure
-from maskfold.service.batching import ModelAnswer, Wanted
+from maskfold.service.looks import ModelAnswer, Wanted
 
 NO_MODEL = "This service was started without quality=<quality.json>, so its measures are not made a score of."
 

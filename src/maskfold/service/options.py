@@ -23,6 +23,28 @@ class MaskOptions(NoOptions):
     kind: Literal["map", "mask"] = Field("map", description="How sure it is, 0 to 255; or 0 and 255, cut at half.")
 
 
+class RecogniseOptions(NoOptions):
+    """Options of `POST /recognise`."""
+
+    grams: float | None = Field(
+        None, gt=0, le=1_000_000, description="What the scale shows; it counts where weights of products are known."
+    )
+
+
+class TapOptions(NoOptions):
+    """Options of `POST /taps`."""
+
+    photo: str = Field(pattern="^[0-9a-f]{32}$", description="`photo` of the answer that was tapped.")
+    label: str = Field(min_length=1, max_length=200, description="The product; one that is not known yet is new.")
+
+    @field_validator("label")
+    @classmethod
+    def _is_plain(cls, value: str) -> str:
+        if not value.isprintable() or value != value.strip():
+            raise ValueError("give the product's name on one line, without spaces around it")
+        return value
+
+
 class HealthOptions(NoOptions):
     """Options of `GET /healthz`."""
 

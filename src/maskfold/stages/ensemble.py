@@ -6,16 +6,19 @@ import logging
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from omegaconf import DictConfig
 
 from maskfold import files
-from maskfold.analysis.verdicts import ensemble_worth
+from maskfold.analysis.verdicts import ensemble_worth, worth
 from maskfold.config import EXPERIMENTS, SUBMISSIONS, build, resolved
 from maskfold.credentials import censored_tree
-from maskfold.data.source import Source
-from maskfold.data.table import CLUSTER, fingerprint
+from maskfold.data.labelled import LabelledSource
+from maskfold.data.source import RECOGNITION, Source
+from maskfold.data.table import CLUSTER, LABEL, fingerprint
+from maskfold.ensembling.answered import refuse_other_products, score_store
 from maskfold.ensembling.by_class import threshold_of
 from maskfold.ensembling.fusion import (
     fused_ingredients,
@@ -27,18 +30,23 @@ from maskfold.ensembling.fusion import (
 from maskfold.ensembling.large import warn_of_unscored
 from maskfold.ensembling.manifest import data_of, ingredients, last_changes, refuse_other_data
 from maskfold.ensembling.merge import MergeJob, merge_with_repair, read_masks
+from maskfold.ensembling.merged_answers import dense_portions, merged_answers, refuse_pixels
 from maskfold.ensembling.recipe import Recipe
 from maskfold.ensembling.steps import check_clusters, cluster_facts, open_steps
-from maskfold.ensembling.tree import open_members
+from maskfold.ensembling.tree import Leaf, open_members
 from maskfold.entry import entry_point
 from maskfold.masks.metrics import named
 from maskfold.masks.scoring import Judged, columns_of
 from maskfold.prediction.splits import photos_of
+from maskfold.recognition.answers import AnswerStore
+from maskfold.recognition.scoring import check_metric
+from maskfold.recognition.trained import CLASS_TABLE, classes_digest
 from maskfold.runs.contents import contents_fingerprint
 from maskfold.runs.ensemble_folder import EnsembleFolder, ResultFolder
+from maskfold.submission.labels import Rows, label_rows, rows_wanted
 from maskfold.submission.sample import Sample
 from maskfold.submission.shape import sample_of, shape_of
-from maskfold.submission.writer import rows_of, write_submission
+from maskfold.submission.writer import rows_of, write_submission, write_table
 from maskfold.terminal import RESULT, counted
 
 log = logging.getLogger(__name__)
@@ -53,6 +61,8 @@ def ensemble(config: DictConfig) -> pd.DataFrame:
     members = fusible(recipe, split=config.split, experiments=EXPERIMENTS) if config.fused else usual_leaves
     data = data_of(members) if config.data is None else resolved(config.data)
     source: Source = build(data)
+    if source.task == RECOGNITION:
+        return _of_answers(config, recipe, members, source, data)
     metric = named(source.metric)
     photos = photos_of(source.load(), config.split)
     warn_of_unscored(photos, metric)
@@ -110,6 +120,49 @@ def ensemble(config: DictConfig) -> pd.DataFrame:
     judged = Judged(metric.name)
     if judged.column in scores and scores[judged.column].notna().any():
         log.info("%s", ensemble_worth(recipe, scores, experiments=EXPERIMENTS, judged=judged), extra=RESULT)
+    return scores
+
+
+def _of_answers(
+    config: DictConfig, recipe: Recipe, members: Sequence[Leaf], source: LabelledSource, data: dict[str, Any]
+) -> pd.DataFrame:
+    """Average recognisers' probabilities; write answers, scores, a submission and a manifest; return the scores."""
+    refuse_pixels(recipe, fused=config.fused)
+    result, classes = EnsembleFolder(SUBMISSIONS / recipe.name).result(config.split), source.class_table()
+    photos, judged = photos_of(source.load(), config.split), Judged(check_metric(source.metric))
+    manifest = {
+        "ensemble": resolved(config.ensemble),
+        "split": config.split,
+        "source": censored_tree(data),
+        "images": len(photos),
+        "data": fingerprint(photos),
+        "contents": contents_fingerprint(photos),
+        "members": ingredients(members),
+        "repair_members": ingredients(members),
+    }
+    order = Rows.of_photos(photos) if config.split == "oof" else rows_wanted(source, photos)
+    if config.split == "test":
+        refuse_other_data(members, manifest["data"])
+    opened = open_members(members, photos, split=config.split, classes=())
+    known = refuse_other_products(members, classes)
+    with files.locked(result.path):
+        store = AnswerStore(result.answers)
+        shutil.rmtree(store.folder, ignore_errors=True)
+        store.claim({"data": manifest["data"], CLASS_TABLE: classes_digest(classes)})
+        for answers in merged_answers(opened, photos["image_id"].tolist(), classes, known=known):
+            store.write(answers)
+        scores = score_store(store, photos, classes)
+        whole = dense_portions(store, order.image_ids, classes)
+        write_table(result.submission, order.shape.header, label_rows(order, whole, classes.labels))
+        with files.atomic_path(result.scores) as part:
+            scores.to_parquet(part, index=False)
+        files.write_json(result.manifest, manifest | {"submission_sha256": files.sha256(result.submission)})
+    log.info("%s: %s", result.submission, counted(len(order.names), "photo"))
+    labelled = scores[scores[LABEL].notna()]
+    if config.split == "oof":
+        log.info("%s", ensemble_worth(recipe, labelled, experiments=EXPERIMENTS, judged=judged), extra=RESULT)
+    elif len(labelled):
+        log.info("%s, test photos with labels: %s", recipe.name, worth(labelled, judged), extra=RESULT)
     return scores
 
 

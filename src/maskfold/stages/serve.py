@@ -14,6 +14,7 @@ from maskfold.errors import MaskfoldError
 from maskfold.maskers import open_masker
 from maskfold.prediction.masker import Masker
 from maskfold.quality.suited import read_suited
+from maskfold.recognition.settings import recognises
 from maskfold.storage import file_here
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ _REQUESTS = "maskfold.service.requests"
 def serve(config: DictConfig) -> None:
     """Serve until SIGTERM or Ctrl+C; return when all that was taken in is answered."""
     try:
-        from maskfold.cutout.matting import foreground_estimate
         from maskfold.service.limits import ServiceLimits
         from maskfold.service.server import check_token, run
     except ModuleNotFoundError as error:
@@ -41,13 +41,45 @@ def serve(config: DictConfig) -> None:
     limits = ServiceLimits(
         **{key: config[key] for key in ("max_bytes", "max_pixels", "queue", "batch", "timeout", "threads")}
     )
+    app = _counter(config, limits, token) if recognises(config.exported) else _masks(config, limits, token)
+    _print_requests()
+    run(app, host=config.host, port=config.port, limits=limits)
+
+
+def _counter(config: DictConfig, limits: "ServiceLimits", token: str | None) -> "FastAPI":
+    """Return the service of a recogniser."""
+    from maskfold.recognition.recognizer import open_recognizer
+    from maskfold.service.counter import create_counter
+    from maskfold.service.server import hosts_of
+    from maskfold.service.taps import Taps
+
+    if config.quality is not None or config.ensemble is not None:
+        raise MaskfoldError(
+            f"exported={config.exported}: a recogniser answers by itself; quality= and ensemble= are of masks."
+        )
+    products = None if config.products is None else file_here(config.products, key="products")
+    recognizer = open_recognizer(config.exported, accelerator=config.accelerator, products=products)
+    taps = None
+    if config.inbox is not None:
+        taps = Taps(config.inbox, most=config.inbox_photos, model=recognizer.identity)
+        log.info("What clerks tap is kept in %s, %d photos at most.", config.inbox, config.inbox_photos)
+    log.info("%s (%s), %d products", recognizer.name, recognizer.identity, len(recognizer.labels))
+    if unknown := recognizer.settings.missing:
+        log.warning("%s: not known of this model, so nothing is told by it: %s.", recognizer.name, ", ".join(unknown))
+    return create_counter(recognizer, limits=limits, hosts=hosts_of(config.host), token=token, taps=taps)
+
+
+def _masks(config: DictConfig, limits: "ServiceLimits", token: str | None) -> "FastAPI":
+    """Return the service of networks that mask photos."""
+    from maskfold.cutout.matting import foreground_estimate
+
+    if config.products is not None:
+        raise MaskfoldError(f"products={config.products}: weights of products are of no use to a model of masks.")
     recipe = None if config.ensemble is None else build(config.ensemble)
     masker = open_masker(exported=config.exported, recipe=recipe, accelerator=config.accelerator)
     foreground_estimate()  # seconds, which the first photo would wait for
-    app = _app(config, masker, limits, token)
-    _print_requests()
     log.info("%s (%s), the mean of %d", masker.name, masker.identity, len(masker.members))
-    run(app, host=config.host, port=config.port, limits=limits)
+    return _app(config, masker, limits, token)
 
 
 def _app(config: DictConfig, masker: Masker, limits: "ServiceLimits", token: str | None) -> "FastAPI":

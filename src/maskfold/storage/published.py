@@ -207,6 +207,8 @@ def open_model(text: str, *, file: str) -> tuple[Storage, str]:
         MaskfoldError: If what is named is a version that was not published to its end, or nothing is published there.
     """
     folder, name = _folder_and_name(text, file)
+    if name is None and is_address(folder) and open_storage(folder).exists(file):
+        name = file  # an export, or one version of it
     if name is not None:
         storage = open_storage(folder)
         begun = storage.exists(MANIFEST) or storage.exists(CLAIM)

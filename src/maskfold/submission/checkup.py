@@ -11,8 +11,9 @@ import pandas as pd
 
 from maskfold import files
 from maskfold.config import build
+from maskfold.data.labelled import LabelledSource
 from maskfold.data.loading import read_image
-from maskfold.data.source import Source
+from maskfold.data.source import RECOGNITION, Source
 from maskfold.errors import MaskfoldError
 from maskfold.masks.metrics import named
 from maskfold.prediction.splits import photos_of
@@ -20,6 +21,8 @@ from maskfold.runs.contents import refuse_other_contents
 from maskfold.runs.ensemble_folder import ensemble_of, result_of
 from maskfold.submission.doctor import examine
 from maskfold.submission.findings import Report
+from maskfold.submission.label_doctor import examine_labels
+from maskfold.submission.labels import LabelShape, label_shape, names_of, sample_ids, shape_said
 from maskfold.submission.orientation import (
     PHOTOS,
     Chosen,
@@ -71,12 +74,35 @@ def check_up(
     table = source.load()
     if data is None:
         _refuse_replaced(submission, table)
+    if source.task == RECOGNITION:
+        return _check_labels(submission, source, table, own_sample, (rules or {}).get("columns"))
     sizes = {row.image_id: (row.height, row.width) for row in table.itertuples()}
     shape, chosen = _changed(shape_of(source), rules, classes), Chosen(sizes=sizes)
     sample_file = own_sample or sample_of(source)
     report = examine(submission, sample_file, sizes=sizes, shape=shape, watch=chosen)
     report = _with_order_asked_for(report, sample_file, source, table, shape)
     return _with_sample(_with_order(report, submission, chosen, source, table, shape, sizes), sample_file)
+
+
+def _check_labels(
+    submission: Path,
+    source: LabelledSource,
+    table: pd.DataFrame,
+    sample: Path | None,
+    columns: Mapping[str, str] | None,
+) -> Report:
+    """Return what is wrong with a submission of labels; out of fold there is no sample."""
+    path = result_of(submission).manifest
+    split = files.read_json(path).get("split", "test") if path.exists() else "test"
+    photos, classes = photos_of(table, split), source.class_table()
+    sample = None if split == "oof" else sample or sample_of(source)
+    if columns is not None:
+        shape = shape_said({"columns": columns}, classes.labels)
+    else:
+        shape = LabelShape() if split == "oof" else label_shape(source, photos, sample)
+    names = names_of(photos, shape.photo, root=source.root) if sample is None else sample_ids(sample)
+    report = examine_labels(submission, shape, classes, wanted=names, ordered=sample is not None)
+    return _with_sample(report, sample)
 
 
 def _with_sample(report: Report, sample: Path | None) -> Report:

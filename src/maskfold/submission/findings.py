@@ -37,14 +37,14 @@ class Report:
 
     Attributes:
         images: Photos that have rows.
-        empty_masks: Rows whose mask has no pixel.
+        empty_masks: Rows whose mask has no pixel; None of labels.
         errors: For each of them a row would be refused or scored as nonsense; names line, image and column.
         warnings: Odd, but it would be accepted.
         notes: What else is known: how sure the order of the pixels is, and what it is worth.
     """
 
     images: int
-    empty_masks: int
+    empty_masks: int | None
     errors: list[str]
     warnings: list[str]
     notes: list[str] = field(default_factory=list)
@@ -55,7 +55,8 @@ class Report:
         return not self.errors
 
     def __str__(self) -> str:
-        parts = [f"{self.images} images, {self.empty_masks} empty masks"]
+        masks = "" if self.empty_masks is None else f", {self.empty_masks} empty masks"
+        parts = [f"{self.images} images{masks}"]
         for title, messages in (("errors", self.errors), ("warnings", self.warnings)):
             parts.append(f"{title}:\n{listing(messages, limit=len(messages))}" if messages else f"no {title}")
         return "\n".join([*parts, *self.notes])

@@ -47,15 +47,8 @@ def write_submission(path: Path, rows: Iterable[tuple[str, str, str]], rules: Ru
         MaskfoldError: The file cannot be written, two photos have one name, or a name has a line break in it.
     """
     rules = rules or Rules()
-    # No name and no time in the gzip header: both would change bytes that say nothing of the masks.
-    with (
-        atomic_path(path) as part,
-        part.open("wb") as raw,
-        gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=6, mtime=0) as file,
-        io.TextIOWrapper(file, encoding="utf-8", newline="") as text,
-    ):
-        table = csv.writer(text, lineterminator="\n")
-        table.writerow(rules.header)
+
+    def checked() -> Iterator[Sequence[str]]:
         written: set[tuple[str, str]] = set()
         for image, label, runs in rows:
             name = rules.name_of(image)
@@ -66,7 +59,32 @@ def write_submission(path: Path, rows: Iterable[tuple[str, str, str]], rules: Ru
             if not is_file_name(image):
                 raise MaskfoldError(f"{path}: a photo is called {image!a}, which no table can hold. Rename it.")
             written.add((name, label))
-            table.writerow(rules.row(image, runs, label))
+            yield rules.row(image, runs, label)
+
+    write_table(path, rules.header, checked())
+
+
+def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Write a gzip-compressed table; the same rows give the same bytes.
+
+    Args:
+        path: Where to; the file is either whole or absent.
+        header: The names of the columns.
+        rows: The cells; consumed lazily.
+
+    Raises:
+        MaskfoldError: If the file cannot be written.
+    """
+    # No name and no time in the gzip header: both would change bytes that say nothing of the rows.
+    with (
+        atomic_path(path) as part,
+        part.open("wb") as raw,
+        gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=6, mtime=0) as file,
+        io.TextIOWrapper(file, encoding="utf-8", newline="") as text,
+    ):
+        table = csv.writer(text, lineterminator="\n")
+        table.writerow(header)
+        table.writerows(rows)
 
 
 def read_lines(path: Path) -> Iterator[list[str]]:
