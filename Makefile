@@ -163,6 +163,12 @@ drift: $(STAMP) ## compare ROUTES of now with the promise of QUALITY, and print 
 shards: $(STAMP) ## write the photos of DATA as shards, a folder a month, into TO=<folder or s3://...>; MONTHS=[2026-03] only these
 	$(STAGE) shards data=$(DATA) $(call keyed,TO MONTHS) $(ARGS)
 
+enroll: $(STAMP) ## let the products of MONTH=2026-03 join the network of EXP, FOLD=<k>, without a training
+	$(STAGE) enroll name=$(EXP) $(call keyed,MONTH) $(if $(call given,FOLD),fold=$(FOLD)) $(ARGS)
+
+grow: $(STAMP) ## teach the champion the products of MONTH, by LEVEL=enroll, finetune or full, behind a gate; TRAIN="..." for its training
+	$(STAGE) grow name=$(EXP) $(call keyed,MONTH LEVEL UNKNOWN) $(if $(call given,FOLD),fold=$(FOLD)) $(if $(TRAIN),"train='$(TRAIN)'") $(ARGS)
+
 publish: $(STAMP) ## bring MODEL=exports/<name> to TO=<folder or s3://bucket/models> as a version that is whole or absent
 	$(STAGE) publish $(MODEL:%=exported=%) $(call keyed,TO VERSION) $(ARGS)
 
