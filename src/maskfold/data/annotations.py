@@ -16,7 +16,7 @@ from maskfold.data.table import CLUSTER
 from maskfold.errors import MaskfoldError, listing
 
 DECISIONS, TWINS, CLUSTERS, FOUND_CLUSTERS = "decisions.csv", "twins.csv", "clusters.csv", "clusters.parquet"
-KEEP, DROP, GROUP = "keep", "drop", "group="
+KEEP, DROP, GROUP, NAMED = "keep", "drop", "group=", "label="
 
 
 def annotate(table: pd.DataFrame, folder: Path) -> pd.DataFrame:

@@ -23,7 +23,7 @@ def fit_temperature(answers: Answers, class_index: np.ndarray) -> float:
     Returns:
         1 where every answer is right, or no photo has a class: then the photos cannot say.
     """
-    from scipy.optimize import minimize_scalar  # a quarter of a second, which other stages would wait for
+    from scipy.optimize import minimize_scalar  # takes long to load
 
     true, whole = _true_and_all(answers, class_index)
     if not (true < whole.max(axis=1)).any():
