@@ -207,6 +207,9 @@ class RecognitionKeys(TrainStage):
     adjust: float = values.number(0)
     mixup: float = values.number(0)
     cutmix: float = values.number(0)
+    distill: str | None = MISSING
+    distill_weight: float = values.number(0, most=1)
+    distill_temperature: float = values.number(above=0)
     tta: str = MISSING
 
 
@@ -531,6 +534,10 @@ class ExportStage:
     ensemble: Group | None = MISSING
     name: str | None = values.name_inside()
     fold: int | str | None = values.number(0, words=(ALL,))
+    prototypes: int = values.number(0)
+    wrong: float = values.number(0, most=1)
+    int8: bool = MISSING
+    calibration: int = values.number(1)
     out: str | None = MISSING
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import tiny_recognizer
+from maskfold import files
 from maskfold.errors import MaskfoldError
 from maskfold.export.session import OnnxMasker
 from maskfold.recognition.recognizer import open_recognizer
@@ -99,10 +100,12 @@ def test_products_that_were_enrolled_without_training_are_answered_by_their_prot
 def test_files_of_another_export_are_refused(tmp_path, name):
     folder, other = tiny_recognizer.write(tmp_path / "a"), tmp_path / "b"
     tiny_recognizer.write(other, labels=[*tiny_recognizer.LABELS, "fig"])
-    write_provenance(FolderStorage(folder), Provenance(kind="model", name="colours", files={name: "0" * 64}))
-
-    with pytest.raises(MaskfoldError, match=f"{name}: not the file that provenance.json"):
-        open_recognizer(folder)
+    hashes = {path.name: files.sha256(path) for path in folder.iterdir()}
+    for told, message in (({name: "0" * 64}, "not the file that provenance"), ({}, "provenance.json beside it does")):
+        known = {key: value for key, value in hashes.items() if key != name} | told
+        write_provenance(FolderStorage(folder), Provenance(kind="model", name="colours", files=known))
+        with pytest.raises(MaskfoldError, match=f"{name}: {message}"):
+            open_recognizer(folder)
     (folder / "provenance.json").unlink()
     (folder / "prototypes.safetensors").write_bytes((other / "prototypes.safetensors").read_bytes())
     with pytest.raises(MaskfoldError, match="of two exports"):

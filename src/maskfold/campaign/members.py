@@ -78,6 +78,7 @@ class Member:
         for fold, run in self._finished().items():
             start = find_start(self.config["start_from"], fold=fold)
             rows = rows_of_fold(self.table, source, split, fold=fold, pseudo=pseudo).begun_with(start)
+            rows = rows.taught_by(find_start(self.config.get("distill"), fold=fold, key="distill"))
             rows = rows.replayed(self.config["replay"], start, seed=self.config["seed"])
             rows = rows.by_cluster(balance=self.config["balance"], weights=self.config["cluster_weights"])
             refuse_replaced(run, rows.lineage)

@@ -33,43 +33,78 @@ def onnx_file(graph: Graph, *, name: str, identity: str) -> bytes:
         MaskfoldError: If a package is missing, the weights are more than one such file holds, or a network cannot be
             expressed.
     """
+    height, width = _traced([branch.geometry for branch in graph.branches])
+    facts = {NAME: name, IDENTITY: identity, MEMBERS: json.dumps(graph.members)}
+    facts[SYMMETRIC] = json.dumps(is_symmetric(graph.branches))
+    return module_file(
+        graph,
+        name=name,
+        photo=(height, width),
+        fixed=False,
+        outputs=(MAPS, OUT),
+        facts=facts,
+        otherwise="Mask photos with the networks themselves: ensemble=<name>.",
+    )
+
+
+def module_file(
+    module: torch.nn.Module,
+    *,
+    name: str,
+    photo: tuple[int, int],
+    fixed: bool,
+    outputs: Sequence[str],
+    facts: Mapping[str, str],
+    otherwise: str,
+) -> bytes:
+    """Return a module that takes photos `(N, H, W, 3) uint8` as an ONNX file, all weights in it.
+
+    Args:
+        module: It, with its networks as `networks`.
+        name: What messages call it.
+        photo: Height and width of the photos that it is followed with.
+        fixed: Whether all photos are of that size.
+        outputs: The names of its outputs.
+        facts: What the file says of itself.
+        otherwise: What to do where it cannot be expressed.
+
+    Raises:
+        MaskfoldError: If a package is missing, the weights are more than one such file holds, or a network cannot be
+            expressed.
+    """
     for package in ("onnx", "onnxscript"):
         required(package)
-    size = sum(value.numel() * value.element_size() for value in graph.state_dict().values())
+    size = sum(value.numel() * value.element_size() for value in module.state_dict().values())
     if size > _LARGEST:
         raise MaskfoldError(
-            f"{name}: the weights of {len(graph.networks)} networks come to {size / 2**30:.1f} GiB, and one ONNX file "
+            f"{name}: the weights of {len(module.networks)} networks come to {size / 2**30:.1f} GiB, and one ONNX file "
             "holds less than 2. Export fewer of them: some folds (folds: [0, 1] of an ensemble's member), or one."
         )
-    with _quietly(), torch.no_grad():
-        proto = _program(graph, name).model_proto
+    try:
+        with _quietly(), torch.no_grad():
+            proto = program(module, photo, fixed=fixed, outputs=outputs)
+    except torch.onnx.OnnxExporterError as error:
+        reason = str(error.__cause__ or error).strip().partition("\n")[0]
+        raise MaskfoldError(f"{name}: a network cannot be expressed in ONNX: {reason}. {otherwise}") from error
     _forget_where(proto)
-    facts = {NAME: name, IDENTITY: identity, MEMBERS: json.dumps(graph.members), VERSION: maskfold.__version__}
-    facts[SYMMETRIC] = json.dumps(is_symmetric(graph.branches))
-    for key, value in facts.items():
+    for key, value in (facts | {VERSION: maskfold.__version__}).items():
         proto.metadata_props.add(key=key, value=value)
     return proto.SerializeToString()
 
 
-def _program(graph: Graph, name: str) -> Any:
-    height, width = _traced([branch.geometry for branch in graph.branches])
-    sizes = {axis: torch.export.Dim(name, min=1) for axis, name in enumerate(("photos", "height", "width"))}
-    try:
-        return torch.onnx.export(
-            graph.eval(),
-            (torch.zeros((2, height, width, 3), dtype=torch.uint8),),
-            dynamo=True,
-            input_names=[PHOTOS],
-            output_names=[MAPS, OUT],
-            dynamic_shapes=(sizes,),
-            verbose=False,
-        )
-    except torch.onnx.OnnxExporterError as error:
-        reason = str(error.__cause__ or error).strip().partition("\n")[0]
-        raise MaskfoldError(
-            f"{name}: a network cannot be expressed in ONNX: {reason}. Mask photos with the networks themselves: "
-            "ensemble=<name>."
-        ) from error
+def program(module: torch.nn.Module, photo: tuple[int, int], *, fixed: bool, outputs: Sequence[str]) -> Any:
+    """Return what torch's exporter makes of a module, an ONNX `ModelProto`; see `module_file`."""
+    names = ("photos",) if fixed else ("photos", "height", "width")
+    sizes = {axis: torch.export.Dim(name, min=1) for axis, name in enumerate(names)}
+    return torch.onnx.export(
+        module.eval(),
+        (torch.zeros((2, *photo, 3), dtype=torch.uint8),),
+        dynamo=True,
+        input_names=[PHOTOS],
+        output_names=[*outputs],
+        dynamic_shapes=(sizes,),
+        verbose=False,
+    ).model_proto
 
 
 def _traced(geometries: Sequence[Geometry]) -> tuple[int, int]:

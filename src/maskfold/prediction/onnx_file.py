@@ -33,11 +33,12 @@ class OnnxFile:
     """A file that `make export` has written.
 
     Args:
-        model: The file, its folder, or its address; or a published model's folder or address.
+        model: The file or its folder, here or as an address, or that of a published model.
         accelerator: `cpu`, `gpu`, or `auto` for a GPU where onnxruntime has one.
 
     Attributes:
         storage: Where it lies.
+        name: What it is called there.
         where: What messages call it.
         sha256: Of the file, 64 hexadecimal digits.
         facts: What it says of itself.
@@ -51,11 +52,11 @@ class OnnxFile:
     """
 
     def __init__(self, model: str | Path, *, accelerator: str = "auto") -> None:
-        self.storage, name = open_model(str(model), file=MODEL)
-        self.where = f"{self.storage.text.rstrip('/')}/{name}"
-        path = self.storage.local(name)
+        self.storage, self.name = open_model(str(model), file=MODEL)
+        self.where = f"{self.storage.text.rstrip('/')}/{self.name}"
+        path = self.storage.local(self.name)
         self.sha256 = files.sha256(path)
-        refuse_other_file(self.storage, name, self.sha256)
+        refuse_other_file(self.storage, self.name, self.sha256)
         self._session, self._options = _session(path, self.where, accelerator)
         self.facts: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
         self.inputs = [(one.name, one.type, len(one.shape)) for one in self._session.get_inputs()]
@@ -74,8 +75,14 @@ class OnnxFile:
         return self._session.run(outputs, {PHOTOS: photos}, self._options)
 
 
-def refuse_other_file(storage: Storage, name: str, digest: str) -> None:
+def refuse_other_file(storage: Storage, name: str, digest: str, *, listed: bool = False) -> None:
     """Refuse a file that is not the one that the card beside it tells of; without a card there is nothing to compare.
+
+    Args:
+        storage: Where both lie.
+        name: The file's.
+        digest: Its SHA-256.
+        listed: Refuse one that the card does not name, too: what an earlier export has left.
 
     Raises:
         MaskfoldError: If it is not, or the card is damaged.
@@ -83,6 +90,11 @@ def refuse_other_file(storage: Storage, name: str, digest: str) -> None:
     if not storage.exists(PROVENANCE):
         return
     expected = read_provenance(storage).files.get(name)
+    if expected is None and listed:
+        raise MaskfoldError(
+            f"{storage.text.rstrip('/')}/{name}: {PROVENANCE} beside it does not name it: an earlier export has left "
+            "it. Remove it, or export once more with what it is made by."
+        )
     if expected is not None and expected != digest:
         raise MaskfoldError(
             f"{storage.text.rstrip('/')}/{name}: not the file that {PROVENANCE} beside it tells of (SHA-256 "

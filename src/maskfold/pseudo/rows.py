@@ -61,6 +61,17 @@ class FoldRows:
         identity = self.identity | {"start": checkpoint_hash(start.checkpoint)}
         return replace(self, lineage=start.handed_on(self.lineage), identity=identity)
 
+    def taught_by(self, teacher: Start | None) -> "FoldRows":
+        """Return the same rows as those of a run that learns from another one's answers; of None as they are.
+
+        Raises:
+            MaskfoldError: If the teacher has seen what the fold is validated on.
+        """
+        if teacher is None:
+            return self
+        identity = self.identity | {"teacher": checkpoint_hash(teacher.checkpoint)}
+        return replace(self, lineage=teacher.handed_on(self.lineage), identity=identity)
+
     def replayed(self, photos: int | None, start: Start | None, *, seed: int) -> "FoldRows":
         """Return the same rows, of which those of products that the start knows are a few; of None as they are.
 

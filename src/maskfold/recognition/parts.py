@@ -12,13 +12,16 @@ from torch import nn
 from maskfold.data.class_table import ClassTable
 from maskfold.data.loading import read_image
 from maskfold.data.table import CLASS_INDEX, LABEL
+from maskfold.engine.objective import Objective
 from maskfold.errors import MaskfoldError
 from maskfold.models.network import Network
 from maskfold.prediction.members import load_network
 from maskfold.prediction.tta import check_tta
 from maskfold.recognition.dataset import ClassDataset
+from maskfold.recognition.distillation import DistilledObjective
 from maskfold.recognition.framing import Framing
 from maskfold.recognition.objective import ClassObjective
+from maskfold.runs.run_folder import run_of_checkpoint
 
 _SAMPLES = 8  # photos that trackers are shown
 
@@ -33,6 +36,9 @@ class RecognitionParts:
         mixup: Likewise.
         cutmix: Likewise.
         tta: Test-time augmentation.
+        teacher: The checkpoint of a recogniser to learn from beside the labels; None for none.
+        distill_weight: See `DistilledObjective`, as the next one.
+        distill_temperature: Likewise.
         classes: The data's classes; None where a source says none.
 
     Raises:
@@ -48,6 +54,9 @@ class RecognitionParts:
         mixup: float = 0.0,
         cutmix: float = 0.0,
         tta: str = "none",
+        teacher: Path | None = None,
+        distill_weight: float = 0.5,
+        distill_temperature: float = 2.0,
         classes: ClassTable | None = None,
     ) -> None:
         if not isinstance(classes, ClassTable):
@@ -59,6 +68,8 @@ class RecognitionParts:
         self.classes = classes
         self.options = {"smoothing": smoothing, "adjust": adjust, "mixup": mixup, "cutmix": cutmix}
         self.tta = check_tta(tta)
+        self.teacher = teacher
+        self.distill = {"weight": distill_weight, "temperature": distill_temperature}
 
     def network(self, model: nn.Module, **settings: Any) -> Network:
         """See `TaskParts`.
@@ -73,10 +84,18 @@ class RecognitionParts:
             )
         return Network(model, **settings)
 
-    def objective(self, rows: pd.DataFrame | None = None) -> ClassObjective:
-        """See `TaskParts`."""
+    def objective(self, rows: pd.DataFrame | None = None) -> Objective:
+        """See `TaskParts`.
+
+        Raises:
+            MaskfoldError: If the teacher's checkpoint is missing or damaged.
+        """
         counts = None if rows is None else np.bincount(rows[CLASS_INDEX], minlength=len(self.classes)).tolist()
-        return ClassObjective(len(self.classes), counts=counts, **self.options)
+        labels = ClassObjective(len(self.classes), counts=counts, **self.options)
+        if self.teacher is None or rows is None:
+            return labels
+        size = run_of_checkpoint(self.teacher).read_config()["framing"]["size"]
+        return DistilledObjective(labels, teacher=load_network(self.teacher), size=size, **self.distill)
 
     def training_set(self, rows: pd.DataFrame, *, seed: int) -> ClassDataset:
         """See `TaskParts`."""

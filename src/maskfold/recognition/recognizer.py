@@ -78,6 +78,7 @@ class Recognizer:
 
     def __init__(self, file: OnnxFile, *, products: Products | None = None) -> None:
         _refuse_other_task(file)
+        refuse_other_file(file.storage, file.name, file.sha256, listed=True)
         self._file = file
         self.name, self.identity, self.sha256 = file.facts[NAME], file.facts[IDENTITY], file.sha256
         self.settings = RecognizerSettings.read(file.storage)
@@ -234,5 +235,5 @@ def _refuse_other_task(file: OnnxFile) -> None:
 def _checked(file: OnnxFile, name: str) -> Path:
     """Return a file beside the model, which is the one that the card tells of."""
     path = file.storage.local(name)
-    refuse_other_file(file.storage, name, files.sha256(path))
+    refuse_other_file(file.storage, name, files.sha256(path), listed=True)
     return path

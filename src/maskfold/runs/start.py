@@ -16,10 +16,12 @@ class Start:
     Attributes:
         checkpoint: The file.
         lineage: Where the knowledge of its run comes from.
+        key: What messages call it: the key that names it.
     """
 
     checkpoint: Path
     lineage: Lineage
+    key: str = "start_from"
 
     @property
     def folder(self) -> Path:
@@ -42,23 +44,24 @@ class Start:
         leaking = sorted(seen & {*own.held_out})
         if leaking:
             raise MaskfoldError(
-                f"start_from: the network of {self.checkpoint} has learned from {len(leaking)} photos and groups that "
+                f"{self.key}: the network of {self.checkpoint} has learned from {len(leaking)} photos and groups that "
                 f"this fold is validated on:\n{listing(leaking, 5)}\n"
                 "Every score out of fold would be of photos that it knows. Begin each fold with the run of the same "
-                "fold and split (start_from=experiments/<member> takes that), or with a run on other photos. Photos "
+                f"fold and split ({self.key}=experiments/<member> takes that), or with a run on other photos. Photos "
                 "that are others and only have the same ids or groups count as the same: rename the files, or choose "
                 "other groups, before the split is written."
             )
         return replace(own, round=max(own.round, self.lineage.round), seen=tuple(sorted({*own.seen, *seen})))
 
 
-def find_start(start_from: str | None, *, fold: int) -> Start | None:
-    """Return what `start_from` names; None if it names nothing.
+def find_start(start_from: str | None, *, fold: int, key: str = "start_from") -> Start | None:
+    """Return what `start_from`, or another key, names; None if it names nothing.
 
     Args:
         start_from: A run folder, whose best checkpoint is meant; a member's folder, whose run of `fold` is; or a
             checkpoint in a run folder.
         fold: That of the run which begins with it.
+        key: The key.
 
     Raises:
         MaskfoldError: If there is none, its run is not finished, or nobody knows what it has seen.
@@ -67,16 +70,16 @@ def find_start(start_from: str | None, *, fold: int) -> Start | None:
         return None
     path = Path(start_from)
     if path.is_file():
-        return Start(path, read_lineage(run_of_checkpoint(path).path))
+        return Start(path, read_lineage(run_of_checkpoint(path).path), key)
     run = RunFolder(path) if RunFolder(path).config.is_file() else MemberFolder(path).run(fold)
     if not run.best.is_file():
         raise MaskfoldError(
-            f"start_from={start_from}: neither a checkpoint nor the folder of a run ({run.best} is missing). Name a "
+            f"{key}={start_from}: neither a checkpoint nor the folder of a run ({run.best} is missing). Name a "
             "run's folder, such as experiments/linknet34/fold0, or one of its checkpoints."
         )
     if not run.finished.exists():
         raise MaskfoldError(
-            f"start_from={start_from}: {run.path} is not finished. Finish it first; or name its checkpoint to begin "
-            f"with it as it is: start_from={run.best}."
+            f"{key}={start_from}: {run.path} is not finished. Finish it first; or name its checkpoint to begin "
+            f"with it as it is: {key}={run.best}."
         )
-    return Start(run.best, read_lineage(run.path))
+    return Start(run.best, read_lineage(run.path), key)

@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from maskfold.config import EXPERIMENTS, build
 from maskfold.corrections.contenders import best_run
 from maskfold.corrections.used import networks_card
-from maskfold.ensembling.fusion import named_networks
+from maskfold.ensembling.fusion import fusible, named_networks
 from maskfold.ensembling.recipe import Recipe
 from maskfold.ensembling.tree import Leaf
 from maskfold.entry import entry_point
@@ -25,6 +25,7 @@ from maskfold.maskers import identity_of, members_of_one_object
 from maskfold.networks import branches_of
 from maskfold.prediction.members import load_network
 from maskfold.prediction.network_masker import NetworkMasker
+from maskfold.recognizers import RecognizerOptions, is_recognition, recognizer_files
 from maskfold.runs.layout import MemberFolder, fold_name, fold_of
 from maskfold.runs.provenance import write_provenance
 from maskfold.schemas import ALL
@@ -39,6 +40,11 @@ def export(config: DictConfig) -> Storage:
     for package in ("onnx", "onnxscript", "onnxruntime", "safetensors"):
         required(package)
     recipe = _recipe(config)
+    trained = fusible(Recipe(name=recipe.name, members=recipe.members), split="test", experiments=EXPERIMENTS)
+    if is_recognition(trained):
+        return _export_recognizer(config, recipe, trained)
+    if config.int8:
+        raise MaskfoldError("int8=true: whole numbers are for recognisers, and this masks photos. Leave int8 out.")
     members = members_of_one_object(recipe)
     storage = open_storage(config.out or str(EXPORTS / recipe.name))
     networks = [(run, member) for run, _, member in named_networks(members)]
@@ -52,6 +58,20 @@ def export(config: DictConfig) -> Storage:
     log.info(
         "%s/%s: %.1f MB, %s", storage.text.rstrip("/"), MODEL, size, counted(len(networks), "network"), extra=RESULT
     )
+    return storage
+
+
+def _export_recognizer(config: DictConfig, recipe: Recipe, members: Sequence[Leaf]) -> Storage:
+    """Write all files of a recogniser, and last the card of where they come from; return where they are."""
+    options = {key: config[key] for key in ("prototypes", "wrong", "int8", "calibration")}
+    contents = recognizer_files(members, name=recipe.name, options=RecognizerOptions(**options))
+    storage = open_storage(config.out or str(EXPORTS / recipe.name))
+    for name, content in contents.items():
+        storage.write(name, content)
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    write_provenance(storage, networks_card(recipe.name, members, hashes))
+    sizes = ", ".join(f"{name} {len(content) / 1e6:.1f} MB" for name, content in contents.items() if ".onnx" in name)
+    log.info("%s: %s", storage.text.rstrip("/"), sizes, extra=RESULT)
     return storage
 
 

@@ -49,13 +49,16 @@ def train(config: DictConfig) -> dict[str, float]:
         refuse_anew(config.name)
     warn_of_shared_store()
     source: Source = build(config.data)
-    parts: TaskParts = build(config.task, **source.said())
+    teacher = find_start(config.get("distill"), fold=config.fold, key="distill")
+    taught = {} if teacher is None else {"teacher": teacher.checkpoint}
+    parts: TaskParts = build(config.task, **source.said(), **taught)
     table, split = source.load(), split_path(source, config.split_file)
     rows = rows_of_fold(table, source, split, fold=config.fold, pseudo=config.pseudo)
     start = find_start(config.start_from, fold=config.fold)
-    if start is not None:
-        source.refuse_other_classes(start.folder)
-    rows = rows.begun_with(start).replayed(config.replay, start, seed=config.seed)
+    for known in (start, teacher):
+        if known is not None:
+            source.refuse_other_classes(known.folder)
+    rows = rows.begun_with(start).taught_by(teacher).replayed(config.replay, start, seed=config.seed)
     rows = rows.by_cluster(balance=config.balance, weights=config.cluster_weights)
     folder = MemberFolder(EXPERIMENTS / config.name).run(config.fold)
     if rank_zero_only.rank != 0:  # one of several processes of one run, whose first one keeps the folder

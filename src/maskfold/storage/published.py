@@ -139,6 +139,10 @@ class Published:
         self.write(name, content)
         return False
 
+    def remove(self, name: str) -> None:
+        """Refuse it likewise."""
+        self.write(name, b"")
+
     def holds(self, name: str, content: bytes) -> bool:
         """See `Storage`: as its manifest says."""
         listed = self.manifest.files.get(name)

@@ -9,6 +9,7 @@ let photo = null; // what was sent last
 let answer = null; // what came back
 let asked = 0; // how many times was asked: a late answer to an older photo is not shown
 let camera = null;
+let weighed = false; // whether the weight in the field was of an earlier photo
 
 async function ask(address, options = {}) {
   const token = sessionStorage.getItem("token");
@@ -46,6 +47,7 @@ async function recognise() {
   $("again").disabled = $("send").disabled = true;
   say("none", "Looking ...");
   const grams = Number($("grams").value);
+  weighed = grams > 0;
   try {
     const content = await ask(grams > 0 ? `/recognise?grams=${grams}` : "/recognise", { method: "POST", body: photo });
     if (number !== asked) return;
@@ -90,6 +92,7 @@ async function tap(label) {
 }
 
 async function take(file) {
+  if (weighed) $("grams").value = "";
   photo = await smaller(file);
   if ($("photo").src) URL.revokeObjectURL($("photo").src);
   $("photo").src = URL.createObjectURL(photo);
