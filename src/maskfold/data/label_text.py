@@ -65,7 +65,7 @@ def _refuse_other_months(rows: pd.DataFrame, name: str) -> None:
     months = rows[MONTH].dropna().drop_duplicates()
     wrong = months[~months.astype("str").str.fullmatch(_MONTH)]
     if len(wrong):
-        lines = [f"{rows.at[row, 'image']}: {month!r}" for row, month in wrong.items()]
+        lines = [f"{rows.loc[row, 'image']}: {month!r}" for row, month in wrong.items()]
         raise MaskfoldError(
             f"{name}: {len(wrong)} months are none, such as those of\n{listing(lines, 5)}\nWrite a month as 2026-03."
         )
