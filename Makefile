@@ -21,7 +21,7 @@ STAGE := $(PY) -m maskfold
 STAMP := .venv/.installed
 
 # Several processes of one training: when one is lost all start again, each time with a new store of their addresses
-# (pytorch#135712), and go on from the end of the last epoch.
+# (pytorch#135712), and go on from what was saved last.
 TORCHRUN = TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 $(PY) -m torch.distributed.run --standalone --nproc-per-node=$(RANKS) \
   --max-restarts=10 -m maskfold.stages.train
 
@@ -35,6 +35,9 @@ keyed = $(foreach variable,$(1),$(if $($(variable)),$(shell echo $(variable) | t
 given = $(if $(filter file,$(origin $(1))),,$($(1)))
 planned = $(if $(or $(call given,EXP),$(if $(call given,ENS),,yes)),experiments=[$(EXP)]) $(if $(call given,ENS),ensemble=$(ENS))
 card = $(filter-out all,$(call given,EXP))
+
+# A report is of an ensemble, or of the experiment where that alone is given.
+looked_at = $(if $(and $(call given,EXP),$(if $(call given,ENS),,yes)),name=$(EXP),ensemble=$(ENS))
 
 # What masks photos to cut out: an exported model where there is one, else an ensemble.
 masked = $(if $(MODEL),exported=$(MODEL),ensemble=$(ENS))
@@ -115,11 +118,11 @@ plan: $(STAMP) ## what EXP=..., ENS=... or both will cost, before it runs
 campaign: $(STAMP) ## train, predict, evaluate and merge all that ENS lacks; ARGS="jobs=2" at once
 	$(STAGE) campaign ensemble=$(ENS) $(told) $(ARGS)
 
-report: $(STAMP) ## pictures and tables of ENS in one HTML file
-	$(STAGE) report ensemble=$(ENS) $(ARGS)
+report: $(STAMP) ## pictures and tables of ENS in one HTML file; of a recogniser, EXP does as well
+	$(STAGE) report $(looked_at) $(ARGS)
 
-notebook: $(STAMP) ## run the error analysis of ENS, a notebook beside its report
-	$(STAGE) notebook ensemble=$(ENS) $(ARGS)
+notebook: $(STAMP) ## run the error analysis of ENS, a notebook beside its report; of a recogniser, EXP does as well
+	$(STAGE) notebook $(looked_at) $(ARGS)
 
 ##@ Submissions
 doctor: $(STAMP) ## check SUB before an upload
@@ -157,6 +160,15 @@ drift: $(STAMP) ## compare ROUTES of now with the promise of QUALITY, and print 
 	$(STAGE) drift $(if $(call given,ROUTES),routes=$(ROUTES)) $(call keyed,QUALITY STORE NAME) $(ARGS)
 
 ##@ Recognition
+shards: $(STAMP) ## write the photos of DATA as shards, a folder a month, into TO=<folder or s3://...>; MONTHS=[2026-03] only these
+	$(STAGE) shards data=$(DATA) $(call keyed,TO MONTHS) $(ARGS)
+
+enroll: $(STAMP) ## let the products of MONTH=2026-03 join the network of EXP, FOLD=<k>, without a training
+	$(STAGE) enroll name=$(EXP) $(call keyed,MONTH) $(if $(call given,FOLD),fold=$(FOLD)) $(ARGS)
+
+grow: $(STAMP) ## teach the champion the products of MONTH, by LEVEL=enroll, finetune or full, behind a gate; TRAIN="..." for its training
+	$(STAGE) grow name=$(EXP) $(call keyed,MONTH LEVEL UNKNOWN) $(if $(call given,FOLD),fold=$(FOLD)) $(if $(TRAIN),"train='$(TRAIN)'") $(ARGS)
+
 publish: $(STAMP) ## bring MODEL=exports/<name> to TO=<folder or s3://bucket/models> as a version that is whole or absent
 	$(STAGE) publish $(MODEL:%=exported=%) $(call keyed,TO VERSION) $(ARGS)
 

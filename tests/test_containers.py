@@ -62,7 +62,7 @@ def python(tmp_path) -> dict[str, str]:
     script = tmp_path / "bin" / "python"
     script.parent.mkdir()
     script.write_text(f"""#!/bin/sh
-trap 'echo told >> {tmp_path}/seen; exit 7' TERM
+trap 'echo told >> {tmp_path}/seen; exit ${{ENDS:-7}}' TERM
 echo "$@" >> {tmp_path}/seen
 [ "$2" = maskfold ] && [ "$3" = runs ] && exit 3
 while :; do sleep 0.02; done
@@ -109,6 +109,14 @@ def test_a_container_stops_when_it_is_told_to(script, arguments, variables, comm
 
 def test_a_container_ends_with_its_job_and_the_jobs_status(python):
     assert subprocess.run([ROOT / "docker" / "train.sh", "runs"], env=python).returncode == 3
+
+
+@pytest.mark.hostile("killed")
+def test_several_processes_that_are_told_to_stop_end_as_one_does(python, tmp_path):
+    """torchrun ends with 1 then, as it does when its job has failed."""
+    process = begun("train.sh", "train", tmp_path=tmp_path, **python, RANKS="2", ENDS="1")
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(10) == 143
 
 
 @pytest.fixture(scope="module")

@@ -32,11 +32,11 @@ LAYERS = (
     {"maskers", "recognizers"},
     {"cutout_card"},
     {"stages"},
-    {"__main__", "demo"},
+    {"__main__", "demo", "job"},
 )
 LEVELS = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 # Configuration stops at the door. Beside those who stand there, these build the data that a manifest names.
-AT_THE_DOOR = {"campaign", "demo", "entry", "every_fold", "maskers", "networks", "recognizers", "stages"}
+AT_THE_DOOR = {"campaign", "demo", "entry", "every_fold", "job", "maskers", "networks", "recognizers", "stages"}
 BUILDERS = {"analysis.gathering", "submission.checkup"}
 MASK_WORDS = re.compile("mask(?!fold)|dice|segment", re.IGNORECASE)
 ENGINE = sorted((PACKAGE / "engine").glob("*.py"))

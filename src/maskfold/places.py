@@ -18,6 +18,9 @@ OWN = "own"
 NOTEBOOK = _HOME / "notebooks" / "error_analysis.ipynb"
 """The error analysis, with an example of what it shows."""
 
+RECOGNITION_NOTEBOOK = _HOME / "notebooks" / "recognition_errors.ipynb"
+"""The same of a recogniser."""
+
 
 def has_own_conf() -> bool:
     """Return whether there are options of the user's own in the current folder, beside those of the package."""

@@ -140,6 +140,7 @@ class FoldsStage:
     data: Group = MISSING
     folds: Group = MISSING
     twins: int = values.number(0, most=64)
+    forget: bool = MISSING
     overwrite: bool = MISSING
 
 
@@ -399,7 +400,8 @@ class PickStage:
 class ReportStage:
     """Keys of `stages/report.py`."""
 
-    ensemble: Group = MISSING
+    ensemble: Group | None = MISSING
+    name: str | None = values.name_inside()
     images: int = values.number(1)
     jobs: int = values.number(1, words=(-1,))
 

@@ -21,6 +21,7 @@ from maskfold.engine.engine import Engine
 from maskfold.engine.loaders import EpochLoader
 from maskfold.engine.objective import Objective
 from maskfold.engine.schedules import Schedule
+from maskfold.engine.step_schedule import StepSchedule
 from maskfold.engine.task import Task
 from maskfold.errors import MaskfoldError
 from maskfold.runs.monitor import Monitor
@@ -62,10 +63,13 @@ class ToyObjective(Objective):
 class ToyTask(Task):
     """One layer behind batch normalisation, whose training can be watched and broken off."""
 
-    def __init__(self, *, losses: list[float] | None = None, optimizer: Callable = torch.optim.Adam) -> None:
+    def __init__(
+        self, *, losses: list[float] | None = None, optimizer: Callable = torch.optim.Adam, scheduler: Any = None
+    ) -> None:
         torch.manual_seed(3)
         network = nn.Sequential(nn.BatchNorm2d(1), nn.Flatten(), nn.Dropout(0.2), nn.Linear(16, 1))
-        super().__init__(network, optimizer=partial(optimizer, lr=1.0), objective=ToyObjective(losses))
+        made = partial(optimizer, lr=1.0)
+        super().__init__(network, optimizer=made, objective=ToyObjective(losses), scheduler=scheduler)
         self.stop_at: tuple[int, int] | None = None
         self.seen: list[tuple[int, list[int]]] = []
         self.rates: list[float] = []
@@ -106,7 +110,8 @@ def toy(tmp_path) -> Callable[..., ToyTask]:
         **trainer: Any,
     ) -> ToyTask:
         folder = RunFolder(tmp_path / run)
-        task = ToyTask(losses=losses, optimizer=optimizer)
+        scheduler = schedule if isinstance(schedule, StepSchedule) else None
+        task = ToyTask(losses=losses, optimizer=optimizer, scheduler=scheduler)
         task.stop_at = stop_at
         load = partial(EpochLoader, ToyData(), batch_size=batch_size, seed=1, num_workers=0)
         try:

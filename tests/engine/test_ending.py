@@ -5,6 +5,7 @@ import signal
 
 import pandas as pd
 import pytest
+import torch
 from lightning.pytorch.utilities import rank_zero_only
 from test_engine_ranks import fit
 
@@ -20,7 +21,9 @@ pytestmark = pytest.mark.hostile("killed")
 def asked_at(toy, monkeypatch):
     """Fit a toy of three epochs that is asked to end at a step of training or validation; return the steps it took."""
 
-    def run(*, training: tuple[int, int] | None = None, validation: tuple[int, int] | None = None) -> list:
+    def run(
+        *, training: tuple[int, int] | None = None, validation: tuple[int, int] | None = None, **trainer: int
+    ) -> list:
         monkeypatch.setattr(termination._Request, "come", False)
         steps, train, validate = [], Task.training_step, Task.validation_step
 
@@ -39,7 +42,7 @@ def asked_at(toy, monkeypatch):
             patch.setattr(Task, "training_step", training_step)
             patch.setattr(Task, "validation_step", validation_step)
             with pytest.raises(KeyboardInterrupt):
-                toy(phases=[{"epochs": 3, "rate": 0.01}])
+                toy(phases=[{"epochs": 3, "rate": 0.01}], **trainer)
         return steps
 
     return run
@@ -56,6 +59,22 @@ def kept(tmp_path) -> int:
 def test_it_ends_behind_the_step(asked_at, tmp_path):
     assert asked_at(training=(1, 2))[-1] == (1, 2)
     assert kept(tmp_path) == 1
+
+
+def test_it_does_not_end_between_two_batches_of_a_step(asked_at):
+    assert asked_at(training=(1, 0), accumulate=2)[-1] == (1, 1)
+
+
+def test_it_is_saved_there_and_gone_on_with(asked_at, toy, tmp_path, monkeypatch):
+    asked_at(training=(1, 2))
+    monkeypatch.setattr(termination._Request, "come", False)
+    phases = [{"epochs": 3, "rate": 0.01}]
+
+    resumed, whole = toy(phases=phases), toy("whole", phases=phases)
+
+    assert resumed.seen == whole.seen[8:]  # five batches of the first epoch, three of the second
+    one, other = (load_checkpoint(task.folder.last)["state_dict"] for task in (resumed, whole))
+    assert all(torch.equal(one[name], other[name]) for name in one)
 
 
 @pytest.mark.parametrize("when", [{"training": (1, 4)}, {"validation": (1, 1)}])

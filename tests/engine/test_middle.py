@@ -7,6 +7,7 @@ import torch
 from maskfold.engine.averaging import ema, swa
 from maskfold.engine.checkpoints import load_checkpoint
 from maskfold.engine.middle import Every, Share, parse_every
+from maskfold.engine.step_schedule import StepSchedule
 from maskfold.errors import MaskfoldError
 
 
@@ -27,10 +28,11 @@ CYCLES = [{"repeat": 2, "restart": True, "phases": [{"epochs": 1, "rate": 0.1}]}
     ("stop_at", "make"),
     [
         ((0, 3), dict),
-        ((1, 4), lambda: {"accumulate": 2, "averaging": ema(decay=0.9), "draws": [4.0] * 2 + [1.0] * 8}),
+        ((1, 4), lambda: {"accumulate": 2, "averaging": ema(decay=0.9), "schedule": StepSchedule(warmup=0.3)}),
+        ((1, 3), lambda: {"draws": [4.0] * 2 + [1.0] * 8}),
         ((1, 2), lambda: {"averaging": swa(first_epoch=0), "phases": CYCLES, "save_every": "0.0000001min"}),
     ],
-    ids=["plain", "accumulated", "cycles"],
+    ids=["plain", "accumulated", "uneven draws", "cycles"],
 )
 def test_a_run_broken_off_goes_on_with_the_rest_of_the_epoch_and_ends_like_one_that_was_not(toy, stop_at, make):
     whole = toy("whole", **SETTINGS | make())

@@ -101,10 +101,7 @@ def test_chunks_are_fetched_a_window_ahead_and_no_further():
         if chunk == 1:
             raise OSError("gone")  # whoever reads it will say so
 
-    import torch
-
-    of = [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
-    with fetched_ahead(Chunks(of, fetch, window=2), torch.tensor([4, 5, 2, 3, 0, 1, 8, 9, 6, 7])) as reached:
+    with fetched_ahead(fetch, [2, 2, 1, 1, 0, 0, 4, 4, 3, 3], 2) as reached:
         with changed:
             assert changed.wait_for(lambda: len(fetched) == 2, timeout=5)
             assert not changed.wait_for(lambda: len(fetched) > 2, timeout=0.05)

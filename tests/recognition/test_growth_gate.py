@@ -51,12 +51,13 @@ SIZES = {
 
 
 def refused(seeds, **size):
-    verdicts = [judge(*noise(seed, **size), draws=400, seed=seed) for seed in seeds]
+    verdicts = [judge(*noise(seed, **size), draws=200, seed=seed) for seed in seeds]
     return sum(not verdict.passed for verdict in verdicts)
 
 
 def test_equally_good_models_are_refused_by_chance_in_at_most_one_of_twenty_cases():
-    assert sum(refused(range(number, 50, 4), **size) for number, size in enumerate(SIZES.values())) <= 2
+    sizes = [size for name, size in SIZES.items() if name != "many"]
+    assert sum(refused(range(number, 50, 3), **size) for number, size in enumerate(sizes)) <= 2
 
 
 @pytest.mark.slow

@@ -3,26 +3,7 @@ import pandas as pd
 import pytest
 
 from maskfold.recognition.answers import Answers
-from maskfold.recognition.rejection import COSINE, EITHER, ENERGY, LOGIT, measured, over_folds, prototype_cosines
-
-
-def test_a_photo_is_no_part_of_the_prototype_it_is_compared_with():
-    # Two photos of each of two classes on a cross: the centre is the middle, and the other photo of a class lies at
-    # a right angle, as does one of the other class. Opposite lies the third.
-    cross = np.array([[1, 0], [0, 1], [-1, 0], [0, -1]], np.float32)
-
-    known, unknown = prototype_cosines(cross, np.array([0, 0, 1, 1]), np.array([[2, 2], [3, 0]], np.float32))
-
-    assert known == pytest.approx([0, 0, 0, 0], abs=1e-6)
-    assert unknown == pytest.approx([1, np.sqrt(0.5)])
-
-
-def test_the_only_photo_of_a_class_has_the_others_alone():
-    points = np.array([[1, 0], [-1, 0]], np.float32)
-
-    known, _ = prototype_cosines(points, np.array([4, 9]), points)
-
-    assert known == pytest.approx([-1, -1])
+from maskfold.recognition.rejection import COSINE, EITHER, ENERGY, LOGIT, measured, over_folds
 
 
 def test_near_and_far_unknown_products_are_measured_apart():

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from maskfold.cleaning.fingerprints import fingerprints
 from maskfold.data.labelled import LabelTable
 from maskfold.data.loading import content_hash, read_image
 from maskfold.data.table import fingerprint
@@ -89,3 +90,11 @@ def test_a_table_that_is_not_the_months_own_is_refused(source, tmp_path, change)
     manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"chunks": []}))
     with pytest.raises(MaskfoldError, match=r"manifest\.json: damaged"):
         ShardedPhotos(root=str(root)).as_found()
+
+
+def test_near_copies_are_looked_for_in_shards_as_in_files(source, tmp_path):
+    files, root = source
+    tables = files.as_found(jobs=1), ShardedPhotos(root=root, test=0.2).as_found()
+    seen = [fingerprints(table, cache=None, jobs=1).sort_index() for table in tables]
+    pd.testing.assert_frame_equal(*seen)
+    assert (seen[0]["bytes"] > 0).all()

@@ -8,17 +8,26 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from omegaconf import OmegaConf
 from sklearn.metrics import accuracy_score, log_loss, recall_score
 
-from coloured_squares import COLOURS
+from coloured_squares import COLOURS, draw_square
+from maskfold.campaign.jobs import member_jobs
+from maskfold.campaign.members import find_members
 from maskfold.config import compose
 from maskfold.data.class_table import ClassTable
 from maskfold.errors import MaskfoldError
+from maskfold.leaderboard.results import judged_by, read_out_of_fold, read_result
 from maskfold.recognition import predicting
 from maskfold.recognition.answers import AnswerStore
 from maskfold.runs.layout import MemberFolder
+from maskfold.stages.card import card
+from maskfold.stages.doctor import doctor
+from maskfold.stages.ensemble import ensemble
 from maskfold.stages.evaluate import evaluate
 from maskfold.stages.predict import predict
+from maskfold.stages.runs import runs
+from maskfold.stages.score import score
 
 CPU = ["trainer.accelerator=cpu", "trainer.num_workers=0", "trainer.batch_size=8"]
 MEMBER = MemberFolder(Path("experiments/squares"))
@@ -177,3 +186,104 @@ def test_answers_of_other_weights_are_refused(answered):
 
     with pytest.raises(MaskfoldError, match="come from other weights"):
         evaluate(compose("evaluate", ["name=squares"]))
+
+
+def merged(split="test", *, members=({"experiment": "squares"},), **recipe):
+    config = compose("ensemble", ["ensemble=linknet34", f"split={split}"])
+    target = {"_target_": "maskfold.ensembling.recipe.Recipe", "name": "squares", "members": [*members]}
+    config.ensemble = OmegaConf.create(target | recipe)
+    return ensemble(config)
+
+
+def test_an_ensemble_is_the_mean_of_its_folds_in_the_order_of_the_sample(answered, capsys):
+    oof, test = merged("oof"), merged()
+    submission = Path("submissions/squares/submission.csv.gz")
+    rows = pd.read_csv(submission)
+    assert rows.columns.tolist() == ["id", "label"]
+    assert rows["id"].tolist() == ["t5", "t4", "t3", "t2", "t1", "t0"]
+
+    dense = []
+    for fold in (0, 1):
+        answers = AnswerStore(MEMBER.run(fold).store("test")).read(test["image_id"].tolist())
+        dense.append(np.exp(by_class(answers)) / np.exp(by_class(answers)).sum(axis=1, keepdims=True))
+    mean, names = np.mean(dense, axis=0), ClassTable.read(answered / "data/squares/classes.parquet").labels
+    assert test["predicted"].tolist() == [names[place] for place in mean.argmax(axis=1)]
+    assert test["probability"].tolist() == pytest.approx(mean.max(axis=1).tolist(), abs=1e-6)
+    assert test.set_index("image_id").loc[rows["id"], "predicted"].tolist() == rows["label"].tolist()
+    assert test["label"].notna().sum() == 12  # the frozen ones
+    own = pd.read_parquet(MEMBER.scores).set_index("image_id")
+    assert oof.set_index("image_id")["accuracy"].mean() == own["accuracy"].mean()
+    before = submission.read_bytes()
+    merged()
+    assert submission.read_bytes() == before
+
+    cv, _ = read_out_of_fold(submission, read_result(submission))
+    assert judged_by(read_result(submission)).total(cv) == own["accuracy"].mean()
+    assert doctor(compose("doctor", [f"submission={submission}"])).ok
+    truth = pd.read_csv("photos/truth.csv").set_index("id")["label"]
+    scores = score(compose("score", [f"submission={submission}", "truth=photos/truth.csv"]))
+    right = (truth.loc[rows["id"]].to_numpy() == rows["label"].to_numpy()).mean()
+    assert scores["accuracy"].mean() == right
+    assert f"accuracy {right:.6f}" in capsys.readouterr().out
+
+
+def test_probabilities_of_every_label_are_written_where_the_sample_asks_for_them(answered):
+    header = ["id", *sorted(COLOURS, reverse=True)]
+    Path("photos/sample_submission.csv").write_text(f"{','.join(header)}\nt1,0,0,0,0,0,1\nt0,0,0,0,0,0,1\n")
+    merged(members=[{"experiment": "squares", "folds": [1], "weight": 2}, {"experiment": "squares", "folds": [0]}])
+    submission = Path("submissions/squares/submission.csv.gz")
+    rows = pd.read_csv(submission)
+
+    assert rows.columns.tolist() == header
+    assert rows["id"].tolist() == ["t1", "t0"]
+    assert rows[header[1:]].sum(axis=1).tolist() == pytest.approx([1, 1], abs=1e-6)
+    one, other = (AnswerStore(MEMBER.run(fold).store("test")).read(["t0"]) for fold in (1, 0))
+    names = ClassTable.read(answered / "data/squares/classes.parquet").labels
+    blue = [
+        answers.probabilities()[0, answers.classes[0].tolist().index(names.index("blue"))] for answers in (one, other)
+    ]
+    assert rows.loc[1, "blue"] == pytest.approx((2 * blue[0] + blue[1]) / 3, abs=1e-6)
+    assert doctor(compose("doctor", [f"submission={submission}"])).ok
+
+
+def test_an_ensemble_of_recognisers_does_nothing_with_masks(answered):
+    with pytest.raises(MaskfoldError, match="are for masks"):
+        merged(empty={"presence": 200, "least_area": 0.1})
+
+
+@pytest.mark.hostile("replaced files")
+def test_answers_of_photos_that_were_replaced_since_are_refused(answered):
+    draw_square(Path("photos/test/t3.png"), "red", 1000)
+
+    with pytest.raises(MaskfoldError, match="1 photos are not the files any more"):
+        merged()
+
+
+def test_a_campaign_finds_the_member_done_and_merges(answered):
+    data = ["data=label_table", "data.root=photos", "data.name=squares"]
+    (member,) = find_members([[{"experiment": "squares"}]], data)
+    member.refuse_other_runs()
+    member.refuse_other_maps("none")
+    jobs = {job.name: job for job in member_jobs(member, predict=())}
+
+    assert all(job.done() for job in jobs.values())
+    assert jobs["squares.fold0.oof"].progress() == "100%"
+    MEMBER.run(0).store("oof").joinpath("part-00000.npz").unlink()
+    assert [name for name, job in jobs.items() if not job.done()] == ["squares.fold0.oof", "squares.evaluate"]
+
+
+def test_two_members_are_compared_and_listed(answered, capsys):
+    shutil.copytree("experiments/squares", "experiments/other")
+    runs(compose("runs", []))
+    runs(compose("runs", ["compare=[other,squares]"]))
+
+    page = Path("experiments/squares/against_other.html").read_text()
+    assert "violet; other: " in page
+    assert "squares/fold0" in capsys.readouterr().out
+
+
+def test_a_card_has_a_recogniser_s_scores(answered):
+    card(compose("card", ["name=squares"]))
+
+    page = MEMBER.own_page.read_text()
+    assert "| fold | images | accuracy | top-5 accuracy | macro recall | classes with support | of |" in page

@@ -1,62 +1,18 @@
 """The page of findings about a data set's photos and masks, on which decisions are ticked and copied."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pandas as pd
 
+from maskfold.analysis.decision_boxes import SCRIPT, STYLE, choice, decisions_section
 from maskfold.analysis.finding_pictures import Pictures
-from maskfold.analysis.html import Html, element, join, page, photo, sentence, table
+from maskfold.analysis.html import Html, element, page, photo, sentence, table
 from maskfold.cleaning.findings import Inspected
 from maskfold.cleaning.kinds import KINDS, MISFIT, FindingKind, decision_line
 from maskfold.data.annotations import DECISIONS, DROP, GROUP, KEEP
 from maskfold.data.source import Source
 
 _WEAK = 0.5  # edge ratio in the median: outlines that mean little to the photos
-_HEADER = "image_id,decision\n"
-
-STYLE = """
-.choices { margin: 8px 0 0; font-size: 14px; color: var(--soft); }
-.choices label { margin-right: 18px; white-space: nowrap; cursor: pointer; color: var(--ink); }
-.case p { margin: 8px 0 0; font-size: 14px; }
-.pictures { display: flex; flex-wrap: wrap; gap: 10px; }
-.pictures figure { flex: 0 1 auto; max-width: 340px; }
-.pictures img { width: auto; max-width: 100%; }
-#lines { width: 100%; min-height: 130px; font: 13px/1.5 ui-monospace, Menlo, Consolas, monospace; padding: 10px;
-  border: 1px solid var(--line); border-radius: 6px; color: var(--ink); background: var(--ground); }
-button { font: inherit; font-size: 14px; padding: 5px 14px; margin: 8px 10px 0 0; border: 1px solid var(--line);
-  border-radius: 6px; background: #fff; cursor: pointer; }
-.contents a { margin-right: 18px; color: var(--blue); white-space: nowrap; }
-"""
-
-# Two ticks that say something else of one photo cannot stand together: a photo has one row.
-SCRIPT = """
-const boxes = [...document.querySelectorAll("input[data-lines]")];
-const lines = document.querySelector("#lines");
-const of = (box, name) => box.dataset[name].split("\\n");
-function write() {
-  const ticked = new Set(boxes.filter((box) => box.checked).flatMap((box) => of(box, "lines")));
-  lines.value = lines.dataset.before + [...ticked, ""].join("\\n");
-}
-for (const box of boxes) box.addEventListener("change", () => {
-  const ids = new Set(of(box, "ids"));
-  for (const other of boxes)
-    if (other.dataset.ids === box.dataset.ids && other.dataset.lines === box.dataset.lines) other.checked = box.checked;
-    else if (box.checked && of(other, "ids").some((id) => ids.has(id))) other.checked = false;
-  write();
-});
-document.querySelector("#copy").addEventListener("click", () => {
-  lines.select();
-  if (navigator.clipboard) navigator.clipboard.writeText(lines.value); else document.execCommand("copy");
-});
-document.querySelector("#save").addEventListener("click", () => {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([lines.value], { type: "text/csv" }));
-  link.download = "decisions.csv";
-  link.click();
-});
-write();
-"""
 
 
 def compose(source: Source, inspected: Inspected, *, images: int) -> str:
@@ -124,18 +80,7 @@ def _decisions_section(source: Source, inspected: Inspected) -> Html:
         "`group=<name>`. Every later stage obeys it. Tick what is right below; the box then holds the whole file, with "
         f"the {len(inspected.decisions):,} rows that it has now. Then make the split anew, and train."
     )
-    box = element("textarea", id="lines", readonly="", data_before=_before(path), aria_label="decisions.csv")
-    buttons = [element("button", "Copy", id="copy", type="button"), element("button", "Save", id="save", type="button")]
-    return element("section", element("h2", "Decisions"), element("p", sentence(said)), box, *buttons)
-
-
-def _before(path: Path) -> str:
-    """Return the decisions that there are, the two columns that count in front."""
-    if not path.exists():
-        return _HEADER
-    rows = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", skipinitialspace=True)
-    first = ["image_id", "decision"]
-    return rows[first + [column for column in rows if column not in first]].to_csv(index=False, lineterminator="\n")
+    return decisions_section(path, said)
 
 
 def _section(
@@ -179,26 +124,19 @@ def _choices(row: pd.Series, inspected: Inspected) -> Html:
         return Html("")
     splits = inspected.rows.set_index("image_id")["split"]
     offered = [[(image_id, DROP)] for image_id in ids if splits[image_id] == "train"]
-    offered.sort(key=lambda choice: decision_line(*choice[0]) != row["decision"])  # what is advised first
-    choices = [_choice(choice) for choice in offered]
+    offered.sort(key=lambda lines: decision_line(*lines[0]) != row["decision"])  # what is advised first
+    choices = [choice(lines) for lines in offered]
     pair = inspected.rows[inspected.rows["image_id"].isin(ids)]
     if row["partner"] and _are_alone(pair["group"], inspected.rows):
-        choices.append(_choice([(image_id, f"{GROUP}{ids[0]}") for image_id in ids], " one object, both stay"))
+        choices.append(choice([(image_id, f"{GROUP}{ids[0]}") for image_id in ids], " one object, both stay"))
     are_near = pair["image_hash"].nunique() == 2
-    choices.append(_choice([(image_id, KEEP) for image_id in ids], " two objects, for any fold" if are_near else ""))
+    choices.append(choice([(image_id, KEEP) for image_id in ids], " two objects, for any fold" if are_near else ""))
     return element("p", *choices, class_="choices")
 
 
 def _are_alone(groups: pd.Series, rows: pd.DataFrame) -> bool:
     """Return whether each photo is the only one of its group: from others it would be torn by a group of its own."""
     return groups.is_unique and int(rows["group"].isin(groups).sum()) == len(groups)
-
-
-def _choice(choice: list[tuple[str, str]], meaning: str = "") -> Html:
-    lines = [decision_line(*one) for one in choice]
-    ids = "\n".join(image_id for image_id, _ in choice)
-    box = element("input", type="checkbox", data_lines="\n".join(lines), data_ids=ids)
-    return element("label", box, join([" ", *(element("code", line) for line in lines)]), meaning)
 
 
 def _settled_section(settled: pd.DataFrame) -> Iterator[Html]:

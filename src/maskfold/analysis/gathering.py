@@ -1,21 +1,24 @@
 """Everything there is to know about an ensemble, gathered from what the stages have left on disk."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from maskfold.analysis.evidence import Evidence, Split, attempt, open_split, read_manifest, read_member
+from maskfold.analysis.recognised import Recognised, of_ensemble, of_member
 from maskfold.analysis.truth import score_submission
 from maskfold.config import build
+from maskfold.data.labelled import LabelledSource
 from maskfold.data.source import Source
 from maskfold.ensembling.recipe import Recipe
-from maskfold.ensembling.tree import leaves
+from maskfold.ensembling.tree import leaf_nodes, leaves
 from maskfold.errors import MaskfoldError
 from maskfold.masks.metrics import named
 from maskfold.masks.scoring import DICE, Judged
 from maskfold.runs.ensemble_folder import EnsembleFolder
-from maskfold.runs.layout import EXPERIMENTS, SUBMISSIONS
+from maskfold.runs.layout import EXPERIMENTS, SUBMISSIONS, MemberFolder
 from maskfold.submission.shape import shape_of
 from maskfold.trust import vetted
 
@@ -60,6 +63,77 @@ def gather(ensemble: dict[str, Any], *, experiments: Path = EXPERIMENTS, submiss
         judged=judged,
         classes=source.classes,
     )
+
+
+def gather_recognised(
+    ensemble: dict[str, Any] | None,
+    name: str | None = None,
+    *,
+    experiments: Path = EXPERIMENTS,
+    submissions: Path = SUBMISSIONS,
+) -> Recognised | None:
+    """Find all there is to know about a recogniser; None where the ensemble masks.
+
+    Args:
+        ensemble: Configuration of an ensemble, plain and resolved; None for a member alone.
+        name: The member.
+        experiments: The folder of all members.
+        submissions: The folder of all ensembles.
+
+    Raises:
+        MaskfoldError: If both or neither are given, the member masks, or nothing was evaluated yet.
+    """
+    members, source = _recogniser(ensemble, name, experiments)
+    if source is None:
+        return None
+    if ensemble is None:
+        return of_member(members[0], source)
+    return of_ensemble(EnsembleFolder(submissions / build(ensemble).name), members, source)
+
+
+def recogniser_folder(
+    ensemble: dict[str, Any] | None,
+    name: str | None = None,
+    *,
+    experiments: Path = EXPERIMENTS,
+    submissions: Path = SUBMISSIONS,
+) -> Path | None:
+    """Return the folder that a report on a recogniser lies in; None where the ensemble masks. As `gather_recognised`.
+
+    Raises:
+        MaskfoldError: Likewise.
+    """
+    members, source = _recogniser(ensemble, name, experiments)
+    if source is None:
+        return None
+    return members[0].path if ensemble is None else submissions / build(ensemble).name
+
+
+def _recogniser(
+    ensemble: dict[str, Any] | None, name: str | None, experiments: Path
+) -> tuple[list[MemberFolder], LabelledSource | None]:
+    """Return the members that are asked for, and their data where they recognise."""
+    if (ensemble is None) == (name is None):
+        raise MaskfoldError("Say what to look at: ensemble=<name>, or name=<member> for one that recognises.")
+    nodes = [{"experiment": name}] if ensemble is None else leaf_nodes(build(ensemble).members)
+    names = dict.fromkeys(node["experiment"] for node in nodes if "experiment" in node)
+    members = [MemberFolder(experiments / one) for one in names]
+    source = _data_of(members)
+    if isinstance(source, LabelledSource):
+        return members, source
+    if ensemble is None and source is None:
+        raise MaskfoldError(f"{members[0].path}: no fold has been trained. Run `make train EXP={name} FOLD=all` first.")
+    if ensemble is None:
+        raise MaskfoldError(
+            f"name={name}: a member that masks is looked at as an ensemble: ensemble={name}, of conf/ensemble/."
+        )
+    return members, None
+
+
+def _data_of(members: Sequence[MemberFolder]) -> Source | None:
+    """Return the data of the first member that has a run."""
+    data = next((run.part("data") for member in members for run in member.begun()), None)
+    return None if data is None else build(data)
 
 
 def _against_truth(submission: Path, hidden: Path, source: Source) -> pd.DataFrame:

@@ -16,8 +16,10 @@ from maskfold.ensembling.fusion import leaves_of_passes
 from maskfold.ensembling.manifest import content_of, ingredients
 from maskfold.ensembling.recipe import Recipe
 from maskfold.ensembling.steps import cluster_facts
+from maskfold.ensembling.stores import store_in
 from maskfold.prediction.splits import photos_of
-from maskfold.prediction.store import PNG, SUFFIX, ProbabilityStore
+from maskfold.prediction.store import PNG, SUFFIX
+from maskfold.recognition.answers import PART, is_part
 from maskfold.runs.contents import contents_fingerprint
 from maskfold.runs.ensemble_folder import EnsembleFolder, ResultFolder
 from maskfold.runs.layout import MemberFolder, fold_name
@@ -136,11 +138,12 @@ class _Maps:
 
     def __call__(self) -> str:
         # Asked at every look, of up to a hundred thousand maps: the names are counted and no more.
-        there = sum(name.endswith((SUFFIX, PNG)) for name in os.listdir(self.folder)) if self.folder.is_dir() else 0
+        names = os.listdir(self.folder) if self.folder.is_dir() else []
+        there = sum(PART if is_part(name) else name.endswith((SUFFIX, PNG)) for name in names)
         return f"{min(there / len(self.image_ids), 1):.0%}"
 
     def all_there(self) -> bool:
-        return not ProbabilityStore(self.folder).missing(self.image_ids)
+        return not store_in(self.folder).missing(self.image_ids)
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from rich.table import Table
 
 from maskfold.campaign.members import Member
 from maskfold.campaign.probe import Cost
+from maskfold.ensembling.stores import store_in
 from maskfold.errors import MaskfoldError
-from maskfold.prediction.store import ProbabilityStore
 from maskfold.terminal import duration, readable
 
 
@@ -60,7 +60,7 @@ def cost_of_fold(member: Member, cost: Cost, fold: int, *, left: bool = False) -
     maps = {}
     for split in ("oof", "test"):
         ids = member.ids(fold, split)
-        maps[split] = len(ProbabilityStore(run.store(split)).missing(ids) if left else ids)
+        maps[split] = len(store_in(run.store(split)).missing(ids) if left else ids)
     return CostSum(
         train=0.0 if trained else cost.start + member.epochs * cost.epoch,
         oof=(cost.start if maps["oof"] else 0.0) + maps["oof"] * cost.photo,

@@ -16,13 +16,17 @@ import psutil
 from maskfold import files
 from maskfold.campaign.members import Member
 from maskfold.config import EXPERIMENTS, build
+from maskfold.data.source import RECOGNITION
 from maskfold.engine.ranks import SIZE_FOUND as BATCH_SIZE
 from maskfold.engine.schedules import Schedule
+from maskfold.ensembling.stores import store_in
 from maskfold.errors import MaskfoldError
 from maskfold.prediction.members import load_network
 from maskfold.prediction.predictor import predict_photos
 from maskfold.prediction.store import ProbabilityStore
 from maskfold.pseudo.label_set import LabelSet
+from maskfold.recognition.answers import AnswerStore
+from maskfold.recognition.predicting import predict_answers
 from maskfold.runs.layout import MemberFolder
 from maskfold.runs.run_folder import RunFolder
 
@@ -144,15 +148,25 @@ def _predict(member: Member, run: RunFolder, trainer: dict[str, Any], photos: in
     ids = member.test or member.oof[0]
     rows = member.table[member.table["image_id"].isin(ids)]
     network = load_network(run.best)
-    shown = {key: build(member.config[key]) for key in ("geometry", "preprocess")}
+    source = build(member.config["data"])
+    if source.task == RECOGNITION:
+        make, way = AnswerStore, predict_answers
+        shown = {"framing": build(member.config["framing"]), "active": source.class_table().active()}
+    else:
+        make, way = ProbabilityStore, predict_photos
+        shown = {key: build(member.config[key]) for key in ("geometry", "preprocess")}
     seconds = 0.0
     for name, part in (("first", rows[: trainer["batch_size"]]), ("then", rows[:photos])):
-        store = ProbabilityStore(run.store(name))
+        store = make(run.store(name))
         began = time.monotonic()
-        predict_photos(network, part, **shown, tta=member.config["tta"], store=store, **trainer)
+        way(network, part, **shown, tta=member.config["tta"], store=store, **trainer)
         seconds = (time.monotonic() - began) / len(part)
-    sizes = [path.stat().st_size for path in store.paths().values()]
-    return seconds, sum(sizes) / len(sizes)
+    return seconds, _bytes_of(store) / len(part)
+
+
+def _bytes_of(store: ProbabilityStore | AnswerStore) -> int:
+    files = store.parts() if isinstance(store, AnswerStore) else store.paths().values()
+    return sum(path.stat().st_size for path in files)
 
 
 def _map_size(member: Member, own: float, map_bytes: int | None) -> tuple[float, str]:
@@ -161,7 +175,9 @@ def _map_size(member: Member, own: float, map_bytes: int | None) -> tuple[float,
         return map_bytes, "as given with map_bytes"
     for fold in member.folds:
         for split in ("oof", "test"):
-            store = ProbabilityStore(member.run(fold).store(split))
+            store = store_in(member.run(fold).store(split))
+            if isinstance(store, AnswerStore):
+                return _bytes_of(store) / len(store.image_ids()), f"the mean of {store.folder}"
             paths = list(store.paths().values())[:1000] if store.folder.is_dir() else []
             if paths:
                 return sum(path.stat().st_size for path in paths) / len(paths), f"the mean of {store.folder}"

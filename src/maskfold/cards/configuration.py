@@ -9,8 +9,9 @@ from maskfold.cards import markdown
 from maskfold.engine.schedules import Schedule
 
 CONF = "../../conf"  # seen from a card
-KEYS = ["geometry", "trainer", "splits", "deep", "tta", "seed"]  # of a configuration, what is read here
-PARTS = ("model", "preprocess", "augment", "loss", "optimizer", "schedule", "averaging")
+# Of a configuration, what is read here; each task has some of it.
+KEYS = ("geometry", "trainer", "splits", "deep", "tta", "seed", "framing", "smoothing", "mixup", "cutmix", "freeze")
+PARTS = ("model", "framing", "preprocess", "augment", "loss", "optimizer", "schedule", "averaging")
 _SHORT = 40  # characters; what is longer is named and not shown
 
 
@@ -20,28 +21,28 @@ def configuration_table(
     choices: Mapping[str, str],
     changed: Mapping[str, Mapping[str, Any]],
     parameters: int,
+    by_class: int = 0,
     schedule: Schedule | Any,
 ) -> str:
     """Return a row for each part, and for each option that is not off.
 
     Args:
-        configuration: An experiment's resolved one, of which `KEYS` are read.
+        configuration: An experiment's resolved one, of which those of `KEYS` are read that it has.
         choices: Which option was taken of each group, such as `{"loss": "bce_dice"}`.
-        changed: By part the keys that are not as the option's own file has them.
+        changed: By part, of those of `PARTS` that it has, the keys that are not as the option's own file has them.
         parameters: How many the network has.
+        by_class: How many more for each class, where the data says how many there are.
         schedule: The schedule built, or a torch scheduler's factory.
     """
     trainer = configuration["trainer"]
-    part = {group: _part(group, choices[group], changed[group]) for group in PARTS}
+    part = {group: _part(group, choices[group], keys) for group, keys in changed.items()}
     clip, every = trainer["gradient_clip"], trainer["hard_negatives_every"]
     split = configuration["splits"].get("carvana")
     rows = {
-        "network": f"{part['model']}, {parameters:,} parameters",
-        "input": _part("geometry", choices["geometry"], {}) + _size(configuration["geometry"]),
-        "preprocessing": part["preprocess"] if choices["preprocess"] != "none" else "",
-        "augmentation": part["augment"],
-        "loss": part["loss"],
-        "deep supervision": f"`deep: {configuration['deep']}`" if configuration["deep"] else "",
+        "network": f"{part['model']}, {parameters:,} parameters"
+        + (f" and {by_class:,} more a class" if by_class else ""),
+        "frozen layers": ", ".join(f"`{layer}`" for layer in configuration.get("freeze") or ()),
+        **(_of_labels(configuration, part) if "framing" in part else _of_masks(configuration, part, choices)),
         "optimizer": part["optimizer"] + (f", gradient norm at most {clip:g}" if clip else ""),
         "schedule": part["schedule"] + _rates(schedule),
         "batch": _batch(trainer["batch_size"], trainer["accumulate"]),
@@ -53,6 +54,25 @@ def configuration_table(
     }
     shown = {name: value for name, value in rows.items() if value}
     return markdown.table({"part": list(shown), "choice": list(shown.values())})
+
+
+def _of_masks(configuration: Mapping[str, Any], part: Mapping[str, str], choices: Mapping[str, str]) -> dict[str, str]:
+    return {
+        "input": _part("geometry", choices["geometry"], {}) + _size(configuration["geometry"]),
+        "preprocessing": part["preprocess"] if choices["preprocess"] != "none" else "",
+        "augmentation": part["augment"],
+        "loss": part["loss"],
+        "deep supervision": f"`deep: {configuration['deep']}`" if configuration["deep"] else "",
+    }
+
+
+def _of_labels(configuration: Mapping[str, Any], part: Mapping[str, str]) -> dict[str, str]:
+    smoothing, mixed = configuration["smoothing"], [name for name in ("mixup", "cutmix") if configuration[name]]
+    return {
+        "input and augmentation": f"{part['framing']}, {configuration['framing']['size']} pixels",
+        "loss": "cross-entropy" + (f", labels smoothed by {smoothing:g}" if smoothing else ""),
+        "mixed photos": ", ".join(f"`{name}: {configuration[name]}`" for name in mixed),
+    }
 
 
 def changed_keys(taken: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:

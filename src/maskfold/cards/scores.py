@@ -7,7 +7,7 @@ import pandas as pd
 from maskfold.analysis import formats
 from maskfold.analysis.verdicts import heading
 from maskfold.cards import markdown
-from maskfold.masks.scores import TITLES
+from maskfold.masks.scores import ACCURACY, TITLES
 from maskfold.runs.results import of_folds, pooled, score_columns
 
 
@@ -32,7 +32,9 @@ def whole(count: float) -> str:
 KNOWN: dict[str, tuple[str, Callable[..., str]]] = {
     "fold": ("fold", str),
     "images": ("images", whole),
-    **{metric: (title, formats.score) for metric, title in TITLES.items()},
+    **{metric: (title, formats.score) for metric, title in TITLES.items() if metric != ACCURACY},
+    "supported": ("classes with support", whole),
+    "classes": ("of", whole),
     "best_threshold": ("best threshold", whole),
     "best_dice": ("Dice there", formats.score),
     "epochs": ("epochs", whole),

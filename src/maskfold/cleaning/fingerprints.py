@@ -14,10 +14,12 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from maskfold.data.loading import read_bytes
 from maskfold.data.small import read_small
 from maskfold.errors import MaskfoldError, listing
 from maskfold.files import atomic_path, locked
 from maskfold.parallel import map_unordered
+from maskfold.storage.chunks import is_place
 
 BITS = 256
 CACHE = "fingerprints.parquet"  # in the data's own folder
@@ -119,7 +121,7 @@ def _look(
 def _fingerprint(photo: _Photo, *, channels: int | None) -> tuple[dict, str]:
     """Return a row of the cache, and why it is empty, "" if it is not."""
     try:
-        size = Path(photo.path).stat().st_size
+        size = len(read_bytes(photo.path)) if is_place(photo.path) else Path(photo.path).stat().st_size
         rgb = read_small(photo.path, edge=_EDGE, size=photo.size, channels=channels)
     except (MaskfoldError, OSError) as error:
         nothing = {"image_hash": photo.image_hash, "pdq": b"", "thumbnail": b"", "bytes": 0}

@@ -11,20 +11,23 @@ import numpy as np
 import pandas as pd
 
 from maskfold import files
-from maskfold.data.class_table import FILE, ClassTable
+from maskfold.analysis.growth_page import growth_page
+from maskfold.data.class_table import ClassTable
 from maskfold.data.folders import list_images
 from maskfold.data.table import CLASS_INDEX
 from maskfold.errors import MaskfoldError
 from maskfold.prediction.members import load_network
-from maskfold.recognition.answering import answer_photos
+from maskfold.recognition.answers import AnswerStore
 from maskfold.recognition.framing import Framing
 from maskfold.recognition.gate import GateLimits, GateVerdict
+from maskfold.recognition.predicting import predict_answers
+from maskfold.recognition.trained import classes_digest, trained_classes
 from maskfold.runs.checkpoint_hash import checkpoint_hash
 from maskfold.runs.contents import hashes_of
 from maskfold.runs.run_folder import RunFolder
 
 RECORD = "growth.json"  # in the challenger's run folder
-PAIRS, PRODUCTS = "growth_pairs.csv", "growth_products.csv"  # beside it
+PAGE, PAIRS, PRODUCTS = "growth.html", "growth_pairs.csv", "growth_products.csv"  # beside it
 _LONGEST = 5000  # characters of a tag that every registry's database takes
 _NAMED = 20  # pairs in the record
 
@@ -64,32 +67,34 @@ def unknown_photos(folder: str | None) -> pd.DataFrame | None:
 
 
 def said_by(
-    run: RunFolder, photos: pd.DataFrame, classes: ClassTable, framing: Framing, *, cache: Path, **options: Any
+    run: RunFolder, photos: pd.DataFrame, classes: ClassTable, framing: Framing, *, folder: Path, **options: Any
 ) -> pd.DataFrame:
-    """Return what a run's network says of some photos; it is kept, so that a broken comparison goes on.
+    """Return what a run's network says of some photos; answers are kept, so that a broken comparison goes on.
 
     Args:
         run: Finished.
         photos: Rows of the image table.
         classes: Of the data as they are now: retired products are not answered.
         framing: The run's.
-        cache: A folder for what is kept.
-        options: Those of `answer_photos`.
+        folder: For what is kept, a folder in it for each network and set of photos.
+        options: The others of `predict_answers`.
 
     Returns:
         A row a photo: `said`, a label, and `score`, its logit, larger where the network is surer.
+
+    Raises:
+        MaskfoldError: As `trained_classes` and `predict_answers`.
     """
-    own = ClassTable.read(run.path / FILE)
-    sold = classes.active()[: len(own)]
-    origin = [checkpoint_hash(run.best), hashes_of(photos, "image") or photos["image"].tolist(), sold.tolist()]
-    path = cache / f"{hashlib.sha256(json.dumps([*origin, vars(framing)], default=str).encode()).hexdigest()[:16]}.csv"
-    if not path.exists():
-        answers = answer_photos(load_network(run.best), photos, framing, active=sold, **options)
-        labels = np.array(own.labels, dtype=object)[answers.classes[:, 0]]
-        rows = pd.DataFrame({"image_id": photos["image_id"], "said": labels, "score": answers.logits[:, 0]})
-        files.write_text(path, rows.to_csv(index=False))
-    again = "Delete it and run the same command again."
-    return files.read_table(path, again=again, dtype={"image_id": "str", "said": "str"}, keep_default_na=False)
+    own, tta = trained_classes(run, classes), run.read_config()["tta"]
+    contents = hashes_of(photos, "image") or photos["image"].tolist()
+    origin = [checkpoint_hash(run.best), classes_digest(own), contents, vars(framing), tta, options["precision"]]
+    name = hashlib.sha256(json.dumps(origin, default=str).encode()).hexdigest()[:16]
+    store = AnswerStore(folder / name)
+    network = load_network(run.best)
+    predict_answers(network, photos, framing=framing, active=own.active(), store=store, tta=tta, **options)
+    answers = store.read(photos["image_id"])
+    said = np.array(own.labels, dtype=object)[answers.classes[:, 0]]
+    return pd.DataFrame({"said": said, "score": answers.logits[:, 0]}, index=photos.index)
 
 
 def described(
@@ -124,9 +129,10 @@ def tags_of(record: Mapping[str, Any]) -> dict[str, str]:
 
 
 def write_growth(run: RunFolder, record: Mapping[str, Any], verdict: GateVerdict) -> None:
-    """Keep a record in the challenger's run folder, and every product and every confused pair beside it."""
+    """Keep a record in the challenger's run folder; beside it every product, every confused pair, and a page."""
     for name, table in ((PAIRS, verdict.pairs), (PRODUCTS, verdict.products)):
         files.write_text(run.path / name, table.to_csv(index=False))
+    files.write_text(run.path / PAGE, growth_page(record, verdict))
     files.write_json(run.path / RECORD, record)
 
 

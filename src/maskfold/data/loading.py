@@ -50,7 +50,17 @@ def read_image(path: Path | str, *, channels: int | None = None) -> np.ndarray:
     with naming(path):
         if channels is not None:
             return _as_stored(path, channels)
-        return _rgb(_read(path))
+        return _rgb(read_bytes(path))
+
+
+def read_bytes(path: Path | str) -> bytes:
+    """Return a photo's bytes, also of one that lies in a chunk of many.
+
+    Raises:
+        OSError: If the file cannot be read.
+        MaskfoldError: If its chunk cannot be had, or is damaged.
+    """
+    return chunks.read_file(str(path)) if chunks.is_place(path) else Path(path).read_bytes()
 
 
 def decode_image(data: bytes, *, name: str) -> np.ndarray:
@@ -148,7 +158,7 @@ def content_hash(path: Path | str) -> str:
     """
     with naming(path):
         if chunks.is_place(path):
-            return hashlib.sha256(chunks.read_file(str(path))).hexdigest()[:32]
+            return hashlib.sha256(read_bytes(path)).hexdigest()[:32]
         return files.sha256(Path(path))[:32]
 
 
@@ -161,11 +171,6 @@ def upright(image: np.ndarray, orientation: int) -> np.ndarray:
     if orientation in (3, 4, 7, 8):
         image = image[::-1]
     return np.ascontiguousarray(image)
-
-
-def _read(path: Path | str) -> bytes:
-    """Return a file's bytes, also of one that lies in a chunk of many."""
-    return chunks.read_file(str(path)) if chunks.is_place(path) else Path(path).read_bytes()
 
 
 def _rgb(data: bytes) -> np.ndarray:

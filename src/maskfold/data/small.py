@@ -8,9 +8,10 @@ import numpy as np
 import simplejpeg
 
 from maskfold.data.headers import JPEG, jpeg_header, naming
-from maskfold.data.loading import read_image, upright
+from maskfold.data.loading import read_bytes, read_image, upright
 from maskfold.data.windows import LARGE
 from maskfold.errors import MaskfoldError
+from maskfold.storage.chunks import is_place
 
 _INKS = 4  # components of a CMYK JPEG, which is Pillow's to read
 
@@ -46,16 +47,22 @@ def read_small(path: Path | str, *, edge: int, size: tuple[int, int], channels: 
 
 def _reduced_jpeg(path: Path | str, height: int, width: int) -> np.ndarray | None:
     """Decode a JPEG at the smallest of its eighths that has so many pixels; None if it is none of three colours."""
-    with naming(path), Path(path).open("rb") as file:
-        if file.read(len(JPEG)) != JPEG:
+    with naming(path):
+        data = read_bytes(path) if is_place(path) else _jpeg_bytes(path)
+        if not data.startswith(JPEG):
             return None
-        file.seek(0)
-        data = file.read()
         _, orientation, components = jpeg_header(io.BytesIO(data))
         if components == _INKS:
             return None
         stored = (width, height) if orientation >= 5 else (height, width)
         return upright(simplejpeg.decode_jpeg(data, min_height=stored[0], min_width=stored[1]), orientation)
+
+
+def _jpeg_bytes(path: Path | str) -> bytes:
+    """Return a file's bytes if it is a JPEG; nothing of any other."""
+    with Path(path).open("rb") as file:
+        start = file.read(len(JPEG))
+        return start + file.read() if start == JPEG else b""
 
 
 def _as_rgb(pixels: np.ndarray) -> np.ndarray:

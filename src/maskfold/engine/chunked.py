@@ -41,27 +41,29 @@ def by_chunk(order: torch.Tensor, chunks: Chunks, generator: torch.Generator) ->
 
 
 @contextmanager
-def fetched_ahead(chunks: Chunks, samples: torch.Tensor) -> Iterator[Callable[[int], None]]:
+def fetched_ahead(
+    fetch: Callable[[int], object], needed: Sequence[int], window: int
+) -> Iterator[Callable[[int], None]]:
     """Fetch the chunks of the samples to come, those of the next window while this one is read.
 
     What fails is tried again by whoever reads it, who says why it cannot be had.
 
     Args:
-        chunks: Where samples lie.
-        samples: `(N,)`, the samples to come, in their order.
+        fetch: Brings a chunk near, by its number.
+        needed: The number of the chunk of each sample to come, in their order.
+        window: How many chunks are shuffled together.
 
     Yields:
         What is told how many of them are done.
     """
-    needed = torch.as_tensor(chunks.of)[samples].tolist()
     first = list({chunk: place for place, chunk in reversed([*enumerate(needed)])}.items())
     first.sort(key=lambda one: one[1])
-    changed, state = Condition(), {"allowed": chunks.window, "ended": False}
+    changed, state = Condition(), {"allowed": window, "ended": False}
 
     def reached(done: int) -> None:
         with changed:
             begun = bisect_right(first, done, key=lambda one: one[1])
-            state["allowed"] = begun + chunks.window
+            state["allowed"] = begun + window
             changed.notify()
 
     def work() -> None:
@@ -71,7 +73,7 @@ def fetched_ahead(chunks: Chunks, samples: torch.Tensor) -> Iterator[Callable[[i
                 if state["ended"]:
                     return
             try:
-                chunks.fetch(chunk)
+                fetch(chunk)
             except Exception as error:  # of any kind: see above
                 log.debug("chunk %d: %s", chunk, error)
 

@@ -12,14 +12,14 @@ from maskfold.termination import has_come, pass_on
 
 
 class EndWhenAsked(Callback):
-    """Ends a training behind the step in which SIGTERM came to this process or to another of its ranks.
+    """Ends a training behind the step in which SIGTERM came to this process or to another of its ranks, and saves it.
 
     In validation it is put off to the checkpoint behind it, since without that the epoch would be lost. Once a step the
     ranks tell one another, through the CPU, so that no GPU is waited for.
 
     Args:
         timeout: Seconds after which a rank that says nothing is taken for lost.
-        save: `(trainer, module, batch_idx)`, keeps the state behind a batch, from which the run goes on.
+        save: `(trainer, module, batches) -> None`, saves an epoch behind so many batches; None where that cannot be.
     """
 
     def __init__(self, timeout: int, save: Callable[[lightning.Trainer, Any, int], None] | None = None) -> None:
@@ -39,10 +39,14 @@ class EndWhenAsked(Callback):
     def on_train_batch_end(
         self, trainer: lightning.Trainer, module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """End the training here, but for the last batch of an epoch, behind which its validation comes."""
-        if not trainer.is_last_batch and self._is_asked(trainer):
+        """End the training here, but for the last batch of an epoch, behind which its validation comes.
+
+        Nor between two batches of a step, whose gradients no checkpoint has.
+        """
+        between_steps = (batch_idx + 1) % trainer.accumulate_grad_batches == 0
+        if between_steps and not trainer.is_last_batch and self._is_asked(trainer):
             if self.save is not None:
-                self.save(trainer, module, batch_idx)
+                self.save(trainer, module, batch_idx + 1)
             raise KeyboardInterrupt
 
     def _is_asked(self, trainer: lightning.Trainer) -> bool:

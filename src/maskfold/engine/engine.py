@@ -57,9 +57,10 @@ class Engine:
         gradient_clip: The gradient's largest norm; None does not clip.
         hard_negatives_every: So many fresh batches are followed by the hardest of them once more; None for no mining.
         limit_batches: Train and validate on so many batches an epoch only, to try things out.
-        save_every: Also save the state in the middle of an epoch, every so often: `10min`, `500steps`.
+        save_every: Also save the state in the middle of an epoch, every so often: `10min`, `500steps`. None saves it
+            only when SIGTERM ends the run.
         restart_epoch: Where a run was broken off in the middle of an epoch and there are other ranks or batches now,
-            begin this epoch again instead of refusing.
+            begin this epoch again instead of refusing; so it is done in any case without `save_every`.
     """
 
     max_epochs: int | None = None
@@ -125,16 +126,13 @@ class Engine:
             train_batches = HardNegativeLoader(train_batches, every=self.hard_negatives_every)
             callbacks.append(ReportLosses(train_batches))
         middle = SaveInEpoch(folder, every, train_batches)
-        # Behind all that a step changes, the average of the weights among them.
-        callbacks += [
-            TellEpoch(train_batches, validation_batches),
-            middle,
-            EndWhenAsked(self.rank_timeout, middle.save),
-        ]
+        end = EndWhenAsked(self.rank_timeout, middle.save if self.hard_negatives_every is None else None)
+        callbacks += [TellEpoch(train_batches, validation_batches), middle, end]
         callbacks += checkpoint_callbacks(folder.checkpoints, monitor=monitor)
         trainer = self._trainer(folder, self._epochs(schedule), callbacks)
         self._share(trainer, task, folder, batch_size=batch_size, validated=photos[1])
-        begin = where_to_go_on(folder, share_of(trainer, train_batches), restart=self.restart_epoch)
+        restart = self.restart_epoch or self.save_every is None  # who has not asked for it has SIGTERM's
+        begin = where_to_go_on(folder, share_of(trainer, train_batches), restart=restart)
         if begin is not None and trainer.is_global_zero:
             where = "in" if begin == folder.middle else "after"
             log.info("Going on %s epoch %d: %s", where, load_checkpoint(begin)["epoch"] + 1, begin)

@@ -124,8 +124,9 @@ class EpochLoader:
         if self.chunks is None or self.chunks.fetch is None:
             yield from batches
             return
-        first = self._batches.done * self.batch_size
-        with fetched_ahead(self.chunks, self._sampler.samples()[first:]) as reached:
+        to_come = self._sampler.samples()[self._batches.done * self.batch_size :]
+        needed = torch.as_tensor(self.chunks.of)[to_come].tolist()
+        with fetched_ahead(self.chunks.fetch, needed, self.chunks.window) as reached:
             for number, batch in enumerate(batches):
                 reached(number * self.batch_size)
                 yield batch

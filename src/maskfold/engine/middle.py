@@ -113,16 +113,14 @@ class SaveInEpoch(Callback):
         between_steps = (batch_idx + 1) % trainer.accumulate_grad_batches == 0
         if self.every is None or not between_steps or trainer.is_last_batch or not self._is_due(trainer):
             return
-        self.save(trainer, module, batch_idx)
+        self.save(trainer, module, batch_idx + 1)
 
-    def save(self, trainer: lightning.Trainer, module: Task, batch_idx: int) -> None:
-        """Save the state behind a batch; not between two batches of a step, whose gradients no checkpoint has."""
-        if (batch_idx + 1) % trainer.accumulate_grad_batches:
-            return
+    def save(self, trainer: lightning.Trainer, module: Task, batches: int) -> None:
+        """Save the epoch behind so many batches, between two optimizer steps; all processes do this together."""
         loss = module.training_loss
         total, samples = (trainer.strategy.reduce(part.clone(), reduce_op="sum") for part in (loss.total, loss.samples))
         share = share_of(trainer, self.train_batches)
-        self.middle = {"batches": batch_idx + 1, "share": list(share), "loss": total, "samples": samples}
+        self.middle = {"batches": batches, "share": list(share), "loss": total, "samples": samples}
         trainer.save_checkpoint(self.folder.middle)
         self.middle = {}
         self.saved = time.monotonic()

@@ -125,7 +125,7 @@ def describe_lost_rank(error: RuntimeError) -> str | None:
     again = "If torchrun has restarts left it starts all of them again" if started_by_torchrun() else _BY_HAND
     return (
         "Another process of this run is gone, or has not answered for so long as trainer.rank_timeout says "
-        f"({reason}). {again}: what is finished is kept, and a training goes on from the end of its last epoch."
+        f"({reason}). {again}: what is finished is kept, and a training goes on from what it has saved last."
     )
 
 

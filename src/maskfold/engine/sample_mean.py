@@ -12,6 +12,8 @@ class SampleMean(torchmetrics.Metric):
     """
 
     full_state_update = False
+    total: torch.Tensor
+    samples: torch.Tensor
 
     def __init__(self) -> None:
         super().__init__()

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -14,7 +15,8 @@ from maskfold.errors import MaskfoldError, listing
 
 KEPT = 100  # logits of a photo, at most: of 13,333 classes all would be 53 kB a photo
 ORIGIN = "store.json"  # what the answers come from
-_PART = "part-{:05d}.npz"
+PART = 64  # photos of a part: what is done again at most when a prediction goes on, and 10 MB of them at 224 pixels
+_PART, _PARTS = "part-{:05d}.npz", "part-*.npz"
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ class AnswerStore:
 
     def parts(self) -> list[Path]:
         """Return the files, in the order of their numbers."""
-        return sorted(self.folder.glob(_PART.format(0).replace("00000", "*")), key=_number)
+        return sorted(self.folder.glob(_PARTS), key=_number)
 
     def image_ids(self) -> set[str]:
         """Return the photos that have an answer.
@@ -230,6 +232,11 @@ def _logsumexp(values: np.ndarray) -> np.ndarray:
     safe = np.where(np.isfinite(top), top, 0)
     with np.errstate(divide="ignore"):
         return safe + np.log(np.exp(values - safe[:, None]).sum(axis=1))
+
+
+def is_part(name: str) -> bool:
+    """Return whether a file's name is that of a part."""
+    return fnmatch(name, _PARTS)
 
 
 def _number(part: Path) -> int:

@@ -5,7 +5,6 @@ Source: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017.
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import minimize_scalar
 
 from maskfold.errors import MaskfoldError
 from maskfold.recognition.answers import Answers
@@ -24,6 +23,8 @@ def fit_temperature(answers: Answers, class_index: np.ndarray) -> float:
     Returns:
         1 where every answer is right, or no photo has a class: then the photos cannot say.
     """
+    from scipy.optimize import minimize_scalar  # takes long to load
+
     true, whole = _true_and_all(answers, class_index)
     if not (true < whole.max(axis=1)).any():
         return 1.0

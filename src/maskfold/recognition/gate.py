@@ -193,7 +193,7 @@ def _macro(products: pd.DataFrame, limits: GateLimits, draws: int, seed: int) ->
     figures = means | {"old_products": len(old), "macro_fall": fall, "macro_fall_low": low, "macro_fall_high": high}
     if p is None or p > level:
         return figures, []
-    worst = old.assign(fall=old["champion"] - old["challenger"]).nlargest(3, "fall")
+    worst = old.assign(fall=old["champion"] - old["challenger"]).query("fall > 0").nlargest(3, "fall")
     named = ", ".join(
         f"{row.label} ({_percent(row.champion)} -> {_percent(row.challenger)})" for row in worst.itertuples()
     )

@@ -16,10 +16,8 @@ from maskfold.memory import keep_freed_memory
 from maskfold.models.network import Network
 from maskfold.prediction.predictor import run_prediction
 from maskfold.prediction.tta import VIEWS
-from maskfold.recognition.answers import KEPT, Answers, AnswerStore
+from maskfold.recognition.answers import KEPT, PART, Answers, AnswerStore
 from maskfold.recognition.framing import Framing
-
-PART = 64  # photos: what is done again at most when a prediction goes on, and 10 MB of them at 224 pixels
 
 
 class Parts(Dataset):

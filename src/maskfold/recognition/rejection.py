@@ -3,17 +3,24 @@
 Known photos are those that the network was validated on; unknown ones are test photos whose label has no number.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
-from maskfold.recognition.answers import Answers
+from maskfold.data.hold_out import unknown_kinds
+from maskfold.data.table import CLASS_INDEX
+from maskfold.recognition.answers import Answers, AnswerStore
+from maskfold.recognition.scoring import nearest_cosine
 from maskfold.recognition.unknown import energy, joint, maximum_logit, rejection_table
+from maskfold.runs.layout import fold_of
+from maskfold.runs.run_folder import RunFolder
 
 LOGIT, ENERGY, COSINE, EITHER = "largest logit", "energy", "cosine to the nearest prototype", "logit and cosine"
 _MEASURES = ["auroc", "false_accepts", "oscr", "accuracy_at_1"]
-_AT_ONCE = 2**24  # cosines held at a time, 64 MiB
+
+_log = logging.getLogger(__name__)
 
 
 def scores_of(known: Answers, class_index: np.ndarray, unknown: Answers) -> tuple[dict, dict]:
@@ -24,7 +31,9 @@ def scores_of(known: Answers, class_index: np.ndarray, unknown: Answers) -> tupl
         class_index: `(N,)` their classes.
         unknown: To M photos of products that it has not learned.
     """
-    own, others = prototype_cosines(known.embeddings, class_index, unknown.embeddings)
+    embeddings = np.concatenate([known.embeddings, unknown.embeddings])
+    members = np.concatenate([class_index, np.full(len(unknown), -1)])  # unknown photos are in no prototype
+    own, others = np.split(nearest_cosine(embeddings, members), [len(known)])
     both = [
         {LOGIT: maximum_logit(answers), ENERGY: energy(answers), COSINE: cosine}
         for answers, cosine in ((known, own), (unknown, others))
@@ -48,11 +57,11 @@ def measured(known: Answers, class_index: np.ndarray, unknown: Answers, kinds: S
     """
     right = known.classes[:, 0] == class_index
     own, others = scores_of(known, class_index, unknown)
-    kinds = np.asarray(kinds)
-    tables = [
-        rejection_table(own, right, {name: scores[kinds == kind] for name, scores in others.items()}).assign(kind=kind)
-        for kind in sorted({*kinds}, reverse=True)
-    ]
+    tables = []
+    for kind in sorted({*kinds}, reverse=True):
+        rows = np.asarray(kinds) == kind
+        theirs = {name: scores[rows] for name, scores in others.items()}
+        tables.append(rejection_table(own, right, theirs).assign(kind=kind))
     whole = pd.concat(tables, ignore_index=True)
     return whole[["kind", *whole.columns.drop("kind")]]
 
@@ -69,49 +78,39 @@ def over_folds(tables: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
     return whole[["fold", *whole.columns.drop("fold")]]
 
 
-def prototype_cosines(embeddings: np.ndarray, classes: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the cosine of photos with the nearest prototype, which a photo is no part of.
-
-    A class's prototype is the mean of its photos' unit vectors, seen from the mean of the classes' mean embeddings; a
-    photo's own class is judged by its other photos, so that known and unknown photos are treated alike.
+def member_rejection(runs: Sequence[RunFolder], table: pd.DataFrame) -> pd.DataFrame | None:
+    """Measure how a member's folds refuse photos of unknown products.
 
     Args:
-        embeddings: `(N, D) float32` of known photos, which make the prototypes.
-        classes: `(N,)` theirs.
-        others: `(M, D) float32` of photos that are no part of any.
+        runs: Its folds, with answers out of fold.
+        table: The loaded image table.
 
     Returns:
-        `(N,)` and `(M,) float64`.
+        As `over_folds`; None where the data has no such photos, or no fold has answered them, which is logged.
+
+    Raises:
+        MaskfoldError: If answers cannot be read.
     """
-    _, place = np.unique(np.asarray(classes), return_inverse=True)
-    counts = np.bincount(place)[:, None]
-    centre = (_sums(embeddings, place) / counts).mean(axis=0, dtype=np.float64).astype(np.float32)
-    known, unknown = (_directions(part - centre) for part in (embeddings, others))
-    sums = _sums(known, place)
-    prototypes = _directions(sums)
-    own = (known * _directions(sums[place] - known)).sum(axis=1)
-    nearest = _nearest(known, prototypes, without=place)
-    return np.maximum(nearest, np.where(counts[place, 0] > 1, own, -1)), _nearest(unknown, prototypes)
-
-
-def _nearest(directions: np.ndarray, prototypes: np.ndarray, *, without: np.ndarray | None = None) -> np.ndarray:
-    """Return the largest cosine of each with a prototype, but for one where that is said, a portion at a time."""
-    best = np.empty(len(directions))
-    size = max(1, _AT_ONCE // len(prototypes))
-    for begin in range(0, len(directions), size):
-        cosines = directions[begin : begin + size] @ prototypes.T
-        if without is not None:
-            cosines[np.arange(len(cosines)), without[begin : begin + size]] = -1
-        best[begin : begin + size] = cosines.max(axis=1)
-    return best
-
-
-def _sums(vectors: np.ndarray, place: np.ndarray) -> np.ndarray:
-    """Return the sum of the vectors of each place, `(P, D) float32`."""
-    order = np.argsort(place, kind="stable")
-    begins = np.flatnonzero(np.diff(place[order], prepend=-1))
-    return np.add.reduceat(vectors[order], begins, axis=0)
-
-
-def _directions(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    kinds = unknown_kinds(table).set_axis(table["image_id"]).dropna()
+    if kinds.empty:
+        return None
+    numbers = table.set_index("image_id")[CLASS_INDEX]
+    tables = {}
+    for run in runs:
+        answered = AnswerStore(run.store("test"))
+        if answered.missing(kinds.index):
+            continue
+        known = AnswerStore(run.store("oof")).read()
+        class_index = numbers.reindex(known.image_ids, fill_value=-1).to_numpy()
+        there = class_index >= 0
+        unknown = answered.read([*kinds.index])
+        tables[fold_of(run)] = measured(known.taken(there), class_index[there], unknown, kinds.to_numpy())
+    if tables:
+        return over_folds(tables)
+    _log.warning(
+        "%d photos are of unknown products, and no fold has answered them: how they are refused is not measured. "
+        "`make predict EXP=%s FOLD=all SPLIT=test` answers them.",
+        len(kinds),
+        runs[0].path.parent.name,
+    )
+    return None

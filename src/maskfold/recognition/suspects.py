@@ -28,7 +28,8 @@ def suspect_labels(
     Returns:
         A row a photo, the most suspicious first: `COLUMNS`. `suggested` is the first answer; `margin`, `neighbours` and
         `members` are the three voices, NaN where one is silent, and `suspicion` is their mean. `certain` tells whether
-        the suggested label is as probable as it is, in the mean, for photos that bear it.
+        the suggested label has more than half of the probability, and no less than it has, in the mean, for photos that
+        bear it.
     """
     usual = scores.groupby("label")["true_probability"].mean()
     wrong = scores[scores["predicted"] != scores["label"]]
@@ -37,7 +38,7 @@ def suspect_labels(
             "image_id": wrong["image_id"],
             "label": wrong["label"],
             "suggested": wrong["predicted"],
-            "certain": wrong["probability"] >= wrong["predicted"].map(usual).fillna(1),
+            "certain": (wrong["probability"] > 0.5) & (wrong["probability"] >= wrong["predicted"].map(usual).fillna(1)),
             "margin": wrong["probability"] - wrong["true_probability"],
         }
     )

@@ -32,6 +32,7 @@ class MemberFolder:
         months: The same, a row a month in which classes were added.
         coarse: The same, a row a kind of product.
         confusions: The same, a row a pair of classes that was confused.
+        unknown: The same, how well unknown products are refused: a row a fold, kind and score.
     """
 
     def __init__(self, path: Path) -> None:
@@ -48,6 +49,7 @@ class MemberFolder:
         self.months = path / "months.csv"
         self.coarse = path / "coarse.csv"
         self.confusions = path / "confusions.csv"
+        self.unknown = path / "unknown.csv"
 
     @property
     def name(self) -> str:

@@ -34,7 +34,7 @@ class ChunkFacts:
 
 
 @dataclass(frozen=True)
-class Manifest:
+class MonthManifest:
     """What a month's folder should be.
 
     Attributes:
@@ -69,7 +69,7 @@ def month_folder(month: str) -> str:
     return month
 
 
-def read_manifest(storage: Storage) -> Manifest | None:
+def read_manifest(storage: Storage) -> MonthManifest | None:
     """Return the manifest of a month, whose folder is given; None where it is not finished.
 
     Raises:
@@ -85,14 +85,14 @@ def read_manifest(storage: Storage) -> Manifest | None:
             )
             for chunk, facts in content["chunks"].items()
         }
-        return Manifest(str(content["content"]), str(content["table"]), chunks)
+        return MonthManifest(str(content["content"]), str(content["table"]), chunks)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise MaskfoldError(
             f"{storage.text}/{MANIFEST}: damaged ({error}). Remove it, then run the same make shards again."
         ) from error
 
 
-def write_manifest(storage: Storage, manifest: Manifest) -> None:
+def write_manifest(storage: Storage, manifest: MonthManifest) -> None:
     """Write the manifest of a month, all of whose other files are there."""
     write_json(storage, MANIFEST, asdict(manifest))
 
@@ -109,7 +109,7 @@ def table_bytes(rows: pd.DataFrame) -> bytes:
     return content.getvalue()
 
 
-def read_table(storage: Storage, manifest: Manifest) -> pd.DataFrame:
+def read_table(storage: Storage, manifest: MonthManifest) -> pd.DataFrame:
     """Return a month's table.
 
     Raises:
@@ -147,7 +147,7 @@ def sizes_so_far(storage: Storage) -> dict[str, int]:
         raise
 
 
-def faults(present: Mapping[str, int], manifest: Manifest) -> list[str]:
+def faults(present: Mapping[str, int], manifest: MonthManifest) -> list[str]:
     """Return which of a month's chunks are missing, or cut short.
 
     Args:

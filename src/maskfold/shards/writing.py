@@ -25,7 +25,7 @@ from maskfold.shards.layout import (
     TABLE,
     UNDATED,
     ChunkFacts,
-    Manifest,
+    MonthManifest,
     faults,
     month_folder,
     read_manifest,
@@ -112,9 +112,9 @@ def _write_month(rows: pd.DataFrame, month: str, storage: Storage, *, chunk_byte
     if before is not None and before.content == content and not faults(present, before):
         if before.table == digest:
             return result(before.bytes, state="finished")
-        manifest, state = Manifest(content, digest, before.chunks), "table"
+        manifest, state = MonthManifest(content, digest, before.chunks), "table"
     else:
-        manifest, state = Manifest(content, digest, _write_chunks(plan, storage, present, jobs=jobs)), "written"
+        manifest, state = MonthManifest(content, digest, _write_chunks(plan, storage, present, jobs=jobs)), "written"
         refuse_short(storage, manifest, photos=len(rows))
         listed = [
             {"filename": name, "chunk_size": facts.photos, "chunk_bytes": facts.bytes}
@@ -207,7 +207,7 @@ def _photo(path: str, expected: str) -> bytes:
     return content
 
 
-def refuse_short(storage: Storage, manifest: Manifest, *, photos: int) -> None:
+def refuse_short(storage: Storage, manifest: MonthManifest, *, photos: int) -> None:
     """Count what has arrived of a month.
 
     Raises:
@@ -223,7 +223,7 @@ def refuse_short(storage: Storage, manifest: Manifest, *, photos: int) -> None:
         )
 
 
-def _say_others(storage: Storage, manifest: Manifest, present: dict[str, int]) -> None:
+def _say_others(storage: Storage, manifest: MonthManifest, present: dict[str, int]) -> None:
     """Say which chunks of an earlier version of a month nothing names any more; a training may still read them."""
     others = [name for name in present if name.endswith(CHUNKS) and name not in manifest.chunks]
     if others:

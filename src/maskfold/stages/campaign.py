@@ -24,6 +24,7 @@ from maskfold.ensembling.recipe import Recipe
 from maskfold.entry import entry_point
 from maskfold.errors import MaskfoldError
 from maskfold.files import locked, read_table
+from maskfold.masks.scoring import DICE, Judged
 from maskfold.runs.ensemble_folder import EnsembleFolder
 from maskfold.terminal import RESULT, console, duration
 
@@ -54,7 +55,8 @@ def campaign(config: DictConfig) -> dict[str, Standing]:
         log.info("%s", folder.test.submission)
     if folder.oof.scores.exists():
         scores = read_table(folder.oof.scores, again="Delete it, and run the same command again.")
-        log.info("%s", ensemble_worth(recipe, scores, experiments=EXPERIMENTS), extra=RESULT)
+        judged = DICE if DICE.column in scores else Judged(members[0].config["data"]["metric"])
+        log.info("%s", ensemble_worth(recipe, scores, experiments=EXPERIMENTS, judged=judged), extra=RESULT)
     return standings
 
 

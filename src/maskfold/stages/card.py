@@ -3,6 +3,7 @@
 import functools
 import logging
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -21,10 +22,13 @@ from maskfold.cards.documents import (
     own_table,
     scored_logs,
 )
-from maskfold.config import CONF, EXPERIMENTS, build, compose
+from maskfold.config import CONF, EXPERIMENTS, build, compose, resolved
+from maskfold.data.source import RECOGNITION
 from maskfold.entry import entry_point
 from maskfold.errors import MaskfoldError
 from maskfold.runs.layout import OWN_MEMBERS, MemberFolder, measured_folders
+
+_CLASSES = 2  # of a classifier here: how many it will have, its data says
 
 log = logging.getLogger(__name__)
 
@@ -99,17 +103,27 @@ def network(name: str) -> NetworkFacts | None:
     config = compose("train", [f"experiment={name}"], choices=True)
     choices = config.hydra.runtime.choices
     weights = {"weights": None} if "weights" in config.model else {}
+    labels = {"classes": _CLASSES} if choices["task"] == RECOGNITION else {}
     with torch.device("meta"):  # shapes without memory
-        model = build(OmegaConf.merge(config.model, weights))
+        model = build(resolved(config.model) | weights | labels)
     parameters = sum(parameter.numel() for parameter in model.parameters())
+    by_class = _by_class(model) if labels else 0
+    parameters -= by_class * _CLASSES
     table = configuration_table(
-        OmegaConf.to_container(OmegaConf.masked_copy(config, KEYS), resolve=True),
+        OmegaConf.to_container(OmegaConf.masked_copy(config, [key for key in KEYS if key in config]), resolve=True),
         choices=choices,
-        changed={part: changed_keys(config[part], _option(part, choices[part])) for part in PARTS},
+        changed={part: changed_keys(config[part], _option(part, choices[part])) for part in PARTS if part in choices},
         parameters=parameters,
+        by_class=by_class,
         schedule=build(config.schedule),
     )
     return NetworkFacts(configuration=table, parameters=parameters)
+
+
+def _by_class(model: Any) -> int:
+    """Return how many parameters a classifier has for each class: a row of its head, and a number beside it."""
+    rows = [getattr(model.head, name, None) for name in ("weight", "bias")]
+    return sum(row.numel() for row in rows if row is not None) // _CLASSES
 
 
 def _option(group: str, option: str) -> DictConfig:

@@ -1,7 +1,10 @@
 """New products join a trained recogniser without a training: `maskfold enroll name=resnet18_grocery month=2026-03`."""
 
+import hashlib
 import logging
+import shutil
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,11 +22,14 @@ from maskfold.errors import MaskfoldError, listing
 from maskfold.files import locked, write_text
 from maskfold.prediction.members import load_network
 from maskfold.pseudo.rows import FoldRows, rows_of_fold
-from maskfold.recognition.answering import answer_photos
+from maskfold.recognition.answers import AnswerStore
 from maskfold.recognition.enrolled import rows_of_head, with_rows
 from maskfold.recognition.enrolment import WAYS, Embedded, HeadRows, best_rows
+from maskfold.recognition.predicting import predict_answers
 from maskfold.recognition.prototypes import Prototypes
 from maskfold.recognition.replay import replayed
+from maskfold.recognition.trained import trained_classes
+from maskfold.runs.checkpoint_hash import checkpoint_hash
 from maskfold.runs.layout import MemberFolder
 from maskfold.runs.lineage import keep_lineage
 from maskfold.runs.run_folder import RunFolder
@@ -52,6 +58,7 @@ def enroll(config: DictConfig) -> RunFolder:
     name = config.to or f"{config.name}_{config.month}_enrolled"
     run = MemberFolder(EXPERIMENTS / name).run(config.fold)
     settings = trained | {"name": name, "data": data | {"until": config.month}, "start_from": str(champion.path)}
+    settings["model"] = trained["model"] | {"head": "cosine"}
     with locked(run.path, anew=config.overwrite):
         run.begin(settings, identity=rows.identity | {"enroll": f"{config.way} {config.photos} {config.allowed_loss}"})
         source.leave(run.path)
@@ -59,7 +66,7 @@ def enroll(config: DictConfig) -> RunFolder:
         if run.finished.exists():
             log.info("%s is finished; overwrite=true enrolls again.", run.path)
             return run
-        learned, held_out = _embedded(config, champion, rows, known)
+        learned, held_out = _embedded(config, champion, run, rows, classes)
         photos = len(learned.classes) + len(held_out.classes)
         checkpoint = load_checkpoint(champion.best)
         best, tried = best_rows(
@@ -101,21 +108,29 @@ def _refuse_without_photos(training: pd.DataFrame, classes: ClassTable, known: i
         )
 
 
-def _embedded(config: DictConfig, champion: RunFolder, rows: FoldRows, known: int) -> tuple[Embedded, Embedded]:
+def _embedded(
+    config: DictConfig, champion: RunFolder, run: RunFolder, rows: FoldRows, classes: ClassTable
+) -> tuple[Embedded, Embedded]:
     """Return embeddings of the photos that rows are made from, and of those that they are tried on."""
-    network, framing = load_network(champion.best), build(champion.part("framing"))
-    training = rows.training
+    own, training = trained_classes(champion, classes), rows.training
     if config.photos is not None:
-        training = replayed(training, known=known, photos=config.photos, seed=0)
-    trainer = {key: config.trainer[key] for key in ("batch_size", "accelerator", "num_workers")}
-    learned, held_out = (
-        Embedded(
-            answer_photos(network, part, framing, description=name, **trainer).embeddings,
-            part[CLASS_INDEX].to_numpy(),
-        )
-        for part, name in ((training, "to learn from"), (rows.validation, "to try"))
+        training = replayed(training, known=len(own), photos=config.photos, seed=0)
+    network, framing = load_network(champion.best), build(champion.part("framing"))
+    options = resolved(config.trainer) | {"tta": champion.read_config()["tta"], "active": own.active()}
+    photos = pd.concat([training, rows.validation])
+    origin = "\n".join([checkpoint_hash(champion.best), *photos["image_id"]])
+    store = AnswerStore(_stores(run) / hashlib.sha256(origin.encode()).hexdigest()[:16])
+    predict_answers(network, photos, framing=framing, store=store, **options)
+    embeddings = store.read(photos["image_id"]).embeddings
+    classes_of = photos[CLASS_INDEX].to_numpy()
+    return tuple(
+        Embedded(embeddings[part], classes_of[part]) for part in (slice(len(training)), slice(len(training), None))
     )
-    return learned, held_out
+
+
+def _stores(run: RunFolder) -> Path:
+    """Return where answers lie until the run is finished, so that a broken one goes on."""
+    return run.path / "embedded"
 
 
 def _tell(tried: list[HeadRows], best: HeadRows) -> None:
@@ -156,6 +171,7 @@ def _finish(
     row |= {"images_per_second": round(photos / seconds, 3), "peak_memory_mb": 0}
     write_text(run.metrics, pd.DataFrame([row]).to_csv(index=False))
     run.note(training_photos=photos, audit="off", enrolled=best.way)
+    shutil.rmtree(_stores(run))
     run.finish(row | {monitor.name: row["val/accuracy"]}, monitor=monitor)
 
 

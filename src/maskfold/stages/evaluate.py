@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 
 from maskfold import files
 from maskfold.analysis.by_cluster import cluster_table, narrow_rows
+from maskfold.analysis.recognition_tables import rejection_rows
 from maskfold.analysis.verdicts import class_table, costs_sentence, results_table, worth
 from maskfold.config import EXPERIMENTS, build
 from maskfold.data.folds import fold_members, read_folds, split_path
@@ -24,6 +25,7 @@ from maskfold.errors import MaskfoldError
 from maskfold.masks.metrics import named
 from maskfold.masks.scoring import Judged
 from maskfold.recognition import tables as tables_of
+from maskfold.recognition.rejection import member_rejection
 from maskfold.recognition.scoring import by_class, by_coarse, by_month, check_metric, confusions
 from maskfold.runs.layout import MemberFolder
 from maskfold.runs.results import COSTS
@@ -42,7 +44,8 @@ def evaluate(config: DictConfig) -> pd.DataFrame:
     trained = _any_run(member)
     source = build(trained.part("data"))
     table = source.load()
-    folds = read_folds(split_path(source, trained.read_config()["split_file"]), table)
+    split = split_path(source, trained.read_config()["split_file"])
+    folds = read_folds(split, table, left_out=source.left_out)
     numbers = sorted(folds["fold"].unique().tolist()) if config.fold is None else [config.fold]
     wanted = [image_id for number in numbers for image_id in fold_members(folds, number)]
     rows = table.merge(folds[folds["image_id"].isin(wanted)][["image_id", "fold"]], on="image_id")
@@ -100,10 +103,16 @@ def _judge_answers(
         member.coarse: by_coarse(scores, classes),
         member.confusions: confusions(scores),
     }
+    rejection = member_rejection([member.run(fold) for fold in sorted({*rows["fold"]})], source.load())
+    if rejection is not None:
+        tables[member.unknown] = rejection
 
     def tell(results: pd.DataFrame) -> None:
         show_table(*tables_of.results_table(results, COSTS), strong=len(results) - 1)
         log.info("%s.", tables_of.support(results))
+        if rejection is not None:
+            shown = rejection_rows({config.name: rejection})
+            show_table([*shown], shown.to_numpy().tolist())
 
     return scores, results, tables, judged, tell
 

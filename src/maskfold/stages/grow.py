@@ -10,8 +10,9 @@ import pandas as pd
 from omegaconf import DictConfig
 
 from maskfold.campaign.member_data import as_overrides
-from maskfold.config import EXPERIMENTS, build
+from maskfold.config import EXPERIMENTS, build, resolved
 from maskfold.corrections.growth import (
+    PAGE,
     RECORD,
     costs_of,
     described,
@@ -75,6 +76,7 @@ def grow(config: DictConfig) -> Version:
     registry.tag(version, tags_of(record))
     write_growth(challenger, record, verdict)
     _tell(verdict, record)
+    log.info("%s", challenger.path / PAGE)
     if not verdict.passed:
         raise MaskfoldError(
             f"{challenger.path} is not promoted, the champion stays {champion.name}:\n"
@@ -153,19 +155,18 @@ def _judged(
     """Return the gate's verdict on what both say of the frozen test, which neither has seen."""
     table, classes = source.load(), source.said()["classes"]
     photos, strangers = frozen_test(table, classes), unknown_photos(config.unknown)
-    options = {key: config.trainer[key] for key in ("batch_size", "accelerator", "num_workers")}
-    options |= {"cache": source.folder / _JUDGED}
-    known = {*ClassTable.read(champion.path / FILE).labels}
+    options = resolved(config.trainer) | {"folder": source.folder / _JUDGED}
+    before = ClassTable.read(champion.path / FILE)
+    known = {*before.rows.loc[before.active(), "label"]}
     judged = photos[["image_id", "label"]].assign(new=~photos["label"].isin(known))
     others = None if strangers is None else pd.DataFrame(index=strangers.index)
     for side, run in (("champion", champion), ("challenger", challenger)):
         refuse_seen(run, f"the {side} ({run.path})", photos)
         framing = build(run.part("framing"))
-        said = said_by(run, photos, classes, framing, description=f"frozen test, {side}", **options)
+        said = said_by(run, photos, classes, framing, **options)
         judged = judged.assign(**{side: said["said"], f"{side}_score": said["score"]})
         if strangers is not None:
-            said = said_by(run, strangers, classes, framing, description=f"unknown, {side}", **options)
-            others[f"{side}_score"] = said["score"]
+            others[f"{side}_score"] = said_by(run, strangers, classes, framing, **options)["score"]
     return judge(judged, others, limits)
 
 

@@ -5,14 +5,17 @@ from pathlib import Path
 import pandas as pd
 from omegaconf import DictConfig
 
+from maskfold.analysis.true_labels import described, score_labels
 from maskfold.analysis.truth import DICE, IOU, score_submission
 from maskfold.config import build, resolved
-from maskfold.data.source import Source
+from maskfold.data.source import RECOGNITION, Source
 from maskfold.entry import entry_point
 from maskfold.masks.metrics import named
 from maskfold.masks.scoring import Judged
+from maskfold.prediction.splits import photos_of
 from maskfold.runs.ensemble_folder import result_of
 from maskfold.submission.checkup import data_of_submission
+from maskfold.submission.labels import label_shape
 from maskfold.submission.shape import shape_of
 
 
@@ -20,6 +23,11 @@ def score(config: DictConfig) -> pd.DataFrame:
     """Print the scores of a submission; return them, a row an image."""
     submission = Path(config.submission)
     source = _source(config, submission)
+    if source is not None and source.task == RECOGNITION:
+        shape = label_shape(source, photos_of(source.load(), "test"))
+        scores = score_labels(submission, Path(config.truth), shape)
+        print(f"{submission}: {described(scores)}, over {len(scores)} photos")
+        return scores
     metric = named(source.metric) if source else DICE
     shape = shape_of(source) if source else None
     scores = score_submission(submission, Path(config.truth), shape=shape, metric=metric, jobs=config.jobs)

@@ -144,6 +144,12 @@ class AddressStorage:
         with self._worded(name):
             return self._remote.create(name, content)
 
+    def remove(self, name: str) -> None:
+        """See `Storage`."""
+        if self.exists(name):
+            with self._worded(name):
+                self._remote.remove(name)
+
     def holds(self, name: str, content: bytes) -> bool:
         """See `Storage`: by the sum that the server keeps, else by the bytes."""
         stored = self._look(name)

@@ -70,11 +70,7 @@ class FolderStorage:
         return path.is_file() and path.stat().st_size == len(content) and self.read(name) == content
 
     def remove(self, name: str) -> None:
-        """Remove a file, if it is there.
-
-        Raises:
-            MaskfoldError: If it may not be removed.
-        """
+        """See `Storage`."""
         try:
             self._path(name).unlink(missing_ok=True)
         except OSError as error:

@@ -70,6 +70,14 @@ class Storage(Protocol):
         """
         ...
 
+    def remove(self, name: str) -> None:
+        """Remove a file, if it is there.
+
+        Raises:
+            MaskfoldError: If it may not be removed.
+        """
+        ...
+
     def holds(self, name: str, content: bytes) -> bool:
         """Return whether a file with these bytes is there already.
 

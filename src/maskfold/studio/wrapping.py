@@ -20,6 +20,7 @@ class PackageForm:
         profile: (height, radius) pairs, a radius of 1 being half the width.
         printed: Where the print begins and ends.
         lid: Down to where the lid reaches; 0 for none.
+        lid_colour: `metal`, or `main` or `second` of the product.
         glass: What is neither print nor lid has a colour like the contents, instead of the package's.
         wrinkles: How strongly its surface is crumpled; 0 is smooth.
         round: Whether its top and bottom are seen as ellipses from above.
@@ -30,6 +31,7 @@ class PackageForm:
     profile: tuple[tuple[float, float], ...]
     printed: tuple[float, float] = (0.0, 1.0)
     lid: float = 0.0
+    lid_colour: str = "main"
     glass: bool = False
     wrinkles: float = 0.0
     round: bool = True
@@ -37,22 +39,22 @@ class PackageForm:
 
 
 FORMS = {
-    "can": PackageForm(0.60, ((0, 0.9), (0.05, 1), (0.95, 1), (1, 0.92)), (0.05, 0.95), lid=0.04),
-    "tin": PackageForm(1.25, ((0, 0.98), (0.06, 1), (0.94, 1), (1, 0.98)), (0.1, 0.92), lid=0.06),
-    "tub": PackageForm(0.85, ((0, 1), (0.07, 1), (0.09, 0.95), (1, 0.74)), (0.12, 1), lid=0.08),
+    "can": PackageForm(0.60, ((0, 0.9), (0.05, 1), (0.95, 1), (1, 0.92)), (0.05, 0.95), 0.04, "metal"),
+    "tin": PackageForm(1.25, ((0, 0.98), (0.06, 1), (0.94, 1), (1, 0.98)), (0.1, 0.92), 0.06, "second"),
+    "tub": PackageForm(0.85, ((0, 1), (0.07, 1), (0.09, 0.95), (1, 0.74)), (0.12, 1), 0.08, "second"),
     "jar": PackageForm(
         0.74,
         ((0, 0.84), (0.15, 0.84), (0.2, 0.8), (0.27, 0.97), (0.32, 1), (0.96, 1), (1, 0.93)),
         (0.36, 0.88),
-        0.15,
-        True,
+        lid=0.15,
+        glass=True,
     ),
     "bottle": PackageForm(
         0.44,
         ((0, 0.36), (0.08, 0.36), (0.1, 0.3), (0.2, 0.34), (0.36, 0.93), (0.42, 1), (0.97, 1), (1, 0.93)),
         (0.42, 0.88),
-        0.08,
-        True,
+        lid=0.08,
+        glass=True,
     ),
     "bag": PackageForm(
         0.76,
