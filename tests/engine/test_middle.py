@@ -80,7 +80,8 @@ def test_the_middle_of_an_epoch_whose_end_is_saved_is_not_gone_on_from(toy):
 
 @pytest.mark.hostile("wrong input")
 def test_an_epoch_begun_with_other_batches_is_refused_or_begins_again_where_that_is_asked_for(toy):
-    toy(stop_at=(1, 3), **SETTINGS)
+    broken = toy(stop_at=(1, 3), **SETTINGS)
+    middle = broken.folder.middle.read_bytes()
     with pytest.raises(MaskfoldError) as refused:
         toy(batch_size=5, **SETTINGS)
     message = f"{refused.value}"
@@ -88,9 +89,11 @@ def test_an_epoch_begun_with_other_batches_is_refused_or_begins_again_where_that
     assert "now it is 1 process with batches of 5" in message
     assert "trainer.restart_epoch=true" in message
 
-    again = toy(batch_size=5, restart_epoch=True, **SETTINGS)
-
-    assert [epoch for epoch, _ in again.seen] == [1] * 2
+    # Who has not asked for it, has what SIGTERM has left.
+    for way in ({"save_every": None}, {"restart_epoch": True}):
+        broken.folder.middle.write_bytes(middle)
+        again = toy(batch_size=5, stop_at=(1, 1), **SETTINGS | way)
+        assert [epoch for epoch, _ in again.seen] == [1]
 
 
 @pytest.mark.hostile("wrong input")
