@@ -1,10 +1,13 @@
 """Charts of a recogniser's answers; see `maskfold.analysis.charts`."""
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from maskfold.analysis.charts import BLUE, GREY, ORANGE, PALE, drawing
+
+_POINTS = 400  # of a curve: each photo of many would make the page large
 
 
 def reliability_chart(table: pd.DataFrame) -> Figure:
@@ -41,6 +44,7 @@ def ask_chart(curve: pd.DataFrame) -> Figure:
         curve: As `maskfold.analysis.tables.risk_coverage` returns it.
     """
     with drawing(height=3.4) as axes:
+        curve = curve.iloc[np.unique(np.linspace(0, len(curve) - 1, _POINTS).round().astype(int))]
         axes.axhline(curve["risk"].iloc[-1], color=GREY, lw=1, ls=":", label="nobody is asked")
         axes.plot(1 - curve["coverage"], curve["risk"], color=ORANGE, lw=2.2, label="the unsure are asked about")
         axes.set_ylim(0, 1.2 * max(curve["risk"].iloc[len(curve) // 5 :].max(), 1e-3))

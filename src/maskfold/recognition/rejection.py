@@ -57,11 +57,11 @@ def measured(known: Answers, class_index: np.ndarray, unknown: Answers, kinds: S
     """
     right = known.classes[:, 0] == class_index
     own, others = scores_of(known, class_index, unknown)
-    kinds = np.asarray(kinds)
-    tables = [
-        rejection_table(own, right, {name: scores[kinds == kind] for name, scores in others.items()}).assign(kind=kind)
-        for kind in sorted({*kinds}, reverse=True)
-    ]
+    tables = []
+    for kind in sorted({*kinds}, reverse=True):
+        rows = np.asarray(kinds) == kind
+        theirs = {name: scores[rows] for name, scores in others.items()}
+        tables.append(rejection_table(own, right, theirs).assign(kind=kind))
     whole = pd.concat(tables, ignore_index=True)
     return whole[["kind", *whole.columns.drop("kind")]]
 
