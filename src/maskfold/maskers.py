@@ -52,7 +52,7 @@ def members_of_one_object(recipe: "Recipe") -> "list[Leaf]":
     """Return the trained members of an ensemble whose maps are of one object; its steps and repair are left out.
 
     Raises:
-        MaskfoldError: If one is not trained to its end, or was trained on several classes.
+        MaskfoldError: If one is not trained to its end, was trained on several classes, or makes no masks.
     """
     from maskfold.data.classes import classes_of
     from maskfold.ensembling.fusion import fusible, networks
@@ -61,7 +61,13 @@ def members_of_one_object(recipe: "Recipe") -> "list[Leaf]":
     bare = Recipe(name=recipe.name, members=recipe.members)
     members = fusible(bare, split="test", experiments=EXPERIMENTS)
     for run, _ in networks(members):
-        if classes := classes_of(run.read_config()["data"]):
+        trained = run.read_config()
+        if "geometry" not in trained:
+            raise MaskfoldError(
+                f"{run.path} recognises products and makes no masks. Export it, make export "
+                f"EXP={run.path.parent.name}, and serve that: make serve MODEL=exports/<name>."
+            )
+        if classes := classes_of(trained["data"]):
             raise MaskfoldError(
                 f"{run.path} was trained on {len(classes)} classes, and a cut-out, its quality and its correction are "
                 "of one object. Name members that were trained on one class."

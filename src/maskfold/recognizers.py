@@ -42,6 +42,7 @@ from maskfold.runs.checkpoint_hash import checkpoint_hash
 from maskfold.runs.layout import fold_name, fold_of
 from maskfold.runs.lineage import read_lineage
 from maskfold.runs.run_folder import RunFolder
+from maskfold.terminal import bar
 
 INT8 = "model.int8.onnx"
 
@@ -201,10 +202,11 @@ def _prototypes(graph: RecognizerGraph, framing: Framing, rows: pd.DataFrame, mo
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     graph.to(device)
     parts = []
-    with torch.inference_mode():
+    with torch.inference_mode(), bar("prototypes", total=len(some), unit="photos") as progress:
         for begin in range(0, len(some), _BATCH):
             shown = torch.from_numpy(_shown(some[begin : begin + _BATCH], framing)).to(device)
             parts.append(graph(shown)[1].float().cpu().numpy())
+            progress.update(len(shown))
     graph.to("cpu")
     return Prototypes.of(np.concatenate(parts), some[CLASS_INDEX].to_numpy())
 

@@ -41,7 +41,7 @@ def folder(tmp_path, monkeypatch):
         ("maskfold train trainer.max", ["trainer.max_epochs="]),
         ("maskfold train geometry=tile geometry.", ["geometry.height=", "geometry.width=", "geometry.overlap="]),
         ("maskfold train experiment=linknet34_co", ["experiment=linknet34_concat"]),
-        ("maskfold ensemble ensemble=d", ["ensemble=demo", "ensemble=demo_unet"]),
+        ("maskfold ensemble ensemble=d", ["ensemble=demo", "ensemble=demo_recognition", "ensemble=demo_unet"]),
         ("maskfold predict name=", ["name=linknet34", "name=mine"]),
         ("maskfold predict name=linknet34 fold=", ["fold=0", "fold=3", "fold=all"]),
         ("maskfold evaluate name=mine fold=", ["fold=1"]),

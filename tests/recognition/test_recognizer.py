@@ -164,7 +164,9 @@ class Blocked:
 
 sys.meta_path.insert(0, Blocked())
 import numpy as np
+import maskfold.stages.serve
 from maskfold.recognition.recognizer import open_recognizer
+from maskfold.service.counter import create_counter
 
 print(open_recognizer(sys.argv[1]).answer([np.full((9, 9, 3), (255, 0, 0), np.uint8)])[0].top[0][0])
 """

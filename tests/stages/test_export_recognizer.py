@@ -13,8 +13,10 @@ from safetensors import safe_open
 from maskfold.config import compose
 from maskfold.data.class_table import ClassTable
 from maskfold.data.loading import read_image
+from maskfold.ensembling.recipe import Recipe
 from maskfold.errors import MaskfoldError
 from maskfold.export import making
+from maskfold.maskers import open_masker
 from maskfold.prediction.members import load_network
 from maskfold.recognition.answers import Answers, AnswerStore
 from maskfold.recognition.framing import Framing
@@ -164,6 +166,13 @@ def test_networks_of_other_classes_or_sizes_do_not_share_a_file(member):
     ClassTable(ClassTable.read(Path("data/squares/classes.parquet")).rows[:3]).write(run.path / "classes.parquet")
     with pytest.raises(MaskfoldError, match=r"fold1 was trained on other classes .* \(3 and 6\)"):
         export(compose("export", ["name=squares", "fold=all"]))
+
+
+@pytest.mark.hostile("wrong input")
+def test_a_recogniser_is_asked_for_no_masks(trained_recogniser):
+    recipe = Recipe(name="squares", members=[{"experiment": "squares"}])
+    with pytest.raises(MaskfoldError, match=r"fold0 recognises products and makes no masks\. Export it"):
+        open_masker(exported=None, recipe=recipe)
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ import pytest
 from maskfold.data.class_table import ClassTable
 from maskfold.errors import MaskfoldError
 from maskfold.submission.label_doctor import examine_labels
-from maskfold.submission.labels import LabelShape, RowsWanted, label_rows, label_shape, rows_wanted, shape_said
+from maskfold.submission.labels import LabelShape, WantedRows, label_rows, label_shape, rows_wanted, shape_said
 from maskfold.submission.writer import write_table
 
 LABELS = ["green apple", "pear", "plum"]
@@ -102,7 +102,7 @@ def test_two_photos_of_one_name_are_refused():
 
 
 def test_the_same_rows_give_the_same_bytes_without_a_time(tmp_path):
-    rows = RowsWanted(LabelShape(), ["shop_a", "shop_b"], ["shop_a", "shop_b"])
+    rows = WantedRows(LabelShape(), ["shop_a", "shop_b"], ["shop_a", "shop_b"])
     for name in ("one", "two"):
         write_table(tmp_path / f"{name}.csv.gz", rows.shape.header, written(rows))
 

@@ -65,7 +65,8 @@ def _refuse_other_months(rows: pd.DataFrame, name: str) -> None:
     months = rows[MONTH].dropna().drop_duplicates()
     wrong = months[~months.astype("str").str.fullmatch(_MONTH)]
     if len(wrong):
-        lines = [f"{rows.at[row, 'image']}: {month!r}" for row, month in wrong.items()]
+        images = rows.loc[wrong.index, "image"]
+        lines = [f"{image}: {month!r}" for image, month in zip(images, wrong, strict=True)]
         raise MaskfoldError(
             f"{name}: {len(wrong)} months are none, such as those of\n{listing(lines, 5)}\nWrite a month as 2026-03."
         )

@@ -50,7 +50,7 @@ class LikelyProduct(BaseModel):
     probability: float = Field(examples=[0.93])
 
 
-class Recognised(BaseModel):
+class RecognisedPhoto(BaseModel):
     """The answer of `POST /recognise`."""
 
     verdict: str = Field(description="`known`, `ask` or `unknown`.", examples=["known"])
@@ -98,14 +98,14 @@ class Counter(Running):
     recognizer: Recognizer
     taps: Taps | None
 
-    async def recognise(self, request: Request, grams: float | None) -> Recognised:
+    async def recognise(self, request: Request, grams: float | None) -> RecognisedPhoto:
         """Return what a request's photo shows.
 
         Raises:
             RefusalError: If there is no place for it, or it cannot be used.
         """
 
-        def work(data: bytes, photo: SourcePhoto, look: ProductLook) -> Recognised:
+        def work(data: bytes, photo: SourcePhoto, look: ProductLook) -> RecognisedPhoto:
             answer = self.recognizer.judge(look, grams=grams)
             if self.taps is not None:
                 self.taps.remember(data, answer)
@@ -133,10 +133,10 @@ class Counter(Running):
             raise RefusalError(500, "not_kept", "The tap could not be written; the service's log says why.")
         return Tapped(outcome=outcome)
 
-    def _recognised(self, data: bytes, answer: ProductAnswer) -> Recognised:
+    def _recognised(self, data: bytes, answer: ProductAnswer) -> RecognisedPhoto:
         top = [LikelyProduct(label=label, probability=share) for label, share in answer.top]
         facts = {"max_logit": answer.max_logit, "cosine": answer.cosine, "model": self.identity}
-        return Recognised(verdict=answer.verdict, reason=answer.reason, top=top, photo=photo_id(data), **facts)
+        return RecognisedPhoto(verdict=answer.verdict, reason=answer.reason, top=top, photo=photo_id(data), **facts)
 
 
 def create_counter(
@@ -185,7 +185,7 @@ router = APIRouter()
     responses=ANSWERS,
     openapi_extra=photo_body("curl --data-binary @photo.jpg 'http://127.0.0.1:8000/recognise?grams=512'"),
 )
-async def recognise(request: Request, options: Annotated[RecogniseOptions, Query()]) -> Recognised:
+async def recognise(request: Request, options: Annotated[RecogniseOptions, Query()]) -> RecognisedPhoto:
     """The five likeliest products. `unknown`: it looks like nothing that was learned; `ask`: let the clerk choose."""
     return await request.app.state.service.recognise(request, options.grams)
 

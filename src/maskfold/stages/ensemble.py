@@ -43,7 +43,7 @@ from maskfold.recognition.scoring import check_metric
 from maskfold.recognition.trained import CLASS_TABLE, classes_digest
 from maskfold.runs.contents import contents_fingerprint
 from maskfold.runs.ensemble_folder import EnsembleFolder, ResultFolder
-from maskfold.submission.labels import RowsWanted, label_rows, rows_wanted
+from maskfold.submission.labels import WantedRows, label_rows, rows_wanted
 from maskfold.submission.sample import Sample
 from maskfold.submission.shape import sample_of, shape_of
 from maskfold.submission.writer import rows_of, write_submission, write_table
@@ -140,7 +140,7 @@ def _of_answers(
         "members": ingredients(members),
         "repair_members": ingredients(members),
     }
-    order = RowsWanted.of_photos(photos) if config.split == "oof" else rows_wanted(source, photos)
+    order = WantedRows.of_photos(photos) if config.split == "oof" else rows_wanted(source, photos)
     if config.split == "test":
         refuse_other_data(members, manifest["data"])
     opened = open_members(members, photos, split=config.split, classes=())

@@ -166,7 +166,7 @@ def sample_ids(sample: Path) -> list[str]:
     return [fields[0] for fields in lines if fields]
 
 
-class RowsWanted(NamedTuple):
+class WantedRows(NamedTuple):
     """The rows of a submission: its shape, and what each photo is called in it and in the image table."""
 
     shape: LabelShape
@@ -174,13 +174,13 @@ class RowsWanted(NamedTuple):
     image_ids: Sequence[str]
 
     @classmethod
-    def of_photos(cls, photos: pd.DataFrame) -> "RowsWanted":
+    def of_photos(cls, photos: pd.DataFrame) -> "WantedRows":
         """Return a row for each photo, in the usual shape."""
         ids = photos["image_id"].tolist()
         return cls(LabelShape(), ids, ids)
 
 
-def rows_wanted(source: LabelledSource, photos: pd.DataFrame) -> RowsWanted:
+def rows_wanted(source: LabelledSource, photos: pd.DataFrame) -> WantedRows:
     """Return the rows that a competition wants: those of its sample in its order, or without one all test photos.
 
     Args:
@@ -206,10 +206,10 @@ def rows_wanted(source: LabelledSource, photos: pd.DataFrame) -> RowsWanted:
             f"{sample}: {len(missing)} of its {len(wanted)} ids are no test photos of the data:\n"
             f"{listing(missing, 5)}\nPut these photos into the data as test photos (split=test, without label)."
         )
-    return RowsWanted(shape, wanted, [ids[name] for name in wanted])
+    return WantedRows(shape, wanted, [ids[name] for name in wanted])
 
 
-def label_rows(rows: RowsWanted, portions: Iterable[np.ndarray], labels: Sequence[str]) -> Iterator[tuple[str, ...]]:
+def label_rows(rows: WantedRows, portions: Iterable[np.ndarray], labels: Sequence[str]) -> Iterator[tuple[str, ...]]:
     """Yield the cells of every row.
 
     Args:
