@@ -128,7 +128,7 @@ notebook: $(STAMP) ## run the error analysis of ENS, a notebook beside its repor
 doctor: $(STAMP) ## check SUB before an upload
 	$(STAGE) doctor submission=$(SUB) $(ARGS)
 
-score: $(STAMP) ## score SUB against TRUTH, a folder of masks
+score: $(STAMP) ## score SUB against TRUTH, a folder of masks or a CSV of labels
 	$(STAGE) score submission=$(SUB) truth=$(TRUTH) $(ARGS)
 
 submit: $(STAMP) ## check SUB, upload it with MESSAGE="..." to Kaggle, record its score

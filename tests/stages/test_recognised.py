@@ -278,7 +278,7 @@ def test_two_members_are_compared_and_listed(answered, capsys):
     runs(compose("runs", ["compare=[other,squares]"]))
 
     page = Path("experiments/squares/against_other.html").read_text()
-    assert "violet; other: " in page
+    assert "green; other: green, squares: green" in page
     assert "squares/fold0" in capsys.readouterr().out
 
 
