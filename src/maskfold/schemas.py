@@ -140,6 +140,7 @@ class FoldsStage:
     data: Group = MISSING
     folds: Group = MISSING
     twins: int = values.number(0, most=64)
+    forget: bool = MISSING
     overwrite: bool = MISSING
 
 

@@ -19,6 +19,8 @@ class Source:
 
     folder = Path()
     channels = None
+    task = "segmentation"
+    left_out = frozenset()
 
 
 def split_of(table: pd.DataFrame, folds: dict[str, int]) -> Path:

@@ -39,8 +39,10 @@ def looked_at_once(monkeypatch) -> None:
         asked = (type(source), Path.cwd(), *(repr(part) for part in (sorted(vars(source).items(), key=str), options)))
         if (asked, stamps(source)) not in tables:
             table = look(source, **options)
-            tables[asked, stamps(source)] = table  # as they are now that the look itself has left its notes
-        return tables[asked, stamps(source)].copy()
+            # As they are now that the look itself has left its notes.
+            tables[asked, stamps(source)] = table, source.left_out
+        table, source.left_out = tables[asked, stamps(source)]
+        return table.copy()
 
     monkeypatch.setattr(Source, "as_found", remembered)
 

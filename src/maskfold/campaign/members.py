@@ -165,9 +165,9 @@ def _find_member(
     source = build(config["data"])
     key = str(config["data"])
     if key not in tables:
-        tables[key] = source.load()
-    table = tables[key]
-    split = read_folds(split_path(source, config["split_file"]), table)
+        tables[key] = source.load(), source.left_out
+    table, left_out = tables[key]
+    split = read_folds(split_path(source, config["split_file"]), table, left_out=left_out)
     oof = {int(fold): fold_members(split, fold) for fold in sorted(split["fold"].unique())}
     for fold in folds or ():
         fold_members(split, fold)

@@ -17,7 +17,7 @@ from maskfold.cleaning.twin_groups import binding_pairs
 from maskfold.cleaning.twins import DISTANCE, find_twins
 from maskfold.data.annotations import DECISIONS, named_groups, read_decisions, with_groups
 from maskfold.data.folds import read_folds
-from maskfold.data.source import Source
+from maskfold.data.source import RECOGNITION, Source
 from maskfold.data.table import AUTOMATIC
 from maskfold.errors import MaskfoldError, listing
 from maskfold.files import locked, read_json, sha256, write_json
@@ -165,7 +165,8 @@ def _keep(source: Source, split: Path, result: Audit) -> None:
 def _audited(source: Source, table: pd.DataFrame, split: Path, distance: int, pairs: pd.DataFrame) -> Audit:
     decisions = read_decisions(source.folder)
     pairs = binding_pairs(pairs, table, decisions)
-    crossings = find_crossings(table, read_folds(split, table), pairs, named_groups(decisions))
+    folds = read_folds(split, table, left_out=source.left_out)
+    crossings = find_crossings(table, folds, pairs, named_groups(decisions))
     key = _key(source, table, distance)
     return Audit(key, distance, len(table), len(crossings), tuple(crossings[:_KEPT]))
 
@@ -216,10 +217,9 @@ def describe(result: Audit, source: Source) -> str:
     if any(_TEST not in crossing.sides for crossing in result.crossings):
         ways.append("cut it anew, which joins them (`make folds` with overwrite=true), and train every member again")
     if test:
-        ways.append(
-            f"take a train photo out that the test set has too: `<image_id>,drop` in {decisions}, and cut the split "
-            "anew (`make folds` with overwrite=true)"
-        )
+        grows = source.task == RECOGNITION  # a split whose other photos keep their folds
+        again = "run `make folds` again" if grows else "cut the split anew (`make folds` with overwrite=true)"
+        ways.append(f"take a train photo out that the test set has too: `<image_id>,drop` in {decisions}, and {again}")
     if TWIN in kinds:
         ways.append(f"say that two near-copies show two objects: `<image_id>,keep` of both in {decisions}")
     if GROUP in kinds:

@@ -1,7 +1,6 @@
 """All findings about a data set: measured, compared, ranked within their kind, and what was decided of them."""
 
 import logging
-from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
@@ -53,7 +52,7 @@ def inspect_source(source: Source, *, jobs: int = -1) -> Inspected:
     """
     rows = source.examined(jobs=jobs)
     rows["split"] = rows["split"].replace(AUTOMATIC, "train")  # a mask is looked at whoever has made it
-    decisions = read_decisions(source.folder, rows)
+    decisions = read_decisions(source.folder, rows, left_out=source.left_out)
     pairs = rows[measurable(rows)]
     measured = measure_pairs(pairs, channels=source.channels, cache=source.folder / "measured.parquet", jobs=jobs)
     measured["class"] = measured["plane"].map(dict(enumerate(source.classes)).get) if source.classes else ""
@@ -63,7 +62,7 @@ def inspect_source(source: Source, *, jobs: int = -1) -> Inspected:
     findings = [
         mask_findings(twins, pairs, fits, cache=overlaps, jobs=jobs),
         _of_single_masks(rows, measured),
-        twin_findings(twins, _with_groups(rows, source.folder), fits),
+        twin_findings(twins, _with_groups(rows, source), fits),
         sizes(rows),
         unusable(rows),
     ]
@@ -97,9 +96,9 @@ def _of_single_masks(rows: pd.DataFrame, measured: pd.DataFrame) -> pd.DataFrame
     return findings[(problem != STRETCHED) | (findings["kind"] == TURNED.name)]
 
 
-def _with_groups(rows: pd.DataFrame, folder: Path) -> pd.DataFrame:
+def _with_groups(rows: pd.DataFrame, source: Source) -> pd.DataFrame:
     """Return rows with the groups that are in force; a photo that is dropped has its own."""
-    joined = annotate(rows, folder).set_index("image_id")["group"]
+    joined = annotate(rows, source.folder, left_out=source.left_out).set_index("image_id")["group"]
     return rows.assign(group=rows["image_id"].map(joined).fillna(rows["group"]))
 
 

@@ -1,8 +1,9 @@
 """The one split: each group in one fold, written once, read by every later stage."""
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Collection
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ import pandas as pd
 from maskfold.data.annotations import DECISIONS, TWINS
 from maskfold.data.table import LABEL, METADATA
 from maskfold.errors import MaskfoldError, listing
-from maskfold.files import write_text
+from maskfold.files import sha256, write_text
 from maskfold.places import brought_along
 
 COLUMNS = ["image_id", "group", "fold"]
@@ -62,7 +63,7 @@ class KnownFolds:
         name: str | None,
         k: int | None = None,
         seed: int = 0,
-        labelled: Callable[[pd.DataFrame], pd.DataFrame] | None = None,
+        labelled: Any = None,
     ):
         self.file = files.get(name or "") if k is None else None
         self.drawn = GroupFolds(k=5 if k is None else k, seed=seed)
@@ -77,6 +78,10 @@ class KnownFolds:
         if self.file is not None:
             return read_folds(brought_along(self.file), table)
         return self.labelled(table) if LABEL in table else self.drawn(table)
+
+    def more(self, table: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
+        """Return the split with the photos that are new dealt to its folds, see `LabelStratified.more`."""
+        return self.labelled.more(table, known)
 
 
 def is_drawn(dealer: object) -> bool:
@@ -221,6 +226,25 @@ def write_folds(path: Path, folds: pd.DataFrame, *, overwrite: bool = False) -> 
         write_text(path, content)
 
 
+def read_known(path: Path) -> pd.DataFrame | None:
+    """Return the split that is there, whatever images the data has now; None where there is none.
+
+    Raises:
+        MaskfoldError: If it is damaged, or a group crosses folds.
+    """
+    return _read(path) if path.exists() else None
+
+
+def refuse_changed(path: Path, known: pd.DataFrame) -> None:
+    """Refuse to replace a split that is another than the one which was read.
+
+    Raises:
+        MaskfoldError: If it is.
+    """
+    if not path.exists() or sha256(path) != known.attrs["hash"]:
+        raise MaskfoldError(f"{path}: another run has changed this split meanwhile. Run the same command again.")
+
+
 def refuse_other_split(path: Path, folds: pd.DataFrame) -> None:
     """Refuse to go on where a different split is there already.
 
@@ -238,11 +262,17 @@ def _as_text(folds: pd.DataFrame) -> str:
     return folds[COLUMNS].to_csv(index=False, lineterminator="\n")
 
 
-def read_folds(path: Path, table: pd.DataFrame) -> pd.DataFrame:
+def read_folds(path: Path, table: pd.DataFrame, *, left_out: Collection[str] = ()) -> pd.DataFrame:
     """Read the split of a checked table's train images.
 
+    Args:
+        path: The file.
+        table: The image table.
+        left_out: Ids that the split may know besides, as `Source.left_out` has them.
+
     Returns:
-        `image_id, group, fold`; `attrs["path"]` is the file.
+        `image_id, group, fold` of the table's images; `attrs["path"]` is the file, `attrs["hash"]` the SHA-256 of what
+        was taken from it, which for all of it is the file's own.
 
     Raises:
         MaskfoldError: If there is no split, it is damaged, a group crosses folds, or its images or groups are not
@@ -250,6 +280,8 @@ def read_folds(path: Path, table: pd.DataFrame) -> pd.DataFrame:
     """
     folds = _read(path)
     train = table[table["split"] == "train"]
+    if left_out:
+        folds = _without(folds, {*left_out} - {*train["image_id"]})
     missing = sorted(set(train["image_id"]) - set(folds["image_id"]))
     surplus = sorted(set(folds["image_id"]) - set(train["image_id"]))
     if missing or surplus:
@@ -267,6 +299,16 @@ def read_folds(path: Path, table: pd.DataFrame) -> pd.DataFrame:
             "folds` with overwrite=true, and train every member again."
         )
     return folds
+
+
+def _without(folds: pd.DataFrame, left_out: Collection[str]) -> pd.DataFrame:
+    """Return a split without images that the data leaves out, as if it had been written without them."""
+    stays = ~folds["image_id"].isin(left_out)
+    if stays.all():
+        return folds
+    rest = folds[stays].reset_index(drop=True)
+    rest.attrs = {"path": folds.attrs["path"], "hash": hashlib.sha256(_as_text(rest).encode()).hexdigest()}
+    return rest
 
 
 def _own_split(path: Path) -> str:
@@ -331,5 +373,5 @@ def _read(path: Path) -> pd.DataFrame:
         raise MaskfoldError(f"{path}: its folds are not 0, 1, 2 and so on without a gap. {anew}")
     if folds["fold"].max() == 0:
         raise MaskfoldError(f"{path}: it has one fold, so nothing would be left to learn from. {anew}")
-    folds.attrs["path"] = str(path)
+    folds.attrs = {"path": str(path), "hash": sha256(path)}
     return folds

@@ -42,11 +42,13 @@ class Source(ABC):
         takes_addresses: Whether `root` may be an address.
         task: What its labels are for, `segmentation` or `recognition`.
         pieces: Folders and files of it that are needed, each a zip at Kaggle; none for all it has.
+        left_out: Ids of photos that its split knows and `load` has left out: of later months, of retired products.
     """
 
     pieces: tuple[str, ...] = ()
     takes_addresses = False
     task = SEGMENTATION
+    left_out: frozenset[str] = frozenset()
 
     def __init__(
         self,
@@ -180,7 +182,8 @@ class Source(ABC):
         Raises:
             MaskfoldError: As `as_found` and `annotate`.
         """
-        return annotate(self.as_found(needs_masks=needs_masks, jobs=jobs), self.folder)
+        table = self.as_found(needs_masks=needs_masks, jobs=jobs)
+        return annotate(table, self.folder, left_out=self.left_out)
 
     def as_found(self, *, needs_masks: bool = True, jobs: int = -1) -> pd.DataFrame:
         """Return the checked image table as the files have it; `maskfold.data.table.validate` names its columns.
@@ -213,7 +216,8 @@ class Source(ABC):
         Raises:
             MaskfoldError: If folders or files are missing.
         """
-        return examine(self.prepared(jobs=jobs), jobs=jobs, **self._ways_to_look())
+        needs_masks = self.task == SEGMENTATION
+        return examine(self.prepared(jobs=jobs), needs_masks=needs_masks, jobs=jobs, **self._ways_to_look())
 
     def _ways_to_look(self) -> dict[str, Any]:
         return {

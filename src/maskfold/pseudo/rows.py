@@ -156,13 +156,13 @@ def rows_of_fold(table: pd.DataFrame, source: Source, split: Path, *, fold: int,
         MaskfoldError: If the data has no split or no such fold, or the pseudo-labels would leak.
     """
     labelled = table[table["split"] == "train"]
-    folds = read_folds(split, table)
+    folds = read_folds(split, table, left_out=source.left_out)
     validated = labelled["image_id"].isin(fold_members(folds, fold))
     training, validation = labelled[~validated], labelled[validated]
     automatic = table[table["split"] == AUTOMATIC]
     training = pd.concat([training, automatic[~automatic["group"].isin(validation["group"])]])
     lineage = lineage_of_split(source.name, training, validation, folds=folds["fold"].nunique())
-    identity = {"data": fingerprint(pd.concat([labelled, automatic])), "folds": sha256(split)}
+    identity = {"data": fingerprint(pd.concat([labelled, automatic])), "folds": folds.attrs["hash"]}
     if WEIGHT in training:
         identity["weights"] = weights_fingerprint(training)
     if pseudo:

@@ -44,7 +44,8 @@ def evaluate(config: DictConfig) -> pd.DataFrame:
     trained = _any_run(member)
     source = build(trained.part("data"))
     table = source.load()
-    folds = read_folds(split_path(source, trained.read_config()["split_file"]), table)
+    split = split_path(source, trained.read_config()["split_file"])
+    folds = read_folds(split, table, left_out=source.left_out)
     numbers = sorted(folds["fold"].unique().tolist()) if config.fold is None else [config.fold]
     wanted = [image_id for number in numbers for image_id in fold_members(folds, number)]
     rows = table.merge(folds[folds["image_id"].isin(wanted)][["image_id", "fold"]], on="image_id")

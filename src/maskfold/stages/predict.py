@@ -93,7 +93,8 @@ def _photos(config: DictConfig, folder: RunFolder, source: Source) -> pd.DataFra
     photos = photos_of(table, config.split)
     if config.split == "test":
         return photos
-    folds = read_folds(split_path(source, folder.read_config()["split_file"]), table)
+    split = split_path(source, folder.read_config()["split_file"])
+    folds = read_folds(split, table, left_out=source.left_out)
     return photos[photos["image_id"].isin(fold_members(folds, config.fold))]
 
 
