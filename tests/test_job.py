@@ -148,6 +148,14 @@ def test_the_entry_ends_on_sigterm_behind_a_checkpoint_that_another_machine_has(
     assert not (ml / "output/failure").exists()
 
 
+def test_the_cause_of_a_failure_is_not_what_torchrun_says_of_it():
+    said = ["epoch 1/3\n", "data.root=x: no such folder.\n"]
+    torchrun = ["E1122 05:26:17.1 2042 torch/distributed/elastic/multiprocessing/api.py:984] failed\n", "Root Cause\n"]
+    assert jobs.cause([*said, *torchrun]) == "epoch 1/3\ndata.root=x: no such folder."
+    assert jobs.cause(said) == "epoch 1/3\ndata.root=x: no such folder."
+    assert jobs.cause(torchrun).endswith("Root Cause")
+
+
 def test_the_last_words_of_a_job_that_fails_are_where_failures_are_looked_for(entry, tmp_path):
     ml = sagemaker(tmp_path, experiment="linknet34")
     failed = subprocess.run([ENTRY, "train"], env=entry | {"FAILS": "yes"}, capture_output=True, text=True)

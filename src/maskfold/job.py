@@ -35,6 +35,7 @@ ML = "MASKFOLD_ML"  # environment: SageMaker's folder, where it is another than 
 KEEP, EVERY = "MASKFOLD_KEEP", "MASKFOLD_KEEP_S"
 MODEL, PUBLISH, FAILURE = "MASKFOLD_MODEL", "MASKFOLD_PUBLISH", "MASKFOLD_FAILURE"
 _WORDS = 1024  # characters of a failure that SageMaker shows
+_OF_TORCHRUN = re.compile(r"torch[./]distributed[./](elastic|run|launcher)")
 _KEY = re.compile(r"[+~]{0,2}[\w./@-]+")
 _TRAINING = {"train", "maskfold.stages.train"}
 
@@ -83,7 +84,7 @@ def main() -> None:
         job.last_words.append(f"{error}\n")
         sys.stderr.write(censored(f"\n{error}\n"))
     if status not in (0, STATUS):
-        _write_failure("".join(job.last_words))
+        _write_failure(cause([*job.last_words]))
     sys.exit(status)
 
 
@@ -188,13 +189,19 @@ def _send_along(keeper: Keeper, over: threading.Event) -> None:
             sys.stderr.write(censored(f"\nNot kept, and tried again later: {error}\n"))
 
 
+def cause(lines: Sequence[str]) -> str:
+    """Return what a command has said last, without what torchrun says then of the process that has said it."""
+    own = next((number for number, line in enumerate(lines) if _OF_TORCHRUN.search(line)), len(lines))
+    return "".join(lines[:own]).strip() or "".join(lines).strip()
+
+
 def _write_failure(words: str) -> None:
     """Write the end of what was said where failures are looked for."""
     ml = _sagemaker()
     place = os.environ.get(FAILURE) or (str(ml / "output" / "failure") if ml else "")
     if place:
         Path(place).parent.mkdir(parents=True, exist_ok=True)
-        Path(place).write_text(censored(words).strip()[-_WORDS:])
+        Path(place).write_text(censored(words)[-_WORDS:])
 
 
 if __name__ == "__main__":

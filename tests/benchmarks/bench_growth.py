@@ -9,12 +9,12 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from measure import Timed, growth_chart, let_go, publish, start_up, timed
+from measure import Timed, growth_chart, in_own_process, publish
 
 from maskfold.config import SUBMISSIONS, compose
 from maskfold.stages.blend import blend
@@ -77,24 +77,12 @@ def second_fold() -> None:
 
 def measured(stage: Callable[..., Any], overrides: list[str]) -> Timed:
     """Run a stage in a process of its own."""
-    context = get_context("fork")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_run, args=(stage, overrides, sender))
-    process.start()
-    sender.close()
-    try:
-        return receiver.recv()
-    except EOFError as error:
-        raise RuntimeError(f"{stage.__name__} {' '.join(overrides)} failed; run it by itself to see how") from error
-    finally:
-        process.join()
+    return in_own_process(partial(_run, stage, overrides))
 
 
-def _run(stage: Callable[..., Any], overrides: list[str], sender: Any) -> None:
-    start_up()
-    found = timed(lambda: stage() if stage is second_fold else stage(compose(stage.__name__, overrides)))
-    sender.send(found._replace(result=None))
-    let_go()
+def _run(stage: Callable[..., Any], overrides: list[str]) -> None:
+    """Run a stage; what it returns stays in its process."""
+    stage() if stage is second_fold else stage(compose(stage.__name__, overrides))
 
 
 def grow_images() -> list[dict[str, Any]]:

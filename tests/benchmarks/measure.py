@@ -126,6 +126,31 @@ def peak_memory() -> int:
     return own + sum(status["VmHWM"] - status["RssFile"] for status in map(_status, children))
 
 
+def in_own_process(work: Callable[[], Any]) -> Timed:
+    """Do some work in a process of its own, forked from this one, which has loaded the libraries, and measure it.
+
+    Raises:
+        RuntimeError: If it fails.
+    """
+    context = get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_send, args=(work, sender))
+    process.start()
+    sender.close()
+    try:
+        return receiver.recv()
+    except EOFError as error:
+        raise RuntimeError(f"{work} failed; run it by itself to see how") from error
+    finally:
+        process.join()
+
+
+def _send(work: Callable[[], Any], sender: Any) -> None:
+    start_up()
+    sender.send(timed(work))
+    let_go()
+
+
 def _status(pid: str) -> dict[str, int]:
     """Return what the kernel counts of a process's memory, in bytes by name."""
     lines = (line.split() for line in Path("/proc", pid, "status").read_text().splitlines())

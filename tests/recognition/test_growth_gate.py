@@ -51,7 +51,7 @@ SIZES = {
 
 
 def refused(seeds, **size):
-    verdicts = [judge(*noise(seed, **size), draws=400, seed=seed) for seed in seeds]
+    verdicts = [judge(*noise(seed, **size), draws=200, seed=seed) for seed in seeds]
     return sum(not verdict.passed for verdict in verdicts)
 
 

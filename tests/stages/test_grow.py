@@ -60,6 +60,7 @@ def place(begun, empty_database, tmp_path, monkeypatch):
     def run_stage(name, overrides):
         ran.append(name)
         if name == "folds":
+            assert compose(name, overrides).data.until == SECOND
             return split(SECOND)
         own = [*HERE, *SMALL, *COSINE, "audit=false"] if name == "train" else HERE
         overrides = [override for override in overrides if not override.startswith("experiment=")]

@@ -17,6 +17,7 @@ from maskfold.campaign.members import find_members
 from maskfold.config import compose
 from maskfold.data.class_table import ClassTable
 from maskfold.errors import MaskfoldError
+from maskfold.leaderboard.results import judged_by, read_out_of_fold, read_result
 from maskfold.recognition import predicting
 from maskfold.recognition.answers import AnswerStore
 from maskfold.runs.layout import MemberFolder
@@ -216,6 +217,8 @@ def test_an_ensemble_is_the_mean_of_its_folds_in_the_order_of_the_sample(answere
     merged()
     assert submission.read_bytes() == before
 
+    cv, _ = read_out_of_fold(submission, read_result(submission))
+    assert judged_by(read_result(submission)).total(cv) == own["accuracy"].mean()
     assert doctor(compose("doctor", [f"submission={submission}"])).ok
     truth = pd.read_csv("photos/truth.csv").set_index("id")["label"]
     scores = score(compose("score", [f"submission={submission}", "truth=photos/truth.csv"]))
@@ -274,7 +277,8 @@ def test_two_members_are_compared_and_listed(answered, capsys):
     runs(compose("runs", []))
     runs(compose("runs", ["compare=[other,squares]"]))
 
-    assert Path("experiments/squares/against_other.html").exists()
+    page = Path("experiments/squares/against_other.html").read_text()
+    assert "violet; other: " in page
     assert "squares/fold0" in capsys.readouterr().out
 
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from maskfold.analysis.cases import change_panels
+from maskfold.analysis.cases import Panel, change_panels
 from maskfold.analysis.comparison_charts import change_chart, learning_curves
 from maskfold.analysis.evidence import Case
 from maskfold.analysis.formats import gain, interval, score
@@ -104,13 +105,14 @@ class Comparison:
         return pd.DataFrame(rows, columns=["key", self.first.name, self.second.name])
 
 
-def compose(comparison: Comparison, cases: Callable[[str], tuple[Case, Case]], *, images: int) -> str:
+def compose(comparison: Comparison, panels: Callable[[str], list[Panel]], *, images: int, masks: bool = True) -> str:
     """Return the page, a whole HTML document.
 
     Args:
         comparison: What it is about.
-        cases: Returns a photo with the map and the mask of either side.
+        panels: Returns the pictures of a photo, such as `mask_panels`.
         images: How many photos are shown.
+        masks: Whether these show masks, whose colours are explained.
     """
     first, second = comparison.first.name, comparison.second.name
     facts = (
@@ -119,11 +121,11 @@ def compose(comparison: Comparison, cases: Callable[[str], tuple[Case, Case]], *
     return page(
         f"{second} against {first}",
         element("h1", f"{second} against {first}"),
-        element("p", f"On {_counts(comparison)} that both have masked out of fold.", class_="soft"),
+        element("p", f"On {_counts(comparison)} that both have predicted out of fold.", class_="soft"),
         element("div", *facts, class_="facts"),
         _settings(comparison),
         _charts(comparison),
-        _photos(comparison, cases, images),
+        _photos(comparison, panels, images, masks=masks),
     )
 
 
@@ -167,7 +169,32 @@ def _charts(comparison: Comparison) -> Html:
     )
 
 
-def _photos(comparison: Comparison, cases: Callable[[str], tuple[Case, Case]], images: int) -> Html:
+def mask_panels(comparison: Comparison, cases: Callable[[str], tuple[Case, Case]], image_id: str) -> list[Panel]:
+    """Return the errors of both in a photo.
+
+    Args:
+        comparison: Of whom.
+        cases: Returns a photo with the map and the mask of either side.
+        image_id: The photo.
+    """
+    return change_panels(*cases(image_id), (comparison.first.name, comparison.second.name))
+
+
+def label_panels(comparison: Comparison, photo: Callable[[str], np.ndarray], image_id: str) -> list[Panel]:
+    """Return a photo with what either has taken it for.
+
+    Args:
+        comparison: Of whom.
+        photo: Returns a photo, `(H, W, 3) uint8`.
+        image_id: The photo.
+    """
+    sides = (comparison.first, comparison.second)
+    rows = [side.scores.set_index("image_id").loc[image_id] for side in sides]
+    said = [f"{side.name}: {row['predicted']}" for side, row in zip(sides, rows, strict=True)]
+    return [Panel(photo(image_id), f"{rows[0]['label']}; {', '.join(said)}")]
+
+
+def _photos(comparison: Comparison, panels: Callable[[str], list[Panel]], images: int, *, masks: bool) -> Html:
     names = comparison.first.name, comparison.second.name
     exhibits = (
         Exhibit(
@@ -177,8 +204,9 @@ def _photos(comparison: Comparison, cases: Callable[[str], tuple[Case, Case]], i
                 f"group {row.group}",
             ],
             [gain(row.change)],
-            change_panels(*cases(row.image_id), names),
+            panels(row.image_id),
         )
         for row in comparison.images.head(images).itertuples()
     )
-    return element("section", element("h2", "The photos that changed most"), error_legend(), *map(shown, exhibits))
+    legend = [error_legend()] if masks else []
+    return element("section", element("h2", "The photos that changed most"), *legend, *map(shown, exhibits))

@@ -149,6 +149,10 @@ class Source(ABC):
             folder: The run's.
         """
 
+    def fetch(self) -> str | None:
+        """Fetch the data anew from where it comes from, and say what came; None where there is nothing to fetch."""
+        return None
+
     def leave(self, folder: Path) -> None:  # noqa: B027, likewise
         """Leave in a run's folder what its network's answers are counted by; nothing by default."""
 

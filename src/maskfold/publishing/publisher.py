@@ -16,7 +16,7 @@ from maskfold import files
 from maskfold.errors import MaskfoldError
 from maskfold.runs.provenance import PROVENANCE, read_provenance
 from maskfold.storage import FolderStorage, Storage, file_here, is_address, open_storage
-from maskfold.storage.published import CLAIM, LATEST, MANIFEST, ListedFile, Manifest, read_manifest
+from maskfold.storage.published import CLAIM, LATEST, MANIFEST, ListedFile, VersionManifest, read_manifest
 
 _VERSION = re.compile(r"[A-Za-z0-9][\w.+-]*")
 
@@ -32,7 +32,7 @@ class Publication:
     """
 
     address: str
-    manifest: Manifest
+    manifest: VersionManifest
     sent: tuple[str, ...]
 
 
@@ -62,7 +62,7 @@ def publish_model(model: str, to: str, *, name: str | None = None, version: str 
     return Publication(address, manifest, sent)
 
 
-def described(model: str, *, name: str | None, version: str | None) -> tuple[FolderStorage, Manifest]:
+def described(model: str, *, name: str | None, version: str | None) -> tuple[FolderStorage, VersionManifest]:
     """Return a model's folder, and the manifest that it is published with.
 
     Raises:
@@ -90,7 +90,7 @@ def described(model: str, *, name: str | None, version: str | None) -> tuple[Fol
         raise MaskfoldError(
             f"version={version}: give letters, digits, dots, dashes and underscores, as in 2026-03, and not {LATEST}."
         )
-    return source, Manifest(called, version, card.made, dict(sorted(listed.items())))
+    return source, VersionManifest(called, version, card.made, dict(sorted(listed.items())))
 
 
 def _folder(model: str) -> Path:
@@ -106,7 +106,7 @@ def sum_of(listed: Mapping[str, ListedFile]) -> str:
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
-def _refuse_others(there: Manifest, own: Manifest, address: str) -> None:
+def _refuse_others(there: VersionManifest, own: VersionManifest, address: str) -> None:
     if there.files != own.files:
         names = sorted(name for name in {*there.files, *own.files} if there.files.get(name) != own.files.get(name))
         raise MaskfoldError(
@@ -115,7 +115,7 @@ def _refuse_others(there: Manifest, own: Manifest, address: str) -> None:
         )
 
 
-def _claim(target: Storage, manifest: Manifest) -> None:
+def _claim(target: Storage, manifest: VersionManifest) -> None:
     """Take a version for these files, or go on with it where it was taken for them.
 
     Raises:

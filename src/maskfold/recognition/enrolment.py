@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from maskfold.errors import MaskfoldError
-from maskfold.recognition.prototypes import Prototypes
+from maskfold.recognition.prototypes import Prototypes, sums_by_class
 
 ROWS, PROTOTYPES, DISCRIMINANT = "rows", "prototypes", "discriminant"
 WAYS = (ROWS, PROTOTYPES, DISCRIMINANT)
@@ -131,9 +131,7 @@ def _discriminant(learned: Embedded, every: Prototypes) -> Prototypes:
     """Return prototypes in units of how photos of one product differ; as they are where there is one photo of each."""
     place = np.searchsorted(every.classes, learned.classes)
     directions = every.directions(learned.embeddings).astype(np.float64)
-    means = np.zeros(every.matrix.shape)
-    np.add.at(means, place, directions)
-    means /= np.bincount(place)[:, None]
+    means = sums_by_class(directions, place, len(every)) / np.bincount(place)[:, None]
     apart = directions - means[place]
     spread = apart.T @ apart / len(apart)
     width = len(spread)

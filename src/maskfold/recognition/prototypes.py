@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
+from scipy.sparse import csr_array
 
 from maskfold.errors import MaskfoldError
 from maskfold.files import write_bytes
@@ -167,8 +168,20 @@ def _sums(embeddings: np.ndarray, place: np.ndarray, count: int, *, centre: np.n
     sums = np.zeros((count, embeddings.shape[1]))
     for rows in _portions(len(embeddings), embeddings.shape[1]):
         part = embeddings[rows] if centre is None else _directions(embeddings[rows], centre)
-        np.add.at(sums, place[rows], part)
+        sums += sums_by_class(part, place[rows], count)
     return sums
+
+
+def sums_by_class(values: np.ndarray, place: np.ndarray, count: int) -> np.ndarray:
+    """Return the sums of the rows of each class, `(count, D) float64`.
+
+    Args:
+        values: `(N, D)`.
+        place: `(N,)` each row's class, from 0.
+        count: How many classes there are.
+    """
+    members = csr_array((np.ones(len(place)), (place, np.arange(len(place)))), shape=(count, len(place)))
+    return members @ np.asarray(values, dtype=np.float64)
 
 
 def _directions(embeddings: np.ndarray, centre: np.ndarray) -> np.ndarray:

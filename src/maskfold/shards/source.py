@@ -61,6 +61,16 @@ class ShardedPhotos(LabelledSource):
         wanted = [month for month in self.months or there if self._is_due(month)]
         return pd.concat([self._month(month, present) for month in wanted], ignore_index=True)
 
+    def table(self) -> pd.DataFrame:
+        """See `LabelledSource`; of months that are not due, what is whole is named as left out."""
+        table = super().table()
+        months = {name.split("/")[0] for name in self._present() if "/" in name} - {*self.months}
+        for month in sorted(month for month in months if not self._is_due(month)):
+            storage = open_storage(below(self.address, month))
+            manifest = read_manifest(storage)
+            self.left_out |= frozenset() if manifest is None else {*read_table(storage, manifest)["image_id"]}
+        return table
+
     def _present(self) -> dict[str, int]:
         return sizes(open_storage(self.address))
 

@@ -1,4 +1,4 @@
-"""Download and unpack a competition's data: `maskfold data data=carvana`, `maskfold data competition=<name>`."""
+"""Fetch data: a competition, `maskfold data competition=<name>`, or a database, `maskfold data data=catalogue`."""
 
 import logging
 from pathlib import Path
@@ -16,12 +16,15 @@ log = logging.getLogger(__name__)
 
 
 def data(config: DictConfig) -> Path:
-    """Download what is missing of a competition's data; return its folder."""
+    """Download what is missing of a competition's data, or ask a catalogue's database anew; return the folder."""
     if config.competition:
         root = Path("data") / (config.folder or config.competition)
         new = download(config.competition, config.pieces or (), root)
     else:
         source: Source = build(config.data)
+        if news := source.fetch():
+            log.info("%s", news, extra=RESULT)
+            return source.folder
         if not source.competition:
             raise MaskfoldError(
                 f"data.name={source.name}: names no competition, so there is nothing to download. Name one with "

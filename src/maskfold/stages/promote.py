@@ -150,8 +150,11 @@ def _training_photos(name: str, run: RunFolder) -> pd.DataFrame | None:
 
 def _branch(run: RunFolder) -> Branch:
     config = run.read_config()
-    if "tta" not in config:
-        raise MaskfoldError(f"{run.path}: its task makes no masks. Only runs of task=segmentation can be judged here.")
+    if "geometry" not in config:
+        raise MaskfoldError(
+            f"{run.path}: its task makes no masks. Only runs of task=segmentation can be judged here; "
+            "`make grow` judges recognisers of products."
+        )
     voter = Voter(load_network(run.best), check_tta(config["tta"]))
     return Branch(build(run.part("geometry")), build(run.part("preprocess")), [voter])
 

@@ -11,6 +11,7 @@ from maskfold import files
 from maskfold.analysis.evidence import Case
 from maskfold.config import EXPERIMENTS, build
 from maskfold.data.loading import read_image, read_mask
+from maskfold.data.source import RECOGNITION
 from maskfold.ensembling.evaluation import HALF
 from maskfold.ensembling.manifest import content_of
 from maskfold.entry import entry_point
@@ -54,7 +55,8 @@ def _remove(chosen: dict[str, RunFolder], *, ask: bool) -> None:
 
 
 def _compare(chosen: dict[str, dict[str, RunFolder]], page: str | None, *, images: int) -> None:
-    from maskfold.analysis.comparison import Comparison, Side, compose  # imports matplotlib
+    # Imports matplotlib.
+    from maskfold.analysis.comparison import Comparison, Side, compose, label_panels, mask_panels
 
     if len(chosen) != 2:
         raise MaskfoldError("compare: a run cannot be compared with itself; name two.")
@@ -64,7 +66,12 @@ def _compare(chosen: dict[str, dict[str, RunFolder]], page: str | None, *, image
     comparison = Comparison(one, other, Judged(source.metric))
     photos = source.load().set_index("image_id")
     path = Path(page or second[0].path.parent / f"against_{one.name.replace('/', '_')}.html")
-    files.write_text(path, compose(comparison, partial(_cases, first, second, photos, source.channels), images=images))
+    masks = source.task != RECOGNITION
+    if masks:
+        panels = partial(mask_panels, comparison, partial(_cases, first, second, photos, source.channels))
+    else:
+        panels = partial(label_panels, comparison, lambda image_id: read_image(photos.loc[image_id, "image"]))
+    files.write_text(path, compose(comparison, panels, images=images, masks=masks))
     log.info("%s: %s otherwise", path, counted(len(comparison.differing()), "setting"))
     log.info("%s", comparison.verdict(), extra=RESULT)
 

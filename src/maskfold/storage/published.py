@@ -36,7 +36,7 @@ class ListedFile:
 
 
 @dataclass(frozen=True)
-class Manifest:
+class VersionManifest:
     """What a published version consists of.
 
     Attributes:
@@ -58,7 +58,7 @@ class Manifest:
         return (json.dumps(content, indent=2) + "\n").encode()
 
 
-def read_manifest(storage: Storage) -> Manifest:
+def read_manifest(storage: Storage) -> VersionManifest:
     """Read the manifest of a version.
 
     Raises:
@@ -76,7 +76,7 @@ def read_manifest(storage: Storage) -> Manifest:
             files.check_inside(str(name), what=where): ListedFile(_sum(one["sha256"]), int(one["size"]))
             for name, one in content["files"].items()
         }
-        return Manifest(str(content["name"]), str(content["version"]), str(content["made"]), listed)
+        return VersionManifest(str(content["name"]), str(content["version"]), str(content["made"]), listed)
     except (AttributeError, KeyError, TypeError, ValueError, MaskfoldError) as error:
         raise MaskfoldError(f"{where}: damaged ({error}). Take another version, or publish this one anew.") from error
 
