@@ -82,7 +82,9 @@ def test_a_wrong_label_stands_in_front_with_the_line_that_corrects_it(reported):
 
 def test_what_was_decided_is_not_asked_again(reported, monkeypatch):
     monkeypatch.chdir(reported.parents[1])
-    monkeypatch.setattr("maskfold.analysis.recognised.neighbour_votes", lambda *_, **__: pd.Series(dtype=float))
+    monkeypatch.setattr(
+        "maskfold.analysis.recognition_evidence.neighbour_votes", lambda *_, **__: pd.Series(dtype=float)
+    )
     decisions = Path("data/squares/decisions.csv")
     decisions.write_text("image_id,decision\nblue0,keep\n")
 

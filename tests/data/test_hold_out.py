@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -87,9 +89,14 @@ def test_a_label_that_may_have_been_learned_cannot_be_held_out(tmp_path):
     assert "gala" in str(said.value)
 
 
-def test_a_source_holds_out_what_its_key_says(tmp_path):
-    rows().assign(path=[f"{name}.jpg" for name in COARSE]).drop(columns="image_id").to_csv(tmp_path / "labels.csv")
+def test_a_source_holds_out_what_its_key_says(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for number, name in enumerate(COARSE):
+        cv2.imwrite(f"{name}.png", np.full((8, 8, 3), 20 * number, np.uint8))
+    rows().assign(path=[f"{name}.png" for name in COARSE]).drop(columns="image_id").to_csv("labels.csv", index=False)
+    Path("data/fruit").mkdir(parents=True)
+    Path("data/fruit/decisions.csv").write_text("image_id,decision\ngala,label=leek\n")
 
-    table = LabelTable(root=str(tmp_path), hold_out={"labels": ["leek"]}).table()
+    table = LabelTable(root=".", name="fruit", hold_out={"labels": ["leek"]}).as_found(jobs=1)
 
-    assert table.loc[table["split"] == "test", "label"].tolist() == ["leek"]
+    assert table.loc[table["split"] == "test", "image_id"].tolist() == ["gala", "leek"]

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from maskfold.analysis.evidence import Evidence, Split, attempt, open_split, read_manifest, read_member
-from maskfold.analysis.recognised import Recognised, of_ensemble, of_member
+from maskfold.analysis.recognition_evidence import RecognitionEvidence, of_ensemble, of_member
 from maskfold.analysis.truth import score_submission
 from maskfold.config import build
 from maskfold.data.labelled import LabelledSource
@@ -71,7 +71,7 @@ def gather_recognised(
     *,
     experiments: Path = EXPERIMENTS,
     submissions: Path = SUBMISSIONS,
-) -> Recognised | None:
+) -> RecognitionEvidence | None:
     """Find all there is to know about a recogniser; None where the ensemble masks.
 
     Args:

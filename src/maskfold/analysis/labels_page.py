@@ -8,7 +8,7 @@ from maskfold.analysis.decision_boxes import SCRIPT, choice, decisions_section
 from maskfold.analysis.decision_boxes import STYLE as BOXES
 from maskfold.analysis.html import Html, element, page, sentence, table
 from maskfold.analysis.product_pictures import suspects
-from maskfold.analysis.recognised import Recognised
+from maskfold.analysis.recognition_evidence import RecognitionEvidence
 from maskfold.analysis.recognition_page import STYLE, case
 from maskfold.data.annotations import DROP, KEEP, NAMED
 
@@ -21,7 +21,7 @@ LABEL_SUSPICION = (
 )
 
 
-def compose(evidence: Recognised, *, images: int) -> str:
+def compose(evidence: RecognitionEvidence, *, images: int) -> str:
     """Return the page, a whole HTML document.
 
     Args:

@@ -9,7 +9,7 @@ import pandas as pd
 from maskfold.analysis.cases import Panel
 from maskfold.analysis.formats import percent
 from maskfold.analysis.galleries import Exhibit
-from maskfold.analysis.recognised import Recognised
+from maskfold.analysis.recognition_evidence import RecognitionEvidence
 from maskfold.analysis.recognition_tables import pairs, points
 from maskfold.data.loading import read_image
 from maskfold.masks.pictures import as_rgb, shrink
@@ -25,7 +25,7 @@ class Shelf:
         evidence: Whose photos.
     """
 
-    def __init__(self, evidence: Recognised) -> None:
+    def __init__(self, evidence: RecognitionEvidence) -> None:
         self._evidence = evidence
         self._images: dict[str, np.ndarray] = {}
 
@@ -64,7 +64,7 @@ class Shelf:
         return [Panel(self.picture(image_id), caption) for image_id, caption in zip(ids, said, strict=True)]
 
 
-def confused(evidence: Recognised, *, images: int) -> Iterator[Exhibit]:
+def confused(evidence: RecognitionEvidence, *, images: int) -> Iterator[Exhibit]:
     """Yield the pairs of products that are confused most often, with three photos of each."""
     shelf = Shelf(evidence)
     for row in pairs(evidence.scores).head(images).itertuples():
@@ -77,7 +77,7 @@ def confused(evidence: Recognised, *, images: int) -> Iterator[Exhibit]:
         yield Exhibit(f"{row.label} and {row.other}", facts, [], panels)
 
 
-def worst(evidence: Recognised, *, images: int) -> Iterator[Exhibit]:
+def worst(evidence: RecognitionEvidence, *, images: int) -> Iterator[Exhibit]:
     """Yield the photos whose right class was thought least probable, where another one was thought most probable."""
     shelf, scores = Shelf(evidence), evidence.scores
     wrong = scores[scores["accuracy"] == 0].assign(margin=lambda rows: rows["probability"] - rows["true_probability"])
@@ -94,7 +94,7 @@ def worst(evidence: Recognised, *, images: int) -> Iterator[Exhibit]:
         yield Exhibit(row.image_id, facts, [], panels)
 
 
-def suspects(evidence: Recognised, *, images: int) -> Iterator[Exhibit]:
+def suspects(evidence: RecognitionEvidence, *, images: int) -> Iterator[Exhibit]:
     """Yield the photos whose labels look most wrong, with photos of the given and of the suggested label."""
     shelf = Shelf(evidence)
     for row in evidence.suspects.head(images).itertuples():

@@ -32,7 +32,7 @@ def reliability_chart(table: pd.DataFrame) -> Figure:
         axes.set_axisbelow(True)
         axes.set_xlabel("probability of the first answer")
         axes.set_ylabel("of them right")
-        axes.legend(fontsize=9, loc="upper left")
+        axes.legend(fontsize=9)  # where nothing is drawn
         axes.set_title("Are probabilities to be taken at their word?")
     return axes.figure
 

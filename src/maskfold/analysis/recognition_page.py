@@ -7,8 +7,8 @@ from maskfold.analysis.formats import interval
 from maskfold.analysis.galleries import Exhibit
 from maskfold.analysis.html import Html, chart, element, page, photo, sentence, table
 from maskfold.analysis.product_pictures import confused, worst
-from maskfold.analysis.recognised import Recognised
 from maskfold.analysis.recognition_charts import ask_chart, reliability_chart
+from maskfold.analysis.recognition_evidence import RecognitionEvidence
 from maskfold.analysis.recognition_tables import (
     LISTED,
     MARKS,
@@ -61,7 +61,7 @@ for (const table of document.querySelectorAll(".sortable table"))
 """
 
 
-def compose(evidence: Recognised, *, images: int, labels_page: str) -> str:
+def compose(evidence: RecognitionEvidence, *, images: int, labels_page: str) -> str:
     """Return the report, a whole HTML document; sections without evidence are not in it.
 
     Args:
@@ -109,13 +109,13 @@ def case(exhibit: Exhibit, *more: Html) -> Html:
     return element("div", element("h3", exhibit.image_id, said, *tags), thumbs(exhibit), *more, class_="case")
 
 
-def _opening(evidence: Recognised) -> str:
+def _opening(evidence: RecognitionEvidence) -> str:
     scores = evidence.scores
     counted = f"{len(scores):,} photos of {scores['group'].nunique():,} groups, {scores['label'].nunique():,} classes"
     return f"Data {evidence.data}: {counted}. Every photo is answered by networks that have not learned from it."
 
 
-def _facts(evidence: Recognised) -> Iterator[tuple[str, str]]:
+def _facts(evidence: RecognitionEvidence) -> Iterator[tuple[str, str]]:
     """Yield the numbers to see first, each with what it means."""
     scores = evidence.scores
     for name, title in MARKS.items():
@@ -130,7 +130,7 @@ def _facts(evidence: Recognised) -> Iterator[tuple[str, str]]:
     yield f"{certain:,}", "labels look wrong: the networks are sure of another one"
 
 
-def _shares_section(evidence: Recognised) -> Html:
+def _shares_section(evidence: RecognitionEvidence) -> Html:
     explained = (
         "Accuracy is how often the first answer is right, top-5 how often one of the first five is. "
         f"{supported(evidence)} Intervals draw whole groups. The calibration error is by how much the probability of "
@@ -147,12 +147,12 @@ def _shares_section(evidence: Recognised) -> Html:
     return element("section", element("h2", "How often it is right"), element("p", explained, class_="soft"), *parts)
 
 
-def _parts_section(evidence: Recognised) -> Iterator[Html]:
+def _parts_section(evidence: RecognitionEvidence) -> Iterator[Html]:
     for title, rows in parts_tables(evidence):
         yield element("section", element("h2", title), element("div", table(rows), class_="sortable"))
 
 
-def _classes_section(evidence: Recognised) -> Html:
+def _classes_section(evidence: RecognitionEvidence) -> Html:
     rows = class_rows(evidence)
     few = f", the {WORST} weakest and the best" if evidence.scores["label"].nunique() > LISTED else ""
     explained = (
@@ -168,14 +168,12 @@ def _classes_section(evidence: Recognised) -> Html:
     )
 
 
-def _confused_section(evidence: Recognised, images: int) -> Html:
-    explained = (
-        "Products that are taken for one another most often, with photos of both: first those that were confused."
-    )
+def _confused_section(evidence: RecognitionEvidence, images: int) -> Html:
+    explained = "Products that are taken for one another most often, with photos of both, those confused in front."
     return _gallery("Pairs that are confused", explained, confused(evidence, images=images))
 
 
-def _worst_section(evidence: Recognised, images: int) -> Html:
+def _worst_section(evidence: RecognitionEvidence, images: int) -> Html:
     explained = (
         "Answers that are wrong and sure of themselves: the photo, a typical photo of its label, and one of the answer."
     )
@@ -186,7 +184,7 @@ def _gallery(title: str, explained: str, exhibits: Iterable[Exhibit]) -> Html:
     return element("section", element("h2", title), element("p", explained, class_="soft"), *map(case, exhibits))
 
 
-def _calibration_section(evidence: Recognised) -> Html:
+def _calibration_section(evidence: RecognitionEvidence) -> Html:
     scores = evidence.scores
     bins = reliability(scores["probability"].to_numpy(), scores["accuracy"].to_numpy() == 1)
     curve = risk_coverage(1 - scores["accuracy"], 1 - scores["probability"])
@@ -207,13 +205,13 @@ def _calibration_section(evidence: Recognised) -> Html:
     )
 
 
-def _rejection_section(evidence: Recognised) -> Iterator[Html]:
+def _rejection_section(evidence: RecognitionEvidence) -> Iterator[Html]:
     if evidence.rejection:
         rows = table(rejection_rows(evidence.rejection))
         yield element("section", element("h2", "Unknown products"), element("p", REJECTION, class_="soft"), rows)
 
 
-def _labels_section(evidence: Recognised, labels_page: str) -> Html:
+def _labels_section(evidence: RecognitionEvidence, labels_page: str) -> Html:
     count, certain = len(evidence.suspects), int(evidence.suspects["certain"].sum())
     said = f"{count:,} photos are answered with another label than theirs, {certain:,} of them surely. "
     link = element("a", "They stand on a page of their own", href=labels_page)

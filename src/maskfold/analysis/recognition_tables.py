@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from maskfold.analysis.formats import interval, percent
-from maskfold.analysis.recognised import Recognised
+from maskfold.analysis.recognition_evidence import RecognitionEvidence
 from maskfold.analysis.tables import interval_over_groups
 from maskfold.masks.scoring import Judged
 from maskfold.recognition.calibration import expected_calibration_error
@@ -23,12 +23,12 @@ def points(share: float) -> str:
     return percent(share, 1)
 
 
-def shares_table(evidence: Recognised) -> pd.DataFrame:
+def shares_table(evidence: RecognitionEvidence) -> pd.DataFrame:
     """Return accuracy, top-5 and macro recall, each with its 95 % interval over groups; an ensemble's members below."""
     return pd.DataFrame([{"out of fold": name} | _shares(scores) for name, scores in compared(evidence).items()])
 
 
-def compared(evidence: Recognised) -> dict[str, pd.DataFrame]:
+def compared(evidence: RecognitionEvidence) -> dict[str, pd.DataFrame]:
     """Return the scores of what the report is about, which comes first, and of an ensemble's members, by name."""
     return {evidence.name + (" (ensemble)" if evidence.members else ""): evidence.scores} | {**evidence.members}
 
@@ -38,12 +38,12 @@ def _shares(scores: pd.DataFrame) -> dict[str, str]:
     for name, title in MARKS.items():
         low, high = interval_over_groups(Judged(name).marks(scores), scores["group"])
         cells[title] = points(Judged(name).total(scores))
-        cells[f"{title}, 95 %"] = interval(low, high, points)
+        cells[f"{title}, 95 %"] = interval(100 * low, 100 * high, "{:.1f}".format)
     ece = expected_calibration_error(scores["probability"], scores["accuracy"] == 1)
     return cells | {"calibration error": points(ece)}
 
 
-def folds_table(evidence: Recognised) -> pd.DataFrame | None:
+def folds_table(evidence: RecognitionEvidence) -> pd.DataFrame | None:
     """Return the accuracy of each fold of each member, and the temperature that its answers would take; None of one."""
     rows = [
         {"member": name, "fold": row["fold"]}
@@ -56,13 +56,13 @@ def folds_table(evidence: Recognised) -> pd.DataFrame | None:
     return pd.DataFrame(rows) if rows else None
 
 
-def supported(evidence: Recognised) -> str:
+def supported(evidence: RecognitionEvidence) -> str:
     """Say over which classes macro recall is."""
     count = evidence.scores["label"].nunique()
     return f"Macro recall is the mean over the {count:,} of {len(evidence.classes):,} classes that have photos here."
 
 
-def class_rows(evidence: Recognised) -> pd.DataFrame:
+def class_rows(evidence: RecognitionEvidence) -> pd.DataFrame:
     """Return a row a class that has photos, the lowest recall first: text, `WORST` and `BEST` where there are many."""
     table = by_class(evidence.scores, evidence.classes)
     table = table[table["photos"] > 0]
@@ -86,7 +86,7 @@ def class_rows(evidence: Recognised) -> pd.DataFrame:
     return pd.DataFrame(cells)
 
 
-def parts_tables(evidence: Recognised) -> Iterator[tuple[str, pd.DataFrame]]:
+def parts_tables(evidence: RecognitionEvidence) -> Iterator[tuple[str, pd.DataFrame]]:
     """Yield a title and a table for each way to sort classes: by month, if there are several, and by coarse class."""
     months = by_month(evidence.scores, evidence.classes).tail(_MONTHS)
     if len(months) > 1:

@@ -134,7 +134,6 @@ class LabelledSource(Source):
             rows, self.left_out = rows[~is_later], frozenset(rows.loc[is_later, "image_id"])
         if rows.empty:
             raise MaskfoldError(f"{self.root}: no photos{f' until {self.until}' if self.until else ''}.")
-        rows = self.hold_out.moved(rows, classes=self.folder / FILE)
         bare = rows[(rows["split"] == "train") & rows[LABEL].isna()]
         if len(bare):
             raise MaskfoldError(
@@ -149,20 +148,25 @@ class LabelledSource(Source):
 
     def examined(self, *, jobs: int = -1) -> pd.DataFrame:
         """See `Source`; with the share of test photos, and corrected labels."""
-        return correct_labels(self._with_test(super().examined(jobs=jobs)), self.folder, left_out=self.left_out)
+        return self._as_said(super().examined(jobs=jobs))
 
     def as_found(self, *, needs_masks: bool = True, jobs: int = -1) -> pd.DataFrame:
         """See `Source`; no photo needs a mask here, and labels are as the user has corrected them.
 
         Raises:
-            MaskfoldError: As `Source.as_found`, or if a photo is to have a label that no other photo has.
+            MaskfoldError: As `Source.as_found`, or if a photo is to have a label that no other photo has, or labels
+                cannot be held out.
         """
-        table = self._with_test(self._checked(jobs=jobs))
-        return correct_labels(table, self.folder, left_out=self.left_out)
+        return self._as_said(self._checked(jobs=jobs))
 
     def _checked(self, *, jobs: int = -1) -> pd.DataFrame:
         """Return the image table with what was seen of its photos."""
         return super().as_found(needs_masks=False, jobs=jobs)
+
+    def _as_said(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Return a table with its test photos, with labels as they are corrected, and without those held out."""
+        corrected = correct_labels(self._with_test(table), self.folder, left_out=self.left_out)
+        return self.hold_out.moved(corrected, classes=self.folder / FILE)
 
     def _with_test(self, table: pd.DataFrame) -> pd.DataFrame:
         """Return a table whose share of test photos is drawn; one that was drawn before stays a test photo."""

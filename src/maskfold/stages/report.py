@@ -7,7 +7,7 @@ from omegaconf import DictConfig
 
 from maskfold import files
 from maskfold.analysis.gathering import gather, gather_recognised
-from maskfold.analysis.recognised import Recognised
+from maskfold.analysis.recognition_evidence import RecognitionEvidence
 from maskfold.config import SUBMISSIONS, resolved
 from maskfold.entry import entry_point
 from maskfold.runs.ensemble_folder import EnsembleFolder
@@ -30,7 +30,7 @@ def report(config: DictConfig) -> Path:
     return path
 
 
-def _on_recogniser(evidence: Recognised, *, images: int) -> Path:
+def _on_recogniser(evidence: RecognitionEvidence, *, images: int) -> Path:
     """Write the report, and the page and the table of labels that look wrong."""
     from maskfold.analysis.labels_page import compose as compose_labels
     from maskfold.analysis.recognition_page import compose

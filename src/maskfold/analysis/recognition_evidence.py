@@ -35,7 +35,7 @@ class Pages(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Recognised:
+class RecognitionEvidence:
     """All that a report on a recogniser may speak of.
 
     Attributes:
@@ -71,7 +71,7 @@ class Recognised:
     pages: Pages
 
 
-def of_member(member: MemberFolder, source: LabelledSource) -> Recognised:
+def of_member(member: MemberFolder, source: LabelledSource) -> RecognitionEvidence:
     """Gather what is known of a member.
 
     Args:
@@ -85,7 +85,7 @@ def of_member(member: MemberFolder, source: LabelledSource) -> Recognised:
     return _gathered(member.path, f"Member {member.name}", source, scores, [member], {})
 
 
-def of_ensemble(folder: EnsembleFolder, members: Sequence[MemberFolder], source: LabelledSource) -> Recognised:
+def of_ensemble(folder: EnsembleFolder, members: Sequence[MemberFolder], source: LabelledSource) -> RecognitionEvidence:
     """Gather what is known of an ensemble.
 
     Args:
@@ -130,7 +130,7 @@ def _gathered(
     scores: pd.DataFrame,
     members: Sequence[MemberFolder],
     others: Mapping[str, pd.DataFrame],
-) -> Recognised:
+) -> RecognitionEvidence:
     missing: list[str] = []
     photos = source.load().set_index("image_id", drop=False)
     scores = _as_labelled_now(scores, photos, missing)
@@ -143,7 +143,7 @@ def _gathered(
     if not tables and unknown_kinds(photos).notna().any():
         missing.append(_NO_REJECTION.format(members[0].name))
     results = {member.name: _table_of(member, member.results) for member in members if member.results.exists()}
-    return Recognised(
+    return RecognitionEvidence(
         name=folder.name,
         title=title,
         data=source.name,
