@@ -121,6 +121,7 @@ def test_a_real_postgresql(shop, monkeypatch):
                 "INSERT INTO photos SELECT n || '.png', n % 1000, DATE '2026-01-01' + (n % 90)::int, 1 "
                 "FROM generate_series(1, 120000) n"
             )
+            admin.execute("CREATE SEQUENCE visits")
             monkeypatch.setenv(URL, server.url())
             source = catalogue(url=None)
             table = source.table()
@@ -133,7 +134,8 @@ def test_a_real_postgresql(shop, monkeypatch):
             for query, words in {
                 "SELECT * FROM products": "no such table .*products",
                 "SELECT path FROM photos": "no such column .*path",
-                "DELETE FROM photos RETURNING file, sku": "would write, and the database is only read",
+                "DELETE FROM photos RETURNING file, sku": "the database refuses it",
+                "SELECT file, sku, nextval('visits') FROM photos": "would write, and the database is only read",
                 "SELECT file, sku, pg_terminate_backend(pg_backend_pid()) FROM photos": "the connection was lost",
             }.items():
                 with pytest.raises(MaskfoldError, match=words) as refused:

@@ -8,9 +8,10 @@ from maskfold.analysis.decision_boxes import SCRIPT, STYLE, choice, decisions_se
 from maskfold.analysis.finding_pictures import Pictures
 from maskfold.analysis.html import Html, element, page, photo, sentence, table
 from maskfold.cleaning.findings import Inspected
-from maskfold.cleaning.kinds import KINDS, MISFIT, FindingKind, decision_line
-from maskfold.data.annotations import DECISIONS, DROP, GROUP, KEEP
-from maskfold.data.source import Source
+from maskfold.cleaning.kinds import KINDS, MISFIT, OTHER_LABEL, FindingKind, decision_line
+from maskfold.data.annotations import DECISIONS, DROP, GROUP, KEEP, NAMED
+from maskfold.data.source import RECOGNITION, Source
+from maskfold.data.table import LABEL
 
 _WEAK = 0.5  # edge ratio in the median: outlines that mean little to the photos
 
@@ -75,8 +76,9 @@ def _anchor(kind: FindingKind) -> str:
 def _decisions_section(source: Source, inspected: Inspected) -> Html:
     """Say where decisions stand, and hold what is ticked."""
     path = source.folder / DECISIONS
+    label = f", `{NAMED}<name>`" if source.task == RECOGNITION else ""
     said = (
-        f"Nothing here changes a file. What you decide stands in `{path}`, a row a photo: `keep`, `drop` or "
+        f"Nothing here changes a file. What you decide stands in `{path}`, a row a photo: `keep`, `drop`{label} or "
         "`group=<name>`. Every later stage obeys it. Tick what is right below; the box then holds the whole file, with "
         f"the {len(inspected.decisions):,} rows that it has now. Then make the split anew, and train."
     )
@@ -126,6 +128,10 @@ def _choices(row: pd.Series, inspected: Inspected) -> Html:
     offered = [[(image_id, DROP)] for image_id in ids if splits[image_id] == "train"]
     offered.sort(key=lambda lines: decision_line(*lines[0]) != row["decision"])  # what is advised first
     choices = [choice(lines) for lines in offered]
+    if row["kind"] == OTHER_LABEL.name:
+        labels = inspected.rows.set_index("image_id")[LABEL]
+        choices += [choice([(image_id, f"{NAMED}{labels[other]}")]) for image_id, other in (ids, ids[::-1])]
+        return element("p", *choices, choice([(image_id, KEEP) for image_id in ids], " two products"), class_="choices")
     pair = inspected.rows[inspected.rows["image_id"].isin(ids)]
     if row["partner"] and _are_alone(pair["group"], inspected.rows):
         choices.append(choice([(image_id, f"{GROUP}{ids[0]}") for image_id in ids], " one object, both stay"))

@@ -9,9 +9,10 @@ import pandas as pd
 from maskfold.analysis.cases import Panel
 from maskfold.cleaning.edges import TURNS
 from maskfold.cleaning.findings import Inspected
-from maskfold.cleaning.kinds import EMPTY, MISFIT, OTHER_MASK, SIZE, TURNED, TWIN, UNUSABLE
+from maskfold.cleaning.kinds import ALIKE, EMPTY, MISFIT, OTHER_LABEL, OTHER_MASK, SIZE, TURNED, TWIN, UNUSABLE
 from maskfold.cleaning.suspicions import is_moved
 from maskfold.data.loading import read_image, read_mask
+from maskfold.data.table import LABEL
 from maskfold.data.windows import is_large
 from maskfold.errors import MaskfoldError
 from maskfold.masks.pictures import BLUE, ORANGE, Colour, as_rgb, draw_outline, fade, shrink, tint
@@ -32,7 +33,7 @@ class Pictures:
 
     def of(self, finding: pd.Series) -> list[Panel]:
         """Return the pictures of a row of findings; none where the photo cannot be shown."""
-        if finding["kind"] in (TWIN.name, OTHER_MASK.name):
+        if finding["kind"] in (TWIN.name, OTHER_MASK.name, OTHER_LABEL.name, ALIKE.name):
             return self._pair(finding)
         photo, mask = self._photo(finding["image_id"]), self._mask(finding["image_id"], finding["class"])
         if photo is None:
@@ -69,12 +70,19 @@ class Pictures:
                 continue
             split = self._rows.at[image_id, "split"]
             image = photo if mask is None else _outlined(photo, mask, ORANGE)
-            panels.append(Panel(image, f"{image_id} ({split}){'' if mask is not None else ', without a mask'}"))
+            panels.append(Panel(image, f"{image_id} ({split}){self._about(image_id, mask)}"))
             masks += [] if mask is None else [mask]
         if finding["kind"] == OTHER_MASK.name and len(masks) == 2:
             said = f"object in {finding['image_id']} alone orange, in {finding['partner']} alone blue"
             panels.append(Panel(_difference(self._photo(finding["image_id"]), *masks), said))
         return panels
+
+    def _about(self, image_id: str, mask: np.ndarray | None) -> str:
+        """Say which label a photo has, or that it has no mask."""
+        if LABEL in self._rows:
+            label = self._rows.at[image_id, LABEL]
+            return ", without a label" if pd.isna(label) else f": {label}"
+        return "" if mask is not None else ", without a mask"
 
     def _photo(self, image_id: str) -> np.ndarray | None:
         """Return a photo that fits the page; None where it cannot be read or is very large."""

@@ -3,19 +3,25 @@
 import logging
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from maskfold.cleaning.fingerprints import CACHE
-from maskfold.cleaning.kinds import COLUMNS, KINDS, OTHER_MASK, SIZE, TURNED, TWIN
-from maskfold.cleaning.measuring import measurable, measure_pairs
+from maskfold.cleaning.kinds import ALIKE, COLUMNS, KINDS, OTHER_LABEL, OTHER_MASK, SIZE, TURNED, TWIN
+from maskfold.cleaning.label_findings import differing, label_findings
+from maskfold.cleaning.measuring import MEASURES, measurable, measure_pairs
 from maskfold.cleaning.pairs import mask_findings, twin_findings
 from maskfold.cleaning.sizes import sizes, unusable
 from maskfold.cleaning.suspicions import suspicions
 from maskfold.cleaning.twins import find_twins
 from maskfold.data.annotations import DROP, KEEP, annotate, read_decisions
-from maskfold.data.source import Source
+from maskfold.data.folds import fold_numbers, split_path
+from maskfold.data.source import RECOGNITION, Source
 from maskfold.data.table import AUTOMATIC, STRAYS, STRETCHED
 from maskfold.errors import MaskfoldError, listing
+
+_FOLDS = 5  # of a split that is not there yet
+_NOT_MEASURED = pd.DataFrame(columns=["image_id", "class", *MEASURES], dtype=np.float64)  # labels have no masks
 
 _log = logging.getLogger(__name__)
 
@@ -53,25 +59,44 @@ def inspect_source(source: Source, *, jobs: int = -1) -> Inspected:
     rows = source.examined(jobs=jobs)
     rows["split"] = rows["split"].replace(AUTOMATIC, "train")  # a mask is looked at whoever has made it
     decisions = read_decisions(source.folder, rows, left_out=source.left_out)
+    twins, notes = _twins(source, rows, jobs)
+    if source.task == RECOGNITION:
+        measured, findings = _NOT_MEASURED, _of_labels(source, rows, twins)
+    else:
+        measured, findings = _of_masks(source, rows, twins, notes, jobs)
+    findings += [sizes(rows), unusable(rows)]
+    if strays := rows.attrs[STRAYS]:
+        notes.append(f"{len(strays):,} things among the files can be no image of the set:\n{listing(strays)}")
+    return Inspected(rows, measured, _ranked(_without_repeats(pd.concat(findings)), decisions), decisions, notes)
+
+
+def _of_labels(source: Source, rows: pd.DataFrame, twins: pd.DataFrame) -> list[pd.DataFrame]:
+    """Return what is found of labels, and near-copies of one label."""
+    split = split_path(source)
+    folds = len(fold_numbers(split)) if split.exists() else _FOLDS
+    alike = twins[~differing(rows, twins)]
+    near = twin_findings(alike, _with_groups(rows, source), pd.Series(dtype=np.float64))
+    return [*label_findings(rows, twins, folds=folds), near]
+
+
+def _of_masks(
+    source: Source, rows: pd.DataFrame, twins: pd.DataFrame, notes: list[str], jobs: int
+) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
+    """Return what was measured of masks, and what is found of them; add to the notes what was not."""
     pairs = rows[measurable(rows)]
     measured = measure_pairs(pairs, channels=source.channels, cache=source.folder / "measured.parquet", jobs=jobs)
     measured["class"] = measured["plane"].map(dict(enumerate(source.classes)).get) if source.classes else ""
-    twins, notes = _twins(source, rows, jobs)
     fits = measured.groupby("image_id")["edge_ratio"].min()
     overlaps = source.folder / "overlaps.parquet"
     findings = [
         mask_findings(twins, pairs, fits, cache=overlaps, jobs=jobs),
         _of_single_masks(rows, measured),
         twin_findings(twins, _with_groups(rows, source), fits),
-        sizes(rows),
-        unusable(rows),
     ]
     unmeasured = int((rows["image_hash"].notna() & rows["mask_hash"].notna()).sum()) - len(pairs)
     if unmeasured:
         notes.append(f"{unmeasured:,} very large photos were not measured: their masks were not looked at.")
-    if strays := rows.attrs[STRAYS]:
-        notes.append(f"{len(strays):,} things among the files can be no image of the set:\n{listing(strays)}")
-    return Inspected(rows, measured, _ranked(_without_repeats(pd.concat(findings)), decisions), decisions, notes)
+    return measured, findings
 
 
 def _twins(source: Source, rows: pd.DataFrame, jobs: int) -> tuple[pd.DataFrame, list[str]]:
@@ -127,7 +152,7 @@ def _settled(findings: pd.DataFrame, decisions: pd.Series) -> pd.Series:
     """
     one = findings["image_id"].map(decisions).fillna("").astype("str")
     other = findings["partner"].map(decisions).fillna("").astype("str")
-    is_pair = findings["kind"].isin([OTHER_MASK.name, TWIN.name])
+    is_pair = findings["kind"].isin([OTHER_MASK.name, OTHER_LABEL.name, ALIKE.name, TWIN.name])
     alone = one.where(one.isin([KEEP, DROP]), "")
     dropped = (one == DROP) | (other == DROP)
     together = one.where((one == other) & (one != DROP), "")

@@ -88,7 +88,27 @@ UNUSABLE = FindingKind(
     "",
     "What no stage can read. `data.on_error=skip` leaves these photos out of every stage.",
 )
-KINDS = [OTHER_MASK, TURNED, MISFIT, PART, INVERTED, EMPTY, FULL, RAGGED, TWIN, SIZE, UNUSABLE]
+OTHER_LABEL = FindingKind(
+    "same photo, other label",
+    "bits of 256",
+    "Photos of the same bytes, and near-copies, under two labels: one of the two is wrong, unless two products look "
+    "alike.",
+    ascending=True,
+)
+ALIKE = FindingKind(
+    "labels that look alike",
+    "photos of the rarer one",
+    "Labels that differ in nothing but case, spaces, width or invisible characters. Each gets a number of its own, for "
+    "good.",
+    ascending=True,
+)
+FEW = FindingKind(
+    "few photos",
+    "groups of photos",
+    "Labels with fewer groups of photos to learn from than there are folds. `classes.csv` beside this page counts all.",
+    ascending=True,
+)
+KINDS = [OTHER_LABEL, ALIKE, FEW, OTHER_MASK, TURNED, MISFIT, PART, INVERTED, EMPTY, FULL, RAGGED, TWIN, SIZE, UNUSABLE]
 
 
 def decision_line(image_id: str, decision: str) -> str:

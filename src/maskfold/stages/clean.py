@@ -7,13 +7,15 @@ from omegaconf import DictConfig
 
 from maskfold import files
 from maskfold.cleaning.findings import inspect_source
+from maskfold.cleaning.label_findings import label_counts
 from maskfold.config import build
 from maskfold.data.annotations import DECISIONS
+from maskfold.data.source import RECOGNITION
 from maskfold.entry import entry_point
 
 log = logging.getLogger(__name__)
 
-TABLE, PAGE = "findings.csv", "findings.html"
+TABLE, PAGE, CLASSES = "findings.csv", "findings.html", "classes.csv"
 
 
 def clean(config: DictConfig) -> Path:
@@ -26,6 +28,9 @@ def clean(config: DictConfig) -> Path:
     page = compose(source, inspected, images=config.images)
     files.write_text(source.folder / TABLE, inspected.findings.to_csv(index=False, lineterminator="\n"))
     files.write_text(path, page)
+    if source.task == RECOGNITION:
+        counts = label_counts(inspected.rows).to_csv(index=False, lineterminator="\n")
+        files.write_text(source.folder / CLASSES, counts)
     counts = inspected.findings.loc[inspected.findings["settled"] == "", "kind"].value_counts(sort=False)
     lines = [f"  {count:,} {kind}" for kind, count in counts.items()]
     decide = f"Decide in {source.folder / DECISIONS}: the page collects its rows."
