@@ -22,7 +22,7 @@ LAYERS = (
     {"data", "models", "runs", "studio"},
     {"cleaning", "command", "joining", "shards"},
     {"config", "engine"},
-    {"prediction"},
+    {"prediction", "tasks"},
     {"clusters"},
     {"recognition", "segmentation"},
     {"ensembling", "submission"},

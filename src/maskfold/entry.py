@@ -26,6 +26,7 @@ from maskfold.credentials import censored
 from maskfold.errors import MaskfoldError
 from maskfold.files import is_utf8
 from maskfold.places import CONF
+from maskfold.tasks import refuse_other_task
 from maskfold.terminal import print_messages
 from maskfold.termination import STATUS, has_come, listen
 from maskfold.values import advice
@@ -57,7 +58,10 @@ def entry_point(
     def run(config: DictConfig) -> float | None:
         quiet_console()
         try:
-            stage(finish(name, config, [*_search_path(), *overrides_of(config)]))
+            finished = finish(name, config, [*_search_path(), *overrides_of(config)])
+            if task := stages()[name].task:
+                refuse_other_task(name, finished, task=task)
+            stage(finished)
             return None if objective is None else objective(config)
         except MaskfoldError as error:
             _give_up(error)

@@ -9,6 +9,7 @@ from maskfold.command.documents import Choice, Document, Key, read_document
 from maskfold.places import CONF, OWN_CONF, has_own_conf
 
 JOBS = ("data", "members", "ensembles", "submissions", "cut-outs", "recognition")
+_SAID = ("job", "task")  # what a line of a stage's heading may say of it
 _SENTENCE = re.compile(r"(?<!et al)[.](?= |$)")
 _CLAUSE = re.compile(r"[.;:](?= |$)")
 _TASK = "task"  # a group whose options each bring keys and groups of their own
@@ -22,6 +23,7 @@ class Stage:
     Attributes:
         name: The stage's.
         job: What it belongs to, one of `JOBS` or another word.
+        task: The one it is for; None for any.
         example: A command.
         about: What it does.
         document: Its keys and groups.
@@ -29,6 +31,7 @@ class Stage:
 
     name: str
     job: str
+    task: str | None
     example: str
     about: str
     document: Document
@@ -79,9 +82,9 @@ def stages() -> dict[str, Stage]:
 def _stage(path: Path) -> Stage:
     document = read_document(path)
     example, *lines = document.heading
-    job = next((line.removeprefix("job: ") for line in lines if line.startswith("job: ")), "other stages")
-    about = " ".join(line for line in lines if not line.startswith("job: "))
-    return Stage(path.stem, job, example, about, document)
+    said = {word: line.removeprefix(f"{word}: ") for line in lines for word in _SAID if line.startswith(f"{word}: ")}
+    about = " ".join(line for line in lines if not line.startswith(tuple(f"{word}: " for word in _SAID)))
+    return Stage(path.stem, said.get("job", "other stages"), said.get("task"), example, about, document)
 
 
 def options(group: str) -> dict[str, Document]:
