@@ -43,20 +43,23 @@ looked_at = $(if $(and $(call given,EXP),$(if $(call given,ENS),,yes)),name=$(EX
 masked = $(if $(MODEL),exported=$(MODEL),ensemble=$(ENS))
 
 # A stage whose keys all go through ARGS needs no line below: its door is here.
-DOORS := $(shell sed -n 's/^\([a-z]*\):.*\#\# .*/\1/p' $(firstword $(MAKEFILE_LIST)))
+DOORS := $(shell sed -n 's/^\([a-z-]*\):.*\#\# .*/\1/p' $(firstword $(MAKEFILE_LIST)))
 OTHERS := $(filter-out $(DOORS),$(basename $(notdir $(wildcard src/maskfold/stages/[a-z]*.py))))
 
 .PHONY: $(DOORS) $(OTHERS)
 
 ##@ To begin with
 help: ## list the doors
-	@awk -F ':.*## ' '/^##@/ {print substr($$0, 5)} /^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^##@/ {print substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	$(if $(OTHERS),@printf 'Others\n$(OTHERS:%=  make %\n)')
 
 setup: $(STAMP) ## make .venv and install the pinned requirements
 
 demo: $(STAMP) ## the whole pipeline on a generated studio set: CPU, minutes
 	$(PY) -m maskfold.demo $(ARGS)
+
+demo-recognition: $(STAMP) ## recognition on generated packages: train, grow, refuse, publish; CPU, minutes
+	$(PY) -m maskfold.demo_recognition $(ARGS)
 
 ##@ Data
 data: $(STAMP) ## download and unpack DATA=carvana, or any COMPETITION=<its name at Kaggle>, with the Kaggle CLI

@@ -33,10 +33,22 @@ LAYERS = (
     {"cutout_card"},
     {"stages"},
     {"__main__", "demo", "job"},
+    {"demo_recognition"},
 )
 LEVELS = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 # Configuration stops at the door. Beside those who stand there, these build the data that a manifest names.
-AT_THE_DOOR = {"campaign", "demo", "entry", "every_fold", "job", "maskers", "networks", "recognizers", "stages"}
+AT_THE_DOOR = {
+    "campaign",
+    "demo",
+    "demo_recognition",
+    "entry",
+    "every_fold",
+    "job",
+    "maskers",
+    "networks",
+    "recognizers",
+    "stages",
+}
 BUILDERS = {"analysis.gathering", "submission.checkup"}
 MASK_WORDS = re.compile("mask(?!fold)|dice|segment", re.IGNORECASE)
 ENGINE = sorted((PACKAGE / "engine").glob("*.py"))

@@ -67,10 +67,15 @@ def demo(*training: str) -> None:
 
 
 def main() -> None:
-    """Run the demo as a command: what the user can mend, and Ctrl-C, end it with a sentence."""
+    """Run the demo as a command."""
+    run_as_command(demo)
+
+
+def run_as_command(run: Callable[..., None]) -> None:
+    """Run a demo with what the command line says: what the user can mend, and Ctrl-C, end it with a sentence."""
     quiet_console()
     try:
-        demo(*sys.argv[1:])
+        run(*sys.argv[1:])
     except MaskfoldError as error:
         sys.exit(censored(f"\n{error}"))
     except KeyboardInterrupt:

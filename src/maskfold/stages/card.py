@@ -104,8 +104,12 @@ def network(name: str) -> NetworkFacts | None:
     choices = config.hydra.runtime.choices
     weights = {"weights": None} if "weights" in config.model else {}
     labels = {"classes": _CLASSES} if choices["task"] == RECOGNITION else {}
-    with torch.device("meta"):  # shapes without memory
-        model = build(resolved(config.model) | weights | labels)
+    settings = resolved(config.model) | weights | labels
+    try:
+        with torch.device("meta"):  # shapes without memory
+            model = build(settings)
+    except MaskfoldError:  # timm works the widths of a RegNet out with tensors that need their numbers
+        model = build(settings)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     by_class = _by_class(model) if labels else 0
     parameters -= by_class * _CLASSES
