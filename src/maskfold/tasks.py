@@ -27,8 +27,8 @@ def refuse_other_task(stage: str, config: DictConfig, *, task: str) -> None:
     for what, theirs in _tasks(config):
         if theirs != task:
             raise MaskfoldError(
-                f"{what} has {_ABOUT[theirs]}, and maskfold {stage} is for {_ABOUT[task]}. `maskfold` lists the stages, "
-                "docs/how-to/recognition.md those for labels."
+                f"{what} has {_ABOUT[theirs]}, and maskfold {stage} is for {_ABOUT[task]}. `maskfold` lists the "
+                "stages, docs/how-to/recognition.md those for labels."
             )
 
 
