@@ -3,13 +3,13 @@
 from difflib import get_close_matches
 from pathlib import Path
 
-import timm
 import torch
 from torch import nn
 from torch.nn import functional
 
 from maskfold.errors import MaskfoldError, listing
 from maskfold.models.encoders import fit_state_dict, no_imagenet, read_state_dict
+from maskfold.models.smp import timm  # imported there in a way that does not take seconds
 
 _MOMENTUM = 0.01  # of the running mean of embeddings
 _SCALE = 16.0  # of cosines, before it is learned
