@@ -73,13 +73,14 @@ def enroll(config: DictConfig) -> RunFolder:
             learned,
             held_out,
             known=known,
+            classes=len(classes),
             old_rows=rows_of_head(checkpoint),
             allowed=config.allowed_loss,
             ways=WAYS if config.way == "auto" else [config.way],
         )
         _tell(tried, best)
         _name_alike(learned, classes, known, best.rows.centre).write(run.path / PROTOTYPES)
-        AtomicCheckpointIO().save_checkpoint(with_rows(checkpoint, best, known=known), run.best)
+        AtomicCheckpointIO().save_checkpoint(with_rows(checkpoint, best, known=known, classes=len(classes)), run.best)
         seconds = time.perf_counter() - began
         _finish(run, champion, best, held_out, photos, seconds)
     log.info(
