@@ -83,10 +83,35 @@ def test_a_regression_of_one_product_is_named_with_its_numbers_and_its_partner()
 
     assert not verdict.passed
     assert reason.startswith(f"p0007: recall {100 * before:.1f} % -> {100 * before - 56:.1f} % of 25 test photos")
-    # Fourteen lost of fourteen that differ: 2 / 2^14, times the thirty old products.
-    assert "14 lost and 0 won; McNemar p = 0.0037 after Holm over 30 old products" in reason
+    # Fourteen lost of fourteen that differ: 2 / 2^14. Of no other product do photos differ.
+    assert "14 lost and 0 won; McNemar p = 0.00012 after Holm over 1 old product that could show it" in reason
     assert "Confused with p0011 (" in reason
     assert "Most: p0007" in macro
+
+
+def test_one_product_of_many_thousands_that_is_lost_whole_is_seen():
+    count = 13_333
+    labels = np.repeat([f"p{number:05d}" for number in range(count)], 20)
+    champion, challenger = labels.copy(), labels.copy()
+    challenger[:20] = "p00001"  # 2 / 2^20 by chance; times all products it would be 0.025
+    for number in range(40, len(labels), 200):  # and every tenth product has a photo that each side alone has right
+        champion[number], challenger[number + 1] = "p00002", "p00003"
+    table = pd.DataFrame({"label": labels, "new": False, "champion": champion, "challenger": challenger})
+    verdict = judge(table, draws=200)
+
+    (reason,) = verdict.reasons
+    assert reason.startswith("p00000: recall 100.0 % -> 0.0 % of 20 test photos, 20 lost and 0 won")
+    assert "p = 1.9e-06 after Holm over 1 old product" in reason
+
+
+def test_products_that_could_not_be_refused_even_if_lost_whole_are_counted():
+    photos, _ = planted(lost=0)
+    wrong = photos["label"].isin(["p0003", "p0004"])
+    few = wrong & (photos.groupby("label").cumcount() >= 6)  # six are right: 2 / 2^6 is above 0.01
+    photos.loc[wrong, ["champion", "challenger"]] = photos["label"]
+    photos.loc[few, ["champion", "challenger"]] = "p0009"
+
+    assert any(note.startswith("2 of 30 old products could not be refused") for note in judge(photos).notes)
 
 
 def test_a_loss_that_is_large_but_not_proven_is_not_held_against_it():

@@ -5,10 +5,12 @@ from maskfold.recognition.paired import (
     false_accepts,
     false_accepts_p,
     holm,
+    least_p,
     macro_fall,
     macro_fall_interval,
     macro_fall_p,
     mcnemar,
+    provable,
 )
 
 
@@ -78,3 +80,10 @@ def test_worse_rejection_is_unlikely_to_be_chance():
     known, unknown = random.normal(3, 1, (200, 2)), random.normal([0, 3], 1, (100, 2))
 
     assert false_accepts_p(known, unknown, accepted=0.95, draws=200, seed=0) == pytest.approx(1 / 201)
+
+
+def test_tests_that_can_prove_nothing_share_no_level():
+    # 1, .5, .0625, .002 and .001: three may reach .1, two .05 and .033; so two tests share the level.
+    tried, count = provable(least_p(np.array([0, 2, 5, 10, 11])), 0.1)
+    assert (tried.tolist(), count) == ([False, False, False, True, True], 2)
+    assert provable(np.array([]), 0.01)[1] == 1

@@ -70,6 +70,10 @@ def place(begun, empty_database, tmp_path, monkeypatch):
     return ran
 
 
+def retire(*labels):
+    Path("data/squares/retired.csv").write_text("label,month\n" + "".join(f"{label},{SECOND}\n" for label in labels))
+
+
 def head(run):
     state = load_checkpoint(run.best)["state_dict"]
     return {name.rpartition(".")[2]: tensor for name, tensor in state.items() if ".head." in name}
@@ -109,15 +113,21 @@ def test_new_products_get_rows_without_a_training_and_old_rows_stay(place):
     assert enroll(settings).best.stat().st_mtime_ns == written  # finished
 
 
-def test_a_linear_head_gets_rows_of_one_making_for_all(place):
+def test_a_linear_head_gets_rows_of_one_making_for_all_and_those_without_photos_keep_their_numbers(place):
     shutil.rmtree("experiments/squares")
     train(compose("train", ["name=squares", *DATA, f"data.until={FIRST}", *SMALL, "audit=false"]))
     split(SECOND)
-    run = enroll(compose("enroll", ["name=squares", f"month={SECOND}", *HERE]))
+    retire("cyan", "olive")  # a product that it knows, and a new one: neither has photos
+    run = enroll(compose("enroll", ["name=squares", f"month={SECOND}", "way=prototypes", *HERE]))
     weights = head(run)
 
     assert {"weight", "gain", "centre", "scale", "seen"} == weights.keys()
     assert weights["weight"].shape == (6, 16)
+    prototypes = Prototypes.read(run.path / "prototypes.safetensors")
+    assert prototypes.classes.tolist() == [0, 2, 3, 5]
+    rows = torch.nn.functional.normalize(weights["weight"], dim=1).numpy()
+    assert rows[prototypes.classes] == pytest.approx(prototypes.matrix, abs=1e-5)
+    assert load_checkpoint(run.best)["construction"]["classes"] == 6
     assert load_checkpoint(run.best)["construction"]["head"] == "cosine"
 
 

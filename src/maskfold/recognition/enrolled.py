@@ -30,7 +30,7 @@ def rows_of_head(checkpoint: dict[str, Any]) -> Prototypes | None:
     return Prototypes(rows, np.arange(len(rows)), state[f"{HEAD}centre"].float().numpy())
 
 
-def with_rows(checkpoint: dict[str, Any], head: HeadRows, *, known: int) -> dict[str, Any]:
+def with_rows(checkpoint: dict[str, Any], head: HeadRows, *, known: int, classes: int) -> dict[str, Any]:
     """Return a checkpoint whose head has a row for each class of `head`.
 
     Rows of the network's own stay as they are, byte by byte; a new one is as long as they are on average.
@@ -39,7 +39,18 @@ def with_rows(checkpoint: dict[str, Any], head: HeadRows, *, known: int) -> dict
         checkpoint: Of a network of `known` classes.
         head: What its rows are to be.
         known: How many there are now.
+        classes: How many there are to be.
+
+    Raises:
+        MaskfoldError: If `head` has not one row for each class, in their order.
     """
+    if not np.array_equal(head.rows.classes, np.arange(classes)):
+        bare = np.setdiff1d(np.arange(classes), head.rows.classes).tolist()
+        raise MaskfoldError(
+            f"enroll: the head would have {len(head.rows)} rows for {classes} classes"
+            f"{f', none for number {bare[0]}' if bare else ', not in their order'}, so that outputs would stand for "
+            "other products. Please report this."
+        )
     state = dict(checkpoint["state_dict"])
     weight, rows = state[f"{HEAD}weight"], torch.from_numpy(head.rows.matrix)
     rows = rows.to(weight) * weight.norm(dim=1).mean()

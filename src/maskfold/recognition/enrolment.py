@@ -34,7 +34,8 @@ class HeadRows:
     Attributes:
         way: `rows`, the old rows and prototypes of the new products; `prototypes` of all products; or `discriminant`,
             prototypes of all products seen in units of how photos of one product differ (Fisher 1936).
-        rows: Unit vectors of all classes, and the centre.
+        rows: Unit vectors of all classes in their order, and the centre; one that has neither photos nor a row of
+            before gets the direction in which photos lie least, so that every row keeps its number.
         gain: `(C,) float32`, what the cosine with each row is multiplied by.
         old_recall: Macro recall of old products on photos that nothing was learned from.
         new_recall: That of new ones.
@@ -52,6 +53,7 @@ def best_rows(
     held_out: Embedded,
     *,
     known: int,
+    classes: int,
     old_rows: Prototypes | None,
     allowed: float,
     ways: Sequence[str] = WAYS,
@@ -62,6 +64,7 @@ def best_rows(
         learned: Photos of old and new products that rows are made from.
         held_out: Photos of them that nothing was learned from.
         known: How many classes the network knows.
+        classes: How many it is to know.
         old_rows: Their rows in a cosine head, and its centre; None of another head, beside whose rows none can be put.
         allowed: What the macro recall of old products may lose.
         ways: Those that are tried.
@@ -78,7 +81,7 @@ def best_rows(
     tried = [
         _measured(rows, held_out, known)
         for way in ways
-        for rows in _candidates(way, learned, known=known, old_rows=old_rows)
+        for rows in _candidates(way, learned, known=known, classes=classes, old_rows=old_rows)
     ]
     if not tried:
         raise MaskfoldError("way=rows: only a cosine head has rows that others can be put beside. Give another way.")
@@ -91,7 +94,9 @@ def best_rows(
     return max(tried, key=lambda rows: (1 - share) * rows.old_recall + share * rows.new_recall), tried
 
 
-def _candidates(way: str, learned: Embedded, *, known: int, old_rows: Prototypes | None) -> Iterator[HeadRows]:
+def _candidates(
+    way: str, learned: Embedded, *, known: int, classes: int, old_rows: Prototypes | None
+) -> Iterator[HeadRows]:
     """Yield rows that are made in one way; several where old and new ones are to be balanced."""
     centre = None if old_rows is None else old_rows.centre
     if centre is None:
@@ -99,9 +104,9 @@ def _candidates(way: str, learned: Embedded, *, known: int, old_rows: Prototypes
         centre = Prototypes.of(learned.embeddings[old], learned.classes[old]).centre
     every = Prototypes.of(learned.embeddings, learned.classes, centre=centre)
     if way == ROWS and old_rows is not None:
-        new = every.of_classes(np.arange(known, every.classes.max() + 1))
+        new = every.of_classes(np.arange(known, classes))
         balanced = _balance(learned, every, old_rows)
-        joined = old_rows.joined(new)
+        joined = _whole(old_rows.joined(new), classes, learned)
         for share in _GAINS:
             gain = np.where(joined.classes < known, 1.0, share * balanced).astype(np.float32)
             yield HeadRows(way, joined, gain)
@@ -110,9 +115,19 @@ def _candidates(way: str, learned: Embedded, *, known: int, old_rows: Prototypes
         if old_rows is not None:  # a product without photos here keeps its row
             bare = np.setdiff1d(old_rows.classes, made.classes)
             made = made.joined(old_rows.of_classes(bare))
-        order = np.argsort(made.classes)
-        made = Prototypes(made.matrix[order], made.classes[order], centre)
+        made = _whole(made, classes, learned)
         yield HeadRows(way, made, np.ones(len(made), dtype=np.float32))
+
+
+def _whole(rows: Prototypes, classes: int, learned: Embedded) -> Prototypes:
+    """Return rows of all classes in their order: those that have none get one that photos lie across, not along."""
+    bare = np.setdiff1d(np.arange(classes), rows.classes)
+    if len(bare):
+        directions = rows.directions(learned.embeddings)
+        across = np.linalg.eigh(directions.T @ directions)[1][:, 0].astype(np.float32)
+        rows = rows.joined(Prototypes(np.tile(across, (len(bare), 1)), bare, rows.centre))
+    order = np.argsort(rows.classes)
+    return Prototypes(rows.matrix[order], rows.classes[order], rows.centre)
 
 
 def _balance(learned: Embedded, every: Prototypes, old_rows: Prototypes) -> float:

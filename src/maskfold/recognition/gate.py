@@ -19,10 +19,12 @@ from maskfold.recognition.paired import (
     false_accepts,
     false_accepts_p,
     holm,
+    least_p,
     macro_fall,
     macro_fall_interval,
     macro_fall_p,
     mcnemar,
+    provable,
 )
 from maskfold.recognition.pairs import confused_pairs, partners
 from maskfold.terminal import counted
@@ -77,7 +79,8 @@ class GateVerdict:
         notes: What the test photos cannot show.
         figures: The numbers that were compared.
         products: A row a product of the test: `label`, `new`, `photos`, the recalls `champion` (NaN of a new one) and
-            `challenger`, `lost` and `won` photos, and `p` after Holm (NaN where it was not looked at alone).
+            `challenger`, `lost` and `won` photos, and `p` after Holm (NaN where it was not looked at alone, or where so
+            few photos differ that no answer could prove a loss beside the other products).
         pairs: As `confused_pairs` returns them.
     """
 
@@ -162,9 +165,25 @@ def _products(photos: pd.DataFrame, limits: GateLimits) -> pd.DataFrame:
     table = counts.groupby(["label", "new"], sort=True, observed=True).sum().reset_index()
     table = table.assign(**{side: table[side] / table["photos"] for side in right}, p=np.nan)
     table.loc[table["new"], "champion"] = np.nan
-    alone = ~table["new"] & (table["photos"] >= limits.product_photos)
-    table.loc[alone, "p"] = holm(mcnemar(table.loc[alone, "lost"], table.loc[alone, "won"]))
+    alone = table[_alone(table, limits)]
+    tried = alone[provable(least_p(alone["lost"] + alone["won"]), limits.significance)[0]]
+    table.loc[tried.index, "p"] = holm(mcnemar(tried["lost"], tried["won"]))
     return table
+
+
+def _alone(products: pd.DataFrame, limits: GateLimits) -> pd.Series:
+    """Tell which products are looked at alone."""
+    return ~products["new"] & (products["photos"] >= limits.product_photos)
+
+
+def _hidden(products: pd.DataFrame, limits: GateLimits) -> int:
+    """Return how many products that are looked at alone could not be refused even if every photo were lost."""
+    alone = products[_alone(products, limits)]
+    count = provable(least_p(alone["lost"] + alone["won"]), limits.significance)[1]
+    right = (alone["champion"] * alone["photos"]).round()
+    # Were one of them lost, it would be one more to share the level with.
+    unproven = least_p(right) >= limits.significance / (count + 1)
+    return int((unproven | (alone["champion"] <= limits.product_loss)).sum())
 
 
 def _single(products: pd.DataFrame, pairs: pd.DataFrame, limits: GateLimits) -> Iterator[str]:
@@ -175,7 +194,7 @@ def _single(products: pd.DataFrame, pairs: pd.DataFrame, limits: GateLimits) -> 
         yield (
             f"{row.label}: recall {_percent(row.champion)} -> {_percent(row.challenger)} of "
             f"{counted(row.photos, 'test photo')}, {row.lost} lost and {row.won} won; McNemar p = {row.p:.2g} after "
-            f"Holm over {counted(tried, 'old product')}; {_points(limits.product_loss)} may be lost"
+            f"Holm over {counted(tried, 'old product')} that could show it; {_points(limits.product_loss)} may be lost"
             f"{partners(pairs, row.label)}"
         )
 
@@ -265,6 +284,11 @@ def _notes(products: pd.DataFrame, figures: dict[str, Any], limits: GateLimits) 
         yield (
             f"{few} of {len(old)} old products have fewer than {limits.product_photos} test photos: a loss of one of "
             "these alone would not be seen"
+        )
+    if hidden := _hidden(products, limits):
+        yield (
+            f"{hidden} of {len(old)} old products could not be refused even if all of their test photos were lost: too "
+            "few are right now. Add test photos of them"
         )
     if figures["macro_fall_high"] > limits.macro_loss:
         yield (

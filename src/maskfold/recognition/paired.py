@@ -35,6 +35,28 @@ def holm(p_values: np.ndarray) -> np.ndarray:
     return adjusted
 
 
+def least_p(differing: np.ndarray) -> np.ndarray:
+    """Return the smallest p-values that `mcnemar` can have, where so many photos differ, `(P,)`."""
+    return np.minimum(1.0, 2 * 0.5 ** np.asarray(differing, dtype=float))
+
+
+def provable(least: np.ndarray, level: float) -> tuple[np.ndarray, int]:
+    """Return which tests could prove something beside the others, `(P,) bool`, and what the level is shared by.
+
+    The rule is Tarone's (1990): the smallest K for which at most K tests can reach `level / K`. What the others say
+    cannot matter, so that they need not be counted; Holm over those that are left keeps the level, since how many
+    photos differ tells nothing of which model is better.
+
+    Args:
+        least: `(P,)` the smallest p-value that each test can have.
+        level: How often chance may prove something in any of them.
+    """
+    shares = np.arange(1, max(len(least), 1) + 1)
+    reaching = np.searchsorted(np.sort(least), level / shares, side="right")
+    count = int(shares[reaching <= shares][0])
+    return np.asarray(least) <= level / count, count
+
+
 def macro_fall(photos: np.ndarray, lost: np.ndarray, won: np.ndarray) -> float:
     """Return by how much macro recall falls from the first model to the second; below 0 it rises.
 

@@ -73,18 +73,19 @@ def enroll(config: DictConfig) -> RunFolder:
             learned,
             held_out,
             known=known,
+            classes=len(classes),
             old_rows=rows_of_head(checkpoint),
             allowed=config.allowed_loss,
             ways=WAYS if config.way == "auto" else [config.way],
         )
         _tell(tried, best)
         _name_alike(learned, classes, known, best.rows.centre).write(run.path / PROTOTYPES)
-        AtomicCheckpointIO().save_checkpoint(with_rows(checkpoint, best, known=known), run.best)
+        AtomicCheckpointIO().save_checkpoint(with_rows(checkpoint, best, known=known, classes=len(classes)), run.best)
         seconds = time.perf_counter() - began
         _finish(run, champion, best, held_out, photos, seconds)
     log.info(
         "%s joined in %s, from %s: %s",
-        counted(len(classes) - known, "product"),
+        counted(int(classes.active()[known:].sum()), "product"),
         duration(seconds),
         counted(photos, "photo"),
         run.best,
@@ -94,13 +95,14 @@ def enroll(config: DictConfig) -> RunFolder:
 
 
 def _refuse_without_photos(training: pd.DataFrame, classes: ClassTable, known: int, month: str) -> None:
-    """Refuse a month without new products, or new products without photos to learn from."""
-    if len(classes) == known:
+    """Refuse a month without new products, or new products that are sold without photos to learn from."""
+    new = [label for label, sold in zip(classes.labels[known:], classes.active()[known:], strict=True) if sold]
+    if not new:
         raise MaskfoldError(
             f"month={month}: no product is new since this network was trained. `make folds` with data.until={month} "
             "numbers those of the month; see classes.parquet."
         )
-    bare = [label for label in classes.labels[known:] if label not in {*training["label"]}]
+    bare = sorted({*new} - {*training["label"]})
     if bare:
         raise MaskfoldError(
             f"{len(bare)} new products have no photos outside this fold and the frozen test:\n{listing(bare, 5)}\n"
