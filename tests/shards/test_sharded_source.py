@@ -74,9 +74,7 @@ def test_months_are_chosen_by_name_and_by_the_last(source):
 def test_months_that_all_come_after_the_last_are_named(source, tmp_path):
     import shutil
 
-    with pytest.raises(
-        MaskfoldError, match=r"data\.until=2026-01: no month of data\.months=\['2026-02'\] in "
-    ):
+    with pytest.raises(MaskfoldError, match=r"data\.until=2026-01: no month of data\.months=\['2026-02'\] in "):
         ShardedPhotos(root=source[1], months=["2026-02"], until="2026-01").as_found()
     root = shutil.copytree(source[1], tmp_path / "shards", ignore=shutil.ignore_patterns("undated"))
     with pytest.raises(MaskfoldError, match=r"data\.until=2025-12: no month in .*; there are 2026-01, 2026-02\."):
