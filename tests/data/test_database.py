@@ -1,12 +1,15 @@
 """Photos and labels from a database: asked once, read only, kept, and every way in which it can fail named."""
 
 import sqlite3
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from maskfold.config import build, compose
+from maskfold.data import database
 from maskfold.data.database import URL, Catalogue
 from maskfold.errors import MaskfoldError
 from maskfold.stages.data import data
@@ -95,6 +98,43 @@ def test_another_query_is_not_taken_for_the_one_that_was_asked(shop):
     with pytest.raises(MaskfoldError, match=r"catalogue.parquet: the answer to another query"):
         catalogue(query=f"{QUERY} AND sku = 11").table()
     assert len(catalogue(query=f" {QUERY};").table()) == 8
+    pd.read_parquet("data/shop/catalogue.parquet").to_parquet("data/shop/catalogue.parquet")  # somebody's own
+    with pytest.raises(MaskfoldError, match=r"(?s)another query, which it does not say. Ask anew, `make data`"):
+        catalogue().table()
+    catalogue().fetch()
+    assert len(catalogue().table()) == 8
+
+
+@pytest.mark.hostile("killed")
+def test_an_answer_is_whole_in_one_file(shop):
+    catalogue().table()
+    whole = Path("data/shop/catalogue.parquet")
+    for path in [*whole.parent.iterdir()]:  # whatever a kill behind the answer would leave unwritten
+        if path != whole:
+            path.unlink()
+    assert len(catalogue().table()) == 8
+    whole.write_bytes(whole.read_bytes()[:-9])
+    for ask in (catalogue().table, catalogue().fetch):
+        with pytest.raises(MaskfoldError, match=r"catalogue.parquet: damaged.*Remove it, and the database is asked"):
+            ask()
+    whole.unlink()
+    assert len(catalogue().table()) == 8
+
+
+@pytest.mark.hostile("killed")
+def test_two_first_runs_ask_once(shop, monkeypatch):
+    asked, keep = [], database._keep
+
+    def slowly(*given, **more):
+        asked.append(1)
+        time.sleep(0.3)
+        return keep(*given, **more)
+
+    monkeypatch.setattr(database, "_keep", slowly)
+    with ThreadPoolExecutor(2) as threads:
+        runs = [threads.submit(catalogue().table) for _ in range(2)]
+        assert [len(run.result(timeout=30)) for run in runs] == [8, 8]
+    assert len(asked) == 1
 
 
 @pytest.mark.hostile("secrets")

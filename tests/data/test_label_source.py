@@ -134,6 +134,15 @@ def test_a_photo_that_was_kept_for_testing_stays_there(shop):
         shop().as_found(jobs=1)
 
 
+@pytest.mark.hostile("leaks")
+def test_a_product_that_was_held_out_is_learned_when_it_is_not_any_more(shop):
+    held = numbered(shop(test=0.25, hold_out={"labels": ["milk"]})).as_found(jobs=1)
+    assert {*held.query("label == 'milk'")["split"]} == {"test"}
+    drawn = shop(test=0.25).as_found(jobs=1).query("split == 'test'")["image_id"]  # as if nothing had been held out
+    assert {*pd.read_csv(HOME / "test.csv")["image_id"]} == {*drawn}
+    assert "milk" in numbered(shop(test=0.25)).class_table().labels
+
+
 def test_photos_of_a_group_are_tested_together(photos, shop, tmp_path):
     rows = pd.read_csv(photos / "labels.csv").assign(group=lambda rows: rows["path"].str.extract(r"(\d+)")[0])
     rows.to_csv(tmp_path / "grouped.csv", index=False)

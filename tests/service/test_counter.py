@@ -1,7 +1,9 @@
 """The counter's addresses, asked in this process with a recogniser of colours."""
 
 import io
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from starlette.testclient import TestClient
 import tiny_recognizer
 from maskfold.data.labelled import LabelTable
 from maskfold.errors import MaskfoldError
-from maskfold.recognition.recognizer import open_recognizer
+from maskfold.recognition.recognizer import ProductAnswer, open_recognizer
 from maskfold.recognition.weighing import Products
 from maskfold.service import taps as inbox
 from maskfold.service.counter import create_counter
@@ -158,6 +160,30 @@ def test_a_full_inbox_keeps_no_more_and_a_photo_that_is_forgotten_is_asked_for(s
     monkeypatch.setattr(inbox, "_REMEMBERED", 1)
     client.post("/recognise", content=file_of(253, 0, 0))
     assert (tapped(one).status_code, tapped(one).json()["error"]) == (404, "photo_gone")
+
+
+@pytest.mark.hostile("endless and hanging")
+def test_a_storage_that_hangs_holds_up_no_recognition(tmp_path, monkeypatch):
+    taps = Taps(str(tmp_path / "inbox"), most=9, model="x")
+    answer = ProductAnswer([("tomato", 0.9)], "known", "", max_logit=9.0, cosine=None)
+    photo = file_of(255, 0, 0)
+    taps.remember(photo, answer)
+    begun, goes_on, write = threading.Event(), threading.Event(), taps.storage.write
+
+    def hang(path, data):
+        begun.set()
+        goes_on.wait(20)
+        write(path, data)
+
+    monkeypatch.setattr(taps.storage, "write", hang)
+    with ThreadPoolExecutor(2) as threads:
+        tap = threads.submit(taps.keep, photo_id(photo), "tomato")
+        assert begun.wait(20)
+        try:
+            threads.submit(taps.remember, file_of(254, 0, 0), answer).result(timeout=2)
+        finally:
+            goes_on.set()
+        assert tap.result(timeout=20) == "kept"
 
 
 def test_nothing_is_kept_without_an_inbox(serve):

@@ -71,6 +71,17 @@ def test_months_are_chosen_by_name_and_by_the_last(source):
 
 
 @pytest.mark.hostile("wrong input")
+def test_months_that_all_come_after_the_last_are_named(source, tmp_path):
+    import shutil
+
+    with pytest.raises(MaskfoldError, match=r"data\.until=2026-01: no month of data\.months=\['2026-02'\] in "):
+        ShardedPhotos(root=source[1], months=["2026-02"], until="2026-01").as_found()
+    root = shutil.copytree(source[1], tmp_path / "shards", ignore=shutil.ignore_patterns("undated"))
+    with pytest.raises(MaskfoldError, match=r"data\.until=2025-12: no month in .*; there are 2026-01, 2026-02\."):
+        ShardedPhotos(root=str(root), until="2025-12").as_found()
+
+
+@pytest.mark.hostile("wrong input")
 def test_a_folder_without_shards_says_how_they_are_made(tmp_path):
     with pytest.raises(MaskfoldError, match=r"no shards here\. `make shards DATA=\.\.\. TO="):
         ShardedPhotos(root=str(tmp_path / "none")).as_found()

@@ -3,16 +3,19 @@
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 import torch
 from hydra.errors import ConfigCompositionException, MissingConfigException
 
-from maskfold.config import compose
+from maskfold.config import build, compose
+from maskfold.data.class_table import ClassTable
 from maskfold.engine.checkpoints import load_checkpoint
 from maskfold.errors import MaskfoldError
 from maskfold.prediction.members import load_network
+from maskfold.stages import train as stage
 from maskfold.stages.train import train
 
 SMALL = ["experiment=linknet34", "model=linknet18", "model.weights=null", "trainer.accelerator=cpu"]
@@ -156,3 +159,23 @@ def test_unknown_names_are_refused_by_the_composition(arguments, error):
 def test_keys_that_nobody_reads_are_refused_before_training(smoke, argument, told):
     with pytest.raises(MaskfoldError, match=told):
         train(compose("train", [*smoke, argument]))
+
+
+def test_each_seed_mixes_photos_in_its_own_way_and_a_run_that_goes_on_as_before():
+    products = pd.DataFrame({"label": ["ale", "bread"], "class_index": [0, 1]})
+    rows, source = SimpleNamespace(training=products), SimpleNamespace(outputs=2)
+    batch = {"image": torch.arange(2 * 3 * 8 * 8).reshape(2, 3, 8, 8).to(torch.uint8), "target": torch.tensor([0, 1])}
+
+    tiny = ["model=classifier", "model.architecture=test_resnet", "model.weights=null", "model.width=16"]
+    config = compose("train", ["task=recognition", *tiny, "mixup=1"])
+
+    def mixed(seed):
+        config.seed = seed
+        parts = build(config.task, classes=ClassTable.empty().extended(products))
+        task = stage._task(config, parts, None, None, source, rows, {})
+        return task.objective.prepared(batch, seed=(3, 1, 0))["target"]
+
+    first, again, second, third = (mixed(seed) for seed in (0, 0, 1, 2))
+
+    assert torch.equal(first, again)
+    assert len({first[0, 0].item(), second[0, 0].item(), third[0, 0].item()}) == 3

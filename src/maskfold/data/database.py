@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 URL = "MASKFOLD_CATALOGUE"  # environment: the database's address, which may have a password in it
-ANSWER, ASKED = "catalogue.parquet", "catalogue.json"  # in the data's own folder
+ANSWER = "catalogue.parquet"  # in the data's own folder
+_ASKED = b"maskfold.query", b"maskfold.url"  # in the file's own metadata: an answer is never without its query
+_WAIT_S = 60.0  # for another run that asks
+_AGAIN = "Remove it, and the database is asked again."
 _ROWS = 50_000  # that are in memory at once
 _READ_ONLY = {"postgresql": "SET TRANSACTION READ ONLY", "mysql": "SET SESSION TRANSACTION READ ONLY"}
 _READ_ONLY |= {"mariadb": _READ_ONLY["mysql"], "sqlite": "PRAGMA query_only = ON"}
@@ -71,15 +74,18 @@ class Catalogue(LabelledSource):
         Raises:
             MaskfoldError: As `fetch`, and if the answer that is kept is damaged or one to another query.
         """
-        path, asked = self.folder / ANSWER, self.folder / ASKED
+        path = self.folder / ANSWER
         if not path.exists():
-            self.fetch()
-        elif files.read_json(asked).get("query") != self.query:
+            with files.locked(self.folder, wait=_WAIT_S):
+                if not path.exists():  # nor has another run asked meanwhile
+                    self._ask()
+        rows = files.read_table(path, again=_AGAIN)
+        query = (pq.read_schema(path).metadata or {}).get(_ASKED[0], b"").decode()
+        if query != self.query:
             raise MaskfoldError(
-                f"{path}: the answer to another query, see {asked.name} beside it. Ask anew, `make data` with the same "
-                "keys; or give this query's data a name of its own with data.name=..."
+                f"{path}: the answer to another query, {query or 'which it does not say'}. Ask anew, `make data` with "
+                "the same keys; or give this query's data a name of its own with data.name=..."
             )
-        rows = files.read_table(path, again="Remove it, and the database is asked again.")
         return as_photos(rows, self.columns, root=self.root, name=f"the answer in {path}")
 
     def fetch(self) -> str:
@@ -87,13 +93,17 @@ class Catalogue(LabelledSource):
 
         Raises:
             MaskfoldError: If it cannot be reached or refuses, the connection is lost, or the answer lacks a column or
-                has no rows; the answer of before then stays.
+                has no rows; the answer of before then stays. Likewise if that one is damaged, or another run is asking.
         """
+        with files.locked(self.folder, wait=_WAIT_S):
+            return self._ask()
+
+    def _ask(self) -> str:
         path = self.folder / ANSWER
-        before = pd.read_parquet(path) if path.exists() else None
+        before = files.read_table(path, again=_AGAIN) if path.exists() else None
+        asked = dict(zip(_ASKED, (self.query.encode(), censored(self._address()).encode()), strict=True))
         with self._connected() as connection, files.atomic_path(path) as part:
-            count = _keep(connection, self.query, part, self.columns)
-        files.write_json(self.folder / ASKED, {"query": self.query, "url": censored(self._address()), "rows": count})
+            count = _keep(connection, self.query, part, self.columns, asked=asked)
         news = "" if before is None else _changes(before, pd.read_parquet(path), self.columns)
         return f"{path}: {count:,} rows{news}"
 
@@ -151,8 +161,13 @@ def _engine(address: str) -> "Engine":
         ) from error
 
 
-def _keep(connection: "Connection", query: str, path: Path, columns: dict[str, str]) -> int:
-    """Write a query's answer to a Parquet file, some rows at a time, all as text; return how many rows there are."""
+def _keep(
+    connection: "Connection", query: str, path: Path, columns: dict[str, str], *, asked: dict[bytes, bytes]
+) -> int:
+    """Write a query's answer to a Parquet file, some rows at a time, all as text; return how many rows there are.
+
+    `asked` becomes the file's metadata.
+    """
     options = {"stream_results": True, "yield_per": _ROWS, "no_parameters": True}
     answer = connection.execution_options(**options).exec_driver_sql(query)
     if not answer.returns_rows:
@@ -161,7 +176,7 @@ def _keep(connection: "Connection", query: str, path: Path, columns: dict[str, s
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise MaskfoldError(f"data.query: several columns are called {listing(twice).strip()}. Name them with AS.")
     refuse_missing(names, columns, name="data.query")
-    schema = pa.schema([(name, pa.large_string()) for name in names])
+    schema = pa.schema([(name, pa.large_string()) for name in names], metadata=asked)
     count = 0
     with pq.ParquetWriter(path, schema) as writer:
         for rows in answer.partitions():

@@ -91,10 +91,11 @@ class LabelledSource(Source):
         return {"classes": self.class_table()}
 
     def prepare_classes(self, table: pd.DataFrame) -> None:
-        """See `Source`; labels of train photos, behind those that have a number. Test photos are kept as such."""
+        """See `Source`; labels of train photos, behind those that have a number. Drawn test photos are kept as such."""
         ClassTable.grow(self.folder / FILE, table[table["split"] == "train"])
         if self.test:
-            kept = (table["split"] == "test") & table[LABEL].notna()
+            # Only those drawn: a product that is held out is learned when `hold_out` no longer names it.
+            kept = (table["split"] == "test") & table[LABEL].notna() & self._drawn(table)
             write_frozen(self.folder, table.loc[kept, "image_id"])
 
     def refuse_other_classes(self, folder: Path) -> None:
@@ -172,10 +173,14 @@ class LabelledSource(Source):
         """Return a table whose share of test photos is drawn; one that was drawn before stays a test photo."""
         moves = table["image_id"].isin(read_frozen(self.folder))
         if self.test:
-            alone = table["group"] == table["image_id"]
-            moves |= table["group"].mask(alone, table["image_hash"]).map(_place, na_action="ignore") < self.test
+            moves |= self._drawn(table)
         moves &= table["split"] == "train"
         return table.assign(split=table["split"].mask(moves, "test")) if moves.any() else table
+
+    def _drawn(self, table: pd.DataFrame) -> pd.Series:
+        """Return of each photo whether the share of test photos takes it, by its group or content."""
+        alone = table["group"] == table["image_id"]
+        return table["group"].mask(alone, table["image_hash"]).map(_place, na_action="ignore") < self.test
 
     def load(self, *, needs_masks: bool = True, jobs: int = -1) -> pd.DataFrame:
         """See `Source`; with the number of each label, and without the photos of products that are retired.

@@ -27,11 +27,12 @@ class TaskParts(Protocol):
             MaskfoldError: If the model does not accept what the data sets give.
         """
 
-    def objective(self, rows: pd.DataFrame | None = None) -> Objective:
+    def objective(self, rows: pd.DataFrame | None = None, *, seed: int = 0) -> Objective:
         """Return what is learned and measured.
 
         Args:
             rows: What is learned from; None where only its monitor is asked for.
+            seed: The run's, for what is random in it.
         """
 
     def training_set(self, rows: pd.DataFrame, *, seed: int) -> Dataset:

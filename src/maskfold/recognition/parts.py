@@ -84,14 +84,14 @@ class RecognitionParts:
             )
         return Network(model, **settings)
 
-    def objective(self, rows: pd.DataFrame | None = None) -> Objective:
-        """See `TaskParts`.
+    def objective(self, rows: pd.DataFrame | None = None, *, seed: int = 0) -> Objective:
+        """See `TaskParts`; by the seed photos are mixed.
 
         Raises:
             MaskfoldError: If the teacher's checkpoint is missing or damaged.
         """
         counts = None if rows is None else np.bincount(rows[CLASS_INDEX], minlength=len(self.classes)).tolist()
-        labels = ClassObjective(len(self.classes), counts=counts, **self.options)
+        labels = ClassObjective(len(self.classes), counts=counts, seed=seed, **self.options)
         if self.teacher is None or rows is None:
             return labels
         size = run_of_checkpoint(self.teacher).read_config()["framing"]["size"]

@@ -87,8 +87,8 @@ class SegmentationParts:
         self.geometry.check_stride(network.stride)
         return network
 
-    def objective(self, rows: pd.DataFrame | None = None) -> MaskObjective:
-        """See `TaskParts`."""
+    def objective(self, rows: pd.DataFrame | None = None, *, seed: int = 0) -> MaskObjective:
+        """See `TaskParts`; nothing is random in it."""
         return MaskObjective(self.loss, metric=self.metric, classes=self.classes)
 
     def training_set(self, rows: pd.DataFrame, *, seed: int) -> LabelledDataset:

@@ -50,14 +50,15 @@ class Taps:
     def __init__(self, text: str, *, most: int, model: str) -> None:
         self.storage = open_storage(text)
         self.most, self.model = most, model
-        self._lock = threading.Lock()
+        self._remembering = threading.Lock()  # held for moments: every photo that is recognised waits for it
+        self._writing = threading.Lock()  # held as long as the storage takes
         self._recent: OrderedDict[str, tuple[bytes, ProductAnswer]] = OrderedDict()
         self._rows = self._read()
 
     def remember(self, data: bytes, answer: ProductAnswer) -> None:
         """Remember a photo that was answered, until it is one of the last no more."""
         name = photo_id(data)
-        with self._lock:
+        with self._remembering:
             self._recent.pop(name, None)
             self._recent[name] = (data, answer)
             while len(self._recent) > _REMEMBERED or self._remembered_bytes() > _REMEMBERED_BYTES:
@@ -73,10 +74,11 @@ class Taps:
         Returns:
             `KEPT`, `DROPPED` (the inbox is full), `GONE` (the photo is not remembered any more) or `FAILED`.
         """
-        with self._lock:
+        with self._remembering:
             if photo not in self._recent:
                 return GONE
             data, answer = self._recent[photo]
+        with self._writing:
             path = f"photos/{photo}{suffix_of(data) or '.img'}"
             if path not in self._rows and len(self._rows) >= self.most:
                 log.warning("%s: %d photos, which is all that it takes; a tap was dropped.", self._where, self.most)

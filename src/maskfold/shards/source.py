@@ -47,7 +47,8 @@ class ShardedPhotos(LabelledSource):
         """See `LabelledSource`; in the order in which they lie in the shards.
 
         Raises:
-            MaskfoldError: If there are no shards, a month is not finished, or something of it is missing or cut short.
+            MaskfoldError: If there are no shards, or none until `until`; a month is not finished, or something of it is
+                missing or cut short.
         """
         present = self._present()
         there = sorted({name.split("/")[0] for name in present if "/" in name})
@@ -59,6 +60,12 @@ class ShardedPhotos(LabelledSource):
         if absent := sorted({*self.months} - {*there}):
             raise MaskfoldError(f"data.months: no {', '.join(absent)} in {self.address}; there are {', '.join(there)}.")
         wanted = [month for month in self.months or there if self._is_due(month)]
+        if not wanted:
+            named = f" of data.months={self.months}" if self.months else ""
+            raise MaskfoldError(
+                f"data.until={self.until}: no month{named} in {self.address} is as early; there are "
+                f"{', '.join(there)}. Give a later month."
+            )
         return pd.concat([self._month(month, present) for month in wanted], ignore_index=True)
 
     def table(self) -> pd.DataFrame:

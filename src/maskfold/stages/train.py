@@ -203,7 +203,7 @@ def _task(
     task = Task(
         parts.network(build(model), **statistics),
         optimizer=build(config.optimizer),
-        objective=parts.objective(rows.training),
+        objective=parts.objective(rows.training, seed=config.seed),
         scheduler=None if isinstance(schedule, Schedule) else schedule,
         construction=construction,
         freeze=config.freeze,
