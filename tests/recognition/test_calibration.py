@@ -4,7 +4,13 @@ from sklearn.metrics import log_loss as scikit_log_loss
 
 from maskfold.errors import MaskfoldError
 from maskfold.recognition.answers import Answers
-from maskfold.recognition.calibration import expected_calibration_error, fit_temperature, log_loss, reliability
+from maskfold.recognition.calibration import (
+    expected_calibration_error,
+    fit_temperature,
+    fitted_rows,
+    log_loss,
+    reliability,
+)
 
 
 def answers_of(logits, *, kept=100):
@@ -77,3 +83,18 @@ def test_the_calibration_error_of_two_bins_by_hand():
 def test_a_probability_that_is_none_is_refused():
     with pytest.raises(MaskfoldError, match="from 0 to 1"):
         reliability(np.array([1.2]), np.array([True]))
+
+
+def test_the_temperature_of_many_photos_is_that_of_some_which_their_ids_choose(monkeypatch):
+    monkeypatch.setattr("maskfold.recognition.calibration.FITTED", 30)
+    rng = np.random.default_rng(2)
+    answers, classes = answers_of(2 * rng.normal(size=(200, 5))), rng.integers(-1, 5, 200)
+    rows = fitted_rows(answers.image_ids, classes)
+    first = fitted_rows(answers.image_ids[:150], classes[:150])
+    order = rng.permutation(200)
+
+    assert len(rows) == 30
+    assert (classes[rows] >= 0).all()
+    assert {*rows[rows < 150]} <= {*first}  # so the rows of all are among those of each part
+    some = fit_temperature(answers.taken(rows), classes[rows])
+    assert fit_temperature(answers.taken(order), classes[order]) == pytest.approx(some, abs=1e-6)

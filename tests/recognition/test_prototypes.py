@@ -3,7 +3,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from maskfold.errors import MaskfoldError
-from maskfold.recognition.prototypes import Prototypes
+from maskfold.recognition.prototypes import Prototypes, in_portions, nearest_of_others
 
 
 def three():
@@ -80,3 +80,39 @@ def test_files_that_are_none_of_prototypes_are_refused(tmp_path):
     save_file({"matrix": np.eye(2), "classes": np.arange(3), "centre": np.zeros(2)}, path)
     with pytest.raises(MaskfoldError, match="do not belong together"):
         Prototypes.read(path)
+
+
+def nearest_cosine(embeddings, classes):
+    return nearest_of_others(lambda: in_portions(embeddings), classes)
+
+
+def test_a_photo_is_in_no_prototype_that_it_is_compared_with():
+    # Seen from the middle, two photos of either class lie opposite each other: alone each is the other's exactly.
+    embeddings = np.array([[2, 0], [2, 0], [-2, 0], [-2, 0], [0, 3]], np.float32)
+    cosine = nearest_cosine(embeddings, np.array([0, 0, 1, 1, -1]))
+    assert cosine.tolist() == pytest.approx([1, 1, 1, 1, 0])
+
+    single = nearest_cosine(embeddings[[0, 2]], np.array([0, 1]))
+    assert single.tolist() == pytest.approx([-1, -1])  # its own class has no other photo
+    assert np.isnan(nearest_cosine(embeddings, np.full(5, -1))).all()
+
+
+def test_portions_in_any_order_come_to_what_is_counted_out_photo_by_photo(monkeypatch):
+    monkeypatch.setattr("maskfold.recognition.prototypes._AT_ONCE", 8)
+    random = np.random.default_rng(0)
+    embeddings = random.normal(5, 1, (12, 4)).astype(np.float32)
+    classes = np.array([3, 3, 3, 0, 0, 0, 7, 7, -1, -1, 7, 9])
+    centre = np.mean([embeddings[classes == one].mean(axis=0) for one in (0, 3, 7, 9)], axis=0)
+    directions = (embeddings - centre) / np.linalg.norm(embeddings - centre, axis=1, keepdims=True)
+    expected = []
+    for row in range(12):
+        others = np.arange(12) != row
+        sums = [directions[others & (classes == one)].sum(axis=0) for one in (0, 3, 7, 9) if one in classes[others]]
+        expected.append(max(directions[row] @ one / np.linalg.norm(one) for one in sums))
+    order = random.permutation(12)
+    portions = [(rows, embeddings[rows]) for rows in np.array_split(order, 3)]
+
+    assert nearest_of_others(lambda: portions, classes) == pytest.approx(np.array(expected), abs=1e-5)
+    assert nearest_of_others(lambda: in_portions(embeddings[:5], embeddings[5:]), classes) == pytest.approx(
+        np.array(expected), abs=1e-5
+    )

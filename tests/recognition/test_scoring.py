@@ -13,7 +13,6 @@ from maskfold.recognition.scoring import (
     by_month,
     check_metric,
     confusions,
-    nearest_cosine,
     score_answers,
     summary,
     with_macro_recall,
@@ -103,17 +102,6 @@ def test_tables_count_each_class_month_kind_and_pair():
 def test_without_a_wrong_answer_there_is_no_pair():
     assert confusions(table([0, 1], [0, 1])).empty
     assert by_class(table([0], [0]), CLASSES)["confused_with"].isna().all()
-
-
-def test_a_photo_is_in_no_prototype_that_it_is_compared_with():
-    # Seen from the middle, two photos of either class lie opposite each other: alone each is the other's exactly.
-    embeddings = np.array([[2, 0], [2, 0], [-2, 0], [-2, 0], [0, 3]], np.float32)
-    cosine = nearest_cosine(embeddings, np.array([0, 0, 1, 1, -1]))
-    assert cosine.tolist() == pytest.approx([1, 1, 1, 1, 0])
-
-    single = nearest_cosine(embeddings[[0, 2]], np.array([0, 1]))
-    assert single.tolist() == pytest.approx([-1, -1])  # its own class has no other photo
-    assert np.isnan(nearest_cosine(embeddings, np.full(5, -1))).all()
 
 
 def test_a_metric_of_masks_is_refused():

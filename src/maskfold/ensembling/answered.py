@@ -1,6 +1,6 @@
 """Out-of-fold answers of a recogniser, scored: per photo, per fold and pooled."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,8 +14,9 @@ from maskfold.ensembling.tree import Leaf, MemberMaps
 from maskfold.errors import MaskfoldError
 from maskfold.prediction.store import ORIGIN
 from maskfold.recognition.answers import Answers, AnswerStore, joined
-from maskfold.recognition.calibration import fit_temperature
-from maskfold.recognition.scoring import nearest_cosine, score_answers, summary, with_macro_recall
+from maskfold.recognition.calibration import fit_temperature, fitted_rows
+from maskfold.recognition.prototypes import nearest_of_others
+from maskfold.recognition.scoring import score_answers, summary, with_macro_recall
 from maskfold.recognition.trained import CLASS_TABLE, classes_digest, trained_classes
 from maskfold.runs.layout import fold_of
 from maskfold.runs.results import POOLED
@@ -38,22 +39,44 @@ def score_member(member: MemberMaps, rows: pd.DataFrame, classes: ClassTable) ->
     Raises:
         MaskfoldError: If answers cannot be read, or are of other classes.
     """
-    parts, answers, facts = [], [], []
+    parts, fitted, facts = [], [], []
     for store in member.leaf.stores:
         fold = fold_of(run_of(store))
         of_fold = rows[rows["fold"] == fold].reset_index(drop=True)
         if of_fold.empty:
             continue
-        own = AnswerStore(store).read(of_fold["image_id"].tolist())
-        index = of_fold[CLASS_INDEX].to_numpy()
-        part = scored(own, of_fold, classes, known=network_classes(store, classes))
-        parts.append(part.assign(cosine=nearest_cosine(own.embeddings, index)))
-        answers.append(replace(own, embeddings=own.embeddings[:, :0]))  # large, and not asked for again
-        facts.append({"fold": str(fold)} | _facts(part, answers[-1], index, classes))
+        part, answers, index = _score_fold(store, of_fold, classes)
+        parts.append(part)
+        fitted.append((answers, index))
+        facts.append({"fold": str(fold)} | _facts(part, answers, index, classes))
     scores = pd.concat(parts, ignore_index=True)
-    index = scores["image_id"].map(rows.set_index("image_id")[CLASS_INDEX]).to_numpy()
-    facts.append({"fold": POOLED} | _facts(scores, joined(answers), index, classes))
+    answers, indices = zip(*fitted, strict=True)
+    facts.append({"fold": POOLED} | _facts(scores, joined(answers), np.concatenate(indices), classes))
     return with_macro_recall(scores), pd.DataFrame(facts)
+
+
+def _score_fold(store: Path, rows: pd.DataFrame, classes: ClassTable) -> tuple[pd.DataFrame, Answers, np.ndarray]:
+    """Score the answers to the photos of a fold, a portion in memory at a time.
+
+    Returns:
+        As `scored`, with `cosine`; and of the photos that a temperature is fitted on the answers, without embeddings,
+        and the classes.
+    """
+    ids, index = rows["image_id"].tolist(), rows[CLASS_INDEX].to_numpy()
+    answers, known = AnswerStore(store), network_classes(store, classes)
+    among = np.zeros(len(rows), bool)
+    among[fitted_rows(ids, index)] = True
+    parts, fitted, fitted_index = [], [], []
+    for places, part in answers.portions(ids):
+        parts.append(scored(part, rows.iloc[places], classes, known=known).set_axis(places))
+        fitted.append(replace(part, embeddings=part.embeddings[:, :0]).taken(among[places]))
+        fitted_index.append(index[places][among[places]])
+
+    def embeddings() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        return ((places, part.embeddings) for places, part in answers.portions(ids))
+
+    scores = pd.concat(parts).sort_index().assign(cosine=nearest_of_others(embeddings, index))
+    return scores, joined(fitted), np.concatenate(fitted_index)
 
 
 def scored(answers: Answers, rows: pd.DataFrame, classes: ClassTable, *, known: int) -> pd.DataFrame:

@@ -3,6 +3,9 @@
 Source: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017.
 """
 
+import hashlib
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -10,11 +13,12 @@ from maskfold.errors import MaskfoldError
 from maskfold.recognition.answers import Answers
 
 BINS = 15  # of equal width, as in the source
+FITTED = 50_000  # photos that one temperature is fitted on, at most: its error is far below 1 % by then
 _HOTTEST = 50.0  # temperatures are looked for up to this one, and down to its inverse
 
 
 def fit_temperature(answers: Answers, class_index: np.ndarray) -> float:
-    """Return the temperature that logits are to be divided by, for the least log loss.
+    """Return the temperature that logits are to be divided by, for the least log loss on `fitted_rows`.
 
     Args:
         answers: To N photos that the network has not learned from.
@@ -25,7 +29,8 @@ def fit_temperature(answers: Answers, class_index: np.ndarray) -> float:
     """
     from scipy.optimize import minimize_scalar  # takes long to load
 
-    true, whole = _true_and_all(answers, class_index)
+    rows = fitted_rows(answers.image_ids, class_index)
+    true, whole = _true_and_all(answers.taken(rows), np.asarray(class_index)[rows])
     if not (true < whole.max(axis=1)).any():
         return 1.0
     end = np.log(_HOTTEST)
@@ -33,6 +38,23 @@ def fit_temperature(answers: Answers, class_index: np.ndarray) -> float:
         lambda log: _loss(true, whole, np.exp(log)), bounds=(-end, end), method="bounded", options={"xatol": 1e-7}
     )
     return float(np.exp(best.x))
+
+
+def fitted_rows(image_ids: Sequence[str] | np.ndarray, class_index: np.ndarray) -> np.ndarray:
+    """Return the rows of the photos that a temperature is fitted on: those with a class, or `FITTED` of them.
+
+    Which these are, the hashes of their ids say: the same at each call, and of several sets of photos none that are
+    not among those of each set.
+
+    Args:
+        image_ids: N photos.
+        class_index: `(N,)` their classes; -1 where nobody knows it.
+    """
+    rows = np.flatnonzero(np.asarray(class_index) >= 0)
+    if len(rows) <= FITTED:
+        return rows
+    hashes = [hashlib.blake2b(str(image_ids[row]).encode(), digest_size=8).digest() for row in rows]
+    return np.sort(rows[np.argsort(np.array(hashes, dtype="S8").view(">u8"), kind="stable")[:FITTED]])
 
 
 def log_loss(answers: Answers, class_index: np.ndarray, *, temperature: float = 1.0) -> float:

@@ -4,7 +4,7 @@ New products join without a training: their photos' embeddings make prototypes b
 centred first. Uncentred ones all point one way, and a mean of them is closer to every photo than to none.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,10 @@ from maskfold.files import write_bytes
 
 _AT_ONCE = 2**24  # cosines that are compared in one go
 _SHORTEST = 1e-12  # an embedding that is the centre itself has no direction
+_NOISE = 1e-6  # of a direction in float32: shorter sums of them are none
 ALIKE = 0.95  # cosine from which two products are hard to tell apart
+
+Portions = Iterable[tuple[slice | np.ndarray, np.ndarray]]  # rows, `(n, D) float32`; each row once
 
 
 @dataclass(frozen=True)
@@ -71,10 +74,11 @@ class Prototypes:
             raise MaskfoldError("prototypes: no photos to make them from.")
         known, place = np.unique(np.asarray(classes, dtype=np.int64), return_inverse=True)
         count = np.bincount(place)[:, None]
+        parts = in_portions(embeddings)
         if centre is None:
-            centre = np.mean(_sums(embeddings, place, len(known)) / count, axis=0)
+            centre = np.mean(_sums(parts, place, len(known)) / count, axis=0)
         centre = np.asarray(centre, dtype=np.float32)
-        means = _sums(embeddings, place, len(known), centre=centre) / count
+        means = _sums(parts, place, len(known), centre=centre) / count
         lengths = np.linalg.norm(means, axis=1)
         if (lengths < _SHORTEST).any():
             flat = known[lengths < _SHORTEST].tolist()
@@ -163,12 +167,67 @@ class Prototypes:
         return self.matrix, self.classes
 
 
-def _sums(embeddings: np.ndarray, place: np.ndarray, count: int, *, centre: np.ndarray | None = None) -> np.ndarray:
-    """Return the sum of each class's embeddings, `(count, D) float64`; from a centre, of their directions."""
-    sums = np.zeros((count, embeddings.shape[1]))
-    for rows in _portions(len(embeddings), embeddings.shape[1]):
-        part = embeddings[rows] if centre is None else _directions(embeddings[rows], centre)
-        sums += sums_by_class(part, place[rows], count)
+def nearest_of_others(portions: Callable[[], Portions], class_index: np.ndarray) -> np.ndarray:
+    """Return the cosine of each photo to the nearest prototype of the others: its own class's is made without it.
+
+    Args:
+        portions: Returns the embeddings of N photos of one network; it is called three times, so that no more than a
+            portion need be in memory.
+        class_index: `(N,)`; photos of -1 are in no prototype.
+
+    Returns:
+        `(N,) float32`; NaN where there is no prototype.
+    """
+    nearest = np.full(len(class_index), np.nan, np.float32)
+    labelled = class_index >= 0
+    place = np.full(len(class_index), -1)
+    known, place[labelled] = np.unique(class_index[labelled], return_inverse=True)
+    if not len(known):
+        return nearest
+    count = np.bincount(place[labelled])
+    centre = np.mean(_sums(portions(), place, len(known)) / count[:, None], axis=0).astype(np.float32)
+    sums = _sums(portions(), place, len(known), centre=centre)
+    matrix = _units(sums).astype(np.float32).T
+    for rows, embeddings in portions():
+        own, best = place[rows], np.empty(len(embeddings), np.float32)
+        for some in _portions(len(embeddings), len(known)):
+            directions = _directions(embeddings[some], centre)
+            cosines = directions @ matrix
+            of_class = np.flatnonzero(own[some] >= 0)
+            mine, its = own[some][of_class], directions[of_class]
+            without = np.einsum("nd,nd->n", its, _units(sums[mine] - its))
+            cosines[of_class, mine] = np.where(count[mine] > 1, without, -np.inf)
+            best[some] = cosines.max(axis=1)
+        nearest[rows] = np.where(np.isfinite(best), best, np.nan)
+    return nearest
+
+
+def in_portions(*embeddings: np.ndarray) -> Portions:
+    """Return rows and the embeddings in them, a portion at a time, of one array behind the other."""
+    parts, begin = [], 0
+    for array in embeddings:
+        rows = _portions(len(array), array.shape[1])
+        parts += [(slice(begin + one.start, begin + min(one.stop, len(array))), array[one]) for one in rows]
+        begin += len(array)
+    return parts
+
+
+def _sums(portions: Portions, place: np.ndarray, count: int, *, centre: np.ndarray | None = None) -> np.ndarray:
+    """Return the sum of each class's embeddings, `(count, D) float64`; from a centre, of their directions.
+
+    Args:
+        portions: Embeddings of N photos.
+        place: `(N,)` each photo's class, from 0; -1 for none.
+        count: How many classes there are.
+        centre: `(D,)`.
+    """
+    sums = None
+    for rows, embeddings in portions:
+        own = place[rows]
+        part = embeddings[own >= 0]
+        part = part if centre is None else _directions(part, centre)
+        added = sums_by_class(part, own[own >= 0], count)
+        sums = added if sums is None else np.add(sums, added, out=sums)
     return sums
 
 
@@ -188,6 +247,11 @@ def _directions(embeddings: np.ndarray, centre: np.ndarray) -> np.ndarray:
     """Return unit vectors from the centre to the embeddings; of the centre itself, nothing."""
     centred = np.asarray(embeddings, dtype=np.float32) - centre
     return centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), _SHORTEST)
+
+
+def _units(sums: np.ndarray) -> np.ndarray:
+    """Return unit vectors along sums of directions; nothing of those that cancel out."""
+    return sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), _NOISE)
 
 
 def _portions(count: int, width: int) -> Iterable[slice]:

@@ -12,7 +12,7 @@ import pandas as pd
 from maskfold.data.hold_out import unknown_kinds
 from maskfold.data.table import CLASS_INDEX
 from maskfold.recognition.answers import Answers, AnswerStore
-from maskfold.recognition.scoring import nearest_cosine
+from maskfold.recognition.prototypes import in_portions, nearest_of_others
 from maskfold.recognition.unknown import energy, joint, maximum_logit, rejection_table
 from maskfold.runs.layout import fold_of
 from maskfold.runs.run_folder import RunFolder
@@ -31,9 +31,9 @@ def scores_of(known: Answers, class_index: np.ndarray, unknown: Answers) -> tupl
         class_index: `(N,)` their classes.
         unknown: To M photos of products that it has not learned.
     """
-    embeddings = np.concatenate([known.embeddings, unknown.embeddings])
     members = np.concatenate([class_index, np.full(len(unknown), -1)])  # unknown photos are in no prototype
-    own, others = np.split(nearest_cosine(embeddings, members), [len(known)])
+    cosines = nearest_of_others(lambda: in_portions(known.embeddings, unknown.embeddings), members)
+    own, others = np.split(cosines, [len(known)])
     both = [
         {LOGIT: maximum_logit(answers), ENERGY: energy(answers), COSINE: cosine}
         for answers, cosine in ((known, own), (unknown, others))

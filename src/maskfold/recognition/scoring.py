@@ -18,7 +18,6 @@ from maskfold.recognition.calibration import expected_calibration_error
 ACCURACY, TOP5, MACRO_RECALL, LOG_LOSS = METRICS = ("accuracy", "top5", "macro_recall", "log_loss")
 _NAMES = ", ".join(METRICS)
 _SMALLEST = 1e-15  # probability that log loss counts, as competitions have it
-_AT_ONCE = 2**24  # numbers in memory at once, of products against photos
 
 
 def check_metric(name: str) -> str:
@@ -196,49 +195,3 @@ def _shares(scores: pd.DataFrame) -> dict[str, float]:
     recalls = scores.groupby("label", observed=True)[ACCURACY].mean()
     shares = {ACCURACY: scores[ACCURACY].mean(), TOP5: scores[TOP5].mean(), MACRO_RECALL: recalls.mean()}
     return {"photos": len(scores), **shares}
-
-
-def nearest_cosine(embeddings: np.ndarray, class_index: np.ndarray) -> np.ndarray:
-    """Return the cosine of each photo to the nearest prototype of the others: its own class's is made without it.
-
-    Args:
-        embeddings: `(N, D) float32`, of one network.
-        class_index: `(N,)`; photos of -1 are in no prototype.
-
-    Returns:
-        `(N,) float32`; NaN where there is no prototype.
-    """
-    known, place = np.unique(class_index[class_index >= 0], return_inverse=True)
-    nearest = np.full(len(embeddings), np.nan, np.float32)
-    if not len(known):
-        return nearest
-    count = np.bincount(place)[:, None]
-    rows = np.flatnonzero(class_index >= 0)
-    centre = (_sums(embeddings[rows], place, len(known)) / count).mean(axis=0)
-    directions = embeddings - centre
-    directions /= np.maximum(np.linalg.norm(directions, axis=1, keepdims=True), 1e-12)
-    sums = _sums(directions[rows], place, len(known))
-    lengths = np.linalg.norm(sums, axis=1)
-    prototypes = (sums / np.maximum(lengths, 1e-12)[:, None]).T
-    own = np.full(len(embeddings), -1)
-    own[rows] = place
-    size = max(1, _AT_ONCE // len(known))
-    for start in range(0, len(embeddings), size):
-        some = slice(start, start + size)
-        cosines = directions[some] @ prototypes
-        labelled = np.flatnonzero(own[some] >= 0)
-        mine = own[some][labelled]
-        without = sums[mine] - directions[some][labelled]
-        length = np.linalg.norm(without, axis=1)
-        alone = count[mine, 0] == 1
-        cosine = np.einsum("nd,nd->n", directions[some][labelled], without) / np.maximum(length, 1e-12)
-        cosines[labelled, mine] = np.where(alone, -np.inf, cosine)
-        best = cosines.max(axis=1)
-        nearest[some] = np.where(np.isfinite(best), best, np.nan)
-    return nearest
-
-
-def _sums(vectors: np.ndarray, place: np.ndarray, count: int) -> np.ndarray:
-    sums = np.zeros((count, vectors.shape[1]))
-    np.add.at(sums, place, vectors)
-    return sums
