@@ -102,6 +102,7 @@ def main() -> None:
     table = pd.DataFrame(rows)
     settings = {"size": options.size, "full_epochs": options.full, "epochs": options.epochs, "replay": options.replay}
     publish("product_growth", table, chart(table), **settings)
+    publish("product_growth_means", means(table), **settings)
 
 
 def arguments() -> argparse.Namespace:
@@ -214,6 +215,17 @@ def measured(step: Step) -> dict[str, Any]:
         "gate": "passed" if verdict.passed else "refused",
         **costs_of(step.run),
     }
+
+
+def means(table: pd.DataFrame) -> pd.DataFrame:
+    """Return what each way costs and keeps, the mean over seeds and months; `last` is accuracy at the end of all."""
+    later = table[table["month"] != FIRST]
+    of_way = later.groupby("way", sort=False)
+    costs = of_way[["images", "seconds", "old", "new"]].mean()
+    costs["passed"] = of_way["gate"].apply(lambda verdicts: (verdicts == "passed").mean())
+    last = later[later["month"] == later["month"].max()].groupby("way")["all"]
+    costs["last"], costs["sd"] = last.mean(), last.std()
+    return costs.round({"images": 0, "seconds": 0}).round(4).reset_index()
 
 
 def chart(table: pd.DataFrame) -> Any:
