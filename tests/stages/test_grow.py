@@ -12,9 +12,11 @@ import pytest
 import torch
 from mlflow import MlflowClient
 
-from coloured_squares import DATA, LATE, SMALL, draw_squares
+from coloured_squares import DATA, LATE, SMALL, draw_square, draw_squares
 from maskfold.config import compose
+from maskfold.corrections.growth import refuse_known, unknown_photos
 from maskfold.data.class_table import ClassTable
+from maskfold.data.loading import content_hash
 from maskfold.engine.checkpoints import load_checkpoint
 from maskfold.errors import MaskfoldError
 from maskfold.recognition.prototypes import Prototypes
@@ -137,9 +139,8 @@ def test_a_month_without_new_products_is_refused(place):
 
 
 def test_a_fine_tune_shows_new_products_whole_and_a_few_old_photos_and_becomes_champion(place):
-    Path("strangers").mkdir()
     for number in range(3):
-        shutil.copy(f"photos/test/t{number}.png", "strangers")
+        draw_square(Path(f"strangers/{number}.png"), "blue", seed=1000 + number)
     grow(growing("replay=2", "unknown=strangers", "product_photos=1"))
     run = MemberFolder(Path("experiments/squares_2026-02")).run(0)
     record = json.loads((run.path / "growth.json").read_text())
@@ -190,6 +191,21 @@ def test_what_a_growth_cannot_begin_with_is_refused(place):
         grow(growing("level=half"))
     with pytest.raises(MaskfoldError, match="experiments/other/fold0: not trained to its end"):
         grow(compose("grow", ["name=other", f"month={SECOND}", *HERE]))
+
+
+@pytest.mark.hostile("leaks")
+def test_photos_that_a_network_or_the_data_knows_are_not_unknown(place):
+    run = MemberFolder(Path("experiments/squares")).run(0)
+    table = pd.DataFrame({"image_id": ["t0"], "image_hash": [content_hash("photos/test/t0.png")]})
+    draw_square(Path("strangers/new.png"), "blue", seed=1000)
+    refuse_known(unknown_photos("strangers"), table, [run])
+    shutil.copy("photos/test/t0.png", "strangers/a.png")
+    shutil.copy("photos/red/red0.png", "strangers/b.png")
+    with pytest.raises(MaskfoldError, match="2 of 3 photos") as refusal:
+        refuse_known(unknown_photos("strangers"), table, [run])
+    assert "strangers/a.png: a photo of the data" in str(refusal.value)
+    assert "strangers/b.png: seen by experiments/squares/fold0" in str(refusal.value)
+    assert "new.png" not in str(refusal.value)
 
 
 @pytest.mark.hostile("replaced files")

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,9 @@ from maskfold import files
 from maskfold.analysis.growth_page import growth_page
 from maskfold.data.class_table import ClassTable
 from maskfold.data.folders import list_images
+from maskfold.data.loading import content_hash
 from maskfold.data.table import CLASS_INDEX
-from maskfold.errors import MaskfoldError
+from maskfold.errors import MaskfoldError, listing
 from maskfold.prediction.members import load_network
 from maskfold.recognition.answers import AnswerStore
 from maskfold.recognition.framing import Framing
@@ -24,6 +25,7 @@ from maskfold.recognition.predicting import predict_answers
 from maskfold.recognition.trained import classes_digest, trained_classes
 from maskfold.runs.checkpoint_hash import checkpoint_hash
 from maskfold.runs.contents import hashes_of
+from maskfold.runs.lineage import CONTENT, read_lineage
 from maskfold.runs.run_folder import RunFolder
 
 RECORD = "growth.json"  # in the challenger's run folder
@@ -63,7 +65,35 @@ def unknown_photos(folder: str | None) -> pd.DataFrame | None:
     paths = [path for place in places for path in list_images(place, [])["path"]]
     if not paths:
         raise MaskfoldError(f"unknown={folder}: no photos in it.")
-    return pd.DataFrame({"image_id": paths, "image": paths, CLASS_INDEX: -1})
+    contents = [content_hash(path) for path in paths]
+    return pd.DataFrame({"image_id": paths, "image": paths, "image_hash": contents, CLASS_INDEX: -1})
+
+
+def refuse_known(strangers: pd.DataFrame, table: pd.DataFrame, runs: Iterable[RunFolder]) -> None:
+    """Refuse photos as unknown that are not: those of the data, or that a network has seen, byte for byte.
+
+    Args:
+        strangers: As `unknown_photos` returns them.
+        table: The image table of the data.
+        runs: The networks' run folders.
+
+    Raises:
+        MaskfoldError: If there are some; the message names them. Or nobody knows what a network has seen.
+    """
+    where = dict.fromkeys(hashes_of(table, "image").values(), "a photo of the data")
+    for run in runs:
+        lineage = read_lineage(run.path)
+        for sight in (*lineage.seen, *lineage.held_out):
+            if sight.startswith(CONTENT):
+                where.setdefault(sight.removeprefix(CONTENT), f"seen by {run.path}")
+    contents = hashes_of(strangers, "image").items()
+    known = [f"{path}: {where[content]}" for path, content in contents if content in where]
+    if known:
+        raise MaskfoldError(
+            f"unknown: {len(known)} of {len(strangers)} photos are none of products that nobody knows:\n"
+            f"{listing(known)}\n"
+            "Rejection would be judged by photos that networks may know. Take them out of that folder."
+        )
 
 
 def said_by(

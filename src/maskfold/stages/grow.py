@@ -17,6 +17,7 @@ from maskfold.corrections.growth import (
     costs_of,
     described,
     frozen_test,
+    refuse_known,
     said_by,
     tags_of,
     unknown_photos,
@@ -155,6 +156,8 @@ def _judged(
     """Return the gate's verdict on what both say of the frozen test, which neither has seen."""
     table, classes = source.load(), source.said()["classes"]
     photos, strangers = frozen_test(table, classes), unknown_photos(config.unknown)
+    if strangers is not None:
+        refuse_known(strangers, table, (champion, challenger))
     options = resolved(config.trainer) | {"folder": source.folder / _JUDGED}
     before = ClassTable.read(champion.path / FILE)
     known = {*before.rows.loc[before.active(), "label"]}
