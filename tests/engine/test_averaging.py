@@ -38,6 +38,15 @@ def test_ema_by_hand(spied):
     assert not torch.allclose(average, trained[-1])
 
 
+def test_the_middle_of_an_epoch_holds_the_weights_that_are_trained_on_and_beside_them_the_average(spied):
+    task, trained = spied(swa(first_epoch=0), max_epochs=2, save_every="1step", stop_at=(1, 3))
+    middle = load_checkpoint(task.folder.middle)
+    kept = middle["state_dict"]["network.3.weight"]
+    assert any(torch.equal(kept, weights) for weights in trained[5:])
+    average = middle["callbacks"]["WeightAverage"]["other"]["network.3.weight"]
+    torch.testing.assert_close(average, trained[4])  # that of the only epoch that has ended
+
+
 def test_swa_is_the_mean_of_the_epochs_from_its_first(spied):
     task, trained = spied(swa(first_epoch=1), max_epochs=4)
     ends = trained[4::5]

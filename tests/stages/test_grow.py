@@ -22,7 +22,7 @@ from maskfold.errors import MaskfoldError
 from maskfold.recognition.prototypes import Prototypes
 from maskfold.runs.layout import MemberFolder
 from maskfold.stages import grow as stage
-from maskfold.stages.enroll import enroll
+from maskfold.stages.enroll import _refuse_without_photos, enroll
 from maskfold.stages.folds import folds
 from maskfold.stages.grow import grow
 from maskfold.stages.train import train
@@ -136,6 +136,17 @@ def test_a_linear_head_gets_rows_of_one_making_for_all_and_those_without_photos_
 def test_a_month_without_new_products_is_refused(place):
     with pytest.raises(MaskfoldError, match="no product is new"):
         enroll(compose("enroll", ["name=squares", f"month={FIRST}", *HERE]))
+
+
+@pytest.mark.hostile("wrong input")
+def test_one_photo_of_a_new_product_is_enough_and_none_is_refused():
+    classes = ClassTable.empty().extended(pd.DataFrame({"label": ["ale", "bread"]}))
+    photos = pd.DataFrame({"label": ["ale", "bread"]})
+    _refuse_without_photos(photos, classes, 1, "2026-02")
+    with pytest.raises(
+        MaskfoldError, match=r"1 new products have no photos outside .*\n  bread\nOne photo there is the"
+    ):
+        _refuse_without_photos(photos[:1], classes, 1, "2026-02")
 
 
 def test_a_fine_tune_shows_new_products_whole_and_a_few_old_photos_and_becomes_champion(place):

@@ -14,8 +14,10 @@ class WeightAverage(Callback):
     """Keeps a running average of the weights and validates it.
 
     From the start of a validation to the next epoch's the module holds the average, and this callback the weights
-    that are trained on; then they change places again. So every checkpoint's `state_dict` is the average (Lightning's
-    own callbacks leave it out of checkpoints that are saved with `save_weights_only`), and a resumed run has both.
+    that are trained on; then they change places again. So the `state_dict` of every checkpoint that is saved at the end
+    of an epoch, `best.ckpt` and `last.ckpt`, is the average (Lightning's own callbacks leave it out of checkpoints that
+    are saved with `save_weights_only`); that of `middle.ckpt` is the weights that are trained on, since no validation
+    has begun. This callback's state has the others, so a resumed run has both.
     The statistics of batch normalisation are averaged like weights. Until the first moment of averaging there is only
     one set of weights.
 

@@ -106,7 +106,7 @@ def _refuse_without_photos(training: pd.DataFrame, classes: ClassTable, known: i
     if bare:
         raise MaskfoldError(
             f"{len(bare)} new products have no photos outside this fold and the frozen test:\n{listing(bare, 5)}\n"
-            "Two photos are the least; ten, from all sides, are a good number."
+            "One photo there is the least; ten, from all sides, are a good number."
         )
 
 

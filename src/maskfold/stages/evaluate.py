@@ -1,4 +1,4 @@
-"""Score a member's out-of-fold maps: `maskfold evaluate name=linknet34`."""
+"""Score a member's out-of-fold maps or answers: `maskfold evaluate name=linknet34`."""
 
 import logging
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Predict a split with a trained fold: `maskfold predict name=linknet34 fold=0 split=test`."""
+"""Predict maps or answers of a split with a trained fold: `maskfold predict name=linknet34 fold=0 split=test`."""
 
 import logging
 from contextlib import nullcontext
