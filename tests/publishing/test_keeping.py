@@ -83,3 +83,29 @@ def test_a_last_checkpoint_is_never_sent_beside_the_best_of_another_epoch(here, 
     names = [name.rpartition("/")[2] for name in kept.order]
     assert names == ["best.ckpt", "metrics.csv", "best.ckpt", "metrics.csv", "last.ckpt"]
     assert kept.read(f"{RUN}/checkpoints/last.ckpt") == kept.read(f"{RUN}/checkpoints/best.ckpt") == b"1"
+
+
+@pytest.mark.hostile("endless and hanging")
+def test_files_that_are_always_written_hold_no_checkpoint_back(here, kept):
+    """Predictions, a tracker's file and the metrics of short epochs change while anything is sent."""
+    epoch(here, 0)
+    busy = [f"{RUN}/predictions/oof/part-0.npz", f"{RUN}/tracker/run.db", f"{RUN}/metrics.csv"]
+    last, number = f"{RUN}/checkpoints/last.ckpt", iter(range(1, 1000))
+
+    def write_on():
+        text = f"{next(number)}".encode()
+        for name in busy:
+            here.write(name, text)
+            time = 1_000_000_000 * (int(text) + 5)
+            os.utime(here.folder / name, ns=(time, time))
+        if int(text) > 50:
+            raise TimeoutError("sending never ends")
+        kept.act = dict.fromkeys([*busy, f"{RUN}/checkpoints/best.ckpt"], write_on)
+
+    kept.act = {f"{RUN}/checkpoints/best.ckpt": write_on}
+    Keeper(here.folder, kept).send()
+
+    assert kept.exists(last)
+    assert kept.order.index(f"{RUN}/checkpoints/best.ckpt") < kept.order.index(last)
+    before = kept.order[: kept.order.index(last)]
+    assert before[-1] == f"{RUN}/metrics.csv"  # once more: it has the row of the last checkpoint's epoch

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from maskfold.errors import MaskfoldError
-from maskfold.recognition.answers import Answers, AnswerStore, joined
+from maskfold.recognition.answers import Answers, AnswerStore, joined, log_sum_exp
 
 LOGITS = np.log(np.array([[1, 2, 5, 2], [6, 2, 1, 1]], np.float32))  # probabilities in tenths
 EMBEDDINGS = np.array([[1, 0], [0, 1]], np.float32)
@@ -68,3 +68,9 @@ def test_a_damaged_part_is_named(tmp_path):
 def test_answers_of_other_shapes_are_not_joined():
     with pytest.raises(MaskfoldError, match="different numbers of classes"):
         joined([answers(), answers(kept=2)])
+
+
+def test_sums_of_exponentials_neither_overflow_nor_fail_where_there_is_nothing():
+    rows = np.array([[1000, 1000], [-np.inf, -np.inf], [0, -np.inf], [-1000, -1000 + np.log(3)]])
+
+    assert log_sum_exp(rows).tolist() == pytest.approx([1000 + np.log(2), -np.inf, 0, -1000 + np.log(4)])

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from maskfold.recognition.paired import (
-    false_accepts,
     false_accepts_p,
     holm,
     least_p,
@@ -59,12 +58,6 @@ def test_a_fall_of_coins_is_as_likely_as_that_of_coins():
     p = macro_fall_p(photos, np.array([4, 0]), np.array([0, 0]), draws=4000, seed=0)
 
     assert p == pytest.approx(1 / 16, abs=0.012)
-
-
-def test_false_accepts_are_those_above_the_threshold_of_the_known():
-    known = np.arange(100.0)  # 95 of them are 5 or more
-
-    assert false_accepts(known, np.array([4.9, 5.0, 50.0, -1.0]), accepted=0.95) == 0.5
 
 
 def test_a_models_own_scale_does_not_make_its_rejection_another():

@@ -45,6 +45,13 @@ def test_a_threshold_lets_at_least_its_share_of_known_photos_pass():
     assert threshold_at(np.ones(7)) == 1
 
 
+def test_false_accepts_are_those_from_the_threshold_of_the_known_on():
+    known = np.arange(100.0)  # 95 of them are 5 or more
+
+    assert fpr_at(known, np.array([4.9, 5.0, 50.0, -1.0]), accepted=0.95) == 0.5
+    assert fpr_at(known, np.array([98.0, 99.0]), accepted=0) == 0.5  # one passes at least
+
+
 def test_false_accepts_where_three_of_four_known_photos_pass():
     assert fpr_at(KNOWN, UNKNOWN, accepted=0.75) == pytest.approx(2 / 3)
     assert fpr_at(KNOWN, UNKNOWN) == pytest.approx(2 / 3)  # none of four may be refused: from 1 on

@@ -14,14 +14,16 @@ log = logging.getLogger(__name__)
 _DATA, _NOTES = "data", (".csv", ".parquet", ".json")  # data/<name>/folds.csv and the like, but no photos
 _RUN = RunFolder(Path())
 _MARK = "kept.txt"
+_TRIES = 2  # where checkpoints change while they are sent; then the next sending may have more luck
 _SENT_BEHIND = {_RUN.last.name: 1, _RUN.middle.name: 1, _RUN.finished.name: 2}  # what speaks of other files
 
 
 class Keeper:
     """Brings what the trainings of a working folder go on from to a storage, and from there into an empty folder.
 
-    A last checkpoint knows which epoch was the best, whose weights lie in another file: it is sent only where nothing
-    else has changed since that was, so what is kept is of one moment.
+    A last checkpoint knows which epoch was the best, whose weights lie in another file: it is sent only where no other
+    checkpoint of its run has changed since that was, so what is kept of a run is of one moment. Any other file may be
+    written all the time.
 
     Args:
         folder: The working folder.
@@ -55,26 +57,41 @@ class Keeper:
         Raises:
             MaskfoldError: If it cannot be read or written.
         """
-        for name in self._sent.keys() - self._versions().keys():
-            self._storage.remove(name)
-            del self._sent[name]
         sent = 0
-        while changed := self._changed():
-            stage = min(map(_stage, changed))
-            for name in changed:
-                if _stage(name) != stage or not self._here.exists(name):
+        for _ in range(_TRIES):
+            versions, held = self._versions(), False
+            for name in self._sent.keys() - versions.keys():
+                self._storage.remove(name)
+                del self._sent[name]
+            for name in sorted(versions, key=_stage):
+                if self._sent.get(name) == versions[name] or not self._here.exists(name):
                     continue
                 content = self._here.read(name)
-                if stage and any(_stage(other) < stage for other in self._changed()):
-                    break  # what it speaks of is newer by now
-                self._storage.write(name, content)
-                self._sent[name] = changed[name]
+                now = self._versions() if _stage(name) else {}
+                if self._is_ahead(name, now):
+                    held = True  # what it speaks of is newer by now
+                    continue
+                metrics = str(_run_of(name) / _RUN.metrics.name)
+                if now.get(metrics, self._sent.get(metrics)) != self._sent.get(metrics):
+                    self._write(metrics, now[metrics], self._here.read(metrics))  # with the row of the epoch
+                self._write(name, versions[name], content)
                 sent += 1
+            if not held:
+                break
         return sent
 
-    def _changed(self) -> dict[str, str]:
-        """Return the version of each file here that was not sent as it is now."""
-        return {name: version for name, version in self._versions().items() if self._sent.get(name) != version}
+    def _write(self, name: str, version: str, content: bytes) -> None:
+        self._storage.write(name, content)
+        self._sent[name] = version
+
+    def _is_ahead(self, name: str, now: dict[str, str]) -> bool:
+        """Return whether a file speaks of checkpoints of its run that are not there yet as they are now."""
+        folder = _run_of(name) / _RUN.checkpoints.name
+        return any(
+            _stage(other) < _stage(name) and self._sent.get(other) != version
+            for other, version in now.items()
+            if PurePosixPath(other).parent == folder
+        )
 
     def _versions(self) -> dict[str, str]:
         return {item.name: item.version for item in self._here.items() if _is_kept(item.name)}
@@ -93,3 +110,9 @@ def _is_kept(name: str) -> bool:
 def _stage(name: str) -> int:
     """Return when a file is sent: 0 before those that speak of it."""
     return _SENT_BEHIND.get(PurePosixPath(name).name, 0)
+
+
+def _run_of(name: str) -> PurePosixPath:
+    """Return the run folder of a checkpoint, or of a file that lies in it."""
+    folder = PurePosixPath(name).parent
+    return folder.parent if folder.name == _RUN.checkpoints.name else folder

@@ -68,7 +68,7 @@ class Answers:
             image_ids=np.asarray(image_ids, dtype=object),
             classes=order.astype(np.int32),
             logits=best,
-            rest=_logsumexp(others).astype(np.float32),
+            rest=log_sum_exp(others).astype(np.float32),
             embeddings=np.asarray(embeddings, np.float32),
         )
 
@@ -76,15 +76,26 @@ class Answers:
         """Return the answers of some rows, numbers or `(N,) bool`."""
         return Answers(*(getattr(self, field.name)[rows] for field in fields(self)))
 
+    def whole(self) -> np.ndarray:
+        """Return `(N, K + 1) float64`, the logits and the rest behind them, as if it were one class."""
+        return np.concatenate([self.logits, self.rest[:, None]], axis=1).astype(np.float64)
+
     def probabilities(self, *, temperature: float = 1.0) -> np.ndarray:
         """Return `(N, K) float64`, the probability of each class that is kept; they sum to one with the rest's.
 
         Args:
             temperature: Logits are divided by it; the rest as if it were one class, which is exact for 1.
         """
-        logits = self.logits.astype(np.float64) / temperature
-        whole = np.concatenate([logits, self.rest[:, None].astype(np.float64) / temperature], axis=1)
-        return np.exp(logits - _logsumexp(whole)[:, None])
+        whole = self.whole() / temperature
+        return np.exp(whole[:, :-1] - log_sum_exp(whole)[:, None])
+
+
+def log_sum_exp(values: np.ndarray) -> np.ndarray:
+    """Return the logarithm of the sum of the exponentials of each row; -inf where all are."""
+    top = values.max(axis=1, initial=-np.inf)
+    safe = np.where(np.isfinite(top), top, 0)
+    with np.errstate(divide="ignore"):
+        return safe + np.log(np.exp(values - safe[:, None]).sum(axis=1))
 
 
 def joined(parts: Iterable[Answers]) -> Answers:
@@ -240,14 +251,6 @@ def _best(logits: np.ndarray, count: int) -> np.ndarray:
         some = np.broadcast_to(np.arange(logits.shape[1]), logits.shape)
     order = np.argsort(-np.take_along_axis(logits, some, 1), axis=1, kind="stable")
     return np.take_along_axis(some, order, 1)
-
-
-def _logsumexp(values: np.ndarray) -> np.ndarray:
-    """Return the logarithm of the sum of the exponentials of each row; -inf where all are."""
-    top = values.max(axis=1, initial=-np.inf)
-    safe = np.where(np.isfinite(top), top, 0)
-    with np.errstate(divide="ignore"):
-        return safe + np.log(np.exp(values - safe[:, None]).sum(axis=1))
 
 
 def is_part(name: str) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from maskfold.errors import MaskfoldError
-from maskfold.recognition.answers import Answers
+from maskfold.recognition.answers import Answers, log_sum_exp
 
 BINS = 15  # of equal width, as in the source
 FITTED = 50_000  # photos that one temperature is fitted on, at most: its error is far below 1 % by then
@@ -120,13 +120,11 @@ def _true_and_all(answers: Answers, class_index: np.ndarray) -> tuple[np.ndarray
     """
     class_index = np.asarray(class_index)
     kept = answers.classes == class_index[:, None]
-    whole = np.concatenate([answers.logits, answers.rest[:, None]], axis=1).astype(np.float64)
+    whole = answers.whole()
     true = np.where(kept.any(axis=1), whole[np.arange(len(whole)), kept.argmax(axis=1)], whole[:, -1])
     usable = (class_index >= 0) & np.isfinite(true)
     return true[usable], whole[usable]
 
 
 def _loss(true: np.ndarray, whole: np.ndarray, temperature: float) -> float:
-    top = whole.max(axis=1)
-    sums = np.exp((whole - top[:, None]) / temperature).sum(axis=1)
-    return float(np.mean(np.log(sums) - (true - top) / temperature))
+    return float(np.mean(log_sum_exp(whole / temperature) - true / temperature))

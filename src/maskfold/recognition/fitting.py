@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from maskfold.recognition.answers import Answers
+from maskfold.recognition.answers import Answers, log_sum_exp
 from maskfold.recognition.calibration import fit_temperature
 from maskfold.recognition.prototypes import Prototypes
 from maskfold.recognition.unknown import Thresholds, maximum_logit, threshold_at
@@ -68,8 +68,6 @@ def margin_for(apart: np.ndarray, right: np.ndarray, *, wrong: float) -> float:
 
 def as_mean(answers: Answers) -> Answers:
     """Return answers whose logits are logarithms of probabilities, as the mean of several networks has them."""
-    whole = np.concatenate([answers.logits, answers.rest[:, None]], axis=1).astype(np.float64)
-    top = whole.max(axis=1, keepdims=True)
-    total = (top[:, 0] + np.log(np.exp(whole - top).sum(axis=1))).astype(np.float32)
+    total = log_sum_exp(answers.whole()).astype(np.float32)
     logits, rest = answers.logits - total[:, None], answers.rest - total
     return Answers(answers.image_ids, answers.classes, logits, rest, answers.embeddings)

@@ -16,7 +16,6 @@ from scipy.stats import binom
 
 from maskfold.errors import MaskfoldError
 from maskfold.recognition.paired import (
-    false_accepts,
     false_accepts_p,
     holm,
     least_p,
@@ -27,6 +26,7 @@ from maskfold.recognition.paired import (
     provable,
 )
 from maskfold.recognition.pairs import confused_pairs, partners
+from maskfold.recognition.unknown import fpr_at
 from maskfold.terminal import counted
 
 _STEADY = 5  # test photos from which a product's recall counts for the median
@@ -262,7 +262,7 @@ def _rejection(
         return {"unknown_photos": 0}, []
     known = photos.loc[~photos["new"].astype(bool), _SCORES].to_numpy(float)
     others, accepted = unknown[_SCORES].to_numpy(float), limits.accepted
-    before, now = (false_accepts(known[:, side], others[:, side], accepted=accepted) for side in (0, 1))
+    before, now = (fpr_at(known[:, side], others[:, side], accepted=accepted) for side in (0, 1))
     figures = {"unknown_photos": len(unknown), "accepted": accepted}
     figures |= {"false_accepts_champion": before, "false_accepts_challenger": now}
     if now - before <= limits.rejection_loss:

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 import numpy as np
 from scipy.stats import binom
 
+from maskfold.recognition.unknown import fpr_at
+
 _AT_ONCE = 2**22  # numbers drawn in one go
 _SMALL = 1e-9  # what a sum of shares may be off by
 
@@ -119,18 +121,6 @@ def macro_fall_p(photos: np.ndarray, lost: np.ndarray, won: np.ndarray, *, draws
     return (larger + 1) / (draws + 1)
 
 
-def false_accepts(known: np.ndarray, unknown: np.ndarray, *, accepted: float) -> float:
-    """Return the share of unknown photos that pass the threshold which accepts a share of the known ones.
-
-    Args:
-        known: `(N,)` scores, larger where a model is surer that it knows the product.
-        unknown: `(M,)` scores of photos of products that no model knows.
-        accepted: The share of the known photos at least.
-    """
-    rejected = int((1 - accepted) * len(known) + _SMALL)
-    return float(np.mean(unknown >= np.partition(known, rejected)[rejected]))
-
-
 def false_accepts_p(known: np.ndarray, unknown: np.ndarray, *, accepted: float, draws: int, seed: int) -> float:
     """Return how likely false accepts rise as much as they do, or more, where the models reject equally well.
 
@@ -139,7 +129,7 @@ def false_accepts_p(known: np.ndarray, unknown: np.ndarray, *, accepted: float, 
     Args:
         known: `(N, 2)` scores of the first and of the second model.
         unknown: `(M, 2)` likewise.
-        accepted: As for `false_accepts`.
+        accepted: The share of the known photos that pass, at least.
         draws: How many; no p-value is below `1 / (draws + 1)`.
         seed: Of the draws.
     """
@@ -149,9 +139,7 @@ def false_accepts_p(known: np.ndarray, unknown: np.ndarray, *, accepted: float, 
     random = np.random.default_rng(seed)
 
     def rise(pairs: np.ndarray) -> float:
-        first, second = (
-            false_accepts(scores[: len(known)], scores[len(known) :], accepted=accepted) for scores in pairs.T
-        )
+        first, second = (fpr_at(scores[: len(known)], scores[len(known) :], accepted=accepted) for scores in pairs.T)
         return second - first
 
     seen = rise(places)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from maskfold.errors import MaskfoldError
-from maskfold.recognition.answers import Answers
+from maskfold.recognition.answers import Answers, log_sum_exp
 
 ACCEPTED = 0.95  # the share of known photos that a threshold lets pass
 FALSE_ACCEPTS = 0.01  # the share of unknown photos at which accuracy is compared
@@ -25,9 +25,7 @@ def maximum_logit(answers: Answers) -> np.ndarray:
 
 def energy(answers: Answers) -> np.ndarray:
     """Return the logarithm of the sum of the exponentials of all logits of each photo, `(N,) float64`."""
-    whole = np.concatenate([answers.logits, answers.rest[:, None]], axis=1).astype(np.float64)
-    top = whole.max(axis=1)
-    return top + np.log(np.exp(whole - top[:, None]).sum(axis=1))
+    return log_sum_exp(answers.whole())
 
 
 def threshold_at(known: np.ndarray, *, accepted: float = ACCEPTED) -> float:
@@ -37,7 +35,8 @@ def threshold_at(known: np.ndarray, *, accepted: float = ACCEPTED) -> float:
         MaskfoldError: If there are no photos.
     """
     known = _some(known, "known")
-    return float(np.sort(known)[_most(1 - accepted, len(known))])
+    refused = _most(1 - accepted, len(known))
+    return float(np.partition(known, refused)[refused])
 
 
 def auroc(known: np.ndarray, unknown: np.ndarray) -> float:
