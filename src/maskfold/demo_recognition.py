@@ -50,7 +50,7 @@ def demo_recognition(*training: str) -> None:
     """
     cv2.setNumThreads(1)  # photos of 64 pixels: threads would wait for one another
     started = time.perf_counter()
-    step(packages, f"root={ROOT}", "photos=50", "test_photos=20")
+    step(packages, f"root={ROOT}", "photos=50", "test_photos=20", "twins=false")
     step(folds, *DATA, f"data.until={MONTHS[0]}", "folds=by_label", f"folds.k={len(FOLDS)}")
     for fold in FOLDS:
         step(train, f"experiment={MEMBER}", *DATA, f"data.until={MONTHS[0]}", f"fold={fold}", *training)

@@ -121,6 +121,7 @@ class PackagesStage:
     size: int = values.number(32, most=1024)
     seed: int = values.number(0, most=SEEDS)
     weights: bool = MISSING
+    twins: bool = MISSING
     jobs: int = values.number(1, words=(-1,))
 
 

@@ -45,6 +45,7 @@ class PackageSet:
         size: Pixels, height and width.
         seed: Of everything.
         weights: Whether the tables say what a scale says.
+        twins: Whether some products differ from another in the word and the weight alone.
     """
 
     root: Path
@@ -56,6 +57,7 @@ class PackageSet:
     size: int
     seed: int
     weights: bool
+    twins: bool
 
     @property
     def known(self) -> int:
@@ -65,7 +67,7 @@ class PackageSet:
     def product(self, kind: str, number: int) -> Product:
         """Return a product by its number, `train` and `test` ones counted apart from `unknown` ones."""
         if kind != "unknown":
-            return known_product(self.seed, number)
+            return known_product(self.seed, number, twins=self.twins)
         rank, place = divmod(number, FAR_EVERY)
         if place == FAR_EVERY - 1:
             return draw_product(self.seed, FAR + rank, 0)
@@ -108,6 +110,7 @@ def generate_packages(
     size: int,
     seed: int,
     weights: bool = True,
+    twins: bool = True,
     jobs: int = -1,
 ) -> PackageSet:
     """Generate photos of packages under `root`, or finish a set that was begun.
@@ -127,13 +130,14 @@ def generate_packages(
         size: Pixels, height and width, 32 to 1024.
         seed: Not negative.
         weights: Whether the tables say what the scale says, in grams.
+        twins: Whether one product in twenty differs from a sister in the word and the weight alone.
         jobs: Processes; -1 is one per core.
 
     Raises:
         MaskfoldError: If an argument is out of range, `root` holds something else, or a file cannot be written.
     """
     monthly = tuple(products) if isinstance(products, list | tuple) else (products,)
-    packages = PackageSet(Path(root), monthly, first_month, photos, test_photos, unknown, size, seed, weights)
+    packages = PackageSet(Path(root), monthly, first_month, photos, test_photos, unknown, size, seed, weights, twins)
     _check(packages)
     with locked(packages.root):
         arguments = {key: value for key, value in vars(packages).items() if key != "root"}

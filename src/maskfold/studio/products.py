@@ -79,18 +79,19 @@ class Product:
         return f"{self.brand}-{self.word.lower().replace(' ', '-')}"
 
 
-def known_product(seed: int, number: int) -> Product:
+def known_product(seed: int, number: int, *, twins: bool = True) -> Product:
     """Draw the product of a number, 0 to `MOST` - 1; the same numbers give the same product."""
-    return draw_product(seed, *divmod(number, FAMILY))
+    return draw_product(seed, *divmod(number, FAMILY), twins=twins)
 
 
-def draw_product(seed: int, family: int, variant: int) -> Product:
+def draw_product(seed: int, family: int, variant: int, *, twins: bool = True) -> Product:
     """Draw one product of a family.
 
     Args:
         seed: Of the whole set.
         family: From `FAR` on its shape is one that no other family has.
         variant: 0 to `FAMILY` - 1 are its known ones; those that follow, fewer than the flavours, are sisters of them.
+        twins: Whether some products differ from a sister in the word and the weight alone.
     """
     rng = np.random.default_rng((seed, 0, family))
     shapes = FAR_SHAPES if family >= FAR else SHAPES
@@ -98,7 +99,7 @@ def draw_product(seed: int, family: int, variant: int) -> Product:
     main, hues = _main_colour(rng), rng.uniform(-0.02, 0.02)
     layout, emblem = (str(rng.choice(choices)) for choices in (LAYOUTS, EMBLEMS))
     font, aspect, grams = int(rng.integers(FONTS)), float(rng.uniform(0.86, 1.16)), int(rng.choice(GRAMS))
-    twin = variant == FAMILY - 1 and family % TWINS_EVERY == 0
+    twin = twins and variant == FAMILY - 1 and family % TWINS_EVERY == 0
     hue, lightness, saturation = FLAVOURS[words[0 if twin else variant]]
     return Product(
         brand=_brand(seed, family),
