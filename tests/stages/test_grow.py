@@ -171,6 +171,18 @@ def test_a_fine_tune_shows_new_products_whole_and_a_few_old_photos_and_becomes_c
     assert place == ["folds", "train"]
 
 
+def test_a_fine_tune_of_an_enrolled_champion_has_its_model_whatever_the_experiment_says(place, monkeypatch):
+    split(SECOND)
+    run = enroll(compose("enroll", ["name=squares", f"month={SECOND}", "to=resnet18_grocery", *HERE]))
+    ran = {}
+    monkeypatch.setattr(stage, "run_stage", ran.__setitem__)
+    challenger = MemberFolder(Path("experiments/next")).run(0)
+    stage._prepare(compose("grow", ["name=resnet18_grocery", f"month={SECOND}"]), [*DATA], run, challenger)
+    model = compose("train", ran["train"]).model  # of the experiment resnet18_grocery: 512 wide, with a linear head
+
+    assert (model.head, model.width, model.architecture, model.weights) == ("cosine", 16, "test_resnet", None)
+
+
 def test_a_challenger_that_forgets_is_refused_with_every_reason_and_the_champion_stays(place):
     copies = 5  # of each frozen photo: enough to prove what a naive fine-tune loses
     labels = pd.read_csv("photos/labels.csv", dtype="str")

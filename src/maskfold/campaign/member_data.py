@@ -74,6 +74,17 @@ def as_overrides(data: dict[str, Any]) -> list[str]:
     return [f"data={name}", *changes]
 
 
+def overrides_of(node: str, values: dict[str, Any]) -> list[str]:
+    """Return the overrides that give a node the values that a run folder has, whatever an experiment says of it.
+
+    Args:
+        node: Such as `model`.
+        values: Those of a resolved configuration; `_target_` stays the experiment's: what a run folder names is not
+            built on its word.
+    """
+    return [f"++{node}.{key}={_written(value)}" for key, value in values.items() if key != "_target_"]
+
+
 def _read_option(path: Path) -> dict[str, Any] | None:
     """Return an option that says by itself what a source is; None for a user's that is empty, damaged or composed."""
     try:

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from omegaconf import DictConfig
 
-from maskfold.campaign.member_data import as_overrides
+from maskfold.campaign.member_data import as_overrides, overrides_of
 from maskfold.config import EXPERIMENTS, build, resolved
 from maskfold.corrections.growth import (
     PAGE,
@@ -146,7 +146,10 @@ def _prepare(config: DictConfig, data: list[str], run: RunFolder, challenger: Ru
         run_stage("enroll", [*where, f"to={challenger.path.parent.name}", *shlex.split(config.enroll)])
         return
     fold = f"fold={config.fold}"
-    start = [f"start_from={run.path}", f"replay={config.replay}"] if config.level == "finetune" else []
+    start = []
+    if config.level == "finetune":  # its weights fit no other model than its own: an enrolment has changed the head
+        model = overrides_of("model", run.read_config()["model"])
+        start = [f"start_from={run.path}", f"replay={config.replay}", *model]
     run_stage("train", [f"experiment={config.name}", name, fold, *data, *start, *shlex.split(config.train)])
 
 
