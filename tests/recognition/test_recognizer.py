@@ -1,5 +1,6 @@
 """An exported recogniser answers without torch, and what is not whole is refused."""
 
+import json
 import subprocess
 import sys
 
@@ -79,22 +80,6 @@ def test_a_product_that_is_retired_is_never_answered(tmp_path):
         opened(tmp_path / "empty", retired=tuple(tiny_recognizer.LABELS))
 
 
-def test_products_that_were_enrolled_without_training_are_answered_by_their_prototypes(tmp_path):
-    labels = [*tiny_recognizer.LABELS, "fig"]  # behind the four that the network has rows for; a purple one
-    by_head, by_prototypes = (
-        opened(tmp_path / answer, labels=labels, answer=answer) for answer in ("head", "prototypes")
-    )
-    magenta = photo(255, 0, 255)
-
-    assert by_head.answer([magenta])[0].top[0][0] != "fig"
-    (answer,) = by_prototypes.answer([magenta])
-    assert answer.top[0][0] == "fig"
-    assert answer.max_logit == pytest.approx(1)
-    # From grey, (2, -1, 2) / 3 and (2, -1, -1) / 6 ** 0.5 have a cosine of 1 / 6 ** 0.5; the scale is 16.
-    assert answer.top[0][1] / answer.top[1][1] == pytest.approx(np.exp(16 * (1 - 6**-0.5)), rel=1e-4)
-    assert "lamp" not in dict(answer.top[:4])
-
-
 @pytest.mark.hostile("replaced files")
 @pytest.mark.parametrize("name", ["classes.parquet", "prototypes.safetensors"])
 def test_files_of_another_export_are_refused(tmp_path, name):
@@ -117,10 +102,21 @@ def test_fewer_products_than_the_network_has_are_those_of_another(tmp_path):
         opened(tmp_path, labels=["tomato", "cucumber", "plum"])
 
 
+def test_settings_of_an_earlier_export_are_read_if_its_head_answers(tmp_path):
+    tiny_recognizer.write(tmp_path)
+    path = tmp_path / "recognizer.json"
+    bare = json.loads(path.read_text())
+    path.write_text(json.dumps(bare | {"answer": "head"}))
+
+    assert "answer" not in bare
+    assert open_recognizer(tmp_path).settings.size == bare["framing"]["size"]
+    path.write_text(json.dumps(bare | {"answer": "prototypes"}))
+    with pytest.raises(MaskfoldError, match=r"answer='prototypes': only the network's own head answers.*make export"):
+        open_recognizer(tmp_path)
+
+
 @pytest.mark.hostile("damaged files")
-@pytest.mark.parametrize(
-    "content", [b"", b"{}", b'{"answer": "head", "framing": {"size": 9, "resize": 4}}', b"[]", b"\xff"]
-)
+@pytest.mark.parametrize("content", [b"", b"{}", b'{"framing": {"size": 9, "resize": 4}}', b"[]", b"\xff"])
 def test_damaged_settings_are_refused(tmp_path, content):
     tiny_recognizer.write(tmp_path)
     (tmp_path / "recognizer.json").write_bytes(content)
@@ -129,9 +125,7 @@ def test_damaged_settings_are_refused(tmp_path, content):
         open_recognizer(tmp_path)
 
 
-@pytest.mark.parametrize(
-    "settings", [{"temperature": 0.0}, {"margin": float("nan")}, {"answer": "guess"}, {"cosine": "high"}]
-)
+@pytest.mark.parametrize("settings", [{"temperature": 0.0}, {"margin": float("nan")}, {"cosine": "high"}])
 def test_settings_that_nothing_can_be_answered_by_are_refused(tmp_path, settings):
     with pytest.raises(ValueError, match=f"{next(iter(settings))}="):
         tiny_recognizer.write(tmp_path, **settings)

@@ -16,8 +16,6 @@ from maskfold.errors import MaskfoldError
 from maskfold.prediction.onnx_file import IDENTITY, NAME, PHOTOS, TASK, OnnxFile, refuse_no_photo, refuse_other_file
 from maskfold.recognition.framing import Framing
 from maskfold.recognition.prototypes import Prototypes
-from maskfold.recognition.settings import FILE as SETTINGS
-from maskfold.recognition.settings import PROTOTYPES as BY_PROTOTYPES
 from maskfold.recognition.settings import RecognizerSettings
 from maskfold.recognition.weighing import Products
 
@@ -28,7 +26,6 @@ KNOWN, ASK, UNKNOWN = "known", "ask", "unknown"
 
 _TOP = 5
 _MOST_PHOTOS = 8  # in one run
-_COSINE_TEMPERATURE = 1 / 16  # where prototypes answer and nothing was fitted: the scale that a cosine head begins with
 
 
 @dataclass(frozen=True)
@@ -120,7 +117,7 @@ class Recognizer:
             grams: What lies on the scale; None where there is none. It counts where `products` are known.
         """
         logits = self._logits(look)
-        scores = logits / self._temperature
+        scores = logits / (self.settings.temperature or 1.0)
         if grams is not None and self.products is not None:
             scores = scores + self.products.evidence(self._labels, grams)
         probability = np.exp(scores - scores.max())
@@ -143,18 +140,10 @@ class Recognizer:
         """The products that may be answered."""
         return [label for label, active in zip(self._labels, self._active, strict=True) if active]
 
-    @property
-    def _temperature(self) -> float:
-        usual = _COSINE_TEMPERATURE if self.settings.answer == BY_PROTOTYPES else 1.0
-        return self.settings.temperature or usual
-
     def _logits(self, look: ProductLook) -> np.ndarray:
         """Return the logits that answer, `(C,) float64` of the whole table: -inf for what is retired or has none."""
         logits = np.full(len(self.classes), -np.inf)
-        if self.settings.answer == BY_PROTOTYPES:
-            logits[self.prototypes.classes] = self.prototypes.cosines(look.embedding[None])[0]
-        else:
-            logits[: len(look.logits)] = look.logits  # products behind those were enrolled without training
+        logits[: len(look.logits)] = look.logits  # products behind those came later
         return np.where(self._active, logits, -np.inf)
 
     def _cosine(self, look: ProductLook) -> float | None:
@@ -177,14 +166,10 @@ class Recognizer:
         """Return the prototypes of products that are still sold.
 
         Raises:
-            MaskfoldError: If the file is damaged, of another network, or missing where it answers.
+            MaskfoldError: If the file is damaged, or of another network.
         """
         file = self._file
         if not file.storage.exists(PROTOTYPES):
-            if self.settings.answer == BY_PROTOTYPES:
-                raise MaskfoldError(
-                    f"{file.where}: {SETTINGS} says that prototypes answer, and {PROTOTYPES} is missing."
-                )
             return None
         whole = Prototypes.read(_checked(file, PROTOTYPES))
         if len(whole) and whole.classes.max() >= len(self.classes):

@@ -11,7 +11,7 @@ from maskfold.storage import Storage
 from maskfold.storage.published import open_model
 
 FILE = "recognizer.json"
-HEAD, PROTOTYPES = "head", "prototypes"
+_HEAD = "head"  # what answers; earlier exports say so
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,8 +21,6 @@ class RecognizerSettings:
     Attributes:
         size: Pixels of the square that the network is shown.
         resize: Pixels of a photo's shorter side, whose middle that is.
-        answer: Whose logits count: the network's own `head`, or the cosines to `prototypes`, which products have that
-            were enrolled without training.
         temperature: Logits are divided by it.
         max_logit: A photo whose largest logit is below it is of an unknown product.
         cosine: One whose cosine to the nearest prototype is below it, too.
@@ -33,7 +31,6 @@ class RecognizerSettings:
 
     size: int
     resize: int
-    answer: str = HEAD
     temperature: float | None = None
     max_logit: float | None = None
     cosine: float | None = None
@@ -43,8 +40,6 @@ class RecognizerSettings:
 
     def __post_init__(self) -> None:
         """Refuse what no recogniser can answer by."""
-        if self.answer not in (HEAD, PROTOTYPES):
-            raise ValueError(f"answer={self.answer!r}, and it is {HEAD} or {PROTOTYPES}")
         if not (isinstance(self.size, int) and isinstance(self.resize, int) and 1 <= self.size <= self.resize):
             raise ValueError(f"framing: size={self.size}, resize={self.resize}")
         for name in ("temperature", "max_logit", "cosine", "margin"):
@@ -62,7 +57,6 @@ class RecognizerSettings:
     def text(self) -> str:
         """Return the file."""
         content = {
-            "answer": self.answer,
             "framing": {"size": self.size, "resize": self.resize},
             "temperature": self.temperature,
             "thresholds": {"max_logit": self.max_logit, "cosine": self.cosine},
@@ -82,15 +76,16 @@ class RecognizerSettings:
         content = storage.read(FILE)
         try:
             known = json.loads(content)
+            if known.get("answer", _HEAD) != _HEAD:
+                raise ValueError(f"answer={known['answer']!r}: only the network's own {_HEAD} answers")
             return cls(
-                answer=known["answer"],
                 **{key: known["framing"][key] for key in ("size", "resize")},
                 **{key: known["thresholds"][key] for key in ("max_logit", "cosine")},
                 **{key: known[key] for key in ("temperature", "margin")},
                 fitted_on=known.get("fitted_on"),
                 measured=dict(known.get("measured") or {}),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise MaskfoldError(
                 f"{storage.text.rstrip('/')}/{FILE}: damaged ({error}). Run make export once more, or copy the whole "
                 "folder again."
