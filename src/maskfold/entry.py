@@ -26,7 +26,6 @@ from maskfold.credentials import censored
 from maskfold.errors import MaskfoldError
 from maskfold.files import is_utf8
 from maskfold.places import CONF
-from maskfold.tasks import refuse_other_task
 from maskfold.terminal import print_messages
 from maskfold.termination import STATUS, has_come, listen
 from maskfold.values import advice
@@ -60,6 +59,8 @@ def entry_point(
         try:
             finished = finish(name, config, [*_search_path(), *overrides_of(config)])
             if task := stages()[name].task:
+                from maskfold.tasks import refuse_other_task  # it looks at data, which --help has none of
+
                 refuse_other_task(name, finished, task=task)
             stage(finished)
             return None if objective is None else objective(config)

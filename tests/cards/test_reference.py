@@ -86,7 +86,7 @@ def test_a_stage_and_its_groups(conf):
         return {path.stem: read_document(path) for path in sorted((conf / group).glob("*.yaml"))}
 
     document = read_document(conf / "bend.yaml")
-    stage = Stage("bend", "metal", "maskfold bend out=a", "Bend into bent/<name>/.", document)
+    stage = Stage("bend", "metal", None, "maskfold bend out=a", "Bend into bent/<name>/.", document)
 
     assert keys_reference([stage], options) == EXPECTED
 
