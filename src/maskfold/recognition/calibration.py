@@ -53,7 +53,7 @@ def fitted_rows(image_ids: Sequence[str] | np.ndarray, class_index: np.ndarray) 
     rows = np.flatnonzero(np.asarray(class_index) >= 0)
     if len(rows) <= FITTED:
         return rows
-    hashes = [hashlib.blake2b(str(image_ids[row]).encode(), digest_size=8).digest() for row in rows]
+    hashes = [hashlib.blake2b(str(image_ids[row]).encode(), digest_size=8).digest() for row in rows.tolist()]
     return np.sort(rows[np.argsort(np.array(hashes, dtype="S8").view(">u8"), kind="stable")[:FITTED]])
 
 
