@@ -8,6 +8,7 @@ from maskfold.recognition.enrolment import DISCRIMINANT, PROTOTYPES, ROWS, Embed
 from maskfold.recognition.prototypes import Prototypes
 
 OLD, NEW, WIDTH = 12, 3, 24
+IS_OLD = np.arange(OLD + NEW) < OLD
 
 
 def photos(seed, each=20, *, spread=0.6):
@@ -39,7 +40,7 @@ def test_new_products_join_at_little_cost_and_what_is_best_is_chosen_on_other_ph
     learned, held_out = photos(0), photos(1)
     old_rows = learned_rows(learned)
     alone = (old_rows.nearest(held_out.embeddings)[0] == held_out.classes)[held_out.classes < OLD].mean()
-    best, tried = best_rows(learned, held_out, known=OLD, classes=OLD + NEW, old_rows=old_rows, allowed=0.02)
+    best, tried = best_rows(learned, held_out, old=IS_OLD, old_rows=old_rows, allowed=0.02)
 
     assert {rows.way for rows in tried} == {ROWS, PROTOTYPES, DISCRIMINANT}
     assert best.old_recall >= alone - 0.02 - 1e-9
@@ -51,7 +52,7 @@ def test_new_products_join_at_little_cost_and_what_is_best_is_chosen_on_other_ph
 def test_rows_beside_learned_ones_leave_these_as_they_are_and_count_less():
     learned, held_out = photos(0), photos(1)
     old_rows = learned_rows(learned)
-    best, tried = best_rows(learned, held_out, known=OLD, classes=OLD + NEW, old_rows=old_rows, allowed=1, ways=[ROWS])
+    best, tried = best_rows(learned, held_out, old=IS_OLD, old_rows=old_rows, allowed=1, ways=[ROWS])
 
     assert np.array_equal(best.rows.matrix[:OLD], old_rows.matrix)
     assert np.array_equal(best.gain[:OLD], np.ones(OLD))
@@ -68,7 +69,7 @@ def test_rows_beside_learned_ones_leave_these_as_they_are_and_count_less():
 def test_the_discriminant_looks_where_photos_of_one_product_do_not_differ():
     learned, held_out = photos(0), photos(1)
     every = [
-        best_rows(learned, held_out, known=OLD, classes=OLD + NEW, old_rows=None, allowed=0, ways=[way])[0]
+        best_rows(learned, held_out, old=IS_OLD, old_rows=None, allowed=0, ways=[way])[0]
         for way in (PROTOTYPES, DISCRIMINANT)
     ]
 
@@ -83,8 +84,7 @@ def test_a_product_without_photos_keeps_its_row():
     best, _ = best_rows(
         Embedded(learned.embeddings[there], learned.classes[there]),
         held_out,
-        known=OLD,
-        classes=OLD + NEW,
+        old=IS_OLD,
         old_rows=old_rows,
         allowed=1,
         ways=[PROTOTYPES],
@@ -102,7 +102,7 @@ def test_rows_keep_their_numbers_where_a_product_has_no_photos(way, bare):
         for part in (photos(0), photos(1))
     )
     old_rows = learned_rows(photos(0)) if way == ROWS else None  # of a linear head there are none
-    best, _ = best_rows(learned, held_out, known=OLD, classes=OLD + NEW, old_rows=old_rows, allowed=1, ways=[way])
+    best, _ = best_rows(learned, held_out, old=IS_OLD, old_rows=old_rows, allowed=1, ways=[way])
 
     assert best.rows.classes.tolist() == list(range(OLD + NEW))
     assert np.linalg.norm(best.rows.matrix, axis=1) == pytest.approx(1, abs=1e-4)
@@ -118,13 +118,13 @@ def test_rows_that_would_slide_are_refused():
     head = HeadRows(PROTOTYPES, every.of_classes(np.delete(np.arange(OLD + NEW), 4)), np.ones(OLD + NEW - 1))
     checkpoint = {"state_dict": {"network.model.head.weight": torch.ones(OLD, WIDTH)}, "construction": {}}
     with pytest.raises(MaskfoldError, match="14 rows for 15 classes, none for number 4"):
-        with_rows(checkpoint, head, known=OLD, classes=OLD + NEW)
+        with_rows(checkpoint, head, old=IS_OLD)
 
 
 @pytest.mark.hostile("wrong input")
 def test_what_cannot_be_done_is_refused():
     learned, held_out = photos(0), photos(1)
     with pytest.raises(MaskfoldError, match="only a cosine head"):
-        best_rows(learned, held_out, known=OLD, classes=OLD + NEW, old_rows=None, allowed=0, ways=[ROWS])
+        best_rows(learned, held_out, old=IS_OLD, old_rows=None, allowed=0, ways=[ROWS])
     with pytest.raises(MaskfoldError, match="no photos of new products"):
-        best_rows(learned, held_out, known=OLD + NEW, classes=OLD + NEW, old_rows=None, allowed=0)
+        best_rows(learned, held_out, old=np.ones(OLD + NEW, bool), old_rows=None, allowed=0)

@@ -133,6 +133,19 @@ def test_a_linear_head_gets_rows_of_one_making_for_all_and_those_without_photos_
     assert load_checkpoint(run.best)["construction"]["head"] == "cosine"
 
 
+def test_a_product_whose_number_came_before_its_month_gets_its_row_when_it_is_sold(place):
+    split(SECOND)
+    retire("olive")
+    first = enroll(compose("enroll", ["name=squares", f"month={SECOND}", "to=first", "way=rows", *HERE]))
+    Path("data/squares/retired.csv").unlink()
+    run = enroll(compose("enroll", ["name=first", f"month={SECOND}", "to=second", "way=rows", *HERE]))
+    before, after = head(first)["weight"], head(run)["weight"]
+
+    assert torch.equal(after[[0, 1, 2, 3, 5]], before[[0, 1, 2, 3, 5]])
+    own = Prototypes.read(run.path / "prototypes.safetensors").matrix[4]
+    assert torch.nn.functional.normalize(after[4], dim=0).numpy() == pytest.approx(own, abs=1e-5)
+
+
 def test_a_month_without_new_products_is_refused(place):
     with pytest.raises(MaskfoldError, match="no product is new"):
         enroll(compose("enroll", ["name=squares", f"month={FIRST}", *HERE]))
@@ -142,11 +155,11 @@ def test_a_month_without_new_products_is_refused(place):
 def test_one_photo_of_a_new_product_is_enough_and_none_is_refused():
     classes = ClassTable.empty().extended(pd.DataFrame({"label": ["ale", "bread"]}))
     photos = pd.DataFrame({"label": ["ale", "bread"]})
-    _refuse_without_photos(photos, classes, 1, "2026-02")
+    _refuse_without_photos(photos, classes, np.array([True, False]), "2026-02")
     with pytest.raises(
         MaskfoldError, match=r"1 new products have no photos outside .*\n  bread\nOne photo there is the"
     ):
-        _refuse_without_photos(photos[:1], classes, 1, "2026-02")
+        _refuse_without_photos(photos[:1], classes, np.array([True, False]), "2026-02")
 
 
 def test_a_fine_tune_shows_new_products_whole_and_a_few_old_photos_and_becomes_champion(place):

@@ -30,31 +30,33 @@ def rows_of_head(checkpoint: dict[str, Any]) -> Prototypes | None:
     return Prototypes(rows, np.arange(len(rows)), state[f"{HEAD}centre"].float().numpy())
 
 
-def with_rows(checkpoint: dict[str, Any], head: HeadRows, *, known: int, classes: int) -> dict[str, Any]:
+def with_rows(checkpoint: dict[str, Any], head: HeadRows, *, old: np.ndarray) -> dict[str, Any]:
     """Return a checkpoint whose head has a row for each class of `head`.
 
     Rows of the network's own stay as they are, byte by byte; a new one is as long as they are on average.
 
     Args:
-        checkpoint: Of a network of `known` classes.
+        checkpoint: Of the network that they join.
         head: What its rows are to be.
-        known: How many there are now.
-        classes: How many there are to be.
+        old: `(C,) bool`, which of all classes the network has learned.
 
     Raises:
         MaskfoldError: If `head` has not one row for each class, in their order.
     """
-    if not np.array_equal(head.rows.classes, np.arange(classes)):
-        bare = np.setdiff1d(np.arange(classes), head.rows.classes).tolist()
+    if not np.array_equal(head.rows.classes, np.arange(len(old))):
+        bare = np.setdiff1d(np.arange(len(old)), head.rows.classes).tolist()
         raise MaskfoldError(
-            f"enroll: the head would have {len(head.rows)} rows for {classes} classes"
+            f"enroll: the head would have {len(head.rows)} rows for {len(old)} classes"
             f"{f', none for number {bare[0]}' if bare else ', not in their order'}, so that outputs would stand for "
             "other products. Please report this."
         )
     state = dict(checkpoint["state_dict"])
     weight, rows = state[f"{HEAD}weight"], torch.from_numpy(head.rows.matrix)
     rows = rows.to(weight) * weight.norm(dim=1).mean()
-    state[f"{HEAD}weight"] = torch.cat([weight, rows[known:]]) if head.way == ROWS else rows
+    if head.way == ROWS:
+        kept = torch.from_numpy(np.flatnonzero(old))
+        rows[kept] = weight[kept]
+    state[f"{HEAD}weight"] = rows
     state[f"{HEAD}gain"] = torch.from_numpy(head.gain)
     state[f"{HEAD}centre"] = torch.from_numpy(head.rows.centre)
     state.setdefault(f"{HEAD}scale", torch.tensor(_SCALE))

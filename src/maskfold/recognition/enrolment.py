@@ -52,8 +52,7 @@ def best_rows(
     learned: Embedded,
     held_out: Embedded,
     *,
-    known: int,
-    classes: int,
+    old: np.ndarray,
     old_rows: Prototypes | None,
     allowed: float,
     ways: Sequence[str] = WAYS,
@@ -63,8 +62,7 @@ def best_rows(
     Args:
         learned: Photos of old and new products that rows are made from.
         held_out: Photos of them that nothing was learned from.
-        known: How many classes the network knows.
-        classes: How many it is to know.
+        old: `(C,) bool`, which of all classes the network has learned.
         old_rows: Their rows in a cosine head, and its centre; None of another head, beside whose rows none can be put.
         allowed: What the macro recall of old products may lose.
         ways: Those that are tried.
@@ -76,46 +74,42 @@ def best_rows(
     Raises:
         MaskfoldError: If there is no way left to try, or no photo of a new product.
     """
-    if not (learned.classes >= known).any():
+    if old[learned.classes].all():
         raise MaskfoldError("enroll: no photos of new products to make rows from.")
     tried = [
-        _measured(rows, held_out, known)
-        for way in ways
-        for rows in _candidates(way, learned, known=known, classes=classes, old_rows=old_rows)
+        _measured(rows, held_out, old) for way in ways for rows in _candidates(way, learned, old=old, old_rows=old_rows)
     ]
     if not tried:
         raise MaskfoldError("way=rows: only a cosine head has rows that others can be put beside. Give another way.")
-    before = tried[0].old_recall if old_rows is None else _recall(_alone(old_rows), held_out, known)[0]
+    before = tried[0].old_recall if old_rows is None else _recall(_alone(old_rows), held_out, old)[0]
     cheap = [rows for rows in tried if rows.old_recall >= before - allowed - _SMALL]
     if cheap and old_rows is not None:
         return max(cheap, key=lambda rows: (rows.new_recall, rows.old_recall)), tried
     supported = np.unique(held_out.classes)
-    share = np.mean(supported >= known)
+    share = np.mean(~old[supported])
     return max(tried, key=lambda rows: (1 - share) * rows.old_recall + share * rows.new_recall), tried
 
 
-def _candidates(
-    way: str, learned: Embedded, *, known: int, classes: int, old_rows: Prototypes | None
-) -> Iterator[HeadRows]:
+def _candidates(way: str, learned: Embedded, *, old: np.ndarray, old_rows: Prototypes | None) -> Iterator[HeadRows]:
     """Yield rows that are made in one way; several where old and new ones are to be balanced."""
     centre = None if old_rows is None else old_rows.centre
     if centre is None:
-        old = learned.classes < known
-        centre = Prototypes.of(learned.embeddings[old], learned.classes[old]).centre
+        known = old[learned.classes]
+        centre = Prototypes.of(learned.embeddings[known], learned.classes[known]).centre
     every = Prototypes.of(learned.embeddings, learned.classes, centre=centre)
     if way == ROWS and old_rows is not None:
-        new = every.of_classes(np.arange(known, classes))
+        new = every.of_classes(np.flatnonzero(~old))
         balanced = _balance(learned, every, old_rows)
-        joined = _whole(old_rows.joined(new), classes, learned)
+        joined = _whole(old_rows.joined(new), len(old), learned)
         for share in _GAINS:
-            gain = np.where(joined.classes < known, 1.0, share * balanced).astype(np.float32)
+            gain = np.where(old, 1.0, share * balanced).astype(np.float32)
             yield HeadRows(way, joined, gain)
     elif way != ROWS:
         made = every if way == PROTOTYPES else _discriminant(learned, every)
         if old_rows is not None:  # a product without photos here keeps its row
             bare = np.setdiff1d(old_rows.classes, made.classes)
             made = made.joined(old_rows.of_classes(bare))
-        made = _whole(made, classes, learned)
+        made = _whole(made, len(old), learned)
         yield HeadRows(way, made, np.ones(len(made), dtype=np.float32))
 
 
@@ -160,15 +154,15 @@ def _alone(rows: Prototypes) -> HeadRows:
     return HeadRows(ROWS, rows, np.ones(len(rows), dtype=np.float32))
 
 
-def _measured(rows: HeadRows, held_out: Embedded, known: int) -> HeadRows:
-    old, new = _recall(rows, held_out, known)
-    return replace(rows, old_recall=old, new_recall=new)
+def _measured(rows: HeadRows, held_out: Embedded, old: np.ndarray) -> HeadRows:
+    of_old, of_new = _recall(rows, held_out, old)
+    return replace(rows, old_recall=of_old, new_recall=of_new)
 
 
-def _recall(rows: HeadRows, held_out: Embedded, known: int) -> tuple[float, float]:
+def _recall(rows: HeadRows, held_out: Embedded, old: np.ndarray) -> tuple[float, float]:
     """Return the macro recall of old and of new products; of none it is 0."""
     right = rows.rows.nearest(held_out.embeddings, gain=rows.gain)[0] == held_out.classes
     classes, place = np.unique(held_out.classes, return_inverse=True)
     recall = np.bincount(place, weights=right) / np.bincount(place)
-    old, new = (recall[part] for part in (classes < known, classes >= known))
-    return tuple(float(part.mean()) if len(part) else 0.0 for part in (old, new))
+    parts = (recall[old[classes]], recall[~old[classes]])
+    return tuple(float(part.mean()) if len(part) else 0.0 for part in parts)

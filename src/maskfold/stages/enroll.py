@@ -50,11 +50,12 @@ def enroll(config: DictConfig) -> RunFolder:
     data = resolved(config.data) if config.data is not None else champion.part("data")
     source: Source = build(data | {"until": config.month})
     source.refuse_other_classes(champion.path)
-    known, classes = len(ClassTable.read(champion.path / FILE)), source.said()["classes"]
+    classes = source.said()["classes"]
+    old = _learned(ClassTable.read(champion.path / FILE), classes)
     rows = rows_of_fold(
         source.load(), source, split_path(source, trained["split_file"]), fold=config.fold, pseudo=None
     ).begun_with(start)
-    _refuse_without_photos(rows.training, classes, known, config.month)
+    _refuse_without_photos(rows.training, classes, old, config.month)
     name = config.to or f"{config.name}_{config.month}_enrolled"
     run = MemberFolder(EXPERIMENTS / name).run(config.fold)
     settings = trained | {"name": name, "data": data | {"until": config.month}, "start_from": str(champion.path)}
@@ -69,23 +70,23 @@ def enroll(config: DictConfig) -> RunFolder:
         learned, held_out = _embedded(config, champion, run, rows, classes)
         photos = len(learned.classes) + len(held_out.classes)
         checkpoint = load_checkpoint(champion.best)
+        head = rows_of_head(checkpoint)
         best, tried = best_rows(
             learned,
             held_out,
-            known=known,
-            classes=len(classes),
-            old_rows=rows_of_head(checkpoint),
+            old=old,
+            old_rows=None if head is None else head.of_classes(np.flatnonzero(old)),
             allowed=config.allowed_loss,
             ways=WAYS if config.way == "auto" else [config.way],
         )
         _tell(tried, best)
-        _name_alike(learned, classes, known, best.rows.centre).write(run.path / PROTOTYPES)
-        AtomicCheckpointIO().save_checkpoint(with_rows(checkpoint, best, known=known, classes=len(classes)), run.best)
+        _name_alike(learned, classes, old, best.rows.centre).write(run.path / PROTOTYPES)
+        AtomicCheckpointIO().save_checkpoint(with_rows(checkpoint, best, old=old), run.best)
         seconds = time.perf_counter() - began
         _finish(run, champion, best, held_out, photos, seconds)
     log.info(
         "%s joined in %s, from %s: %s",
-        counted(int(classes.active()[known:].sum()), "product"),
+        counted(int((classes.active() & ~old).sum()), "product"),
         duration(seconds),
         counted(photos, "photo"),
         run.best,
@@ -94,9 +95,20 @@ def enroll(config: DictConfig) -> RunFolder:
     return run
 
 
-def _refuse_without_photos(training: pd.DataFrame, classes: ClassTable, known: int, month: str) -> None:
+def _learned(before: ClassTable, now: ClassTable) -> np.ndarray:
+    """Return which classes of now a network of before has learned, `(C,) bool`.
+
+    One that was not sold then and is now, such as a product of a later month whose number came early, has a row that
+    only keeps its place.
+    """
+    learned = np.arange(len(now)) < len(before)
+    learned[: len(before)] &= before.active() | ~now.active()[: len(before)]
+    return learned
+
+
+def _refuse_without_photos(training: pd.DataFrame, classes: ClassTable, old: np.ndarray, month: str) -> None:
     """Refuse a month without new products, or new products that are sold without photos to learn from."""
-    new = [label for label, sold in zip(classes.labels[known:], classes.active()[known:], strict=True) if sold]
+    new = [label for label, sold in zip(classes.labels, classes.active() & ~old, strict=True) if sold]
     if not new:
         raise MaskfoldError(
             f"month={month}: no product is new since this network was trained. `make folds` with data.until={month} "
@@ -145,10 +157,10 @@ def _named(rows: HeadRows) -> str:
     return rows.way if rows.gain[-1] == 1 else f"{rows.way}, times {rows.gain[-1]:.2f}"
 
 
-def _name_alike(learned: Embedded, classes: ClassTable, known: int, centre: np.ndarray) -> Prototypes:
+def _name_alike(learned: Embedded, classes: ClassTable, learned_ones: np.ndarray, centre: np.ndarray) -> Prototypes:
     """Return all prototypes; name the new products that look like an old one, before anybody confuses them."""
     prototypes = Prototypes.of(learned.embeddings, learned.classes, centre=centre)
-    old, new = (prototypes.of_classes(part) for part in np.split(np.arange(len(classes)), [known]))
+    old, new = (prototypes.of_classes(np.flatnonzero(part)) for part in (learned_ones, ~learned_ones))
     alike = new.alike(old)
     names = np.array(classes.labels, dtype=object)
     columns = names[alike["class_index"]], names[alike["other_index"]], alike["cosine"]
