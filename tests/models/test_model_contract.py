@@ -1,4 +1,4 @@
-"""What every model of conf/model that makes masks promises; a new file in that folder is tested without a new line here."""
+"""What every model of conf/model for masks promises; a new file in that folder is tested without a new line here."""
 
 from pathlib import Path
 
