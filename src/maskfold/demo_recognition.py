@@ -18,6 +18,7 @@ from maskfold.data.loading import read_image
 from maskfold.demo import run_as_command, step
 from maskfold.recognition.recognizer import UNKNOWN, open_recognizer
 from maskfold.runs.ensemble_folder import EnsembleFolder
+from maskfold.runs.layout import MemberFolder
 from maskfold.stages.doctor import doctor
 from maskfold.stages.ensemble import ensemble
 from maskfold.stages.evaluate import evaluate
@@ -65,10 +66,10 @@ def demo_recognition(*training: str) -> None:
     step(export, f"name={GROWN}", "fold=0")
     published = step(publish, f"exported=exports/{GROWN}_fold0", f"to={PUBLISHED}")
     results = {"accuracy of the mean of two folds, 35 products": (float(scores["accuracy"].mean()), ACCURACY)}
-    results |= growth_results(json.loads((EXPERIMENTS / GROWN / "fold0" / "growth.json").read_text()))
+    results |= growth_results(json.loads((MemberFolder(EXPERIMENTS / GROWN).run(0).path / "growth.json").read_text()))
     results |= _at_the_counter(str(published.address))
     failed = told(results)
-    print(f"\nDone in {time.perf_counter() - started:.0f} s. {SUBMISSION.parent / 'report.html'} shows it.")
+    print(f"\nDone in {time.perf_counter() - started:.0f} s. {EnsembleFolder(SUBMISSIONS / MEMBER).report} shows it.")
     if failed or not healthy:
         sys.exit(1)
 

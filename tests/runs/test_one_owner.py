@@ -12,6 +12,7 @@ OWNERS = {
     *(SOURCE / "runs").glob("*.py"),
     SOURCE / "pseudo" / "label_set.py",  # a folder of its own kind, with a manifest of its own
     SOURCE / "storage" / "published.py",  # likewise
+    SOURCE / "shards" / "layout.py",  # likewise
     SOURCE / "campaign" / "runner.py",  # `finished` is Dask's word for a job's state
 }
 

@@ -20,6 +20,7 @@ CONFIG = {
     "cluster_weights": {},
     "freeze": ["stem"],
     "start_from": None,
+    "replay": None,
 }
 IDENTITY = {"data": "abc", "folds": "def"}
 DICE = Monitor(name="val/dice", mode="max", label="validation Dice")
@@ -98,6 +99,8 @@ def test_what_changes_no_result_may_differ(folder):
         "trainer.load_timeout",
         "trainer.rank_timeout",
         "trainer.bucket_mb",
+        "trainer.save_every",
+        "trainer.restart_epoch",
         "trainer.accelerator",
         "data.max_pixels",
         "data.submission",

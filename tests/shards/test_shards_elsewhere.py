@@ -88,7 +88,7 @@ def test_an_address_is_written_and_read_as_a_folder_is(photos, tmp_path):
     with pytest.raises(MaskfoldError, match="memory://bucket/products: nothing is there"):
         ShardedPhotos(root=root).as_found()
     assert write(photos, root) == ["written"] * 3
-    assert write(photos, root) == ["finished"] * 3
+    assert write(photos, root) == ["kept"] * 3
     table = ShardedPhotos(root=root).as_found()
     assert sorted(epoch_of(loader(table))) == [*range(COUNT)]
     first = epoch_of(loader(table), most=3)

@@ -79,7 +79,7 @@ def test_photos_of_a_month_are_mixed_before_they_are_put_in_chunks(photos):
 def test_what_is_finished_stays_and_what_has_changed_is_written_anew(photos, tmp_path, caplog):
     write(photos, tmp_path)
     before = files_of(tmp_path / "2026-01")
-    assert {*write(photos, tmp_path).values()} == {"finished"}
+    assert {*write(photos, tmp_path).values()} == {"kept"}
     assert files_of(tmp_path / "2026-01") == before
 
     corrected = photos.assign(label=photos["label"].replace("product 1", "product 2"))
@@ -143,7 +143,7 @@ def test_a_short_month_is_named_before_anything_is_read_and_mended_by_the_same_c
 
     with pytest.raises(MaskfoldError, match=rf"2026-02: 1 of its \d chunks are not as they were written:\n  {message}"):
         ShardedPhotos(root=str(tmp_path)).photos()
-    assert write(photos, tmp_path) == {"2026-01": "finished", "2026-02": "written", "undated": "finished"}
+    assert write(photos, tmp_path) == {"2026-01": "kept", "2026-02": "written", "undated": "kept"}
     assert len(ShardedPhotos(root=str(tmp_path)).photos()) == 30
 
 

@@ -27,7 +27,7 @@ def test_photos_are_written_into_a_folder_of_the_datas_name_and_again_are_not(tm
     assert (
         "shards/products: 15 photos in shards; train on them with data=shards data.root=shards/products" in caplog.text
     )
-    assert {one.state for one in run("data=label_table", "data.root=products")} == {"finished"}
+    assert {one.state for one in run("data=label_table", "data.root=products")} == {"kept"}
     assert len(ShardedPhotos(root="shards/products").as_found()) == 15
     assert [one.month for one in run("data=label_table", "data.root=products", "to=other", "months=[2026-02]")] == [
         "2026-02"

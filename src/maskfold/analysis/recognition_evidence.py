@@ -17,7 +17,7 @@ from maskfold.data.table import LABEL
 from maskfold.errors import MaskfoldError
 from maskfold.recognition.answers import AnswerStore
 from maskfold.recognition.suspects import neighbour_votes, suspect_labels
-from maskfold.runs.ensemble_folder import EnsembleFolder
+from maskfold.runs.ensemble_folder import REPORT, EnsembleFolder
 from maskfold.runs.layout import MemberFolder
 
 
@@ -31,7 +31,7 @@ class Pages(NamedTuple):
     @classmethod
     def within(cls, folder: Path) -> "Pages":
         """Return those of a member's or an ensemble's folder."""
-        return cls(folder / "report.html", folder / "labels.html", folder / "labels.csv")
+        return cls(folder / REPORT, folder / "labels.html", folder / "labels.csv")
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+REPORT = "report.html"  # of an ensemble, or of a member
+
 
 class ResultFolder:
     """What the `ensemble` stage leaves of one split, and the names of it.
@@ -74,7 +76,7 @@ class EnsembleFolder:
         self.blend = path / "blend.json"
         self.tune = path / "tune.json"
         self.quality = QualityFolder(path / "quality")
-        self.report = path / "report.html"
+        self.report = path / REPORT
         self.logs = path / "campaign"
 
     @property

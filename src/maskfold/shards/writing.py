@@ -53,7 +53,7 @@ class Written:
         photos: How many it has.
         bytes: Of its chunks.
         chunks: How many it has.
-        state: `finished`, where nothing was to be done; `written`; or `table`, where the photos were as before.
+        state: `kept`, where nothing was to be done; `written`; or `table`, where the photos were as before.
     """
 
     month: str
@@ -111,7 +111,7 @@ def _write_month(rows: pd.DataFrame, month: str, storage: Storage, *, chunk_byte
     result = partial(Written, month, len(rows), chunks=len(plan))
     if before is not None and before.content == content and not faults(present, before):
         if before.table == digest:
-            return result(before.bytes, state="finished")
+            return result(before.bytes, state="kept")
         manifest, state = MonthManifest(content, digest, before.chunks), "table"
     else:
         manifest, state = MonthManifest(content, digest, _write_chunks(plan, storage, present, jobs=jobs)), "written"

@@ -18,7 +18,7 @@ from maskfold.terminal import RESULT, counted, readable, show_table
 
 log = logging.getLogger(__name__)
 
-_STATES = {"finished": "as it was", "written": "written", "table": "its table written, the photos as they were"}
+_STATES = {"kept": "as it was", "written": "written", "table": "its table written, the photos as they were"}
 
 
 def shards(config: DictConfig) -> list[Written]:

@@ -57,7 +57,7 @@ class PackageSet:
     size: int
     seed: int
     weights: bool
-    twins: bool
+    twins: bool = True
 
     @property
     def known(self) -> int:
