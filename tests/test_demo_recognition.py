@@ -12,7 +12,7 @@ from maskfold import demo_recognition as demo
 def test_results_below_their_least_and_missing_ones_fail(capsys):
     results = {"good": (0.9, 0.9), "poor": (0.79, 0.8), "none": (math.nan, 0.1)}
 
-    assert demo.told(results) == ["poor", "none"]
+    assert demo.shortfalls(results) == ["poor", "none"]
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == " 0.900 (at least 0.90)  good"
     assert lines[1].endswith("poor  TOO LITTLE")
@@ -23,7 +23,7 @@ def test_growth_is_read_from_its_record():
 
     results = demo.growth_results({"passed": False, "figures": figures})
     assert [value for value, _ in results.values()] == [0.0, 0.91, 0.8]
-    assert demo.told(results) == ["growth accepted by the gate"]
+    assert demo.shortfalls(results) == ["growth accepted by the gate"]
 
 
 @pytest.mark.slow

@@ -18,7 +18,7 @@ from maskfold.stages.train import train
 EXPERIMENTS = sorted(path.stem for path in Path(CONF, "experiment").glob("*.yaml"))
 PARAMETERS = {"linknet34": 21_642_401, "ternausnet11": 22_927_393, "unet_scratch": 91_238_817, "unet_vgg11": 33_554_753}
 PARAMETERS |= {"u2net": 44_009_869, "u2net_small": 1_131_181}
-RECOGNITION = {"resnet18_grocery", "resnet152"}
+RECOGNITION = {"demo_recognition", "resnet18_grocery", "resnet152"}
 LARGER = {"u2net"}  # the same steps as another's, u2net_small's, with more filters
 
 SMALLER = {"resnet34": "resnet18", "efficientnet-b3": "efficientnet-b0"}

@@ -68,7 +68,7 @@ def demo_recognition(*training: str) -> None:
     results = {"accuracy of the mean of two folds, 35 products": (float(scores["accuracy"].mean()), ACCURACY)}
     results |= growth_results(json.loads((MemberFolder(EXPERIMENTS / GROWN).run(0).path / "growth.json").read_text()))
     results |= _at_the_counter(str(published.address))
-    failed = told(results)
+    failed = shortfalls(results)
     print(f"\nDone in {time.perf_counter() - started:.0f} s. {EnsembleFolder(SUBMISSIONS / MEMBER).report} shows it.")
     if failed or not healthy:
         sys.exit(1)
@@ -117,7 +117,7 @@ def _at_the_counter(published: str) -> dict[str, tuple[float, float]]:
     }
 
 
-def told(results: dict[str, tuple[float, float]]) -> list[str]:
+def shortfalls(results: dict[str, tuple[float, float]]) -> list[str]:
     """Print results beside the least that they should be; return the names of those that are less."""
     for name, (value, least) in results.items():
         verdict = "" if value >= least else "  TOO LITTLE"

@@ -145,6 +145,7 @@ def together() -> Iterator[Callable]:
     def as_rank(rank: int, act: Callable, said: str) -> None:
         os.environ.update(shared | {"RANK": f"{rank}", "LOCAL_RANK": f"{rank}"})
         rank_zero_only.rank = rank
+        torch.set_num_threads(1)  # a fork has none of the threads that its parent has made, and would wait for them
         try:
             act(rank)
         except MaskfoldError as error:
