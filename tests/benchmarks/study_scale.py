@@ -7,8 +7,10 @@ Each step has a process of its own; none may take 2 GiB. Writes docs/measured/re
 
     python tests/benchmarks/study_scale.py        # about 20 minutes on two cores
     python tests/benchmarks/study_scale.py 300    # a try, of so many products
+    python tests/benchmarks/study_scale.py --numbers  # the steps on random numbers alone
 """
 
+import argparse
 import os
 import sys
 import tempfile
@@ -144,12 +146,17 @@ def gate(products: int) -> str:
 
 def main() -> None:
     """Take all products through every step; say what each has taken."""
-    products = int(sys.argv[1]) if len(sys.argv) > 1 else PRODUCTS
+    parser = argparse.ArgumentParser()
+    parser.add_argument("products", nargs="?", type=int, default=PRODUCTS)
+    parser.add_argument("--numbers", action="store_true", help="the steps on random numbers alone, minutes")
+    options = parser.parse_args()
+    products = options.products
+    todo = [*([] if options.numbers else stages(products)), *single_steps(products)]
     rows, home = [], Path.cwd()
     with tempfile.TemporaryDirectory() as place:
         os.chdir(place)
         try:
-            for name, step in [*stages(products), *single_steps(products)]:
+            for name, step in todo:
                 result, seconds, peak = in_own_process(step)
                 rows.append({"step": name, "result": result, "seconds": seconds, "peak_mib": peak / 2**20})
                 print(f"{name}: {result}, {seconds:.0f} s, {peak / 2**20:.0f} MiB", flush=True)

@@ -43,7 +43,7 @@ def end(process):
 @pytest.mark.parametrize(("how", "status", "by"), [(signal.SIGINT, 1, ""), (signal.SIGTERM, 143, " by SIGTERM")])
 def test_a_run_that_is_stopped_says_how_to_go_on_and_does(how, status, by, server, tmp_path, workplace, caplog):
     # Small checkpoints, and epochs enough that not all of them are over when the signal comes.
-    arguments = ["experiment=demo_unet", "scale=smoke", *workplace, "trainer.max_epochs=6", "trainer.accelerator=cpu"]
+    arguments = ["experiment=demo_unet", "scale=smoke", *workplace, "trainer.max_epochs=12", "trainer.accelerator=cpu"]
     run = tmp_path / "experiments/demo_unet/fold0"
 
     def is_in_the_second_epoch():
@@ -56,13 +56,13 @@ def test_a_run_that_is_stopped_says_how_to_go_on_and_does(how, status, by, serve
     assert f"\nStopped{by}. Run the same command again to go on from what is finished.\n" in said
     assert "Traceback" not in said
     finished = len(pd.read_csv(run / "metrics.csv"))
-    assert 1 <= finished < 6
+    assert 1 <= finished < 12
 
     with caplog.at_level("INFO"):
         train(compose("train", arguments))
     # SIGTERM keeps the step it comes behind, unless that is an epoch's last.
     assert f"Going on after epoch {finished}" in caplog.text or f"Going on in epoch {finished + 1}" in caplog.text
-    assert pd.read_csv(run / "metrics.csv")["epoch"].tolist() == list(range(6))
+    assert pd.read_csv(run / "metrics.csv")["epoch"].tolist() == list(range(12))
 
 
 @pytest.mark.slow  # two processes that import torch; tests/stages/test_ranks.py has the quick one

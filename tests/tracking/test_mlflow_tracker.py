@@ -54,6 +54,7 @@ def assert_whole(client, picture, folder):
         "balance": "0",
         "freeze": "[]",
         "start_from": "None",
+        "replay": "None",
     }
     assert run.data.metrics == {"rate": 0.1, "train/loss": 0.75, "val/dice": 0.75, "val/iou": 0.25}
     assert dices(client, run.info.run_id) == [(0, 0.5), (1, 0.75)]
