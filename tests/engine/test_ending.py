@@ -88,6 +88,7 @@ def test_what_is_asked_in_the_last_epochs_validation_ends_it_all_the_same(asked_
     assert kept(tmp_path) == 3
 
 
+@pytest.mark.slow  # two processes that wait for one another: beside the whole suite they may take too long
 def test_one_rank_that_is_asked_ends_all_of_them_behind_the_same_step(together, tmp_path):
     class Asked(Task):
         def training_step(self, batch, batch_idx):

@@ -39,6 +39,7 @@ def end(process):
     return process.returncode, said
 
 
+@pytest.mark.slow  # the signal has to come between two epochs: beside the whole suite it may come too late
 @pytest.mark.hostile("killed")
 @pytest.mark.parametrize(("how", "status", "by"), [(signal.SIGINT, 1, ""), (signal.SIGTERM, 143, " by SIGTERM")])
 def test_a_run_that_is_stopped_says_how_to_go_on_and_does(how, status, by, server, tmp_path, workplace, caplog):
