@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 from maskfold.engine import engine
 from maskfold.engine.averaging import ema, swa
 from maskfold.engine.checkpoints import load_checkpoint
-from maskfold.engine.engine import Engine, choose_precision
+from maskfold.engine.engine import Engine
 from maskfold.engine.loaders import EpochLoader
 from maskfold.errors import MaskfoldError
 from maskfold.runs.run_folder import RunFolder
@@ -188,22 +188,6 @@ def test_a_loading_process_that_is_stopped_or_killed_ends_the_run_in_words(toy, 
     for process in multiprocessing.active_children():
         process.join(10)
         assert not process.is_alive()
-
-
-@pytest.mark.parametrize(
-    ("precision", "accelerator", "bf16", "chosen"),
-    [
-        ("16-mixed", "auto", True, "16-mixed"),
-        ("auto", "auto", True, "bf16-mixed"),
-        ("auto", "gpu", True, "bf16-mixed"),
-        ("auto", "cpu", True, "32-true"),
-        ("auto", "auto", False, "32-true"),
-    ],
-)
-def test_precision(monkeypatch, precision, accelerator, bf16, chosen):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: bf16)
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: bf16)
-    assert choose_precision(precision, accelerator) == chosen
 
 
 def test_lightnings_own_bar_is_drawn_neither_in_training_nor_in_a_rehearsal(tmp_path, monkeypatch):

@@ -9,7 +9,6 @@ from datetime import timedelta
 from typing import Any
 
 import lightning
-import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping
 from lightning.pytorch.utilities.memory import is_oom_error
 
@@ -20,6 +19,7 @@ from maskfold.engine.ending import EndWhenAsked
 from maskfold.engine.loaders import Loader, describe_lost_worker, end_workers
 from maskfold.engine.middle import Every, SaveInEpoch, parse_every, share_of, where_to_go_on
 from maskfold.engine.mining import HardNegativeLoader, ReportLosses
+from maskfold.engine.precision import choose_precision
 from maskfold.engine.progress import Announce, EpochBar
 from maskfold.engine.ranks import batches_to_a_step, describe_lost_rank, devices_and_machines
 from maskfold.engine.reduction import BF16, CompressGradients, set_up_reduction
@@ -42,7 +42,7 @@ class Engine:
     Attributes:
         max_epochs: Epochs to train; the schedule's own length by default.
         patience: Stop when the monitor has not improved for so many epochs; None never does.
-        precision: Lightning's names; `auto` is bf16-mixed where the device has it, else 32-true.
+        precision: Lightning's names; `auto` is what `maskfold.engine.precision` finds the device to be quick in.
         accelerator: Lightning's names.
         devices: How many, or `auto` for all; under torchrun, as many as it has started.
         num_nodes: Machines; under torchrun the same.
@@ -282,11 +282,3 @@ def interruptible() -> Iterator[None]:
             f"Out of memory on the device ({str(error).partition('. ')[0]}). Lower trainer.batch_size; in training, "
             "trainer.batch_size=auto with trainer.effective_batch=<n> finds the largest that fits, and accumulates."
         ) from error
-
-
-def choose_precision(precision: str, accelerator: str) -> str:
-    """Return Lightning's precision for `auto`: bf16-mixed on a GPU that has it, else 32-true."""
-    if precision != "auto":
-        return precision
-    bf16 = accelerator != "cpu" and torch.cuda.is_available() and torch.cuda.is_bf16_supported()
-    return "bf16-mixed" if bf16 else "32-true"

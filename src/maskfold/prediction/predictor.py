@@ -14,8 +14,9 @@ from torch.utils.data import DataLoader, Dataset
 from maskfold.data.geometry import Geometry
 from maskfold.data.preprocessing import Preprocess
 from maskfold.data.windows import are_large, refuse_whole
-from maskfold.engine.engine import choose_precision, interruptible
+from maskfold.engine.engine import interruptible
 from maskfold.engine.loaders import default_workers, one_thread
+from maskfold.engine.precision import choose_precision
 from maskfold.engine.progress import PredictionBar
 from maskfold.engine.ranks import devices_and_machines
 from maskfold.engine.trainer import make_trainer

@@ -8,7 +8,7 @@ import pandas as pd
 
 from maskfold.data.loading import read_image, read_mask
 from maskfold.data.windows import are_large
-from maskfold.engine.engine import choose_precision
+from maskfold.engine.precision import choose_precision
 from maskfold.masks.disagreement import signed_difference
 from maskfold.masks.pictures import (
     BLUE,
