@@ -6,8 +6,10 @@ import os
 import re
 import sys
 import threading
+from uuid import uuid4
 
 import joblib
+import numpy as np
 import pytest
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
@@ -22,6 +24,22 @@ def _process(item: int) -> tuple[int, int]:
 
 def _thread(item: int) -> tuple[int, int]:
     return item, threading.get_ident()
+
+
+class _Heavy:
+    """A function that says who has it, and which copy of it this is; counts how often it was sent."""
+
+    sent = 0
+
+    def __getstate__(self) -> dict:
+        _Heavy.sent += 1
+        return {"many": "images"}
+
+    def __setstate__(self, _state: dict) -> None:
+        self.copy = uuid4().hex
+
+    def __call__(self, item: int) -> tuple[int, tuple[int, int], str]:
+        return item, (os.getpid(), threading.get_ident()), self.copy
 
 
 def _refuse(item: int) -> int:
@@ -95,6 +113,35 @@ def test_other_processes_return_every_item_once_and_pass_errors_on():
         list(map_unordered(_refuse, range(3), "count", jobs=2))
 
 
+def _check_sent_once(items: int) -> None:
+    """Have a function called in other processes, and see that it was written once and each thread read it once."""
+    _Heavy.sent = 0
+    numbers, workers, copies = zip(*map_unordered(_Heavy(), range(items), "count", jobs=2), strict=True)
+    assert sorted(numbers) == list(range(items))
+    assert _Heavy.sent == 1
+    assert len({*copies}) == len({*workers})
+
+
+@pytest.mark.usefixtures("at_once")
+def test_other_processes_get_a_function_once_and_not_with_every_item():
+    _check_sent_once(50)
+    _check_sent_once(10)  # another function, in the same processes
+
+
+def _kind(packed: np.ndarray) -> tuple[type, bytes]:
+    return type(packed), packed[:2].tobytes()
+
+
+@pytest.mark.parametrize("images", [1, 100_000])
+def test_a_task_names_a_file_that_holds_the_function(images):
+    packed = parallel._packed({str(image): image for image in range(images)}.get)
+
+    # joblib pickles such an array as the name of a file, which the other process maps; b"\x80" opens every pickle.
+    ((kind, start),) = joblib.Parallel(n_jobs=2)([joblib.delayed(_kind)(packed)])
+    assert kind is np.memmap
+    assert start[:1] == b"\x80"
+
+
 def test_progress_counts_what_has_a_length_and_what_is_told(capsys, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     assert list(progress([1, 2], "read")) == [1, 2]
@@ -123,6 +170,7 @@ def test_dask_workers_take_the_place_of_local_processes_when_the_environment_nam
 
     assert sorted(item for item, _ in results) == list(range(50))
     assert {process for _, process in results} <= {*dask.run(os.getpid).values()}
+    _check_sent_once(50)
     with pytest.raises(MaskfoldError, match=r"^item [0-9] cannot be read$"):
         list(map_unordered(_refuse, range(3), "count"))
     assert list(map_unordered(_process, range(2), "count", jobs=1)) == [(0, os.getpid()), (1, os.getpid())]

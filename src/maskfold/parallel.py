@@ -3,15 +3,20 @@
 import functools
 import math
 import os
+import pickle
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, nullcontext
 from time import monotonic
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import uuid4
 
+import cloudpickle
 import joblib
+import numpy as np
 
 from maskfold.errors import MaskfoldError
 from maskfold.terminal import bar
@@ -21,6 +26,8 @@ if TYPE_CHECKING:
 
 DASK = "MASKFOLD_DASK"  # environment: the address of a Dask scheduler, to use its workers instead of local processes
 START_UP_S = 2.0  # what other processes take to import what they need, in which this one gets as much done alone
+_SHARED = 2**20 + 1  # bytes from which on joblib writes an array to a file that all processes map, and a task names
+_here = threading.local()  # of a worker: the function that it has unpacked last, and the name of that
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -75,10 +82,8 @@ def _results(function: Callable[[Item], Result], items: Iterator[Item], jobs: in
         except StopIteration:
             return
         yield function(item)
-    # Dask's side of joblib takes the hash of a function, and waits for ever where what it holds has none; of this it is
-    # the object's own.
-    hashable = functools.partial(function)
-    calls = (joblib.delayed(hashable)(item) for item in items)
+    packed, name = _packed(function), f"{uuid4()}"
+    calls = (joblib.delayed(_call)(packed, name, item) for item in items)
     with _backend():
         results = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(calls)
     try:
@@ -88,6 +93,25 @@ def _results(function: Callable[[Item], Result], items: Iterator[Item], jobs: in
             "A process that worked on images was killed, mostly by the system when the machine's memory is full: give "
             "fewer (jobs=1), or end what else runs here, and run the same command again."
         ) from error
+
+
+def _packed(function: Callable) -> np.ndarray:
+    """Return a function as bytes, `(B,) uint8`, that joblib hands to each worker once; what follows it are zeros.
+
+    A function may hold where every image's maps are: too much to be sent with every item. Of a large array local
+    processes map one file, which joblib removes whatever way they end; Dask's workers fetch it once.
+    """
+    pickled = cloudpickle.dumps(function)
+    packed = np.zeros(max(len(pickled), _SHARED), np.uint8)
+    packed[: len(pickled)] = np.frombuffer(pickled, np.uint8)
+    return packed
+
+
+def _call(packed: np.ndarray, name: str, item: Item) -> Any:
+    """Return what a packed function makes of an item; each thread of a worker unpacks it once."""
+    if getattr(_here, "name", None) != name:
+        _here.function, _here.name = pickle.loads(packed), name  # this program's own, of this run
+    return _here.function(item)
 
 
 def _backend() -> AbstractContextManager:

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from maskfold.analysis.location import GRID, REACH, distance_counts, distance_table, object_errors
 
@@ -27,6 +28,26 @@ def test_distances_are_those_a_search_finds():
     prediction[:] = np.where(rng.random(truth.shape) < 0.2, 1 - truth, truth)
 
     assert np.array_equal(distance_counts(prediction, truth), slow_counts(prediction, truth))
+
+
+@pytest.mark.parametrize("box", [(60, 90, 100, 180), (0, 5, 0, 300), (0, 200, 0, 300), (199, 200, 299, 300)])
+def test_the_window_that_is_measured_changes_nothing(box):
+    top, bottom, left, right = box
+    rng = np.random.default_rng(1)
+    truth = np.zeros((200, 300), np.uint8)
+    truth[top:bottom, left:right] = rng.random((bottom - top, right - left)) < 0.9
+    truth[top, left] = 1
+    prediction = (rng.random(truth.shape) < 0.5).astype(np.uint8)
+
+    expected = np.zeros((2, 2, REACH), int)
+    for side, part in enumerate((truth, 1 - truth)):  # of the whole image, by another library
+        whole = np.pad(part, 400, constant_values=1)  # a distance beyond the frame's, should all be of one side
+        distance = ndimage.distance_transform_edt(whole)[400:-400, 400:-400]
+        step = np.minimum(np.ceil(distance), REACH).astype(int) - 1
+        for row, chosen in enumerate((part & (prediction != truth), part)):
+            expected[side, row] = np.bincount(step[chosen > 0], minlength=REACH)
+
+    assert np.array_equal(distance_counts(prediction, truth), expected)
 
 
 def test_a_whole_distance_is_not_rounded_up():

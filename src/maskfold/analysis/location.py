@@ -11,8 +11,8 @@ import pandas as pd
 
 from maskfold.masks.scores import histogram
 
-REACH = 255  # pixels from the boundary that are counted one by one; what is further counts with the last
 EDGES = (0, 1, 2, 3, 5, 10, 20, 50, np.inf)  # pixels
+REACH = 51  # pixels from the boundary that are counted one by one: to the last band, whose pixels count together
 GRID = (48, 72)  # rows and columns of the picture of an object
 MARGIN = 1 / 8  # of the object's height and width, shown around it
 SIDES = ("missed", "too much")  # inside the true mask, outside it
@@ -32,15 +32,30 @@ def distance_counts(prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
         `(2, 2, REACH) int64`: of pixels inside the object and outside it, the wrong ones and all of them, at distance
         1, 2, ... `REACH` or more.
     """
-    wrong = (prediction != truth).astype(np.uint8)
+    wrong = prediction ^ truth
     counts = np.zeros((2, 2, REACH), np.int64)
-    for side, part in enumerate((truth, 1 - truth)):
-        distance = cv2.distanceTransform(part, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-        # Rounds to the nearest, so this rounds up: no root of a whole number is less than 1/512 above one up to 255.
-        step = cv2.convertScaleAbs(np.minimum(distance, REACH), beta=0.499)
-        for row, chosen in enumerate((part & wrong, part)):
-            counts[side, row] = histogram(step, chosen)[1:]
+    # Exact distances are slow. The nearest background of an object's pixel is in the object's box or beside it, and what
+    # is more than REACH outside of the box counts by its number alone: nobody asks how far it is.
+    inside, outside = (_around(truth, margin) for margin in (1, REACH))
+    counts[0] = _by_distance(truth[inside], wrong[inside])
+    counts[1] = _by_distance(1 - truth[outside], wrong[outside])
+    counts[1, 0, -1] += np.count_nonzero(wrong) - np.count_nonzero(wrong[outside])
+    counts[1, 1, -1] += truth.size - truth[outside].size
     return counts
+
+
+def _around(truth: np.ndarray, margin: int) -> tuple[slice, slice]:
+    """Return the object's box with a margin in pixels, as far as there are pixels."""
+    left, top, width, height = cv2.boundingRect(truth)
+    return slice(max(top - margin, 0), top + height + margin), slice(max(left - margin, 0), left + width + margin)
+
+
+def _by_distance(part: np.ndarray, wrong: np.ndarray) -> np.ndarray:
+    """Count the wrong pixels of a part, and all of them, by their distance to what is not of it: `(2, REACH) int64`."""
+    distance = cv2.distanceTransform(part, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    # Rounds to the nearest, so this rounds up: no root of a whole number is less than 1/512 above one up to 255.
+    step = cv2.convertScaleAbs(np.minimum(distance, REACH), beta=0.499)  # 0 beside the part
+    return np.stack([np.bincount(step[wrong > 0], minlength=REACH + 1), histogram(step, None)[: REACH + 1]])[:, 1:]
 
 
 def distance_table(counts: np.ndarray) -> pd.DataFrame:
@@ -87,5 +102,5 @@ def object_errors(prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
         cv2.copyMakeBorder(mask, above, above, aside, aside, cv2.BORDER_CONSTANT)[rows, columns] * np.uint8(255)
         for mask in (prediction, truth)
     )
-    layers = truth, truth & ~prediction, prediction & ~truth
-    return np.stack([cv2.resize(layer, GRID[::-1], interpolation=cv2.INTER_AREA) for layer in layers])
+    layers = cv2.merge([truth, truth & ~prediction, prediction & ~truth])  # which are shrunk together in half the time
+    return np.moveaxis(cv2.resize(layers, GRID[::-1], interpolation=cv2.INTER_AREA), 2, 0)

@@ -111,6 +111,8 @@ def surface_dice(prediction: np.ndarray, truth: np.ndarray, *, tolerance: float 
     lengths = [np.count_nonzero(outline) for outline in outlines]
     if not all(lengths):
         return float(not any(lengths))
+    left, top, width, height = cv2.boundingRect(outlines[0] | outlines[1])  # all that is measured, from and to
+    outlines = [np.ascontiguousarray(one[top : top + height, left : left + width]) for one in outlines]
     near = 0
     for one, other in (outlines, outlines[::-1]):
         distance = cv2.distanceTransform(1 - other, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
