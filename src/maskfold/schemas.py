@@ -336,6 +336,7 @@ class PlanStage:
     ensemble: Group | None = MISSING
     train: str = MISSING
     predict: str = MISSING
+    own_maps: bool = MISSING
     batches: int = values.number(1)
     photos: int = values.number(1)
     map_bytes: int | None = values.number(0)
@@ -349,6 +350,7 @@ class CampaignStage:
     train: str = MISSING
     predict: str = MISSING
     merge: str = MISSING
+    own_maps: bool = MISSING
     cluster: Group = MISSING
     jobs: int = values.number(1)
     retries: int = values.number(0)

@@ -7,7 +7,16 @@ import pytest
 from rich.console import Console
 
 from maskfold.campaign.members import Member
-from maskfold.campaign.plan import CostSum, cost_of_fold, draw, duration, left_to_do, readable, refuse_full_disk
+from maskfold.campaign.plan import (
+    CostSum,
+    OnePass,
+    cost_of_fold,
+    draw,
+    duration,
+    left_to_do,
+    readable,
+    refuse_full_disk,
+)
 from maskfold.campaign.probe import Cost
 from maskfold.errors import MaskfoldError
 from maskfold.prediction.store import ProbabilityStore
@@ -40,6 +49,28 @@ def test_what_is_finished_is_not_left_to_do(tmp_path, monkeypatch):
         (store.folder / f"{image_id}.b2nd").touch()
 
     assert left_to_do(costs) == CostSum(1090, 10.5, 23, 5000, 700)
+
+
+def test_all_networks_in_one_pass_keep_one_map_a_test_photo(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    costs = {"unet": (member(), COST)}
+    both = OnePass(frozenset(["unet"]), Path("fused"))
+    assert both.networks(costs) == 2
+    # Two networks of 10 + 3 x 0.5, and three maps; the members keep their three maps out of fold.
+    assert both.cost(costs) == CostSum(test=23, maps=300)
+    assert left_to_do(costs, both) == CostSum(2180, 21.5, 23, 10000, 600)
+    assert cost_of_fold(member(), COST, 0, own_maps=False) == CostSum(1090, 11, 0, 5000, 200)
+
+    Path("fused").mkdir()
+    for image_id in ("x", "y"):
+        Path(f"fused/{image_id}.b2nd").touch()
+    assert both.cost(costs, left=True) == CostSum(test=21, maps=100)
+    console = Console(width=120, record=True)
+    console.print(draw(costs, left=left_to_do(costs, both), free=2**40, one_pass=both))
+    text = " ".join(console.export_text().split())
+    assert "unet 18.2 min 11 s 2 36.7 min 3.0 GiB 1.0 GiB 10 KiB 300 B" in text
+    assert "test, one pass 23 s 23 s 0 B 300 B" in text
+    assert "decoded once for all 2 networks" in text
 
 
 def test_a_disk_that_is_too_small_is_refused():

@@ -24,10 +24,11 @@ from maskfold.files import LOCK
 from maskfold.stages.campaign import campaign
 from maskfold.stages.ensemble import ensemble
 from maskfold.stages.evaluate import evaluate
+from maskfold.stages.fuse import fuse
 from maskfold.stages.predict import predict
 from maskfold.stages.train import train
 
-STAGES = {"train": train, "predict": predict, "evaluate": evaluate, "ensemble": ensemble}
+STAGES = {"train": train, "predict": predict, "fuse": fuse, "evaluate": evaluate, "ensemble": ensemble}
 TRAIN = "data=carvana data.name=tiny data.root=photos scale=smoke trainer.accelerator=cpu"
 TRAIN += " geometry.height=32 geometry.width=48 model.widths=[8,8]"
 OVERRIDES = ["ensemble=demo", f"train='{TRAIN}'", "predict='trainer.accelerator=cpu'", "merge='jobs=1'", "poll=0.25"]
@@ -63,33 +64,68 @@ def test_everything_is_made_once_and_what_is_lost_is_made_again(trained, ran, ca
     campaign(compose("campaign", OVERRIDES))
 
     folds = [f"{member}.fold{fold}" for member in MEMBERS for fold in (0, 1)]
-    every = {f"{fold}.{part}" for fold in folds for part in ("train", "oof", "test")}
-    every |= {f"{member}.evaluate" for member in MEMBERS} | {"ensemble.oof", "ensemble.test"}
+    every = {f"{fold}.{part}" for fold in folds for part in ("train", "oof")}
+    every |= {f"{member}.evaluate" for member in MEMBERS} | {"ensemble.fuse", "ensemble.oof", "ensemble.test"}
     assert set(ran) == every
     assert len(ran) == len(every)
     for fold in folds:
-        assert ran.index(f"{fold}.train") < min(ran.index(f"{fold}.oof"), ran.index(f"{fold}.test"))
+        assert ran.index(f"{fold}.train") < min(ran.index(f"{fold}.oof"), ran.index("ensemble.fuse"))
+    assert not [*Path("experiments").glob("demo_unet*/fold?/predictions/test")]
+    assert len([*Path("submissions/demo/fused").glob("*.b2nd")]) == 8  # one a photo, not four
     assert ran.index("demo_unet.evaluate") > ran.index("demo_unet.fold1.oof")
     assert len(pd.read_parquet("submissions/demo/scores.parquet")) == 8
     shown = capsys.readouterr().out
     assert "demo_unet.fold0.train: done in" in shown
-    assert "16 jobs: 16 done" in shown
+    assert "13 jobs: 13 done" in shown
 
     ran.clear()
     campaign(compose("campaign", OVERRIDES))
     assert ran == []
 
-    Path("experiments/demo_unet/fold1/predictions/test/000000000006_01.b2nd").unlink()
+    Path("submissions/demo/fused/000000000006_01.b2nd").unlink()
     campaign(compose("campaign", OVERRIDES))
-    assert ran == ["demo_unet.fold1.test"]  # the same maps, the same merge
+    assert ran == ["ensemble.fuse"]  # the same maps, the same merge
 
     ran.clear()
     photo = Path("photos/test/000000000006_01.jpg")
     photo.write_bytes(Path("photos/test/000000000007_01.jpg").read_bytes())
-    for path in Path("experiments").glob(f"demo_unet*/fold?/predictions/test/{photo.stem}.b2nd"):
-        path.unlink()
+    with pytest.raises(MaskfoldError, match="demo/fused: 1 photos are not the files any more that its maps were made"):
+        campaign(compose("campaign", OVERRIDES))
+    Path(f"submissions/demo/fused/{photo.stem}.b2nd").unlink()
     campaign(compose("campaign", OVERRIDES))
-    assert {*ran} == {*(f"{fold}.test" for fold in folds), "ensemble.test"}  # other maps of the same weights
+    assert ran == ["ensemble.fuse", "ensemble.test"]  # other maps of the same weights
+
+    ran.clear()
+    Path("experiments/demo_unet/fold1/finished").unlink()  # trained anew, its weights would be others
+    with pytest.raises(MaskfoldError, match=r"demo_unet/fold1 is not trained to its end\. Delete the folder"):
+        campaign(compose("campaign", OVERRIDES))
+    assert ran == []
+
+
+def test_a_campaign_that_was_begun_with_members_own_maps_goes_on_with_these(trained, ran, caplog):
+    only = "ensemble.members=[{experiment:demo_unet}]"
+    command = [*OVERRIDES, only, f"merge='jobs=1 {only}'"]
+    tests = ["demo_unet.fold0.test", "demo_unet.fold1.test"]
+    campaign(compose("campaign", [*command, "own_maps=true"]))
+    assert {*tests, "ensemble.test"} <= {*ran}
+    assert "ensemble.fuse" not in ran
+    submitted = pd.read_csv("submissions/demo/submission.csv.gz")
+
+    ran.clear()
+    caplog.set_level("INFO")
+    campaign(compose("campaign", command))
+    assert ran == []
+    assert "2 of 2 networks have maps of their own, the first in experiments/demo_unet/fold0" in caplog.text
+    shutil.rmtree("experiments/demo_unet/fold1/predictions/test")
+    campaign(compose("campaign", command))
+    assert ran == tests[1:]
+
+    ran.clear()
+    for store in Path("experiments/demo_unet").glob("fold?/predictions/test"):
+        shutil.rmtree(store)
+    campaign(compose("campaign", command))
+    assert ran == ["ensemble.fuse", "ensemble.test"]
+    assert pd.read_csv("submissions/demo/submission.csv.gz")["img"].equals(submitted["img"])
 
 
 @pytest.mark.hostile("stale maps")
@@ -123,7 +159,7 @@ def test_what_fails_is_tried_again_and_told_in_the_end_while_the_others_go_on(tr
 
     monkeypatch.setitem(STAGES, "predict", broken)
     with pytest.raises(MaskfoldError) as error:
-        campaign(compose("campaign", [*OVERRIDES, "retries=2"]))
+        campaign(compose("campaign", [*OVERRIDES, "retries=2", "own_maps=true"]))
 
     assert ran.count("demo_unet.fold1.test") == 3
     assert "ensemble.test" not in ran
@@ -135,7 +171,7 @@ def test_what_fails_is_tried_again_and_told_in_the_end_while_the_others_go_on(tr
 
     monkeypatch.setitem(STAGES, "predict", predict)
     ran.clear()
-    standings = campaign(compose("campaign", OVERRIDES))
+    standings = campaign(compose("campaign", OVERRIDES))  # the other maps are there, and so it goes on with them
     assert set(ran) == {
         "demo_unet.fold1.oof",
         "demo_unet.fold1.test",
@@ -170,6 +206,7 @@ def test_folds_that_the_ensemble_leaves_out_are_not_trained_and_not_scored(train
         ),
         ("ensemble.members=[{experiment: demo_unet, folds: [7]}]", "fold 7 is beyond data/tiny/folds.csv"),
         ("jobs=0", "jobs=0: give a whole number of 1 or more"),
+        ("merge='fused=true'", "merge: fused= follows from own_maps"),
     ],
 )
 def test_what_cannot_be_is_told_before_anything_runs(trained, ran, override, message):
@@ -193,7 +230,7 @@ def test_a_campaign_that_is_killed_goes_on(trained):
     again = subprocess.run(command, capture_output=True, text=True, check=False, timeout=400)
 
     assert again.returncode == 0, again.stdout + again.stderr
-    assert "9 jobs: 9 done" in again.stdout
+    assert "8 jobs: 8 done" in again.stdout
     assert Path("experiments/demo_unet/fold0/finished").stat().st_mtime_ns == trained_first
     assert Path("submissions/demo/submission.csv.gz").exists()
 

@@ -12,8 +12,8 @@ from maskfold import files
 from maskfold.campaign.members import Member
 from maskfold.config import EXPERIMENTS
 from maskfold.ensembling.evaluation import facts_of, scored_from
-from maskfold.ensembling.fusion import leaves_of_passes
-from maskfold.ensembling.manifest import content_of, ingredients
+from maskfold.ensembling.fusion import fused_ingredients, fusible, leaves_of_passes
+from maskfold.ensembling.manifest import content_of, ingredients, store_origin
 from maskfold.ensembling.recipe import Recipe
 from maskfold.ensembling.steps import cluster_facts
 from maskfold.ensembling.stores import store_in
@@ -25,6 +25,7 @@ from maskfold.runs.ensemble_folder import EnsembleFolder, ResultFolder
 from maskfold.runs.layout import MemberFolder, fold_name
 from maskfold.runs.run_folder import RunFolder
 
+FUSE = "ensemble.fuse"  # the job that predicts the test photos with all networks in one pass
 SCORE = "score"  # the column of the table that tells what a member, or the ensemble, is worth out of fold
 
 
@@ -53,12 +54,13 @@ class Job:
     progress: Callable[[], str] = field(default=str, repr=False)
 
 
-def member_jobs(member: Member, *, predict: Sequence[str]) -> Iterator[Job]:
+def member_jobs(member: Member, *, predict: Sequence[str], own_maps: bool = True) -> Iterator[Job]:
     """Yield a member's jobs: training and prediction of every fold, and its evaluation.
 
     Args:
         member: An experiment and its folds.
         predict: Further overrides of every prediction.
+        own_maps: Whether each of its networks predicts the test photos by itself.
     """
     predicted = []
     for fold in member.folds:
@@ -66,7 +68,7 @@ def member_jobs(member: Member, *, predict: Sequence[str]) -> Iterator[Job]:
         command = ("train", f"experiment={member.name}", f"fold={fold}", *member.overrides)
         epochs = _Epochs(run, member.epochs)
         yield Job(f"{begun}.train", command, member.name, column, "train", (), run.finished.exists, epochs)
-        for split in ("oof", "test") if member.test else ("oof",):
+        for split in ("oof", "test") if member.test and own_maps else ("oof",):
             command = ("predict", f"name={member.name}", f"fold={fold}", f"split={split}", *predict)
             maps = _Maps(run.store(split), tuple(member.ids(fold, split)))
             yield Job(
@@ -95,8 +97,11 @@ def ensemble_jobs(
     members: Sequence[Member],
     *,
     overrides: Sequence[str],
+    fuse: Sequence[str] | None = None,
 ) -> Iterator[Job]:
     """Yield the merges of an ensemble: out of fold where every member has all folds, and of the test photos.
+
+    In front of the latter is the prediction of the test photos in one pass, where there is one.
 
     Args:
         folder: The ensemble's.
@@ -104,15 +109,28 @@ def ensemble_jobs(
         written: The same as its file has it.
         members: Its experiments.
         overrides: Those of the stage: the ensemble's name, and what else it needs.
+        fuse: Those of the pass over the test photos; None where every network has test maps of its own.
     """
     possible = {"oof": all(member.complete for member in members), "test": all(member.test for member in members)}
     for split in (split for split, is_possible in possible.items() if is_possible):
-        needs = tuple(f"{member.name}.{fold_name(fold)}.{split}" for member in members for fold in member.folds)
         photos = photos_of(members[0].table, split)
-        facts = {"contents": contents_fingerprint(photos), **cluster_facts(recipe, photos)}
-        merged = _Merged(folder.result(split), split, recipe, written, facts)
+        fused = folder.fused if split == "test" and fuse is not None else None
         command = ("ensemble", *overrides, f"split={split}")
+        if fused is None or fuse is None:
+            needs = _of_networks(members, split)
+        else:
+            maps = _Maps(fused, tuple(photos["image_id"]), digits=1)
+            trained = _of_networks(members, "train")
+            yield Job(FUSE, ("fuse", *fuse), "ensemble", "fuse", "fuse", trained, maps.all_there, maps)
+            command, needs = (*command, "fused=true"), (FUSE,)
+        facts = {"contents": contents_fingerprint(photos), **cluster_facts(recipe, photos)}
+        merged = _Merged(folder.result(split), split, recipe, written, facts, fused)
         yield Job(f"ensemble.{split}", command, "ensemble", SCORE, f"merge {split}", needs, merged)
+
+
+def _of_networks(members: Sequence[Member], part: str) -> tuple[str, ...]:
+    """Return the names of a job of every network."""
+    return tuple(f"{member.name}.{fold_name(fold)}.{part}" for member in members for fold in member.folds)
 
 
 @dataclass(frozen=True)
@@ -131,16 +149,24 @@ class _Epochs:
 
 @dataclass(frozen=True)
 class _Maps:
-    """How many maps of a store are there."""
+    """How many maps of a store are there.
+
+    Attributes:
+        folder: The store's.
+        image_ids: Of all its maps to be.
+        digits: Behind the point of the percentage: with many networks a hundredth of the photos takes hours, in which
+            a worker may be lost though it has got on.
+    """
 
     folder: Path
     image_ids: tuple[str, ...]
+    digits: int = 0
 
     def __call__(self) -> str:
         # Asked at every look, of up to a hundred thousand maps: the names are counted and no more.
         names = os.listdir(self.folder) if self.folder.is_dir() else []
         there = sum(PART if is_part(name) else name.endswith((SUFFIX, PNG)) for name in names)
-        return f"{min(there / len(self.image_ids), 1):.0%}"
+        return f"{min(there / len(self.image_ids), 1):.{self.digits}%}"
 
     def all_there(self) -> bool:
         return not store_in(self.folder).missing(self.image_ids)
@@ -168,17 +194,20 @@ class _Merged:
     recipe: Recipe
     written: dict[str, Any]
     facts: dict[str, str | None]
+    fused: Path | None
 
     def __call__(self) -> bool:
         path = self.result.manifest
         if not path.exists():
             return False
-        usual, repair = leaves_of_passes(self.recipe, split=self.split, experiments=EXPERIMENTS)
-        now = {
-            "ensemble": self.written,
-            "members": ingredients(usual),
-            "repair_members": ingredients(repair),
-            **self.facts,
-        }
+        usual, repair = self._made_of()
+        now = {"ensemble": self.written, "members": usual, "repair_members": repair, **self.facts}
         manifest = files.read_json(path)
         return all(manifest.get(key) == value for key, value in now.items())
+
+    def _made_of(self) -> tuple[list[dict[str, Any]], ...]:
+        if self.fused is None:
+            passes = leaves_of_passes(self.recipe, split=self.split, experiments=EXPERIMENTS)
+            return tuple(ingredients(leaves) for leaves in passes)
+        members = fusible(self.recipe, split=self.split, experiments=EXPERIMENTS)
+        return (fused_ingredients(members, store_origin(self.fused)),) * 2

@@ -90,17 +90,18 @@ class Member:
     def _finished(self) -> dict[int, RunFolder]:
         return {fold: self.run(fold) for fold in self.folds if self.run(fold).finished.exists()}
 
-    def refuse_other_maps(self, tta: str | None) -> None:
+    def refuse_other_maps(self, tta: str | None, *, splits: Sequence[str] = tuple(SPLITS)) -> None:
         """Refuse maps of other weights, photos or test-time augmentation than they would be of now.
 
         Args:
             tta: That of the predictions to come; None for the experiment's own.
+            splits: Those whose maps are looked at.
 
         Raises:
             MaskfoldError: If there are any; the message names the store.
         """
         wanted = tta or self.config["tta"]
-        for store in (self.run(fold).store(split) for fold in self.folds for split in SPLITS):
+        for store in (self.run(fold).store(split) for fold in self.folds for split in splits):
             theirs = store_origin(store).get("tta", wanted)
             if theirs != wanted:
                 raise MaskfoldError(
@@ -109,7 +110,7 @@ class Member:
                 )
         hashes = hashes_of(self.table, "image")
         for run in self._finished().values():
-            for split in SPLITS:
+            for split in splits:
                 refuse_stale(run, run.store(split))
                 refuse_replaced_photos(store_in(run.store(split)), hashes)
 

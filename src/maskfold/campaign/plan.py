@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from rich import box
 from rich.table import Table
@@ -41,7 +42,7 @@ class CostSum:
         return self.checkpoints + self.maps
 
 
-def cost_of_fold(member: Member, cost: Cost, fold: int, *, left: bool = False) -> CostSum:
+def cost_of_fold(member: Member, cost: Cost, fold: int, *, left: bool = False, own_maps: bool = True) -> CostSum:
     """Return what a fold costs, or what is left of that.
 
     Args:
@@ -49,6 +50,7 @@ def cost_of_fold(member: Member, cost: Cost, fold: int, *, left: bool = False) -
         cost: Of one network of it.
         fold: The fold.
         left: Count neither a training that is finished nor maps that are there.
+        own_maps: Whether it predicts the test photos by itself.
 
     Raises:
         MaskfoldError: If nobody knows how many epochs it is trained for.
@@ -57,8 +59,8 @@ def cost_of_fold(member: Member, cost: Cost, fold: int, *, left: bool = False) -
         raise MaskfoldError(f"{member.name}: its schedule has no length of its own. Set trainer.max_epochs.")
     run = member.run(fold)
     trained = left and run.finished.exists()
-    maps = {}
-    for split in ("oof", "test"):
+    maps = {"oof": 0, "test": 0}
+    for split in ("oof", "test") if own_maps else ("oof",):
         ids = member.ids(fold, split)
         maps[split] = len(store_in(run.store(split)).missing(ids) if left else ids)
     return CostSum(
@@ -70,19 +72,57 @@ def cost_of_fold(member: Member, cost: Cost, fold: int, *, left: bool = False) -
     )
 
 
-def left_to_do(costs: Mapping[str, tuple[Member, Cost]]) -> CostSum:
-    """Return what is left to do of all folds of all members."""
+@dataclass(frozen=True)
+class OnePass:
+    """The test photos predicted by all networks of an ensemble together.
+
+    Attributes:
+        members: The names of its experiments.
+        store: Where the mean maps go.
+    """
+
+    members: frozenset[str]
+    store: Path
+
+    def networks(self, costs: Mapping[str, tuple[Member, Cost]]) -> int:
+        """Return how many there are."""
+        return sum(len(member.folds) for name, (member, _) in costs.items() if name in self.members)
+
+    def cost(self, costs: Mapping[str, tuple[Member, Cost]], *, left: bool = False) -> CostSum:
+        """Return what it costs, or what is left of that; seconds at most, for photos are decoded once.
+
+        Args:
+            costs: By the member's name.
+            left: Do not count the maps that are there.
+        """
+        own = [(member, cost) for name, (member, cost) in costs.items() if name in self.members]
+        ids = own[0][0].test
+        maps = len(store_in(self.store).missing(ids) if left else ids)
+        seconds = sum(len(member.folds) * (cost.start + maps * cost.photo) for member, cost in own)
+        return CostSum(test=seconds if maps else 0.0, maps=maps * max(cost.map for _, cost in own))
+
+
+def left_to_do(costs: Mapping[str, tuple[Member, Cost]], one_pass: OnePass | None = None) -> CostSum:
+    """Return what is left to do of all folds of all members, and of the pass over the test photos."""
     folds = ((member, cost, fold) for member, cost in costs.values() for fold in member.folds)
-    return sum((cost_of_fold(member, cost, fold, left=True) for member, cost, fold in folds), CostSum())
+    together = one_pass.members if one_pass else ()
+    sums = [
+        cost_of_fold(member, cost, fold, left=True, own_maps=member.name not in together)
+        for member, cost, fold in folds
+    ]
+    return sum(sums, one_pass.cost(costs, left=True) if one_pass else CostSum())
 
 
-def draw(costs: Mapping[str, tuple[Member, Cost]], *, left: CostSum, free: int) -> Table:
-    """Return the table: a row a member, and what is left to do.
+def draw(
+    costs: Mapping[str, tuple[Member, Cost]], *, left: CostSum, free: int, one_pass: OnePass | None = None
+) -> Table:
+    """Return the table: a row a member, one of the pass over the test photos if there is one, and what is left to do.
 
     Args:
         costs: By the member's name.
         left: Of all of them.
         free: Bytes of disk that are free.
+        one_pass: The test photos predicted by all networks together; None where each predicts them by itself.
     """
     table = Table(box=box.SIMPLE, caption_justify="left")
     table.add_column()
@@ -90,18 +130,28 @@ def draw(costs: Mapping[str, tuple[Member, Cost]], *, left: CostSum, free: int) 
         table.add_column(heading, justify="right", no_wrap=True)
     everything = CostSum()
     for name, (member, cost) in costs.items():
-        one = cost_of_fold(member, cost, member.folds[0])
-        every = sum((cost_of_fold(member, cost, fold) for fold in member.folds), CostSum())
+        own_maps = one_pass is None or name not in one_pass.members
+        one = cost_of_fold(member, cost, member.folds[0], own_maps=own_maps)
+        every = sum((cost_of_fold(member, cost, fold, own_maps=own_maps) for fold in member.folds), CostSum())
         everything += every
-        times = (duration(seconds) for seconds in (one.train, one.oof, one.test))
+        times = (duration(one.train), duration(one.oof), duration(one.test) if own_maps else "")
         memory = (readable(cost.device) if cost.device else "none", readable(cost.ram))
         table.add_row(name, *times, str(len(member.folds)), *_in_all(every, *memory))
+    if one_pass is not None:
+        whole = one_pass.cost(costs)
+        everything += whole
+        table.add_row("test, one pass", "", "", duration(whole.test), "", *_in_all(whole, "", ""))
     for name, total in (("together", everything), ("left to do", left)):
         table.add_row(name, "", "", "", "", *_in_all(total, "", ""))
     table.caption = (
         "train, oof and test are of one fold, the last two columns of all folds; one run at a time on this machine. "
         f"{readable(free)} of disk are free."
     )
+    if one_pass is not None:
+        table.caption += (
+            f" The test photos are decoded once for all {one_pass.networks(costs)} networks, at most in the time given "
+            f"here, and keep one mean map each; with own_maps=true each network decodes them and keeps a map."
+        )
     return table
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from maskfold import files
 from maskfold.ensembling.recipe import Recipe
-from maskfold.ensembling.tree import Leaf, leaves, trained_leaves
+from maskfold.ensembling.tree import Leaf, leaf_nodes, leaves, trained_leaves
 from maskfold.errors import MaskfoldError, listing
 from maskfold.prediction.store import CLASSES, ORIGIN
 from maskfold.runs.checkpoint_hash import checkpoint_hash
@@ -53,7 +53,7 @@ def fusible(recipe: Recipe, *, split: str, experiments: Path) -> list[Leaf]:
                 f"{leaf.name}: a folder of maps has no network that could predict. Predict the experiments one by one "
                 "(make predict) and average all maps (make ensemble)."
             )
-    if recipe.repair.worst and recipe.repair.members:
+    if _repairs_by_members(recipe):
         raise MaskfoldError(
             "ensemble.repair.members averages some of the members once more, of which a fused prediction keeps no "
             "maps. Predict the experiments one by one (make predict), or set repair.members to null."
@@ -64,6 +64,27 @@ def fusible(recipe: Recipe, *, split: str, experiments: Path) -> list[Leaf]:
             "maps. Predict the experiments one by one (make predict), or leave it out with ensemble.postprocess=[]."
         )
     return members
+
+
+def own_maps_needed(recipe: Recipe) -> str | None:
+    """Return what of an ensemble's file asks for maps of its members' own, whatever is trained yet; None for nothing.
+
+    Where this is None, and all is trained, `fusible` refuses nothing.
+    """
+    nodes = leaf_nodes(recipe.members)
+    if not all("experiment" in node for node in nodes):
+        return "a member is a folder of maps"
+    if any(node.get("store") for node in nodes):
+        return "a member names the store of its maps"
+    if _repairs_by_members(recipe):
+        return "ensemble.repair.members averages some of the members"
+    if recipe.steps_by_members:
+        return "a step of ensemble.postprocess looks at some of the members"
+    return None
+
+
+def _repairs_by_members(recipe: Recipe) -> bool:
+    return bool(recipe.repair.worst and recipe.repair.members)
 
 
 def networks(members: Sequence[Leaf]) -> Iterator[tuple[RunFolder, float]]:
@@ -131,5 +152,5 @@ def refuse_other_networks(leaf: Leaf, origin: dict[str, Any]) -> None:
     if differing:
         raise MaskfoldError(
             f"{folder}: its maps come from something else than this ensemble; different are:\n{listing(differing)}\n"
-            "Delete the folder and run make fuse again."
+            "Delete the folder and run make fuse, or the campaign, again."
         )

@@ -14,6 +14,7 @@ from rich.live import Live
 
 from maskfold.analysis.verdicts import ensemble_worth
 from maskfold.campaign.clusters import connected
+from maskfold.campaign.fusing import fuse_overrides, refuse_other_fused, why_own_maps
 from maskfold.campaign.jobs import Job, ensemble_jobs, member_jobs
 from maskfold.campaign.members import Member, find_members
 from maskfold.campaign.runner import Runner
@@ -35,17 +36,23 @@ def campaign(config: DictConfig) -> dict[str, Standing]:
     """Run every job of an ensemble that is not done; return how each stands, and say what failed."""
     if "overwrite=true" in f"{config.train} {config.predict} {config.merge}":
         raise MaskfoldError("overwrite=true would begin anew at every retry: remove the runs' folders instead.")
+    if "fused=" in config.merge:
+        raise MaskfoldError("merge: fused= follows from own_maps, which says how the test photos are predicted.")
     recipe: Recipe = build(config.ensemble)
     train, predict, merge = (shlex.split(overrides) for overrides in (config.train, config.predict, config.merge))
     members = find_members([one.members for one in recipe.passes], train)
+    folder = EnsembleFolder(SUBMISSIONS / recipe.name)
+    own_maps = _own_maps(config, recipe, members, folder, predict)
     tta = compose("predict", ["name=any", *predict]).tta
     for member in members:
         member.refuse_other_runs()
-        member.refuse_other_maps(tta)
-    jobs = [job for member in members for job in member_jobs(member, predict=predict)]
-    folder = EnsembleFolder(SUBMISSIONS / recipe.name)
+        member.refuse_other_maps(tta, splits=("oof", "test") if own_maps else ("oof",))
+    if not own_maps:
+        refuse_other_fused(recipe, members, folder.fused)
+    jobs = [job for member in members for job in member_jobs(member, predict=predict, own_maps=own_maps)]
     merge = [*_chosen(recipe.name), *merge]
-    jobs += ensemble_jobs(folder, recipe, resolved(config.ensemble), members, overrides=merge)
+    fuse = None if own_maps else [*_of_ensemble(merge), *fuse_overrides(predict)]
+    jobs += ensemble_jobs(folder, recipe, resolved(config.ensemble), members, overrides=merge, fuse=fuse)
     connect = partial(connected, resolved(config.cluster), config.jobs)
     limits = {"retries": config.retries, "losses": config.losses, "poll": config.poll}
     with locked(folder.logs):
@@ -60,11 +67,25 @@ def campaign(config: DictConfig) -> dict[str, Standing]:
     return standings
 
 
+def _own_maps(
+    config: DictConfig, recipe: Recipe, members: Sequence[Member], folder: EnsembleFolder, predict: Sequence[str]
+) -> bool:
+    """Return whether every network predicts the test photos by itself; say why where nobody has asked for it."""
+    why = why_own_maps(recipe, members, folder.fused, own_maps=config.own_maps, predict=predict)
+    if why is not None and not config.own_maps:
+        log.info("%s: every network predicts the test photos by itself: %s.", recipe.name, why)
+    return why is not None
+
+
+def _of_ensemble(overrides: Sequence[str]) -> list[str]:
+    return [each for each in overrides if each.lstrip("+~").startswith("ensemble")]
+
+
 def _chosen(name: str) -> list[str]:
     """Return the overrides that chose the ensemble, for the stage that merges it."""
     if not HydraConfig.initialized():
         return [f"ensemble={name}"]
-    return [each for each in HydraConfig.get().overrides.task if each.lstrip("+~").startswith("ensemble")]
+    return _of_ensemble(HydraConfig.get().overrides.task)
 
 
 def _run(

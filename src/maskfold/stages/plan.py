@@ -1,22 +1,28 @@
 """What members will cost, before they run: `maskfold plan experiments=[linknet34]`."""
 
 import shlex
+from collections.abc import Mapping
 
 from omegaconf import DictConfig
 from rich.console import Console
 
+from maskfold.campaign.fusing import why_own_maps
 from maskfold.campaign.members import Member, find_members
-from maskfold.campaign.plan import draw, left_to_do, refuse_full_disk
+from maskfold.campaign.plan import OnePass, draw, left_to_do, refuse_full_disk
 from maskfold.campaign.probe import Cost, free_bytes, probe
-from maskfold.config import EXPERIMENTS, build, compose, resolved
+from maskfold.config import EXPERIMENTS, SUBMISSIONS, build, compose, resolved
+from maskfold.ensembling.recipe import Recipe
+from maskfold.ensembling.tree import leaf_nodes
 from maskfold.entry import entry_point
 from maskfold.errors import MaskfoldError
 from maskfold.parallel import progress
+from maskfold.runs.ensemble_folder import EnsembleFolder
 
 
 def plan(config: DictConfig) -> dict[str, tuple[Member, Cost]]:
     """Print what training and prediction of every member will cost; refuse what the disk cannot hold."""
-    trees = [] if config.ensemble is None else [one.members for one in build(config.ensemble).passes]
+    recipe: Recipe | None = None if config.ensemble is None else build(config.ensemble)
+    trees = [] if recipe is None else [one.members for one in recipe.passes]
     named = find_members(trees, shlex.split(config.train), experiments=config.experiments)
     members = {member.name: member for member in named}
     if not members:
@@ -27,13 +33,25 @@ def plan(config: DictConfig) -> dict[str, tuple[Member, Cost]]:
         name: (member, probe(member, predict=predict, **sample))
         for name, member in progress(members.items(), "probe", unit="members")
     }
-    left, free = left_to_do(costs), free_bytes(EXPERIMENTS)
+    one_pass = None if recipe is None else _one_pass(recipe, members, config)
+    left, free = left_to_do(costs, one_pass), free_bytes(EXPERIMENTS)
     console = Console()
     console.width = max(console.width, 110)  # what the table takes, also where it goes into a file
-    console.print(draw(costs, left=left, free=free))
+    console.print(draw(costs, left=left, free=free, one_pass=one_pass))
     console.print(_how(config), *(f"{name}: map {cost.map_from}." for name, (_, cost) in costs.items()), sep="\n")
     refuse_full_disk(left, free)
     return costs
+
+
+def _one_pass(recipe: Recipe, members: Mapping[str, Member], config: DictConfig) -> OnePass | None:
+    """Return the pass of all networks of an ensemble over the test photos, as a campaign would have it."""
+    nodes = [node for one in recipe.passes for node in leaf_nodes(one.members)]
+    own = [members[name] for name in dict.fromkeys(node.get("experiment") for node in nodes) if name in members]
+    fused = EnsembleFolder(SUBMISSIONS / recipe.name).fused
+    why = why_own_maps(recipe, own, fused, own_maps=config.own_maps, predict=shlex.split(config.predict))
+    if why is not None or not all(member.test for member in own):
+        return None
+    return OnePass(frozenset(member.name for member in own), fused)
 
 
 def _how(config: DictConfig) -> str:
