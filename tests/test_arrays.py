@@ -1,5 +1,6 @@
 """Arrays on disk that are written and read by bands: the same files as those written in one go."""
 
+import blosc2
 import numpy as np
 import pytest
 
@@ -37,6 +38,19 @@ def test_what_is_written_in_one_go_is_read_in_parts(tmp_path):
     (tmp_path / "a.b2nd").write_bytes(arrays.encode(array))
 
     np.testing.assert_array_equal(arrays.opened(tmp_path / "a.b2nd")[4:9, 1:30], array[4:9, 1:30])
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (130, 1918), (2, 1279, 200), (300, 8, 9), (5,)])
+def test_a_file_is_what_blosc2_writes_by_itself_and_files_of_before_are_read(shape):
+    array = (np.random.default_rng(0).integers(0, 256, shape) // 7 * 7).astype(np.uint8)
+    before = blosc2.CParams(codec=blosc2.Codec.LZ4HC, clevel=5, typesize=1, filters=[blosc2.Filter.NOFILTER])
+
+    content = arrays.encode(array)
+
+    assert content == arrays.with_checksum(blosc2.asarray(array, cparams=arrays.COMPRESSION).to_cframe())
+    np.testing.assert_array_equal(arrays.decode(content), array)
+    old = arrays.with_checksum(blosc2.asarray(array, cparams=before).to_cframe())
+    np.testing.assert_array_equal(arrays.decode(old), array)
 
 
 @pytest.mark.hostile("damaged files")

@@ -26,6 +26,7 @@ class PredictionTrainer:
     batch_size: int = values.number(1)
     num_workers: int | None = values.number(0)
     load_timeout: int = values.number(0)
+    writers: int | None = values.number(1)
     precision: str = MISSING
     accelerator: str = MISSING
     devices: int | str = MISSING

@@ -26,6 +26,7 @@ from maskfold.prediction.branches import Branch, Voter
 from maskfold.prediction.predictor import Predictor
 from maskfold.prediction.store import ProbabilityStore
 from maskfold.prediction.tta import predict_probability
+from maskfold.prediction.writing import Writers
 from maskfold.trust import PRETRAINED
 
 MEMBERS = ("linknet34", "linknet34_concat", "ternausnet11", "unet_scratch", "unet_vgg11")
@@ -110,9 +111,8 @@ class Bench:
         """Return the predictor's own step; its maps are made but not written."""
         network = self.network(fast=True).eval()
         branches = [Branch(build(self.config.geometry), None, [Voter(network, self.tta)])]
-        predictor = Predictor(
-            branches, store=ProbabilityStore("."), wanted=set(), batch_size=self.batch, channels_last=True
-        )
+        layout = {"batch_size": self.batch, "channels_last": True}
+        predictor = Predictor(branches, store=ProbabilityStore("."), wanted=set(), writers=Writers(1), **layout)
         predictor.to(self.device)
         windows = self.photos(pinned=True).split(1)
         batch = [{"image_id": str(n), "windows": [window], "placements": [None]} for n, window in enumerate(windows)]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pandas as pd
 import torch
 from torch.utils.data import Dataset
 
-from maskfold.data.geometry import Geometry, Placement
+from maskfold.data.geometry import Geometry, Pad, Placement
 from maskfold.data.loading import read_image
 from maskfold.data.preprocessing import Preprocess
 from maskfold.errors import MaskfoldError
@@ -82,7 +83,8 @@ def windows_of(
         ways: Geometry and preprocessing of each branch.
 
     Returns:
-        For each branch its windows, `(K, C, h, w)` of the photo's type, and the way back.
+        For each branch its windows, `(K, C, h, w)` of the photo's type, and the way back. In memory a pixel's channels
+        are side by side, as they are in a photo and as `channels_last` has them.
 
     Raises:
         MaskfoldError: If the photo does not fit a geometry.
@@ -90,9 +92,17 @@ def windows_of(
     windows, placements = [], []
     for geometry, preprocess in ways:
         shown, placement = geometry.forward(image if preprocess is None else preprocess(image))
-        windows.append(torch.from_numpy(np.ascontiguousarray(shown.transpose(0, 3, 1, 2))))
+        windows.append(_as_windows(shown))
         placements.append(placement)
     return windows, placements
+
+
+def _as_windows(shown: np.ndarray) -> torch.Tensor:
+    """Return `(K, h, w, C)` as `(K, C, h, w)`, without a copy where it is whole in memory."""
+    flat = torch.from_numpy(np.ascontiguousarray(shown).reshape(-1))  # NumPy's strides of a K of 1 mislead torch
+    if shown.shape[-1] == 1:  # in either layout; torch is to take it for the usual one
+        return flat.view(len(shown), 1, *shown.shape[1:3])
+    return flat.view(shown.shape).permute(0, 3, 1, 2)
 
 
 def vote(branch: Branch, windows: torch.Tensor, *, batch_size: int, layout: torch.memory_format) -> torch.Tensor:
@@ -104,9 +114,14 @@ def vote(branch: Branch, windows: torch.Tensor, *, batch_size: int, layout: torc
         batch_size: The most windows in one forward pass.
         layout: How the windows are laid out in memory.
     """
-    parts = (part.contiguous(memory_format=layout) for part in windows.split(batch_size))
+    parts = [_mean_of(branch.voters, part.contiguous(memory_format=layout)) for part in windows.split(batch_size)]
     # Of one class it is contiguous in any layout; of several each plane is read alone.
-    return torch.cat([_mean_of(branch.voters, part) for part in parts]).contiguous()
+    return joined(parts).contiguous()
+
+
+def joined(parts: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Return tensors one after another; a single one as it is, without a copy."""
+    return parts[0] if len(parts) == 1 else torch.cat([*parts])
 
 
 def _mean_of(voters: Sequence[Voter], windows: torch.Tensor) -> torch.Tensor:
@@ -117,7 +132,8 @@ def _mean_of(voters: Sequence[Voter], windows: torch.Tensor) -> torch.Tensor:
     """
     total = None
     for one in voters:
-        share = one.weight * predict_probability(one.network, windows, one.tta)
+        probability = predict_probability(one.network, windows, one.tta)
+        share = probability if one.weight == 1 else one.weight * probability
         if total is not None:
             _refuse_other_classes([total, share])  # which torch would spread over the others' planes
         total = share if total is None else total + share
@@ -164,9 +180,37 @@ def _merge_plane(
 ) -> np.ndarray:
     """Bring one class's votes, `(K, h, w) float32` of each branch, to its map `(H, W) uint8`."""
     ways = zip(branches, votes, placements, strict=True)
-    restored = sum(branch.geometry.restore(answer.numpy(), placement) for branch, answer, placement in ways)
+    restored = reduce(np.add, (branch.geometry.restore(answer.numpy(), place) for branch, answer, place in ways))
     refuse_no_numbers(image_id, restored)
     return to_bytes(restored)
+
+
+def merge_on_device(
+    branches: Sequence[Branch], votes: Sequence[torch.Tensor], placements: Sequence[Placement]
+) -> tuple[torch.Tensor, torch.Tensor] | None:
+    """Do what `merge_votes` does where the votes are, if it comes to the same bytes: if photos were only padded.
+
+    Args:
+        branches: Who voted.
+        votes: For each branch `(K, C, h, w) float32` on a device.
+        placements: For each branch the way back.
+
+    Returns:
+        The probability map, `(C, H, W) uint8`, and `() bool`, whether there was something that is no number; None
+        where another geometry has to bring the votes back.
+
+    Raises:
+        MaskfoldError: If the networks answered for different classes.
+    """
+    if not all(isinstance(branch.geometry, Pad) for branch in branches):
+        return None
+    _refuse_other_classes(votes)
+    own = [
+        part[0, :, place.top : place.top + place.height, place.left : place.left + place.width]
+        for part, place in zip(votes, placements, strict=True)
+    ]
+    probability = reduce(torch.add, own)
+    return (255 * probability).round_().to(torch.uint8), probability.isnan().any()
 
 
 def refuse_no_numbers(image_id: str, probability: np.ndarray) -> None:
@@ -176,10 +220,15 @@ def refuse_no_numbers(image_id: str, probability: np.ndarray) -> None:
         MaskfoldError: If there is one; the message names the photo.
     """
     if np.isnan(probability.min()):
-        raise MaskfoldError(
-            f"{image_id}: the network's answer is not a number. Its training diverged (train again with "
-            "a smaller rate or trainer.gradient_clip), or the precision is too low (trainer.precision=32-true)."
-        )
+        raise no_number(image_id)
+
+
+def no_number(image_id: str) -> MaskfoldError:
+    """Return the error about a photo for which a network's answer is no number."""
+    return MaskfoldError(
+        f"{image_id}: the network's answer is not a number. Its training diverged (train again with "
+        "a smaller rate or trainer.gradient_clip), or the precision is too low (trainer.precision=32-true)."
+    )
 
 
 class BranchedPhotos(Dataset):

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence, Set
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pandas as pd
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from maskfold.data.geometry import Geometry
+from maskfold.data.geometry import Geometry, Placement
 from maskfold.data.preprocessing import Preprocess
 from maskfold.data.windows import are_large, refuse_whole
 from maskfold.engine.engine import interruptible
@@ -23,9 +24,19 @@ from maskfold.engine.trainer import make_trainer
 from maskfold.memory import keep_freed_memory
 from maskfold.models.network import Network
 from maskfold.prediction.branched import BranchedPredictor
-from maskfold.prediction.branches import Branch, BranchedPhotos, Voter, merge_votes, vote
+from maskfold.prediction.branches import (
+    Branch,
+    BranchedPhotos,
+    Voter,
+    joined,
+    merge_on_device,
+    merge_votes,
+    no_number,
+    vote,
+)
 from maskfold.prediction.large import predict_large
 from maskfold.prediction.store import ProbabilityStore
+from maskfold.prediction.writing import Writers
 
 
 class Batches(Dataset):
@@ -48,20 +59,18 @@ class Batches(Dataset):
 
 
 class Predictor(BranchedPredictor):
-    """Forwards each photo's windows through every network, restores the photo's own size, and writes the mean map.
-
-    While a batch's maps are written the device is already at the next one.
+    """Forwards each photo's windows through every network, and has threads restore its size and write the mean map.
 
     Args:
         branches: The networks.
         wanted: The `image_id`s whose maps are written.
+        writers: Who writes them, while the device is at the next photos.
         options: The others of `BranchedPredictor`.
     """
 
-    def __init__(self, branches: Sequence[Branch], *, wanted: Set[str], **options: Any) -> None:
+    def __init__(self, branches: Sequence[Branch], *, wanted: Set[str], writers: Writers, **options: Any) -> None:
         super().__init__(branches, **options)
-        self.wanted = wanted
-        self._answered: tuple[list[dict[str, Any]], torch.cuda.Event | None] = ([], None)
+        self.wanted, self.writers = wanted, writers
 
     def transfer_batch_to_device(
         self, batch: list[dict[str, Any]], device: torch.device, dataloader_idx: int
@@ -73,20 +82,22 @@ class Predictor(BranchedPredictor):
         ]
 
     def predict_step(self, batch: list[dict[str, Any]], batch_idx: int) -> None:
-        """Set the device to work on a list of photos, and write the maps of the list before.
+        """Set the device to work on a list of photos, and have their maps written once it is done.
 
         Raises:
-            MaskfoldError: If a map cannot be written, or the networks answer with something that is no number.
+            MaskfoldError: If the map of an earlier photo could not be written, or was none: the networks answered with
+                something that is no number.
         """
-        answered = [{**photo, "votes": []} for photo in batch]
+        photos = [{**photo, "votes": []} for photo in batch]
         for number, branch in enumerate(self.branches):
-            self._answer(branch, number, answered)
+            self._answer(branch, number, photos)
+        answers = [self._answered(photo) for photo in photos if photo["image_id"] in self.wanted]
         copied = None
         if self.device.type == "cuda":
             copied = torch.cuda.Event()
             copied.record()
-        self.write_answered()
-        self._answered = answered, copied
+        for answered in answers:
+            self.writers.submit(partial(self._write, answered, copied), size=answered.size)
 
     def _answer(self, branch: Branch, number: int, photos: list[dict[str, Any]]) -> None:
         """Append a branch's probabilities to the `votes` of each photo; windows of one size go together."""
@@ -95,24 +106,52 @@ class Predictor(BranchedPredictor):
             alike[tuple(photo["windows"][number].shape[2:])].append(photo)
         for group in alike.values():
             windows = [photo["windows"][number] for photo in group]
-            votes = vote(branch, torch.cat(windows), batch_size=self.batch_size, layout=self.layout)
-            shares = votes.to("cpu", non_blocking=True).split([len(part) for part in windows])
-            for photo, share in zip(group, shares, strict=True):
+            votes = vote(branch, joined(windows), batch_size=self.batch_size, layout=self.layout)
+            for photo, share in zip(group, votes.split([len(part) for part in windows]), strict=True):
                 photo["votes"].append(share)
 
-    def write_answered(self) -> None:
-        """Write the maps of the last batch that was answered and not written.
+    def _answered(self, photo: dict[str, Any]) -> "_Answered":
+        """Return a photo's answers on their way to the CPU: its map where the device can make it, else the votes."""
+        merged = None
+        if self.device.type != "cpu":
+            merged = merge_on_device(self.branches, photo["votes"], photo["placements"])
+        parts = [part.to("cpu", non_blocking=True) for part in merged or photo["votes"]]
+        return _Answered(photo["image_id"], photo["placements"], parts, is_map=merged is not None)
 
-        Raises:
-            MaskfoldError: As `predict_step`.
-        """
-        (photos, copied), self._answered = self._answered, ([], None)
+    def _write(self, answered: "_Answered", copied: torch.cuda.Event | None) -> None:
+        """Write a photo's map, once its answers have come."""
         if copied is not None:
             copied.synchronize()
-        for photo in photos:
-            if photo["image_id"] in self.wanted:
-                votes = merge_votes(photo["image_id"], self.branches, photo["votes"], photo["placements"])
-                self.store.write(photo["image_id"], votes)
+        if answered.is_map:
+            planes, has_no_number = answered.parts
+            if has_no_number:
+                raise no_number(answered.image_id)
+            probability = planes.numpy() if len(planes) > 1 else planes[0].numpy()
+        else:
+            probability = merge_votes(answered.image_id, self.branches, answered.parts, answered.placements)
+        self.store.write(answered.image_id, probability)
+
+
+@dataclass(frozen=True)
+class _Answered:
+    """What the networks answered to a photo, on the CPU or on the way there.
+
+    Attributes:
+        image_id: The photo.
+        placements: The way back, for each branch.
+        parts: The map and the flag of `merge_on_device`, or for each branch its votes.
+        is_map: Which of the two.
+    """
+
+    image_id: str
+    placements: Sequence[Placement]
+    parts: Sequence[torch.Tensor]
+    is_map: bool
+
+    @property
+    def size(self) -> int:
+        """Its bytes."""
+        return sum(part.nbytes for part in self.parts)
 
 
 def predict_photos(
@@ -149,6 +188,7 @@ def predict_together(
     batch_size: int,
     num_workers: int | None,
     load_timeout: float = 0,
+    writers: int | None = None,
     precision: str,
     accelerator: str,
     devices: int | str,
@@ -164,6 +204,7 @@ def predict_together(
         batch_size: The most windows in one forward pass, and the photos loaded together.
         num_workers: Loading processes; None is one per core beside a GPU, none otherwise.
         load_timeout: Seconds after which a batch that does not come from them is an error; 0 waits for ever.
+        writers: Writing threads; None for `maskfold.prediction.writing.default_writers`.
         precision: Lightning's name, or `auto` as in training.
         accelerator: Lightning's name.
         devices: How many, or `auto`; under torchrun, as many as it has started.
@@ -195,12 +236,10 @@ def predict_together(
     todo = [batch for batch in batches if not wanted.isdisjoint(table["image_id"].iloc[batch])]
     if not todo:
         return
-    predictor = Predictor(branches, store=store, wanted=wanted, **layout)
     photos = Batches(BranchedPhotos(table, branches), todo)
-    try:
+    with Writers(writers) as queue:
+        predictor = Predictor(branches, store=store, wanted=wanted, writers=queue, **layout)
         run_prediction(predictor, photos, num_workers=num_workers, load_timeout=load_timeout, **on)
-    finally:
-        predictor.write_answered()
 
 
 def run_prediction(

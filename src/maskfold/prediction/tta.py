@@ -39,6 +39,5 @@ def predict_probability(
     Returns:
         `(N, C, H, W) float32` in [0, 1].
     """
-    views = VIEWS[tta]
-    total = sum(view(torch.sigmoid(network(view(images)).float())) for view in views)
-    return total / len(views)
+    first, *others = (view(torch.sigmoid(network(view(images)).float())) for view in VIEWS[tta])
+    return sum(others, first) / (1 + len(others)) if others else first

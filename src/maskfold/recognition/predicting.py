@@ -1,6 +1,7 @@
 """Predict photos of products into a store of answers, part by part, on whatever Lightning's Trainer runs on."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import lightning
@@ -16,6 +17,7 @@ from maskfold.memory import keep_freed_memory
 from maskfold.models.network import Network
 from maskfold.prediction.predictor import run_prediction
 from maskfold.prediction.tta import VIEWS
+from maskfold.prediction.writing import Writers
 from maskfold.recognition.answers import KEPT, PART, Answers, AnswerStore
 from maskfold.recognition.framing import Framing
 
@@ -54,6 +56,7 @@ class AnswerPredictor(lightning.LightningModule):
         network: A classifier.
         active: `(C,) bool`: which classes may be answered.
         store: Where the answers go.
+        writers: Who writes them, while the device is at the next part.
         tta: A name of `VIEWS`: logits and embeddings are the mean over the views.
         batch_size: The most photos in one forward pass.
         kept: Logits of a photo that are kept, at most.
@@ -67,6 +70,7 @@ class AnswerPredictor(lightning.LightningModule):
         *,
         active: np.ndarray,
         store: AnswerStore,
+        writers: Writers,
         tta: str,
         batch_size: int,
         kept: int = KEPT,
@@ -77,7 +81,7 @@ class AnswerPredictor(lightning.LightningModule):
         self.layout = torch.channels_last if channels_last else torch.contiguous_format
         self.network = network.to(memory_format=self.layout)
         self.retired, self.store, self.views = ~active, store, VIEWS[tta]
-        self.batch_size, self.kept = batch_size, kept
+        self.batch_size, self.kept, self.writers = batch_size, kept, writers
         self.answer = network.answer
         if compile_network:
             mode = compile_network if isinstance(compile_network, str) else None
@@ -90,10 +94,11 @@ class AnswerPredictor(lightning.LightningModule):
         return batch | {"images": batch["images"].to(device, non_blocking=True)}
 
     def predict_step(self, batch: dict[str, Any], batch_idx: int) -> None:
-        """Answer a part and write it.
+        """Answer a part, and have it written.
 
         Raises:
-            MaskfoldError: If it cannot be written, or the network answers with something that is no number.
+            MaskfoldError: If an earlier one could not be written, or the network answers with something that is no
+                number.
         """
         shares = [self._answer(images) for images in batch["images"].split(self.batch_size)]
         logits, embeddings = (torch.cat(parts).numpy() for parts in zip(*shares, strict=True))
@@ -104,7 +109,9 @@ class AnswerPredictor(lightning.LightningModule):
                 "Put the run folder's own classes.parquet back."
             )
         logits[:, self.retired] = -np.inf
-        self.store.write(Answers.of(batch["image_ids"], logits, embeddings, kept=self.kept), number=batch["number"])
+        answers = Answers.of(batch["image_ids"], logits, embeddings, kept=self.kept)
+        write = partial(self.store.write, answers, number=batch["number"])
+        self.writers.submit(write, size=logits.nbytes + embeddings.nbytes)
 
     def _answer(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         images = images.contiguous(memory_format=self.layout)
@@ -132,6 +139,7 @@ def predict_answers(
     store: AnswerStore,
     tta: str,
     batch_size: int,
+    writers: int | None = None,
     channels_last: bool = False,
     compile: bool | str = False,
     **options: Any,
@@ -146,7 +154,8 @@ def predict_answers(
         store: Where the answers go.
         tta: See `AnswerPredictor`, as the next two.
         batch_size: Likewise.
-        channels_last: Likewise.
+        writers: Writing threads; None for `maskfold.prediction.writing.default_writers`.
+        channels_last: See `AnswerPredictor`.
         compile: As `compile_network`.
         options: `num_workers`, `load_timeout`, `precision`, `accelerator` and `devices` of `run_prediction`.
 
@@ -164,6 +173,7 @@ def predict_answers(
         if not wanted.isdisjoint(ids[first : first + PART])
     ]
     if numbers:
-        layout = {"channels_last": channels_last, "compile_network": compile}
-        predictor = AnswerPredictor(network, active=active, store=store, tta=tta, batch_size=batch_size, **layout)
-        run_prediction(predictor, Parts(table, framing, numbers), folder=store.folder, **options)
+        how = {"tta": tta, "batch_size": batch_size, "channels_last": channels_last, "compile_network": compile}
+        with Writers(writers) as queue:
+            predictor = AnswerPredictor(network, active=active, store=store, writers=queue, **how)
+            run_prediction(predictor, Parts(table, framing, numbers), folder=store.folder, **options)
