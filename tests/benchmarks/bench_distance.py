@@ -1,10 +1,12 @@
-"""Measure where errors lie, in the object's window against in the whole photo: `python tests/benchmarks/bench_distance.py`.
+"""Measure errors' distances in the object's window or the whole photo: `python tests/benchmarks/bench_distance.py`.
 
 The report's look at an image's out-of-fold mask, without reading its maps: exact distances to the boundary on both
 sides of it, summed up into the bands that are shown.
 """
 
+from collections.abc import Callable
 from functools import partial
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -22,7 +24,7 @@ _REACH = 255
 def masks() -> list[tuple[np.ndarray, np.ndarray]]:
     """Return pairs of a prediction and a truth, `(H, W) uint8` each."""
     drawn = [(probability_map(seed) >= 128).astype(np.uint8) for seed in range(MASKS + 1)]
-    return [*zip(drawn, drawn[1:], strict=False)]
+    return [*pairwise(drawn)]
 
 
 def whole_counts(prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -37,7 +39,7 @@ def whole_counts(prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return counts
 
 
-def tables(count, pairs: list[tuple[np.ndarray, np.ndarray]]) -> list[list]:
+def tables(count: Callable, pairs: list[tuple[np.ndarray, np.ndarray]]) -> list[list]:
     """Return the rows of the bands of every pair."""
     return [distance_table(count(*pair))[["wrong", "share", "rate"]].to_numpy().tolist() for pair in pairs]
 

@@ -34,8 +34,8 @@ def distance_counts(prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """
     wrong = prediction ^ truth
     counts = np.zeros((2, 2, REACH), np.int64)
-    # Exact distances are slow. The nearest background of an object's pixel is in the object's box or beside it, and what
-    # is more than REACH outside of the box counts by its number alone: nobody asks how far it is.
+    # Exact distances are slow. The nearest background of an object's pixel is in the object's box or beside it, and of
+    # what is more than REACH outside of the box nobody asks how far it is.
     inside, outside = (_around(truth, margin) for margin in (1, REACH))
     counts[0] = _by_distance(truth[inside], wrong[inside])
     counts[1] = _by_distance(1 - truth[outside], wrong[outside])

@@ -1,6 +1,7 @@
 """The probability store: a folder with one whole, losslessly compressed map per image, each with its checksum."""
 
 import hashlib
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -59,19 +60,25 @@ class ProbabilityStore:
         Raises:
             MaskfoldError: If the folder does not exist, or an image has two maps.
         """
+        folder, names = self._files()
+        return {image_id: folder / name for image_id, name in names.items()}
+
+    def _files(self) -> tuple[Path, dict[str, str]]:
+        """Return what `paths` does as a folder and the names in it: a `Path` for each takes most of the time."""
         if not self.folder.is_dir():
             raise MaskfoldError(f"{self.folder}: no such store of probability maps. Predict this split first.")
-        by_class = [_by_stem(_maps_in(folder)) for folder in self.class_folders()]
-        if by_class:
-            return {
-                image_id: path for image_id, path in by_class[0].items() if all(image_id in one for one in by_class)
+        folders = self.class_folders()
+        if folders:
+            first, *others = (_by_stem(_maps_in(folder)) for folder in folders)
+            return folders[0], {
+                image_id: name for image_id, name in first.items() if all(image_id in one for one in others)
             }
         maps = [*_maps_in(self.folder)]
-        paths = _by_stem(maps)
-        if len(paths) < len(maps):
-            twice = sorted(path.name for path in maps if paths[path.stem] != path)
+        names = _by_stem(maps)
+        if len(names) < len(maps):
+            twice = sorted({*maps} - {*names.values()})
             raise MaskfoldError(f"{self.folder}: several maps of one image; remove one of each:\n{listing(twice)}")
-        return paths
+        return self.folder, names
 
     def class_folders(self) -> list[Path]:
         """Return the folders of maps by class, in the order of their names; beside maps of all classes there are none.
@@ -84,7 +91,7 @@ class ProbabilityStore:
 
     def image_ids(self) -> set[str]:
         """Return the images that have a map; errors as `paths`."""
-        return {*self.paths()}
+        return {*self._files()[1]}
 
     def digest(self) -> str:
         """Return a hash of the names and bytes of the maps; an empty text if there is no such folder."""
@@ -96,7 +103,7 @@ class ProbabilityStore:
 
     def missing(self, image_ids: Iterable[str]) -> list[str]:
         """Return the ids, in their order, that have no map yet."""
-        there = self.paths() if self.folder.is_dir() else {}
+        there = self._files()[1] if self.folder.is_dir() else {}
         return [image_id for image_id in image_ids if image_id not in there]
 
     def read(self, image_id: str, *, classes: Sequence[str] = ()) -> np.ndarray:
@@ -167,7 +174,7 @@ class ProbabilityStore:
         """
         path = self.folder / ORIGIN
         ways_out = f"Delete the folder to predict anew, {keep_both}."
-        if not (self.folder.is_dir() and self.paths()):
+        if not (self.folder.is_dir() and self._files()[1]):
             files.write_json(path, origin)
             return
         if not path.exists():
@@ -182,12 +189,14 @@ class ProbabilityStore:
             raise MaskfoldError(f"{self.folder}: holds maps of something else:\n{listing(differing)}\n{ways_out}")
 
 
-def _maps_in(folder: Path) -> Iterator[Path]:
-    return (path for path in folder.iterdir() if path.suffix in (SUFFIX, PNG) and path.name[0] != ".")
+def _maps_in(folder: Path) -> Iterator[str]:
+    """Yield the names of a folder's maps."""
+    with os.scandir(folder) as entries:
+        yield from (entry.name for entry in entries if entry.name.endswith((SUFFIX, PNG)) and entry.name[0] != ".")
 
 
-def _by_stem(maps: Iterable[Path]) -> dict[str, Path]:
-    return {path.stem: path for path in sorted(maps)}
+def _by_stem(names: Iterable[str]) -> dict[str, str]:
+    return {name.rpartition(".")[0]: name for name in sorted(names)}
 
 
 def read_map(path: Path) -> np.ndarray:
