@@ -86,3 +86,20 @@ def test_a_folder_that_cannot_be_written_to_is_named(tmp_path):
         arrays.written_by_bands(tmp_path / "file" / "a.b2nd", (5, 7)),
     ):
         pass
+
+
+@pytest.mark.parametrize(
+    "shape", [(1280, 1918), (1281, 1918), (3, 40, 50), (2, 700, 900), (300, 1), (5000, 4000), (0, 4)]
+)
+def test_every_layout_is_decoded_to_what_was_encoded(shape):
+    pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    pixels[..., : shape[-1] // 2] = 255
+
+    assert np.array_equal(arrays.decode(arrays.encode(pixels)), pixels)
+
+
+def test_a_picture_of_whole_rows_is_not_copied_once_more(monkeypatch):
+    content = arrays.encode(np.full((1280, 1918), 7, np.uint8))
+    monkeypatch.setattr(blosc2.NDArray, "__getitem__", None)  # which decodes, and copies block by block
+
+    assert (arrays.decode(content) == 7).all()
