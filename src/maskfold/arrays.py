@@ -82,6 +82,8 @@ def _whole(array: blosc2.NDArray) -> np.ndarray:
         return array[...]
     height, *rest = array.shape
     padded = np.empty((-(-height // array.blocks[0]) * array.blocks[0], *rest), np.uint8)
+    if array.schunk.chunksize != padded.size:
+        raise ValueError("its chunk is not of the array's size")
     array.schunk.decompress_chunk(0, dst=padded.reshape(-1))
     return padded[:height]
 
