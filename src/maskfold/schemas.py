@@ -23,7 +23,7 @@ Group = dict[str, Any]
 class PredictionTrainer:
     """Keys of `conf/trainer/predict.yaml`."""
 
-    batch_size: int = values.number(1)
+    batch_size: int | str = values.number(1, words=("auto",))
     num_workers: int | None = values.number(0)
     load_timeout: int = values.number(0)
     writers: int | None = values.number(1)

@@ -21,6 +21,7 @@ from maskfold.engine.ranks import SIZE_FOUND as BATCH_SIZE
 from maskfold.engine.schedules import Schedule
 from maskfold.ensembling.stores import store_in
 from maskfold.errors import MaskfoldError
+from maskfold.prediction.batch_size import AUTO, OF_BEFORE
 from maskfold.prediction.members import load_network
 from maskfold.prediction.predictor import predict_photos
 from maskfold.prediction.store import ProbabilityStore
@@ -156,7 +157,8 @@ def _predict(member: Member, run: RunFolder, trainer: dict[str, Any], photos: in
         make, way = ProbabilityStore, predict_photos
         shown = {key: build(member.config[key]) for key in ("geometry", "preprocess")}
     seconds = 0.0
-    for name, part in (("first", rows[: trainer["batch_size"]]), ("then", rows[:photos])):
+    warm_up = OF_BEFORE if trainer["batch_size"] == AUTO else trainer["batch_size"]
+    for name, part in (("first", rows[:warm_up]), ("then", rows[:photos])):
         store = make(run.store(name))
         began = time.monotonic()
         way(network, part, **shown, tta=member.config["tta"], store=store, **trainer)

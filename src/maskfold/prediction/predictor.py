@@ -23,6 +23,7 @@ from maskfold.engine.ranks import devices_and_machines
 from maskfold.engine.trainer import make_trainer
 from maskfold.memory import keep_freed_memory
 from maskfold.models.network import Network
+from maskfold.prediction.batch_size import largest_window, settle_batch_size
 from maskfold.prediction.branched import BranchedPredictor
 from maskfold.prediction.branches import (
     Branch,
@@ -185,7 +186,7 @@ def predict_together(
     table: pd.DataFrame,
     *,
     store: ProbabilityStore,
-    batch_size: int,
+    batch_size: int | str,
     num_workers: int | None,
     load_timeout: float = 0,
     writers: int | None = None,
@@ -201,7 +202,8 @@ def predict_together(
         branches: The networks, whose mean each map is.
         table: Rows of the image table.
         store: Where the maps go; those that are there are kept.
-        batch_size: The most windows in one forward pass, and the photos loaded together.
+        batch_size: The most windows in one forward pass, and the photos loaded together; `auto` for what suits them
+            and the device, see `maskfold.prediction.batch_size`.
         num_workers: Loading processes; None is one per core beside a GPU, none otherwise.
         load_timeout: Seconds after which a batch that does not come from them is an error; 0 waits for ever.
         writers: Writing threads; None for `maskfold.prediction.writing.default_writers`.
@@ -218,11 +220,16 @@ def predict_together(
     """
     keep_freed_memory()
     wanted = set(store.missing(table["image_id"]))
-    layout = {"batch_size": batch_size, "channels_last": channels_last, "compile_networks": compile}
-    on = {"folder": Path(store.folder), "precision": precision, "accelerator": accelerator, "devices": devices}
+    if not wanted:
+        return
     large = are_large(table)
     for branch in branches:
         refuse_whole(table[large], branch.geometry)
+    pixels = largest_window(table, [branch.geometry for branch in branches])
+    begun = len(wanted) < len(table)
+    batch_size = settle_batch_size(batch_size, pixels, folder=Path(store.folder), begun=begun, accelerator=accelerator)
+    layout = {"batch_size": batch_size, "channels_last": channels_last, "compile_networks": compile}
+    on = {"folder": Path(store.folder), "precision": precision, "accelerator": accelerator, "devices": devices}
     predict_large(
         branches,
         table[large & table["image_id"].isin(wanted)],

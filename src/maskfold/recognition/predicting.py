@@ -15,6 +15,7 @@ from maskfold.engine.tensors import to_tensor
 from maskfold.errors import MaskfoldError
 from maskfold.memory import keep_freed_memory
 from maskfold.models.network import Network
+from maskfold.prediction.batch_size import settle_batch_size
 from maskfold.prediction.predictor import run_prediction
 from maskfold.prediction.tta import VIEWS
 from maskfold.prediction.writing import Writers
@@ -138,7 +139,7 @@ def predict_answers(
     active: np.ndarray,
     store: AnswerStore,
     tta: str,
-    batch_size: int,
+    batch_size: int | str,
     writers: int | None = None,
     channels_last: bool = False,
     compile: bool | str = False,
@@ -153,7 +154,7 @@ def predict_answers(
         active: See `AnswerPredictor`.
         store: Where the answers go.
         tta: See `AnswerPredictor`, as the next two.
-        batch_size: Likewise.
+        batch_size: Likewise; or `auto`, see `maskfold.prediction.batch_size`.
         writers: Writing threads; None for `maskfold.prediction.writing.default_writers`.
         channels_last: See `AnswerPredictor`.
         compile: As `compile_network`.
@@ -173,6 +174,8 @@ def predict_answers(
         if not wanted.isdisjoint(ids[first : first + PART])
     ]
     if numbers:
+        begun, on = len(wanted) < len(ids), options["accelerator"]
+        batch_size = settle_batch_size(batch_size, framing.size**2, folder=store.folder, begun=begun, accelerator=on)
         how = {"tta": tta, "batch_size": batch_size, "channels_last": channels_last, "compile_network": compile}
         with Writers(writers) as queue:
             predictor = AnswerPredictor(network, active=active, store=store, writers=queue, **how)
