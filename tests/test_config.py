@@ -48,7 +48,7 @@ def test_composing_in_process_refuses_as_the_command_does():
         compose("evaluate", ["nothing_like_it=1"])
 
 
-RESIZE = {"_target_": "maskfold.data.geometry.Resize", "height": 1024, "width": 1024}
+RESIZE = {"_target_": "maskfold.data.geometry.Resize", "height": 1024, "width": 1024, "decode": "scaled"}
 LINKNET18 = {"_target_": "maskfold.models.linknet.LinkNet", "encoder": "resnet18", "weights": "imagenet"}
 PHASES = [{"epochs": 12, "rate": 1e-4}, {"epochs": 6, "rate": 1e-5}]
 

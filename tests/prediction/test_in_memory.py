@@ -8,14 +8,17 @@ import torch
 from torch import nn
 
 from maskfold.data.geometry import Pad, Resize, Tile
+from maskfold.data.loading import read_image
+from maskfold.data.shown import PhotoFile
 from maskfold.errors import MaskfoldError
 from maskfold.models.linknet import LinkNet
 from maskfold.models.network import Network
 from maskfold.models.unet import UNetScratch
-from maskfold.prediction.branches import Branch, Voter
+from maskfold.prediction.branches import Branch, Voter, windows_of
 from maskfold.prediction.in_memory import place, predict_photo
 from maskfold.prediction.predictor import predict_together
 from maskfold.prediction.store import ProbabilityStore
+from maskfold.segmentation.dataset import LabelledDataset
 
 
 def branches() -> list[Branch]:
@@ -48,6 +51,35 @@ def test_it_is_the_map_that_prediction_writes(tmp_path, channels_last):
         in_memory = predict_photo(photo, networks, **options)
         assert np.ptp(in_memory) > 0
         np.testing.assert_array_equal(in_memory, store.read(name))
+
+
+def test_of_a_file_decoded_in_part_training_and_every_prediction_show_the_same(tmp_path):
+    rows, columns = np.mgrid[0:301, 0:403]
+    image = np.stack([columns // 2, rows // 2, 128 + 90 * np.sin(columns / 30)], axis=2).astype(np.uint8)
+    cv2.imwrite(str(tmp_path / "a.jpg"), image)
+    cv2.imwrite(str(tmp_path / "a.png"), np.uint8(255) * (columns > 200))
+    table = pd.DataFrame(
+        [("a", str(tmp_path / "a.jpg"), str(tmp_path / "a.png"))], columns=["image_id", "image", "mask"]
+    )
+    scaled, full = (Resize(height=64, width=96, decode=decode) for decode in ("scaled", "full"))
+    torch.manual_seed(0)
+    voter = Voter(Network(UNetScratch(widths=[4, 8, 16])).eval(), "none", 0.5)
+    together, store = [Branch(scaled, None, [voter]), Branch(full, None, [voter])], ProbabilityStore(tmp_path / "maps")
+    photo, whole = PhotoFile(table["image"][0]), read_image(table["image"][0])
+
+    (in_part, in_full), placements = windows_of(photo, [(scaled, None), (full, None)])
+    np.testing.assert_array_equal(in_full, full.forward(whole)[0].transpose(0, 3, 1, 2))  # as versions before did
+    assert (in_part != in_full).any()
+    assert {(placement.height, placement.width) for placement in placements} == {(301, 403)}
+    for geometry, shown in ((scaled, in_part), (full, in_full)):
+        item = LabelledDataset(table, geometry=geometry)[0, 0]
+        np.testing.assert_array_equal(item["image"], shown[0])
+        np.testing.assert_array_equal(item["mask"][0, :, [0, -1]], [[0, 255]] * 64)
+    machine = {"num_workers": 0, "precision": "32-true", "accelerator": "cpu", "devices": 1}
+    predict_together(together, table, store=store, batch_size=4, **machine)
+    place(together, accelerator="cpu", channels_last=False)
+    assert store.read("a").shape == (301, 403)
+    np.testing.assert_array_equal(predict_photo(photo, together, channels_last=False), store.read("a"))
 
 
 class Constant(nn.Module):

@@ -127,6 +127,19 @@ def test_what_was_added_means_what_the_default_does(data):
     assert as_of_today(own)["data"] == own["data"]
 
 
+def test_a_run_of_before_photos_were_decoded_in_part_is_one_that_decodes_them_in_full(old):
+    """What stands for its way to a network stays as it was, and a new run of the other kind is none of it."""
+    resize = {"_target_": "maskfold.data.geometry.Resize", "height": 64, "width": 96}
+    old.config.write_text(yaml.safe_dump(of_today() | {"geometry": resize}, sort_keys=False))
+    assert old.read_config()["geometry"] == resize
+    assert build(old.part("geometry")).reduced_for is None
+    old.refuse_other(of_today() | {"geometry": resize | {"decode": "full"}})
+    with pytest.raises(MaskfoldError, match=r"geometry\.decode: absent before, scaled now"):
+        old.refuse_other(of_today() | {"geometry": resize | {"decode": "scaled"}})
+    own = {"_target_": "ours.Geometry", "decode": "full"}
+    assert as_of_today(of_today() | {"geometry": own})["geometry"] == own
+
+
 @pytest.mark.hostile("damaged files")
 def test_half_a_configuration_is_refused_wherever_it_breaks_off(tmp_path):
     folder = RunFolder(tmp_path / "a/fold0")

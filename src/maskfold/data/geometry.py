@@ -5,11 +5,13 @@ becomes (1, or the number of tiles).
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import cv2
 import numpy as np
 
+from maskfold.data.reduced import Reduced
 from maskfold.errors import MaskfoldError
 
 # Mirroring does not repeat the border pixel, as numpy's "reflect" does not.
@@ -141,14 +143,23 @@ class Resize:
     Args:
         height: Network height, pixels.
         width: Network width, pixels.
+        decode: `full`, or `scaled`: JPEGs are decoded at a half, a quarter or an eighth of their size where what is
+            shown of them stays within a level of 255 on average, see `maskfold.data.reduced`. Runs of older versions
+            have no such key, and go on as they were trained.
+
+    Attributes:
+        reduced_for: (height, width) that whole photos are shrunk to, if they need not be decoded in full; else None.
 
     Raises:
-        MaskfoldError: If a size is below 1.
+        MaskfoldError: If a size is below 1, or `decode` is neither.
     """
 
-    def __init__(self, *, height: int, width: int):
+    def __init__(self, *, height: int, width: int, decode: str = "full"):
         _check_positive(height=height, width=width)
+        if decode not in ("full", "scaled"):
+            raise MaskfoldError(f"geometry.decode={decode}: there are two ways, full and scaled.")
         self.height, self.width = height, width
+        self.reduced_for = (height, width) if decode == "scaled" else None
 
     def network_size(self, height: int, width: int) -> tuple[int, int]:
         """See `Geometry`; the same for every photo."""
@@ -158,9 +169,10 @@ class Resize:
         """See `Geometry`."""
         _check_stride(stride, height=self.height, width=self.width)
 
-    def forward(self, image: np.ndarray) -> tuple[np.ndarray, Placement]:
-        """See `Geometry`; K is 1."""
-        resized = _resize_photo(image, self.height, self.width).reshape(1, self.height, self.width, image.shape[2])
+    def forward(self, image: np.ndarray | Reduced) -> tuple[np.ndarray, Placement]:
+        """See `Geometry`; K is 1. A photo that was decoded at a part of its size is placed by the size it has."""
+        resize = image.resized if isinstance(image, Reduced) else partial(_resize_photo, image)
+        resized = resize(self.height, self.width).reshape(1, self.height, self.width, image.shape[2])
         return resized, Placement(height=image.shape[0], width=image.shape[1])
 
     def forward_mask(self, mask: np.ndarray) -> np.ndarray:
@@ -173,7 +185,7 @@ class Resize:
         return _resize(probability[0].astype(np.float32, copy=False), placement.height, placement.width)
 
     def training_pair(
-        self, image: np.ndarray, mask: np.ndarray, rng: np.random.Generator
+        self, image: np.ndarray | Reduced, mask: np.ndarray, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
         """See `Geometry`; nothing is random."""
         return self.forward(image)[0][0], self.forward_mask(mask)[0]

@@ -11,8 +11,8 @@ import torch
 from torch.utils.data import Dataset
 
 from maskfold.data.geometry import Geometry, Pad, Placement
-from maskfold.data.loading import read_image
 from maskfold.data.preprocessing import Preprocess
+from maskfold.data.shown import PhotoFile, prepared
 from maskfold.errors import MaskfoldError
 from maskfold.models.network import Network
 from maskfold.prediction.store import to_bytes
@@ -74,12 +74,13 @@ def is_symmetric(branches: Sequence[Branch]) -> bool:
 
 
 def windows_of(
-    image: np.ndarray, ways: Sequence[tuple[Geometry, Preprocess | None]]
+    image: np.ndarray | PhotoFile, ways: Sequence[tuple[Geometry, Preprocess | None]]
 ) -> tuple[list[torch.Tensor], list[Placement]]:
     """Cut a photo into what each branch's networks are shown.
 
     Args:
-        image: `(H, W, 3) uint8`, RGB, or `(H, W, C)`, uint8 or float32, as its file has it.
+        image: `(H, W, 3) uint8`, RGB, or `(H, W, C)`, uint8 or float32, as its file has it; or the file, of which each
+            branch is shown what it would be shown alone.
         ways: Geometry and preprocessing of each branch.
 
     Returns:
@@ -91,7 +92,7 @@ def windows_of(
     """
     windows, placements = [], []
     for geometry, preprocess in ways:
-        shown, placement = geometry.forward(image if preprocess is None else preprocess(image))
+        shown, placement = geometry.forward(prepared(image, geometry, preprocess))
         windows.append(_as_windows(shown))
         placements.append(placement)
     return windows, placements
@@ -249,5 +250,5 @@ class BranchedPhotos(Dataset):
         Raises:
             MaskfoldError: If the photo cannot be read, or does not fit a geometry.
         """
-        windows, placements = windows_of(read_image(self.images[index], channels=self.channels), self.ways)
+        windows, placements = windows_of(PhotoFile(self.images[index], channels=self.channels), self.ways)
         return {"image_id": self.ids[index], "windows": windows, "placements": placements}

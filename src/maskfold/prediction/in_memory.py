@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 import numpy as np
 import torch
 
+from maskfold.data.shown import PhotoFile
 from maskfold.errors import MaskfoldError
 from maskfold.prediction.branches import Branch, channels_of, merge_votes, vote, windows_of
 
@@ -14,7 +15,7 @@ _AUTOCAST = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 
 @torch.inference_mode()
 def predict_photo(
-    image: np.ndarray,
+    image: np.ndarray | PhotoFile,
     branches: Sequence[Branch],
     *,
     batch_size: int = 4,
@@ -24,12 +25,14 @@ def predict_photo(
 ) -> np.ndarray:
     """Return the mean map of one photo over all networks of all branches.
 
-    It is the map that `maskfold.prediction.predictor` writes with the same options on the same kind of device. There
-    photos share forward passes; where a network then rounds differently, `batch_size=1` gives equal maps.
+    Of a file it is the map that `maskfold.prediction.predictor` writes with the same options on the same kind of
+    device. There photos share forward passes; where a network then rounds differently, `batch_size=1` gives equal maps.
+    Of pixels it is that of these very pixels: with `geometry.decode=scaled` a network is shown a file within a level of
+    255 of them, on average.
 
     Args:
         image: `(H, W, 3) uint8`, RGB, upright; for networks whose photos are read as stored `(H, W, C)`, uint8 or
-            float32.
+            float32. Or the file.
         branches: The networks, in evaluation mode and on one device, see `place`.
         batch_size: The most windows in one forward pass.
         precision: `32-true`, `bf16-mixed` or `16-mixed`, Lightning's names.
@@ -43,7 +46,8 @@ def predict_photo(
         MaskfoldError: If the photo is no such array or does not fit a geometry, a network answers with something that
             is no number, or the precision is unknown.
     """
-    _refuse_other_kind(image, channels_of(branches), name)
+    if not isinstance(image, PhotoFile):
+        _refuse_other_kind(image, channels_of(branches), name)
     device = next(branches[0].voters[0].network.parameters(), torch.empty(0)).device
     layout = torch.channels_last if channels_last else torch.contiguous_format
     windows, placements = windows_of(image, [(branch.geometry, branch.preprocess) for branch in branches])

@@ -59,6 +59,10 @@ ADDED: dict[str, Any] = {
 SOURCES = ("maskfold.data.sources.", "maskfold.data.competition.")
 ADDED_TO_SOURCES: dict[str, Any] = {"classes": None, "exclusive": False, "channels": None, "metric": "dice"}
 
+# Arguments with which a class does what it did before it had them: they are left out, so that what stands for a part (a
+# network's identity, in qualities and records of cut-outs) stays what it was.
+UNSAID: dict[str, dict[str, Any]] = {"maskfold.data.geometry.Resize": {"decode": "full"}}
+
 MONITOR = {"name": "val/dice", "mode": "max", "label": "validation Dice"}  # of a run that does not say
 
 _TARGET = "_target_"
@@ -73,6 +77,9 @@ def as_of_today(config: dict[str, Any]) -> dict[str, Any]:
     today = with_names_of_today(config)
     for key, value in ADDED.items():
         _fill_in(today, key.split("."), deepcopy(value))
+    for part, node in today.items():
+        if isinstance(node, dict) and (unsaid := UNSAID.get(str(node.get(_TARGET)))):
+            today[part] = {key: value for key, value in node.items() if (key, value) not in unsaid.items()}
     task = today["task"]
     if isinstance(task, dict) and task.get(_TARGET) == ADDED["task"][_TARGET]:
         today["task"] = ADDED["task"] | task  # it has not always had as many parts

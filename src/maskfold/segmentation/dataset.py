@@ -10,8 +10,9 @@ from torch.utils.data import Dataset
 
 from maskfold.data.augmentation import Augmentation, ByEpoch
 from maskfold.data.geometry import Geometry
-from maskfold.data.loading import read_image, read_mask, read_soft_mask
+from maskfold.data.loading import read_mask, read_soft_mask
 from maskfold.data.preprocessing import Preprocess
+from maskfold.data.shown import PhotoFile
 from maskfold.data.windows import are_large, open_mask, open_photo, refuse_whole
 from maskfold.engine.tensors import to_tensor
 from maskfold.errors import MaskfoldError
@@ -116,12 +117,9 @@ class LabelledDataset(Dataset):
         return self._shown(other, rng)
 
     def _pair(self, index: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Return what a network is shown of a photo, which is read whole, and of its mask."""
-        image = read_image(self.images[index], channels=self.channels)
-        mask = self._mask(index, image.shape[:2])
-        if self.preprocess is not None:
-            image = self.preprocess(image)
-        return self.geometry.training_pair(image, mask, rng)
+        """Return what a network is shown of a photo that is not very large, and of its mask."""
+        image = PhotoFile(self.images[index], channels=self.channels).prepared(self.geometry, self.preprocess)
+        return self.geometry.training_pair(image, self._mask(index, image.shape[:2]), rng)
 
     def _window_pair(self, index: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Return the same of a very large photo, of which no more is read than the window; it is preprocessed alone."""

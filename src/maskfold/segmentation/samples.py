@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from maskfold.data.loading import read_image, read_mask
+from maskfold.data.loading import read_mask
+from maskfold.data.shown import PhotoFile
 from maskfold.data.windows import are_large
 from maskfold.engine.precision import choose_precision
 from maskfold.masks.disagreement import signed_difference
@@ -67,8 +68,9 @@ def predict_samples(
     precision = choose_precision(precision, accelerator)
     pictures = {}
     for row in choose_samples(rows[~are_large(rows)]).itertuples():  # others are read by windows alone
-        image = read_image(row.image, channels=channels_of([branch]))
-        probability = predict_photo(image, [branch], batch_size=batch_size, precision=precision, name=row.image_id)
+        photo = PhotoFile(row.image, channels=channels_of([branch]))
+        probability = predict_photo(photo, [branch], batch_size=batch_size, precision=precision, name=row.image_id)
+        image = photo.pixels
         mask = read_mask(row.mask, size=image.shape[:2])
         pictures[row.image_id] = draw_classes(as_rgb(image), mask, probability, classes)
     return pictures
