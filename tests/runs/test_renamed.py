@@ -59,7 +59,10 @@ def of_today():
     text = OLD
     for before, now in moved.items():
         text = text.replace(before, now)
-    return yaml.safe_load(text)
+    config = yaml.safe_load(text)
+    for augment in (config["augment"], *config["augment"]["presets"].values()):
+        augment["device"] = "auto"
+    return config
 
 
 def test_an_old_run_is_read_in_the_words_of_today(old):

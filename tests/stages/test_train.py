@@ -1,5 +1,6 @@
 """The training stage: what it leaves, what it refuses, and how it goes on when it was stopped by hand."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from maskfold.data.class_table import ClassTable
 from maskfold.engine.checkpoints import load_checkpoint
 from maskfold.errors import MaskfoldError
 from maskfold.prediction.members import load_network
+from maskfold.runs.run_folder import RunFolder
 from maskfold.stages import train as stage
 from maskfold.stages.train import train
 
@@ -101,6 +103,19 @@ def test_run_folder_is_complete_and_a_finished_run_is_left_alone(tmp_path, smoke
         train(compose("train", [*smoke, "seed=1"]))
     train(compose("train", [*smoke, "seed=1", "overwrite=true"]))
     assert (run / "metrics.csv").stat().st_mtime_ns != before
+
+
+def test_samples_may_be_changed_on_the_device_and_the_run_says_where(tmp_path, smoke):
+    runs = {}
+    for name, more in {"host": [], "device": ["augment.device=device"]}.items():
+        train(compose("train", [*smoke, *more, "augment=flip", f"name={name}"]))
+        folder = RunFolder(tmp_path / f"experiments/{name}/fold0")
+        runs[name] = json.loads(folder.run.read_text()), load_checkpoint(folder.best)["state_dict"]
+    assert [runs[name][0]["augmented_on"] for name in ("host", "device")] == ["cpu", "device"]
+    # A flip has the same bytes wherever it is made, and so has what is learned from it.
+    assert all(torch.equal(one, runs["device"][1][key]) for key, one in runs["host"][1].items())
+    with pytest.raises(MaskfoldError, match=r"augment\.device: device before, cpu now"):
+        train(compose("train", [*smoke, "augment=flip", "augment.device=cpu", "name=device"]))
 
 
 def test_clusters_that_an_epoch_is_balanced_by_are_part_of_the_run(tmp_path, workplace, caplog):

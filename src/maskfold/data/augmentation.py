@@ -3,10 +3,11 @@
 The second engine, `maskfold.data.imgaug_compat.Imgaug`, has the same interface. Presets are in `conf/augment/`.
 """
 
+import copy
 import os
 import random
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -18,6 +19,8 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # read on import: it wou
 
 import albucore
 import albumentations as A
+
+AUTO, CPU, DEVICE = "auto", "cpu", "device"  # where samples are changed, see `maskfold.segmentation.placing`
 
 Partner = Callable[[], tuple[np.ndarray, np.ndarray] | None]
 
@@ -56,12 +59,14 @@ class ByEpoch:
     Args:
         presets: Augmentations by name.
         phases: The table; the last preset holds beyond its end.
+        device: Where samples are changed, for all presets.
 
     Raises:
-        MaskfoldError: If a phase has other keys, or names a preset that is not there.
+        MaskfoldError: If a phase has other keys, or names a preset that is not there, or there is no such device.
     """
 
-    def __init__(self, *, presets: dict[str, Augmentation], phases: Sequence[dict]) -> None:
+    def __init__(self, *, presets: dict[str, Augmentation], phases: Sequence[dict], device: str = AUTO) -> None:
+        self.device = check_device(device)
         names = [row["preset"] for row in expand(phases, name="augment.phases", needed=["preset"])]
         unknown = sorted(set(names) - set(presets))
         if unknown:
@@ -76,6 +81,26 @@ class ByEpoch:
     def at(self, epoch: int) -> Augmentation:
         """Return the augmentation of an epoch, counted from 0."""
         return self.table[min(epoch, len(self.table) - 1)]
+
+    def with_table(self, table: Sequence[Any]) -> "ByEpoch":
+        """Return the same with something else for each epoch."""
+        other = copy.copy(self)
+        other.table = [*table]
+        return other
+
+
+def check_device(device: str) -> str:
+    """Return where samples are changed if that is a place there is.
+
+    Raises:
+        MaskfoldError: If it is not.
+    """
+    if device not in (AUTO, CPU, DEVICE):
+        raise MaskfoldError(
+            f"augment.device={device}: give {CPU}, {DEVICE} (the one that trains), or {AUTO}: the device where that is "
+            "a GPU and knows every change."
+        )
+    return device
 
 
 def refuse_colours(augment: Augmentation | ByEpoch | None, image: np.ndarray) -> None:
@@ -106,12 +131,15 @@ class Albumentations:
 
     Args:
         transforms: albumentations transforms, applied in this order, each with its own probability `p`.
+        device: Where a training is to do so; a call does so on the CPU in any case.
 
     Raises:
-        MaskfoldError: If a transform was given an argument it does not have (albumentations alone only warns).
+        MaskfoldError: If a transform was given an argument it does not have (albumentations alone only warns), or there
+            is no such device.
     """
 
-    def __init__(self, *, transforms: Sequence[A.BasicTransform | A.BaseCompose]):
+    def __init__(self, *, transforms: Sequence[A.BasicTransform | A.BaseCompose], device: str = AUTO):
+        self.device = check_device(device)
         try:
             self.pipeline = A.Compose(list(transforms), strict=True)
         except ValueError as error:

@@ -12,6 +12,8 @@ from types import ModuleType
 
 import numpy as np
 
+from maskfold.data.augmentation import AUTO, check_device
+
 
 @contextmanager
 def _sctypes() -> Iterator[None]:
@@ -65,11 +67,16 @@ class Imgaug:
 
     Args:
         augmenters: imgaug augmenters, applied in this order.
+        device: See `maskfold.data.augmentation.Albumentations`; imgaug knows the CPU alone.
+
+    Raises:
+        MaskfoldError: If there is no such device.
     """
 
     colours = ("imgaug's augmenters",)  # see `maskfold.data.augmentation.refuse_colours`
 
-    def __init__(self, *, augmenters: Sequence[iaa.Augmenter]):
+    def __init__(self, *, augmenters: Sequence[iaa.Augmenter], device: str = AUTO):
+        self.device = check_device(device)
         self.pipeline = iaa.Sequential(list(augmenters))
         self.parts = list(_parts(self.pipeline))
         for part in self.parts:

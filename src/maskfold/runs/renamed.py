@@ -63,6 +63,10 @@ ADDED_TO_SOURCES: dict[str, Any] = {"classes": None, "exclusive": False, "channe
 # network's identity, in qualities and records of cut-outs) stays what it was.
 UNSAID: dict[str, dict[str, Any]] = {"maskfold.data.geometry.Resize": {"decode": "full"}}
 
+# And of an augmentation of the package's own, and of those that it is made of: a run kept to where it began.
+AUGMENTATIONS = ("maskfold.data.augmentation.", "maskfold.data.imgaug_compat.")
+ADDED_TO_AUGMENTATIONS: dict[str, Any] = {"device": "auto"}
+
 MONITOR = {"name": "val/dice", "mode": "max", "label": "validation Dice"}  # of a run that does not say
 
 _TARGET = "_target_"
@@ -86,7 +90,17 @@ def as_of_today(config: dict[str, Any]) -> dict[str, Any]:
     data = today.get("data")
     if isinstance(data, dict) and str(data.get(_TARGET)).startswith(SOURCES):
         today["data"] = ADDED_TO_SOURCES | data
+    if "augment" in today:
+        today["augment"] = _with_device(today["augment"])
     return today
+
+
+def _with_device(augment: Any) -> Any:
+    if not isinstance(augment, dict) or not str(augment.get(_TARGET)).startswith(AUGMENTATIONS):
+        return augment
+    presets = augment.get("presets")
+    own = {"presets": {name: _with_device(one) for name, one in presets.items()}} if isinstance(presets, dict) else {}
+    return ADDED_TO_AUGMENTATIONS | augment | own
 
 
 def with_names_of_today(tree: Any) -> Any:

@@ -9,6 +9,7 @@ import torch
 from torch.utils.data import Dataset
 
 from maskfold.data.augmentation import Augmentation, ByEpoch
+from maskfold.data.drawing import Drawing
 from maskfold.data.geometry import Geometry
 from maskfold.data.loading import read_mask, read_soft_mask
 from maskfold.data.preprocessing import Preprocess
@@ -52,7 +53,8 @@ class LabelledDataset(Dataset):
         seed: The run's seed.
         preprocess: `(H, W, channels) -> (H, W, channels)`, applied here and at prediction alike.
         augment: `(image, mask, seed) -> (image, mask)`, one for each epoch, or None for validation. One that needs
-            a partner is given one of the table's other photos, none of those whose masks are soft.
+            a partner is given one of the table's other photos, none of those whose masks are soft. Of a `Drawing`
+            samples say what to change and are left as they are, for the device to do it.
         channels: Of the photos, see `read_image`.
         classes: Of a mask.
     """
@@ -64,7 +66,7 @@ class LabelledDataset(Dataset):
         geometry: Geometry,
         seed: int = 0,
         preprocess: Preprocess | None = None,
-        augment: Augmentation | ByEpoch | None = None,
+        augment: Augmentation | ByEpoch | Drawing | None = None,
         channels: int | None = None,
         classes: int = 1,
     ) -> None:
@@ -88,7 +90,8 @@ class LabelledDataset(Dataset):
     def __getitem__(self, key: tuple[int, ...]) -> dict[str, torch.Tensor]:
         """Return `image (3, H, W) uint8`, `mask (C, H, W) uint8`, 255 for certain, and `weight () float32`.
 
-        With `channels`, the image has that many, uint8 or float32 as its file has them.
+        With `channels`, the image has that many, uint8 or float32 as its file has them. Where the device is to change
+        samples, there is what it is to do as well, see `maskfold.data.drawing`.
 
         Raises:
             MaskfoldError: If photo or mask cannot be read, or the mask is of another number of classes.
@@ -97,12 +100,16 @@ class LabelledDataset(Dataset):
         rng = np.random.default_rng((self.seed, *key))
         image, mask = self._shown(index, rng)
         augment = self.augment.at(epoch) if isinstance(self.augment, ByEpoch) else self.augment
-        if augment is not None:
+        changes = {}
+        if isinstance(augment, Drawing):
+            drawn = augment(image.shape, int(rng.integers(2**31)))
+            changes = {name: torch.from_numpy(numbers) for name, numbers in drawn.items()}
+        elif augment is not None:
             seed = int(rng.integers(2**31))
             more = {"partner": partial(self._partner, index, rng)} if getattr(augment, "needs_partner", False) else {}
             image, mask = augment(image, mask, seed, **more)
         weight = torch.tensor(self.weights[index], dtype=torch.float32)
-        return {"image": to_tensor(image), "mask": to_target(mask), "weight": weight}
+        return {"image": to_tensor(image), "mask": to_target(mask), "weight": weight, **changes}
 
     def _shown(self, index: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Return what a network is shown of a photo, and of its mask."""

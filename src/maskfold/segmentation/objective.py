@@ -10,6 +10,7 @@ from maskfold.engine.objective import Batch, Objective, Output
 from maskfold.errors import MaskfoldError
 from maskfold.masks.metrics import METRICS_BY_NAME, Metric
 from maskfold.runs.monitor import Monitor
+from maskfold.segmentation.batch_changes import changed
 from maskfold.segmentation.metrics import SegmentationMetrics
 from maskfold.terminal import counted
 
@@ -32,6 +33,10 @@ class MaskObjective(Objective):
         self.loss = loss
         self.metric = SegmentationMetrics(metric, classes=classes)
         self.monitor = Monitor(name=f"val/{metric.name}", mode="max", label=f"validation {metric.title}")
+
+    def prepared(self, batch: Batch, *, seed: tuple[int, ...]) -> Batch:
+        """See `Objective`; makes what changes the samples have drawn for the device, and nothing more is random."""
+        return changed(batch)
 
     def losses(self, output: Output, batch: Batch) -> torch.Tensor:
         """See `Objective`.

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from torch import nn
 
-from maskfold.data.augmentation import Augmentation, ByEpoch, refuse_colours
+from maskfold.data.augmentation import DEVICE, Augmentation, ByEpoch, refuse_colours
+from maskfold.data.drawing import Drawing, drawing
 from maskfold.data.geometry import Geometry
 from maskfold.data.loading import read_image
 from maskfold.data.preprocessing import Preprocess
@@ -35,7 +36,7 @@ class SegmentationParts:
     Args:
         geometry: The way to the network and back.
         preprocess: What is done to every photo.
-        augment: What training does to samples.
+        augment: What training does to samples; where its `device` is `device`, they only say what is to be done.
         loss: `(logits, target) -> (N,)`.
         tta: Test-time augmentation, a name of `maskfold.prediction.tta.VIEWS`.
         deep: How many of the decoder's last stages are compared with the masks as well, or the names of layers.
@@ -97,13 +98,16 @@ class SegmentationParts:
             read = open_photo if are_large(rows).iloc[0] else read_image
             image = read(rows["image"].iloc[0], channels=self.channels)[:_LOOK, :_LOOK]
             refuse_colours(self.augment, self.preprocess(image))
-        return self._samples(rows, seed=seed, augment=self.augment)
+        on_device = getattr(self.augment, "device", None) == DEVICE
+        return self._samples(rows, seed=seed, augment=drawing(self.augment) if on_device else self.augment)
 
     def validation_set(self, rows: pd.DataFrame, *, seed: int) -> LabelledDataset:
         """See `TaskParts`."""
         return self._samples(rows, seed=seed, augment=None)
 
-    def _samples(self, rows: pd.DataFrame, *, seed: int, augment: Augmentation | ByEpoch | None) -> LabelledDataset:
+    def _samples(
+        self, rows: pd.DataFrame, *, seed: int, augment: Augmentation | ByEpoch | Drawing | None
+    ) -> LabelledDataset:
         shown = {"geometry": self.geometry, "preprocess": self.preprocess, "channels": self.channels}
         return LabelledDataset(rows, **shown, seed=seed, augment=augment, classes=max(len(self.classes), 1))
 

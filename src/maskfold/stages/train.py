@@ -8,10 +8,11 @@ from statistics import mean
 import lightning
 import pandas as pd
 from lightning.pytorch.utilities import rank_zero_only
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from maskfold.cleaning.audit import gate
 from maskfold.config import EXPERIMENTS, build, recorded, resolved
+from maskfold.data.augmentation import CPU
 from maskfold.data.balance import DRAWS, describe_draws
 from maskfold.data.folds import split_path
 from maskfold.data.source import Source
@@ -35,6 +36,7 @@ from maskfold.runs.layout import MemberFolder
 from maskfold.runs.lineage import keep_lineage, refuse_replaced
 from maskfold.runs.run_folder import RunFolder
 from maskfold.runs.start import Start, find_start
+from maskfold.segmentation.placing import AUGMENTED, place_of
 from maskfold.shards.source import in_chunks
 from maskfold.terminal import RESULT, counted, duration, readable
 from maskfold.tracking.guard import tracked
@@ -51,7 +53,9 @@ def train(config: DictConfig) -> dict[str, float]:
     source: Source = build(config.data)
     teacher = find_start(config.get("distill"), fold=config.fold, key="distill")
     taught = {} if teacher is None else {"teacher": teacher.checkpoint}
-    parts: TaskParts = build(config.task, **source.said(), **taught)
+    folder = MemberFolder(EXPERIMENTS / config.name).run(config.fold)
+    placed, place = _placed(config, folder)
+    parts: TaskParts = build(placed.task, **source.said(), **taught)
     table, split = source.load(), split_path(source, config.split_file)
     rows = rows_of_fold(table, source, split, fold=config.fold, pseudo=config.pseudo)
     start = find_start(config.start_from, fold=config.fold)
@@ -60,7 +64,6 @@ def train(config: DictConfig) -> dict[str, float]:
             source.refuse_other_classes(known.folder)
     rows = rows.begun_with(start).taught_by(teacher).replayed(config.replay, start, seed=config.seed)
     rows = rows.by_cluster(balance=config.balance, weights=config.cluster_weights)
-    folder = MemberFolder(EXPERIMENTS / config.name).run(config.fold)
     if rank_zero_only.rank != 0:  # one of several processes of one run, whose first one keeps the folder
         return folder.summary() if _is_finished(folder, config) else _fit(config, parts, rows, folder, start, source)
     if config.overwrite or not folder.finished.exists():
@@ -79,7 +82,7 @@ def train(config: DictConfig) -> dict[str, float]:
             best = folder.summary()
             _tell(folder, best)
             return best
-        folder.note(audit="passed" if config.audit else "off", training_photos=len(rows.training))
+        folder.note(audit="passed" if config.audit else "off", training_photos=len(rows.training), **place)
         best = _fit(config, parts, rows, folder, start, source)
         monitor = parts.objective().monitor
         folder.finish(best, monitor=monitor)
@@ -87,6 +90,19 @@ def train(config: DictConfig) -> dict[str, float]:
             folder.last.unlink(missing_ok=True)
     _tell(folder, best)
     return best
+
+
+def _placed(config: DictConfig, folder: RunFolder) -> tuple[DictConfig, dict[str, str]]:
+    """Return the configuration with `augment.device` as it is in this run, and what `run.json` is to say of it."""
+    if config.get("augment") is None:  # photos are changed in another way, or not at all
+        return config, {}
+    augment = build(config.augment)
+    place = place_of(augment, folder, accelerator=config.trainer.accelerator, anew=config.overwrite)
+    if place == getattr(augment, "device", CPU):
+        return config, {AUGMENTED: place}
+    placed = config.copy()
+    OmegaConf.update(placed, "augment.device", place, force_add=True)
+    return placed, {AUGMENTED: place}
 
 
 def _is_finished(folder: RunFolder, config: DictConfig) -> bool:
