@@ -380,6 +380,7 @@ class DoctorStage:
     width: int | None = values.number(1)
     rules: RulesKeys = field(default_factory=RulesKeys)
     classes: list[str] | None = MISSING
+    jobs: int = values.number(1, words=(-1,))
 
 
 @dataclass

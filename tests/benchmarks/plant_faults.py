@@ -83,9 +83,7 @@ EQUIVALENT = {
     ),
     "ensembling/contested.py: def contest(maps: np.ndarray, mask: np.ndarray, *, threshold: int, seed: int = (1)) "
     "-> Contested:": "another random sample of the pixels, as good as the first",
-    'submission/writer.py: gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=(7), mtime=0) as file,': (
-        "the same rows, compressed a little harder"
-    ),
+    "submission/writer.py: LEVEL = (4)": "the same rows, compressed a little harder",
     "submission/doctor.py: _TORN = (4)": "as good a limit between 0.6 and 5, which the comment above it gives",
 }
 """Changes, as `module: the code afterwards`, that no test should notice, and why."""

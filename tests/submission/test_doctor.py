@@ -5,9 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from maskfold import parallel
+from maskfold.errors import MaskfoldError
 from maskfold.masks.rle import ORDERS, encode
 from maskfold.masks.rules import Rules
+from maskfold.submission import doctor
 from maskfold.submission.doctor import examine
+from maskfold.submission.findings import Report
+from maskfold.submission.orientation import Chosen
 from maskfold.submission.shape import Shape
 from maskfold.submission.writer import write_submission
 from textures import car
@@ -87,6 +92,48 @@ def test_one_row_out_of_order_is_one_error(diagnose, order, line, image):
 @pytest.mark.hostile("wrong input")
 def test_another_header_is_an_error(diagnose):
     assert diagnose(GOOD, header="image,rle").errors == ["header: line 1 is 'image,rle', not 'img,rle_mask'"]
+
+
+def test_what_is_found_by_parts_is_in_the_order_of_the_lines_whichever_part_is_done_first(tmp_path, monkeypatch):
+    rows = ["a.jpg,1 1", "b.jpg,2 0", "a.jpg,", "c.jpg", "d.jpg,0 1", "e.jpg,1 2.5", "f.jpg,5 0", "x.jpg,none"]
+    path = written(tmp_path / "submission.csv", rows)
+    sample = written(tmp_path / "sample.csv", [f"{name}.jpg,1 1" for name in "abcdefg"])
+    monkeypatch.setattr(doctor, "_MOST_ROWS", 2)
+    monkeypatch.setattr(
+        doctor, "map_unordered", lambda function, items, *words, **keys: reversed([*map(function, items)])
+    )
+    chosen = Chosen()
+
+    report = examine(path, sample, sizes=(3, 4), watch=chosen, jobs=2)
+
+    beginnings = [
+        "lengths below 1: line 3, b.jpg",
+        "lengths below 1: line 8, f.jpg",
+        "double images: line 4,",
+        "columns: line 5 has 1 columns",
+        "starts below 1: line 6, d.jpg",
+        "malformed masks: line 7, e.jpg",
+        "unknown images: line 9,",
+        "empty masks: line 9, x.jpg",
+        "missing images: column img: 'c.jpg'",
+        "missing images: column img: 'g.jpg'",
+    ]
+    assert len(report.errors) == len(beginnings)
+    assert all(error.startswith(begins) for error, begins in zip(report.errors, beginnings, strict=True))
+    assert (report.images, report.empty_masks) == (8, 2)
+    assert [image_id for image_id, _, _ in chosen] == ["a"]
+
+
+@pytest.mark.slow  # two processes that import the package
+def test_masks_are_looked_at_in_processes_and_a_file_that_is_cut_short_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(parallel, "START_UP_S", 0)
+    path = tmp_path / "submission.csv.gz"
+    write_submission(path, [(f"{number}.jpg", "", "1 2 5 1") for number in range(10_000)])
+    assert examine(path, None, sizes=(3, 4), jobs=2) == Report(10_000, 0, [], [])
+
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(MaskfoldError, match="cannot be read"):
+        examine(path, None, sizes=(3, 4), jobs=2)
 
 
 def test_touching_runs_are_a_warning(diagnose):

@@ -2,6 +2,7 @@
 
 import gzip
 import time
+import zlib
 
 import pandas as pd
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from maskfold.errors import MaskfoldError
 from maskfold.masks.rules import Rules
 from maskfold.submission.shape import Shape
-from maskfold.submission.writer import read_submission, rows_of, write_submission
+from maskfold.submission.writer import read_submission, rows_of, write_submission, write_table
 
 ROWS = [("a_01.jpg", "", "1 2 5 1"), ("a_02.jpg", "", "")]
 
@@ -20,6 +21,19 @@ def test_the_text_is_what_kaggle_asks_for(tmp_path):
     text = gzip.decompress((tmp_path / "sub" / "submission.csv.gz").read_bytes())
     assert text == b"img,rle_mask\na_01.jpg,1 2 5 1\na_02.jpg,\n"
     assert list(read_submission(tmp_path / "sub" / "submission.csv.gz")) == ROWS
+
+
+def test_cells_are_quoted_where_they_must_be_and_compressed_at_level_3(tmp_path):
+    path = tmp_path / "table.csv.gz"
+    rows = [("a.jpg", "1 2"), ("b,c.jpg", ""), ('say "x".jpg', "3 4"), ("line\nbreak", "5 6")]
+    write_table(path, ("img", "runs"), rows)
+
+    expected = b'img,runs\na.jpg,1 2\n"b,c.jpg",\n"say ""x"".jpg",3 4\n"line\nbreak",5 6\n'
+    content = path.read_bytes()
+    assert gzip.decompress(content) == expected
+    deflate = zlib.compressobj(3, zlib.DEFLATED, -zlib.MAX_WBITS)
+    body = deflate.compress(expected) + deflate.flush(zlib.Z_SYNC_FLUSH) + deflate.flush()
+    assert content[10:-8] == body  # between header and checksum
 
 
 def test_two_photos_of_one_name_are_refused_and_nothing_is_left(tmp_path):

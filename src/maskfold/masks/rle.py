@@ -13,6 +13,7 @@ import numpy as np
 from maskfold.errors import MaskfoldError
 
 _WORD = 8  # bytes looked at in one comparison
+_MOST = 10**18  # a number of 18 digits is less
 _NUMBERS = re.compile(r"\s*(?:-?[0-9]{1,18}(?:\s+|$))*", re.ASCII)
 
 
@@ -165,11 +166,28 @@ def parse(rle: str) -> np.ndarray:
     Raises:
         MaskfoldError: A value is not a whole number of at most 18 digits, or the last start has no length.
     """
+    plain = _is_plain(rle)
+    values = np.fromstring(rle, np.int64, sep=" ") if plain and rle.strip() else np.empty(0, np.int64)
+    if plain and (not values.size or values.max() < _MOST):
+        return _as_pairs(values)
     if not _NUMBERS.fullmatch(rle):
         values = enumerate(re.findall(r"\S+", rle, re.ASCII), start=1)
         number, value = next((number, value) for number, value in values if not _NUMBERS.fullmatch(value))
         raise MaskfoldError(f"value {number} is {value[:30]!r}, not a whole number; write pairs 'start length'")
-    values = np.fromstring(rle, np.int64, sep=" ") if rle.strip() else np.empty(0, np.int64)
+    return _as_pairs(np.fromstring(rle, np.int64, sep=" ") if rle.strip() else np.empty(0, np.int64))
+
+
+def _is_plain(rle: str) -> bool:
+    """Return whether a text is digits and spaces, as nearly all are: a tenth of what the whole look takes.
+
+    A number of too many digits is then one of too large a value, unless it begins with a zero.
+    """
+    if not rle.isascii() or rle.startswith("0") or " 0" in rle:
+        return False
+    return not rle.encode().translate(None, b"0123456789 ")
+
+
+def _as_pairs(values: np.ndarray) -> np.ndarray:
     if values.size % 2:
         raise MaskfoldError(f"{values.size} values are an odd number: a start or a length is missing")
     return values.reshape(-1, 2)

@@ -163,7 +163,7 @@ class TextByBands:
 def _pattern(template: str, classes: tuple[str, ...]) -> re.Pattern[str]:
     """Return what cells of a column look like, with a group for each field."""
     photo = ".+?" if classes else ".+"  # of several classes that fit, the longest
-    forms = {"file": photo, "image_id": photo, "runs": r"[\s\S]*"}
+    forms = {"file": photo, "image_id": photo, "runs": r"(?s:.*)"}
     forms["class"] = "|".join(map(re.escape, sorted(classes, key=len, reverse=True))) or r".+"
     parts = _FIELD.split(template)  # text, field, text, field, ..., text
     return re.compile(

@@ -22,6 +22,7 @@ def doctor(config: DictConfig) -> Report:
         width=config.width,
         rules={key: value for key, value in resolved(config.rules).items() if value is not None},
         classes=config.classes,
+        jobs=config.jobs,
     )
     print(f"{submission}: {report}")
     return report

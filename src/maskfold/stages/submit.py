@@ -39,6 +39,7 @@ def submit(config: DictConfig) -> pd.DataFrame:
         width=config.width,
         rules={key: value for key, value in resolved(config.rules).items() if value is not None},
         classes=config.classes,
+        jobs=config.jobs,
     )
     print(f"{submission}: {report}")
     if not report.ok:  # nothing may be uploaded that was not checked in the same breath

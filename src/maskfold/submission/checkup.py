@@ -47,6 +47,7 @@ def check_up(
     width: int | None = None,
     rules: Mapping[str, Any] | None = None,
     classes: Sequence[str] | None = None,
+    jobs: int = 1,
 ) -> Report:
     """Return what is wrong with a submission.
 
@@ -59,6 +60,7 @@ def check_up(
         rules: Those arguments of `maskfold.masks.rules.Rules` that are others than the data says, or without data the
             manifest.
         classes: The names of several classes, likewise.
+        jobs: Processes, see `maskfold.parallel.map_unordered`.
 
     Raises:
         MaskfoldError: If nobody says what it is of, only one of `height` and `width` is given, or photos have been
@@ -69,7 +71,8 @@ def check_up(
     own_sample = None if sample is None else Path(sample)
     if height and width:
         shape = _changed(shape_written(submission), rules, classes)
-        return _with_sample(examine(submission, own_sample, sizes=(height, width), shape=shape), own_sample)
+        report = examine(submission, own_sample, sizes=(height, width), shape=shape, jobs=jobs)
+        return _with_sample(report, own_sample)
     source: Source = build(data_of_submission(submission) if data is None else data)
     table = source.load()
     if data is None:
@@ -79,7 +82,7 @@ def check_up(
     sizes = {row.image_id: (row.height, row.width) for row in table.itertuples()}
     shape, chosen = _changed(shape_of(source), rules, classes), Chosen(sizes=sizes)
     sample_file = own_sample or sample_of(source)
-    report = examine(submission, sample_file, sizes=sizes, shape=shape, watch=chosen)
+    report = examine(submission, sample_file, sizes=sizes, shape=shape, watch=chosen, jobs=jobs)
     report = _with_order_asked_for(report, sample_file, source, table, shape)
     return _with_sample(_with_order(report, submission, chosen, source, table, shape, sizes), sample_file)
 

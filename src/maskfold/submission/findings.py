@@ -1,5 +1,6 @@
 """What the examination of a submission comes to: messages by kind, and the report they make."""
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass, field
 
@@ -12,19 +13,36 @@ _SHOWN = 20  # messages of one kind; the others are counted
 class Findings:
     """Messages by kind, of which only the first few are kept and the others counted."""
 
-    shown: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    shown: dict[str, list[str]] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    first: dict[str, float] = field(default_factory=dict)
 
-    def add(self, kind: str, message: str) -> None:
-        """Keep `message`, or only count it when there are many of its kind."""
+    def add(self, kind: str, message: str, line: float = math.inf) -> None:
+        """Keep `message`, or only count it when there are many of its kind.
+
+        Args:
+            kind: What kind of thing is wrong.
+            message: What is wrong, and where.
+            line: That it is about, which kinds are ordered by; none for what only the end tells.
+        """
         self.counts[kind] += 1
+        self.first.setdefault(kind, line)
         if self.counts[kind] <= _SHOWN:
-            self.shown[kind].append(message)
+            self.shown.setdefault(kind, []).append(message)
+
+    def take(self, other: "Findings") -> None:
+        """Take in those of the lines that follow, or of the same lines those that are to stand behind."""
+        for kind, messages in other.shown.items():
+            self.first.setdefault(kind, other.first[kind])
+            shown = self.shown.setdefault(kind, [])
+            shown += messages[: max(0, _SHOWN - self.counts[kind])]
+            self.counts[kind] += other.counts[kind]
 
     def messages(self) -> list[str]:
         """Return what was kept, each message with its kind in front, and a line for each kind that was cut."""
         lines = []
-        for kind, messages in self.shown.items():
+        for kind in sorted(self.shown, key=self.first.__getitem__):
+            messages = self.shown[kind]
             lines += [f"{kind}: {message}" for message in messages]
             if self.counts[kind] > _SHOWN:
                 lines.append(f"{kind}: and {self.counts[kind] - _SHOWN} more")

@@ -34,6 +34,11 @@ class Chosen:
         self._most = most
         self._sizes = sizes or {}
         self._masks: dict[tuple[int, str, str], np.ndarray] = {}
+        self._bound: tuple[int, str, str] | None = None
+
+    def may_keep(self, image_id: str, label: str) -> bool:
+        """Return whether a mask may be among the lowest; which ones are not, the first of them tell."""
+        return self._bound is None or (_number(image_id), image_id, label) <= self._bound
 
     def __call__(self, image_id: str, label: str, runs: np.ndarray) -> None:
         """Keep a mask, if its photo is one of those with the lowest numbers."""
@@ -43,6 +48,7 @@ class Chosen:
         self._masks[(_number(image_id), image_id, label)] = runs
         if len(self._masks) > 2 * self._most:
             self._masks = dict(self._lowest())
+            self._bound = max(self._masks)
 
     def __iter__(self) -> Iterator[tuple[str, str, np.ndarray]]:
         return ((image_id, label, runs) for (_, image_id, label), runs in self._lowest())

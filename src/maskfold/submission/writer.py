@@ -13,6 +13,9 @@ from maskfold.files import atomic_path, is_file_name
 from maskfold.masks.rules import Cells, Rules
 from maskfold.submission.shape import Shape
 
+LEVEL = 3  # of gzip: a third of the time that 6 takes, and a quarter more bytes
+_QUOTED = ',"\n\r'  # whatever of a cell the csv module may put in quotes for
+
 csv.field_size_limit(sys.maxsize)  # a mask's run lengths may be longer than the module expects of a field
 
 
@@ -79,12 +82,17 @@ def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]
     with (
         atomic_path(path) as part,
         part.open("wb") as raw,
-        gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=6, mtime=0) as file,
+        gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=LEVEL, mtime=0) as file,
         io.TextIOWrapper(file, encoding="utf-8", newline="") as text,
     ):
         table = csv.writer(text, lineterminator="\n")
         table.writerow(header)
-        table.writerows(rows)
+        for row in rows:
+            # The module looks at every character, which takes longer than to compress them.
+            if len(row) > 1 and not any(mark in cell for cell in row for mark in _QUOTED):
+                text.write(f"{','.join(row)}\n")
+            else:
+                table.writerow(row)
 
 
 def read_lines(path: Path) -> Iterator[list[str]]:
