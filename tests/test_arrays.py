@@ -89,7 +89,7 @@ def test_a_folder_that_cannot_be_written_to_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "shape", [(1280, 1918), (1281, 1918), (3, 40, 50), (2, 700, 900), (300, 1), (5000, 4000), (0, 4)]
+    "shape", [(1280, 1918), (1281, 1918), (3, 40, 50), (2, 1281, 1900), (300, 1), (5000, 4000), (0, 4)]
 )
 def test_every_layout_is_decoded_to_what_was_encoded(shape):
     pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
