@@ -1,21 +1,29 @@
 """Measure how time and memory grow with the work, stage by stage: `python tests/benchmarks/bench_growth.py`.
 
+    python tests/benchmarks/bench_growth.py --images 480 1920 7680 19968     # the second part alone, of so many
+
 One, two, four and eight times as many small photos go through every stage, and as many members through the ensemble.
 Each stage runs in a process of its own, forked from one that has loaded the libraries, so that what is measured is the
 stage. The time should grow with the work or more slowly, and the memory not at all.
+
+Then up to 20,000 tiny photos go through every stage, by two workers where a stage has any, and the exponent of each is
+fitted: time ~ start + images^e. One above `STEEPEST` ends the benchmark with an error, after its table is written.
 """
 
+import argparse
 import os
 import shutil
+import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from measure import Timed, growth_chart, in_own_process, publish
+from measure import Timed, exponent, growth_chart, in_own_process, publish
 
+from maskfold import parallel
 from maskfold.config import SUBMISSIONS, compose
 from maskfold.stages.blend import blend
 from maskfold.stages.doctor import doctor
@@ -24,12 +32,18 @@ from maskfold.stages.evaluate import evaluate
 from maskfold.stages.folds import folds
 from maskfold.stages.fuse import fuse
 from maskfold.stages.predict import predict
+from maskfold.stages.report import report
 from maskfold.stages.studio import studio
 from maskfold.stages.train import train
 
 TIMES = (1, 2, 4, 8)
 CARS, TEST_CARS = 4, 2  # of 16 photos each
 SIZE = (96, 144)
+PHOTOS = 16 * (CARS + TEST_CARS)
+TINY = (32, 48)
+MANY = tuple(PHOTOS * times for times in (5, 20, 80, 208))
+WORKERS = 2
+STEEPEST = 1.1
 DATA = ["data=studio", "data.root=photos", "data.name=photos"]
 CPU = ["trainer.accelerator=cpu", "trainer.num_workers=0"]
 MEMBER = ["name=growth", "fold=0"]
@@ -47,22 +61,24 @@ def members(count: int) -> str:
     return f"ensemble.members=[{','.join(['{experiment: growth}'] * count)}]"
 
 
-def stages(times: int) -> list[tuple[Callable[..., Any], list[str]]]:
+def stages(times: int, *, size: tuple[int, int] = SIZE, jobs: int = 1) -> list[tuple[Callable[..., Any], list[str]]]:
     """Return every stage with its overrides, in the order in which they build on one another."""
     one = [*ENSEMBLE, members(1)]
     two = [*ENSEMBLE, "ensemble.members=[{experiment: growth}, {experiment: growth, store: plain}]"]
     cars = [f"cars={times * CARS}", f"test_cars={times * TEST_CARS}"]
     return [
-        (studio, ["root=photos", *cars, f"height={SIZE[0]}", f"width={SIZE[1]}", "jobs=1"]),
+        (studio, ["root=photos", *cars, f"height={size[0]}", f"width={size[1]}", f"jobs={jobs}"]),
         (folds, [*DATA, "folds.k=2"]),
         (train, ["experiment=demo_unet", *DATA, *MEMBER, *EPOCH, *CPU]),
         (second_fold, []),
         (predict, [*MEMBER, "split=oof", *CPU]),
         (predict, [*MEMBER, "split=test", *CPU]),
-        (evaluate, ["name=growth", "jobs=1"]),
-        (ensemble, [*one, "jobs=1"]),
+        (evaluate, ["name=growth", f"jobs={jobs}"]),
+        (ensemble, [*one, f"jobs={jobs}"]),
+        (ensemble, [*one, f"jobs={jobs}", "split=oof"]),
+        (report, [*one, f"jobs={jobs}"]),
         (fuse, [*one, *CPU]),
-        (blend, [*two, "k=2", "jobs=1"]),
+        (blend, [*two, "k=2", f"jobs={jobs}"]),
         (doctor, [f"submission={SUBMISSIONS / 'growth' / 'submission.csv.gz'}"]),
     ]
 
@@ -89,14 +105,37 @@ def grow_images() -> list[dict[str, Any]]:
     """Return a row for each stage and number of images."""
     rows = []
     for times in TIMES:
-        for part in Path().iterdir():
-            shutil.rmtree(part)
-        for stage, overrides in stages(times):
-            name = f"{stage.__name__} {overrides[2]}" if stage is predict else stage.__name__
-            found = measured(stage, overrides)
-            if stage is not second_fold:
-                rows.append(row("images", name, times, found))
+        for name, timed in through_all(stages(times)):
+            rows.append(row("images", name, times, timed))
     return rows
+
+
+def through_all(every: list[tuple[Callable[..., Any], list[str]]]) -> list[tuple[str, Timed]]:
+    """Run every stage in an empty folder; return what each took under its name."""
+    for part in Path().iterdir():
+        shutil.rmtree(part)
+    took = []
+    for stage, overrides in every:
+        timed = measured(stage, overrides)
+        if stage is not second_fold:
+            split = [one for one in overrides if one.startswith("split=")]
+            took.append((" ".join([stage.__name__, *split]), timed))
+    return took
+
+
+def grow_tiny(images: Sequence[int]) -> pd.DataFrame:
+    """Return a row a stage: the seconds it takes for each number of tiny images, and the exponent."""
+    parallel.START_UP_S = 0  # the workers do it all, from the first image on
+    seconds: dict[str, list[float]] = {}
+    for count in images:
+        for name, timed in through_all(stages(count // PHOTOS, size=TINY, jobs=WORKERS)):
+            seconds.setdefault(name, []).append(timed.seconds)
+    rows = [
+        {"stage": name, "exponent": exponent(images, took)}
+        | {f"s_{count}": one for count, one in zip(images, took, strict=True)}
+        for name, took in seconds.items()
+    ]
+    return pd.DataFrame(rows)
 
 
 def grow_members() -> list[dict[str, Any]]:
@@ -114,19 +153,45 @@ def row(grows: str, name: str, times: int, found: Timed) -> dict[str, Any]:
     return about | {"seconds": found.seconds, "peak_mib": found.peak / 2**20}
 
 
-def main() -> None:
-    """Let images grow, then members; say for each stage what eight times the work costs."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Let images grow, then members, then tiny images far; say for each stage what the work costs."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--images", type=int, nargs="+", help=f"tiny ones, multiples of {PHOTOS}; only this part")
+    few = parser.parse_args(arguments).images
+    if few is None:
+        in_a_folder_of_its_own(measure_ratios)
+    steep = in_a_folder_of_its_own(partial(measure_exponents, few or MANY))
+    if steep:
+        sys.exit(f"faster than images^{STEEPEST}: {', '.join(steep)}")
+
+
+def in_a_folder_of_its_own(work: Callable[[Callable[[], None]], Any]) -> Any:
+    """Call `work` in an empty folder with what leads back to this one."""
     home = Path.cwd()
     with tempfile.TemporaryDirectory() as name:
         os.chdir(name)
         try:
-            table = pd.DataFrame(grow_images() + grow_members())
+            return work(partial(os.chdir, home))
         finally:
             os.chdir(home)
+
+
+def measure_exponents(images: Sequence[int], back: Callable[[], None]) -> list[str]:
+    """Publish the exponents; return the stages whose are above `STEEPEST`."""
+    table = grow_tiny(images)
+    back()
+    publish("growth_exponents", table, size=f"{TINY[1]}x{TINY[0]}", workers=WORKERS)
+    return [f"{row.stage} ({row.exponent:.2f})" for row in table.itertuples() if row.exponent > STEEPEST]
+
+
+def measure_ratios(back: Callable[[], None]) -> None:
+    """Publish what eight times the work costs each stage."""
+    table = pd.DataFrame(grow_images() + grow_members())
+    back()
     first = table[table["times"] == 1].set_index("stage")
     table["time_ratio"] = table["seconds"] / table["stage"].map(first["seconds"])
     table["memory_ratio"] = table["peak_mib"] / table["stage"].map(first["peak_mib"])
-    settings = {"images_at_1": 16 * (CARS + TEST_CARS), "size": f"{SIZE[1]}x{SIZE[0]}"}
+    settings = {"images_at_1": PHOTOS, "size": f"{SIZE[1]}x{SIZE[0]}"}
     chart = growth_chart(table, y="time_ratio", title="Time against work", label="times the seconds")
     publish("growth", table, chart, **settings)
     memory = table[["grows", "stage", "times", "peak_mib", "memory_ratio"]]

@@ -32,6 +32,7 @@ OUT = Path(os.environ.get("BENCH_OUT", "docs/measured"))
 BASELINE = "baseline"
 FEWEST_BARS = 3  # two numbers are read more quickly than a chart of them
 PANELS_A_ROW = 4
+_LEAST_S = 1.0  # between the least work and the most: fewer seconds say nothing of how a stage grows
 
 
 def compete(
@@ -194,6 +195,19 @@ def publish(name: str, table: pd.DataFrame, figure: Figure | None = None, **sett
     if figure is not None:
         write_text(OUT / f"{name}.svg", as_svg(figure))
     print(f"-> {OUT / name}.csv{'' if figure is None else ', .svg'}\n", flush=True)
+
+
+def exponent(work: Sequence[int], seconds: Sequence[float]) -> float:
+    """Return e of seconds ~ start + work^e; NaN where they hardly grow.
+
+    What is more than the least work and its seconds grows without the start: in logarithms a line, of steepness 1
+    where e is 1, and hardly less than e where it is more.
+    """
+    more, longer = np.array(work[1:]) - work[0], np.array(seconds[1:]) - seconds[0]
+    if longer[-1] < _LEAST_S or len(more) < 2:
+        return float("nan")
+    grown = longer > 0
+    return float(np.polyfit(np.log(more[grown]), np.log(longer[grown]), 1)[0]) if grown.sum() > 1 else float("nan")
 
 
 def ratio_chart(table: pd.DataFrame, *, title: str) -> Figure | None:

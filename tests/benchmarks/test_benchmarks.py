@@ -91,3 +91,15 @@ def test_the_hours_are_those_of_forty_nine_networks():
     # 30 LinkNets, 5 TernausNets, 7 and 7 UNets: seconds a photo of each kind.
     seconds = 30 / 100 + 5 / 50 + 7 / 25 + 7 / 20
     assert bench_gpu.gpu_hours(table, "maskfold") == pytest.approx(seconds * 100_064 / 3600)
+
+
+@pytest.mark.parametrize(("power", "low", "high"), [(1, 0.999, 1.001), (1.2, 1.15, 1.2), (2, 1.8, 2)])
+def test_the_exponent_of_a_stage_is_fitted_without_its_start(power, low, high):
+    images = [480, 1920, 7680, 19968]
+    seconds = [3 + 0.001 * count**power for count in images]
+
+    assert low <= measure.exponent(images, seconds) <= high
+
+
+def test_a_stage_that_hardly_grows_has_no_exponent():
+    assert np.isnan(measure.exponent([480, 1920, 7680], [3.0, 3.1, 2.9]))
