@@ -84,8 +84,8 @@ def stages(times: int, *, size: tuple[int, int] = SIZE, jobs: int = 1) -> list[t
 
 
 def second_fold() -> None:
-    """Let the first fold's network stand in for the second's, so that every photo has out-of-fold maps of two kinds."""
-    shutil.copytree("experiments/growth/fold0", "experiments/growth/fold1")
+    """Train and predict the other fold, so that every photo has out-of-fold maps of two kinds."""
+    train(compose("train", ["experiment=demo_unet", *DATA, "name=growth", "fold=1", *EPOCH, *CPU]))
     predict(compose("predict", ["name=growth", "fold=1", "split=oof", *CPU]))
     for fold in (0, 1):
         predict(compose("predict", ["name=growth", f"fold={fold}", "split=oof", "store=plain", "tta=none", *CPU]))
