@@ -176,8 +176,9 @@ publish: $(STAMP) ## bring MODEL=exports/<name> to TO=<folder or s3://bucket/mod
 	$(STAGE) publish $(MODEL:%=exported=%) $(call keyed,TO VERSION) $(ARGS)
 
 ##@ The repository
+# Bytecode is kept whatever the environment says: each of the suite's processes would compile all modules anew.
 test: $(STAMP) ## the test suite, in two processes; ARGS="-n 0 --pdb" in one
-	$(PY) -m pytest -n 2 --dist worksteal $(ARGS)
+	PYTHONDONTWRITEBYTECODE= $(PY) -m pytest -n 2 --dist worksteal $(ARGS)
 
 lint: $(STAMP) ## style and types: ruff check and format, pyrefly
 	$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m pyrefly check --summary=none

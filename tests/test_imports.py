@@ -15,7 +15,7 @@ PACKAGE = Path(maskfold.__file__).parent
 LAYERS = (
     {"credentials", "errors", "places", "termination"},
     {"terminal"},
-    {"files", "memory", "parallel", "phases", "yaml_text"},
+    {"files", "memory", "parallel", "phases", "side_by_side", "yaml_text"},
     {"arrays", "storage", "values"},
     {"schemas", "trust"},
     {"masks"},
@@ -33,7 +33,7 @@ LAYERS = (
     {"cutout_card"},
     {"stages"},
     {"__main__", "demo", "job"},
-    {"demo_recognition"},
+    {"demo_member", "demo_recognition"},
 )
 LEVELS = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 # Configuration stops at the door. Beside those who stand there, these build the data that a manifest names.

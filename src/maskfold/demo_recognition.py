@@ -1,4 +1,4 @@
-"""Recognition from the first generated photo to a published model, in one process: `make demo-recognition`.
+"""Recognition from the first generated photo to a published model, folds side by side: `make demo-recognition`.
 
 Forty products, five of them a month later, and three that nobody has been told of. Every step is a stage that has a
 door of its own; run again, it goes on from what is finished. At its end it looks at its own results, and fails where
@@ -15,10 +15,11 @@ import pandas as pd
 
 from maskfold.config import EXPERIMENTS, SUBMISSIONS
 from maskfold.data.loading import read_image
-from maskfold.demo import run_as_command, step
+from maskfold.demo import Steps, run_as_command
 from maskfold.recognition.recognizer import UNKNOWN, open_recognizer
 from maskfold.runs.ensemble_folder import EnsembleFolder
 from maskfold.runs.layout import MemberFolder
+from maskfold.side_by_side import run_side_by_side
 from maskfold.stages.doctor import doctor
 from maskfold.stages.ensemble import ensemble
 from maskfold.stages.evaluate import evaluate
@@ -29,8 +30,8 @@ from maskfold.stages.packages import packages
 from maskfold.stages.predict import predict
 from maskfold.stages.publish import publish
 from maskfold.stages.report import report
-from maskfold.stages.train import train
 from maskfold.terminal import console
+from maskfold.termination import listen
 
 MEMBER = "demo_recognition"
 MONTHS = ("2026-01", "2026-02")
@@ -50,31 +51,31 @@ def demo_recognition(*training: str) -> None:
         training: What every training is told besides, such as `seed=1`.
     """
     cv2.setNumThreads(1)  # photos of 64 pixels: threads would wait for one another
-    started = time.perf_counter()
+    started, step = time.perf_counter(), Steps()
     step(packages, f"root={ROOT}", "photos=50", "test_photos=20", "twins=false")
     step(folds, *DATA, f"data.until={MONTHS[0]}", "folds=by_label", f"folds.k={len(FOLDS)}")
-    for fold in FOLDS:
-        step(train, f"experiment={MEMBER}", *DATA, f"data.until={MONTHS[0]}", f"fold={fold}", *training)
-        for split in ("oof", "test"):
-            step(predict, f"name={MEMBER}", f"fold={fold}", f"split={split}", "trainer.batch_size=64")
+    how = ("64", *DATA, f"data.until={MONTHS[0]}", *training)
+    runs = {f"fold {fold}": (MEMBER, str(fold), *how) for fold in FOLDS}
+    step.seconds += run_side_by_side("maskfold.demo_member", runs)
     step(evaluate, f"name={MEMBER}")
     step(ensemble, f"ensemble={MEMBER}", "split=oof")
     scores = step(ensemble, f"ensemble={MEMBER}")
     healthy = step(doctor, f"submission={SUBMISSION}").ok
     step(report, f"ensemble={MEMBER}")
-    _grow(*training)
+    _grow(step, *training)
     step(export, f"name={GROWN}", "fold=0")
     published = step(publish, f"exported=exports/{GROWN}_fold0", f"to={PUBLISHED}")
     results = {"accuracy of the mean of two folds, 35 products": (float(scores["accuracy"].mean()), ACCURACY)}
     results |= growth_results(json.loads((MemberFolder(EXPERIMENTS / GROWN).run(0).path / "growth.json").read_text()))
     results |= _at_the_counter(str(published.address))
+    step.show()
     failed = shortfalls(results)
     print(f"\nDone in {time.perf_counter() - started:.0f} s. {EnsembleFolder(SUBMISSIONS / MEMBER).report} shows it.")
     if failed or not healthy:
         sys.exit(1)
 
 
-def _grow(*training: str) -> None:
+def _grow(step: Steps, *training: str) -> None:
     """Let the champion learn the second month's products, behind the gate, and predict with what it has become."""
     short = " ".join(["trainer.max_epochs=4", "optimizer.lr=1.0e-3", *training])
     gate = [f"unknown={ROOT}/unknown", f"registered_model={MEMBER}"]
@@ -131,4 +132,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    listen()  # SIGTERM ends the processes of the folds as well
     main()

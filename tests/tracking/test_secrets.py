@@ -10,7 +10,6 @@ from maskfold.runs.run_folder import RunFolder
 from maskfold.tracking.guard import tracked
 from maskfold.tracking.mlflow_tracker import MlflowTracker
 from maskfold.tracking.tensorboard_tracker import TensorBoardTracker
-from maskfold.tracking.wandb_tracker import WandbTracker
 
 SECRET = b"Sesam-oeffne-dich"
 URI = "http://anna:Sesam-oeffne-dich@tracking.example:5000"
@@ -19,6 +18,8 @@ URI = "http://anna:Sesam-oeffne-dich@tracking.example:5000"
 @pytest.mark.hostile("secrets")
 def test_no_file_of_any_tracker_has_a_password_in_it(tmp_path, monkeypatch, empty_database, row):
     import wandb  # which takes seconds: of two processes of the suite one needs it
+
+    from maskfold.tracking.wandb_tracker import WandbTracker
 
     for name in [name for name in os.environ if name.startswith("WANDB_")]:
         monkeypatch.delenv(name)
