@@ -86,7 +86,8 @@ def stages(times: int, *, size: tuple[int, int] = SIZE, jobs: int = 1) -> list[t
 def second_fold() -> None:
     """Train and predict the other fold, so that every photo has out-of-fold maps of two kinds."""
     train(compose("train", ["experiment=demo_unet", *DATA, "name=growth", "fold=1", *EPOCH, *CPU]))
-    predict(compose("predict", ["name=growth", "fold=1", "split=oof", *CPU]))
+    for split in ("oof", "test"):
+        predict(compose("predict", ["name=growth", "fold=1", f"split={split}", *CPU]))
     for fold in (0, 1):
         predict(compose("predict", ["name=growth", f"fold={fold}", "split=oof", "store=plain", "tta=none", *CPU]))
 
