@@ -1,6 +1,8 @@
 """Measure photos to training tensors against the usual loop: `python tests/benchmarks/bench_loading.py`.
 
-Photos are the real ones of the challenge where there are any beside the repository, else drawn ones of the same size.
+Photos are the real ones of the challenge, where there are any beside the repository, and drawn ones of the same size,
+which take eight times the bytes: every row says which. The usual loop is as it is elsewhere; ours is measured with
+photos decoded in full and, where they are resized, at a part of their size, and with masks decoded each time and kept.
 """
 
 import os
@@ -9,6 +11,7 @@ import tempfile
 from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
+from statistics import mean
 from time import perf_counter
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
@@ -24,35 +27,50 @@ from PIL import Image
 from torch.utils.data import default_collate
 
 from maskfold.config import build, compose
+from maskfold.data.loading import content_hash
+from maskfold.data.mask_copies import COPY, with_copies
+from maskfold.data.shown import PhotoFile
 from maskfold.engine.loaders import one_thread
 from maskfold.segmentation.dataset import LabelledDataset
 
 PHOTOS = 24
 BATCH = 4
 ROUNDS = 5
+SIZES = (None, (512, 512), (192, 256))
 REAL = Path(__file__).parents[2].parent / "shared/data/carvana/test"
 
 
-def prepare(folder: Path) -> tuple[pd.DataFrame, str]:
-    """Return an image table of photos, each with a mask as the challenge stores them, and what photos they are."""
-    found = sorted(REAL.glob("*.jpg"))[:PHOTOS]
-    what = "real photos" if found else "drawn photos"
+def prepare(folder: Path) -> dict[str, pd.DataFrame]:
+    """Return image tables by what their photos are, with a mask as the challenge stores them and its copy's place.
+
+    Real photos are those of the challenge, where there are any beside the repository.
+    """
     mask = folder / "mask.gif"
     Image.fromarray(np.where(probability_map(0) > 127, np.uint8(255), np.uint8(0))).convert("1").save(mask)
-    for number in range(0 if found else PHOTOS):
+    for number in range(PHOTOS):
         noise = np.random.default_rng(number).normal(128, 40, (HEIGHT // 8, WIDTH // 8, 3)).clip(0, 255)
         photo = cv2.resize(noise.astype(np.uint8), (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
         cv2.imwrite(str(folder / f"{number}.jpg"), photo)
-    found = found or sorted(folder.glob("*.jpg"))
-    return pd.DataFrame({"image": [str(path) for path in found], "mask": str(mask)}), what
+    sets = {"real": sorted(REAL.glob("*.jpg"))[:PHOTOS], "drawn": sorted(folder.glob("*.jpg"))}
+    tables = {}
+    for name, paths in sets.items():
+        if paths:
+            table = pd.DataFrame({"image": [str(path) for path in paths], "mask": str(mask)})
+            table["mask_hash"] = content_hash(mask)
+            (tables[f"{name}, {mean(path.stat().st_size for path in paths) / 1000:.0f} KB"],) = with_copies(
+                [table], folder
+            )
+    return tables
 
 
 @cache
-def usual_steps() -> A.Compose:
+def usual_steps(size: tuple[int, int] | None = None) -> A.Compose:
     """Return the transforms of `conf/augment/soft.yaml` and what follows them, all of albumentations."""
     return A.Compose(
         [
-            A.PadIfNeeded(HEIGHT, WIDTH + 2, border_mode=cv2.BORDER_REFLECT_101),
+            A.Resize(*size, interpolation=cv2.INTER_AREA)
+            if size
+            else A.PadIfNeeded(HEIGHT, WIDTH + 2, border_mode=cv2.BORDER_REFLECT_101),
             A.HorizontalFlip(p=0.5),
             A.Affine(
                 translate_percent=0,
@@ -69,34 +87,58 @@ def usual_steps() -> A.Compose:
     )
 
 
-def usual_item(row: tuple) -> dict[str, torch.Tensor]:
+def usual_item(row: tuple, size: tuple[int, int] | None = None) -> dict[str, torch.Tensor]:
     """Load a photo the usual way: cv2, albumentations, normalised on the CPU, float32 tensors."""
     image = cv2.cvtColor(cv2.imread(row.image), cv2.COLOR_BGR2RGB)
     mask = (np.array(Image.open(row.mask).convert("L")) > 0).astype(np.float32)
-    sample = usual_steps()(image=image, mask=mask)
+    sample = usual_steps(size)(image=image, mask=mask)
     pixels = np.ascontiguousarray(sample["image"].transpose(2, 0, 1))
     return {"image": torch.from_numpy(pixels), "mask": torch.from_numpy(sample["mask"][None])}
 
 
-def usual_loop(table: pd.DataFrame) -> None:
+def usual_loop(table: pd.DataFrame, size: tuple[int, int] | None = None) -> None:
     """Load all photos in batches, the usual way."""
     for start in range(0, len(table), BATCH):
-        default_collate([usual_item(row) for row in table.iloc[start : start + BATCH].itertuples()])
+        default_collate([usual_item(row, size) for row in table.iloc[start : start + BATCH].itertuples()])
 
 
 @cache
-def pipeline() -> dict:
-    """Return the parts of the experiment `linknet34`."""
-    config = compose("train", ["experiment=linknet34"])
+def pipeline(size: tuple[int, int] | None = None, decode: str = "full") -> dict:
+    """Return the parts of the experiment `linknet34`, at another size where one is given."""
+    shown = [] if size is None else ["geometry=resize", f"geometry.decode={decode}"]
+    shown += [f"geometry.{side}={pixels}" for side, pixels in zip(("height", "width"), size or (), strict=False)]
+    config = compose("train", ["experiment=linknet34", *shown])
     return {key: build(config[key]) for key in ("geometry", "preprocess", "augment")}
 
 
-def our_loop(table: pd.DataFrame) -> None:
+def our_loop(table: pd.DataFrame, size: tuple[int, int] | None = None, decode: str = "full") -> None:
     """Load all photos in batches as training does, in a loading process; they are normalised on the device."""
     one_thread(0)
-    dataset = LabelledDataset(table, **pipeline())
+    dataset = LabelledDataset(table, **pipeline(size, decode))
     for start in range(0, len(dataset), BATCH):
         default_collate([dataset[0, index] for index in range(start, min(start + BATCH, len(dataset)))])
+
+
+def compared(table: pd.DataFrame, size: tuple[int, int] | None) -> pd.DataFrame:
+    """Return what the usual loop takes and what ours does, each with masks decoded in every epoch and kept."""
+    bare = table.drop(columns=COPY)
+    ways = {BASELINE: partial(usual_loop, bare, size)}
+    for decode in ("full",) if size is None else ("full", "scaled"):
+        ways[f"ours, {decode}"] = partial(our_loop, bare, size, decode)
+        ways[f"ours, {decode}, masks kept"] = partial(our_loop, table, size, decode)
+    return compete(ways, rounds=ROUNDS, items=len(table), check=False)
+
+
+def off(table: pd.DataFrame, size: tuple[int, int]) -> float:
+    """Return how many levels of 255 a photo that is decoded at a part of its size is off, on average."""
+    full, scaled = (pipeline(size, decode)["geometry"] for decode in ("full", "scaled"))
+    levels = []
+    for path in table["image"]:
+        shown = [
+            geometry.forward(PhotoFile(path).prepared(geometry, None))[0].astype(int) for geometry in (full, scaled)
+        ]
+        levels.append(np.abs(shown[0] - shown[1]).mean())
+    return float(np.mean(levels))
 
 
 def stages(table: pd.DataFrame) -> pd.DataFrame:
@@ -123,20 +165,25 @@ def stages(table: pd.DataFrame) -> pd.DataFrame:
             start = perf_counter()
             step(turn % len(images))
             times.append(perf_counter() - start)
-        rows.append({"case": "breakdown", "way": name, "ms": 1000 * np.mean(times[len(images) :])})
+        rows.append({"way": name, "ms": 1000 * np.mean(times[len(images) :])})
     return pd.DataFrame(rows)
 
 
 def main() -> None:
-    """Compare the loops, and take ours apart."""
+    """Compare the loops at each size and of each kind of photo, and take ours apart."""
+    parts = []
     with tempfile.TemporaryDirectory() as name:
-        table, what = prepare(Path(name))
-        ways = {BASELINE: partial(usual_loop, table), "LabelledDataset": partial(our_loop, table)}
-        compared = compete(ways, rounds=ROUNDS, items=len(table), check=False).assign(case="soft")
-        parts = stages(table)
-    chart = ratio_chart(compared, title="Photos to training tensors, one core")
-    settings = {"photos": what, "images": len(table), "size": f"{WIDTH}x{HEIGHT}"}
-    publish("loading", pd.concat([compared, parts], ignore_index=True), chart, **settings)
+        for photos, table in prepare(Path(name)).items():
+            for size in SIZES:
+                case = "soft, padded" if size is None else f"soft, {size[0]}x{size[1]}"
+                rows = compared(table, size).assign(case=f"{photos}: {case}", photos=photos)
+                if size is not None:
+                    rows["levels_off"] = np.where(rows["way"].str.contains("scaled"), off(table, size), 0.0)
+                parts.append(rows)
+            parts.append(stages(table).assign(case=f"{photos}: breakdown", photos=photos))
+    rows = pd.concat(parts, ignore_index=True)
+    chart = ratio_chart(rows[rows["ratio"].notna()], title="Photos to training tensors, one core")
+    publish("loading", rows, chart, images=PHOTOS, size=f"{WIDTH}x{HEIGHT}")
 
 
 if __name__ == "__main__":

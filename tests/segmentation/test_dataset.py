@@ -192,7 +192,7 @@ def test_of_a_very_large_photo_the_window_alone_is_read(large, tmp_path, monkeyp
     options = {"geometry": Tile(height=32, width=48), "classes": classes}
     whole = LabelledDataset(table.drop(columns=["height", "width"]), **options)
     expected = [whole[epoch, 0] for epoch in range(5)]
-    for name in ("PhotoFile", "read_mask"):
+    for name in ("PhotoFile", "read_copied"):
         monkeypatch.setattr(f"maskfold.segmentation.dataset.{name}", None)
 
     dataset = LabelledDataset(table, **options)

@@ -97,18 +97,37 @@ def read_mask(path: Path | str, *, size: tuple[int, int] | None = None) -> np.nd
         return _stored_mask(Path(path), size)
     with naming(path):
         data = Path(path).read_bytes()
+    return resized_mask(decode_mask(data, name=path), size)
+
+
+def decode_mask(data: bytes, *, name: Path | str) -> np.ndarray:
+    """Decode the picture of a mask in memory, `(H, W) uint8`, 0 or 1, as `read_mask` reads one from a file.
+
+    Args:
+        data: The file's bytes.
+        name: What messages call it.
+
+    Raises:
+        MaskfoldError: If it cannot be read, has more than two values, or none of its two is black.
+    """
+    with naming(name):
         values = _single_channel(_mask_channels(data))
         if values is None:
             raise MaskfoldError(
-                f"{path}: colour and transparency disagree, so which of them is the mask is unclear. "
+                f"{name}: colour and transparency disagree, so which of them is the mask is unclear. "
                 "Save it without transparency: black background, white object."
             )
         if np.count_nonzero(values) != np.count_nonzero(values == (values.max() or 1)):
-            raise MaskfoldError(f"{path}: {_not_two_valued(values, data)}")
-        mask = (values != 0).view(np.uint8)
-    if size is not None and mask.shape != tuple(size):
-        mask = cv2.resize(mask, (size[1], size[0]), interpolation=cv2.INTER_NEAREST_EXACT)
-    return mask
+            raise MaskfoldError(f"{name}: {_not_two_valued(values, data)}")
+        return (values != 0).view(np.uint8)
+
+
+def resized_mask(mask: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
+    """Bring a mask, `(H, W)` or `(C, H, W) uint8`, to a (height, width) by nearest neighbour; None leaves it."""
+    if size is None or mask.shape[-2:] == tuple(size):
+        return mask
+    resized = [cv2.resize(plane, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT) for plane in planes(mask)]
+    return np.stack(resized) if mask.ndim == 3 else resized[0]
 
 
 def _stored_mask(path: Path, size: tuple[int, int] | None) -> np.ndarray:
@@ -117,10 +136,7 @@ def _stored_mask(path: Path, size: tuple[int, int] | None) -> np.ndarray:
         mask = arrays.decode(path.read_bytes())
     if mask.dtype != np.uint8 or mask.ndim not in (2, 3) or mask.max(initial=0) > 1:
         raise MaskfoldError(f"{path}: {mask.dtype} of shape {mask.shape}; a mask is (H, W) or (C, H, W), 0 or 1.")
-    if size is not None and mask.shape[-2:] != tuple(size):
-        resized = [cv2.resize(plane, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT) for plane in planes(mask)]
-        mask = np.stack(resized) if mask.ndim == 3 else resized[0]
-    return mask
+    return resized_mask(mask, size)
 
 
 def read_soft_mask(path: Path | str, *, size: tuple[int, int] | None = None) -> np.ndarray:
@@ -158,8 +174,13 @@ def content_hash(path: Path | str) -> str:
     """
     with naming(path):
         if chunks.is_place(path):
-            return hashlib.sha256(read_bytes(path)).hexdigest()[:32]
+            return hash_of_bytes(read_bytes(path))
         return files.sha256(Path(path))[:32]
+
+
+def hash_of_bytes(data: bytes) -> str:
+    """Return the `content_hash` of a file of these bytes."""
+    return hashlib.sha256(data).hexdigest()[:32]
 
 
 def upright(image: np.ndarray, orientation: int) -> np.ndarray:

@@ -11,7 +11,8 @@ from torch.utils.data import Dataset
 from maskfold.data.augmentation import Augmentation, ByEpoch
 from maskfold.data.drawing import Drawing
 from maskfold.data.geometry import Geometry
-from maskfold.data.loading import read_mask, read_soft_mask
+from maskfold.data.loading import read_soft_mask
+from maskfold.data.mask_copies import copies_of, read_copied
 from maskfold.data.preprocessing import Preprocess
 from maskfold.data.shown import PhotoFile
 from maskfold.data.windows import are_large, open_mask, open_photo, refuse_whole
@@ -48,7 +49,8 @@ class LabelledDataset(Dataset):
 
     Args:
         table: Rows of the image table that have masks. Where there are such columns, `weight` says how much each
-            counts in the loss (1 is a full sample), and `soft` whether its mask holds probabilities, 255 for certain.
+            counts in the loss (1 is a full sample), `soft` whether its mask holds probabilities, 255 for certain, and
+            `mask_copy` where it is kept as an array, see `maskfold.data.mask_copies`.
         geometry: The way to the network's input.
         seed: The run's seed.
         preprocess: `(H, W, channels) -> (H, W, channels)`, applied here and at prediction alike.
@@ -76,6 +78,7 @@ class LabelledDataset(Dataset):
         self.masks = table["mask"].tolist()
         self.weights = table["weight"].tolist() if "weight" in table else [1.0] * len(table)
         self.soft = table["soft"].tolist() if "soft" in table else [False] * len(table)
+        self.copies = copies_of(table)
         self.partners = [index for index, soft in enumerate(self.soft) if not soft]
         self.geometry = geometry
         self.seed = seed
@@ -143,8 +146,10 @@ class LabelledDataset(Dataset):
 
     def _mask(self, index: int, size: tuple[int, int]) -> np.ndarray:
         """Return a mask of a photo's size, `(H, W)` or `(H, W, C)`."""
-        read = read_soft_mask if self.soft[index] else read_mask
-        mask = read(self.masks[index], size=size)
+        if self.soft[index]:
+            mask = read_soft_mask(self.masks[index], size=size)
+        else:
+            mask = read_copied(self.masks[index], self.copies[index], size=size)
         self._refuse_other_classes(self.masks[index], len(planes(mask)))
         return to_stack(mask)
 

@@ -15,6 +15,7 @@ from maskfold.config import EXPERIMENTS, build, recorded, resolved
 from maskfold.data.augmentation import CPU
 from maskfold.data.balance import DRAWS, describe_draws
 from maskfold.data.folds import split_path
+from maskfold.data.mask_copies import with_copies
 from maskfold.data.source import Source
 from maskfold.data.statistics import channel_statistics
 from maskfold.engine.batch_size import settle_batch_size
@@ -149,8 +150,9 @@ def _fit(
     averaging = build(config.averaging) if config.averaging else None
     load = partial(EpochLoader, num_workers=trainer.pop("num_workers"), timeout=trainer.pop("load_timeout"))
     order = {"seed": config.seed, "shuffle": True, "draws": _draws(rows), "chunks": _chunks(rows.training)}
-    training = partial(load, parts.training_set(rows.training, seed=config.seed), **order)
-    validation = partial(load, parts.validation_set(rows.validation, seed=config.seed), chunks=_chunks(rows.validation))
+    learned, measured = with_copies([rows.training, rows.validation], source.folder)
+    training = partial(load, parts.training_set(learned, seed=config.seed), **order)
+    validation = partial(load, parts.validation_set(measured, seed=config.seed), chunks=_chunks(rows.validation))
 
     def rehearse(size: int) -> None:
         batches = training(batch_size=size), validation(batch_size=size)
