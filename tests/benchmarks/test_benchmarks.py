@@ -1,10 +1,15 @@
 """The benchmarks' own machinery, and that the one for GPUs runs where there is none."""
 
 import bench_gpu
+import gpu_bare
+import gpu_users
 import measure
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
+
+from maskfold.config import build, compose
 
 
 @pytest.fixture
@@ -59,19 +64,69 @@ def test_growth_is_a_panel_a_stage_that_says_where_it_ends():
     assert [axes.texts[0].get_text() for axes in panels] == ["1.5", "2"]
 
 
-def test_a_small_dry_run_of_the_gpu_benchmark_measures_every_way(out, monkeypatch):
+@pytest.mark.slow  # nine runs of the stages' own functions
+def test_a_dry_run_of_the_gpu_benchmark_measures_what_users_get(out, monkeypatch):
+    monkeypatch.setattr(gpu_users, "EPOCHS", 1)
+    monkeypatch.setattr(bench_gpu, "draw_photos", draw_plain)
+    tiny = ["--device", "cpu", "--size", "32x64", "--photos", "4", "--networks", "1", "--compile", "none"]
+
+    bench_gpu.main([*tiny, "--members", "linknet34", "--workers", "0", "--only", "predict,train,fuse"])
+
+    table = pd.read_csv(out / "gpu_dry_run.csv")
+    ways = {name: rows["way"].tolist() for name, rows in table.groupby("task")}
+    assert ways == {
+        "predict": ["baseline", "maskfold"],
+        "train": ["baseline", "augmented on the host", "augmented on the device"],
+        "fuse": ["maskfold", "baseline"],
+    }
+    assert (table["images_per_second"] > 0).all()
+    assert (table["ratio"] > 0).all()
+    fused = table[table["task"] == "fuse"]
+    assert fused["hours_test"].tolist() == pytest.approx(
+        (100_064 / fused["images_per_second"] / 3600).tolist(), rel=1e-2
+    )
+    assert not (out / "gpu.csv").exists()
+
+
+@pytest.mark.slow  # the same steps as the stages', which tests of theirs take
+def test_a_dry_run_of_bare_networks(out, monkeypatch):
     for repeats in ("STRETCHES", "WARM_UPS"):
-        monkeypatch.setattr(bench_gpu, repeats, 1)
-    tiny = ["--device", "cpu", "--size", "32x64", "--seconds", "0", "--compile", "none"]
+        monkeypatch.setattr(gpu_bare, repeats, 1)
+    tiny = ["--device", "cpu", "--size", "32x64", "--seconds", "0", "--compile", "none", "--only", "bare"]
 
     bench_gpu.main([*tiny, "--members", "linknet34"])
 
     table = pd.read_csv(out / "gpu_dry_run.csv")
-    assert table["case"].tolist() == [f"linknet34, {task}" for task in ("prediction", "training") for _ in range(2)]
-    assert (table["images_per_second"] > 0).all()
+    assert table["case"].tolist() == [
+        f"linknet34, bare {task}" for task in ("prediction", "training") for _ in range(2)
+    ]
     assert table["size"].unique().tolist() == ["64x32"]
-    assert not (out / "gpu_dry_run.svg").exists()  # two numbers, which the table says
-    assert not (out / "gpu.csv").exists()
+
+
+def draw_plain(folder, *, drawn, size):
+    """Write grey photos and their masks, in no time."""
+    for name in ("train", "train_masks"):
+        (folder / name).mkdir(parents=True)
+    for number in range(drawn):
+        Image.new("RGB", size[::-1], (90, 90, 90)).save(folder / f"train/{number}.jpg")
+        Image.new("1", size[::-1], number % 2).save(folder / f"train_masks/{number}_mask.gif")
+    return gpu_users.rows_of(sorted((folder / "train").glob("*.jpg")), folder / "train_masks", size)
+
+
+def test_the_pace_is_that_of_the_maps_after_the_first_and_has_an_interval():
+    # The first fifth comes late; then one each quarter of a second, with a second's pause before the last block.
+    steady = 100 + np.arange(80) / 4
+    pace = gpu_users.pace([*np.linspace(0, 90, 20), *steady], seconds=120)
+    assert pace["images_per_second"] == pytest.approx(4)
+    assert pace["low"] == pytest.approx(pace["high"]) == pytest.approx(4)
+    uneven = gpu_users.pace([*np.linspace(0, 90, 20), *np.where(np.arange(80) > 70, steady + 1, steady)], seconds=120)
+    assert uneven["low"] < uneven["images_per_second"] < 4 < uneven["high"]
+    assert gpu_users.pace([1, 2], seconds=4) == {"images_per_second": 0.5, "low": 0.5, "high": 0.5}
+
+
+def test_what_the_driver_says_of_a_gpu_is_a_mean_share():
+    assert gpu_users.mean_of("50\n100\n\n[N/A]\n0\n") == 0.5
+    assert gpu_users.mean_of("") is None
 
 
 @pytest.mark.skipif(bench_gpu.torch.cuda.is_available(), reason="there is a GPU")
@@ -83,14 +138,16 @@ def test_without_a_gpu_nothing_is_written(out, capsys):
 
 
 def test_the_hours_are_those_of_forty_nine_networks():
-    rates = {"linknet34": 100, "ternausnet11": 50, "unet_scratch": 25, "unet_vgg11": 20}
-    table = pd.DataFrame({"member": rates.keys(), "images_per_second": rates.values()}).assign(
-        task="prediction", way="maskfold"
-    )
+    names = bench_gpu.winners()
+    assert len(names) == 49
+    assert [names.count(name) for name in bench_gpu.MEMBERS] == [30, 0, 5, 7, 7]
 
-    # 30 LinkNets, 5 TernausNets, 7 and 7 UNets: seconds a photo of each kind.
-    seconds = 30 / 100 + 5 / 50 + 7 / 25 + 7 / 20
-    assert bench_gpu.gpu_hours(table, "maskfold") == pytest.approx(seconds * 100_064 / 3600)
+    table = pd.DataFrame({"member": [*{*names}], "images_per_second": 10.0, "task": "train", "way": "maskfold"})
+    lengths = {name: len(build(compose("train", [f"experiment={name}"]).schedule)) for name in {*names}}
+    # Of 5,088 photos four fifths, or six sevenths, in each epoch.
+    photos = sum(lengths[name] * 5088 * (6 / 7 if name.startswith("unet") else 4 / 5) for name in names)
+    assert bench_gpu.training_hours(table, "maskfold") == pytest.approx(photos / 10 / 3600)
+    assert bench_gpu.training_hours(table[1:], "maskfold") is None
 
 
 @pytest.mark.parametrize(("power", "low", "high"), [(1, 0.999, 1.001), (1.2, 1.15, 1.2), (2, 1.8, 2)])

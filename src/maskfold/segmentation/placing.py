@@ -42,7 +42,7 @@ def place_of(augment: Augmentation | ByEpoch | Any, folder: RunFolder, *, accele
     begun = None if anew else _begun(folder)
     if begun is not None:
         return begun
-    on_gpu = accelerator != "cpu" and torch.cuda.is_available()
+    on_gpu = accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
     if on_gpu and names:
         log.info("augment: on the CPU, where alone %s can be done; the GPU waits for it if cores are few.", names)
     return DEVICE if on_gpu and not names else CPU
