@@ -5,6 +5,8 @@ from maskfold.engine.averaging import ema, swa
 from maskfold.engine.checkpoints import load_checkpoint
 from maskfold.errors import MaskfoldError
 
+_FLOATS = ("weight", "bias", "running_mean", "running_var")
+
 
 @pytest.fixture
 def spied(toy):
@@ -45,6 +47,29 @@ def test_the_middle_of_an_epoch_holds_the_weights_that_are_trained_on_and_beside
     assert any(torch.equal(kept, weights) for weights in trained[5:])
     average = middle["callbacks"]["WeightAverage"]["other"]["network.3.weight"]
     torch.testing.assert_close(average, trained[4])  # that of the only epoch that has ended
+
+
+def test_an_average_is_moved_by_one_call_and_counts_are_copied(monkeypatch):
+    calls = []
+    lerp = torch._foreach_lerp_
+    monkeypatch.setattr(torch, "_foreach_lerp_", lambda *given: calls.append(len(given[0])) or lerp(*given))
+    torch.manual_seed(0)
+    module = torch.nn.BatchNorm1d(3)  # two weights, two statistics, and a count
+    averaging, expected = ema(decay=0.5), None
+    for count in range(4):
+        for tensor in module.state_dict().values():
+            tensor.copy_(torch.rand(3) if tensor.is_floating_point() else torch.tensor(count))
+        now = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+        averaging._average(module)
+        share = max(0.5, 9 / (10 + count))
+        expected = now if expected is None else {name: torch.lerp(expected[name], now[name], share) for name in _FLOATS}
+    assert calls == [4, 4, 4]
+    assert all(torch.equal(averaging.other[name], expected[name]) for name in _FLOATS)
+    assert averaging.other["num_batches_tracked"] == 3
+
+    averaging._swap(module)
+    assert all(torch.equal(module.state_dict()[name], expected[name]) for name in _FLOATS)
+    assert all(torch.equal(averaging.other[name], now[name]) for name in _FLOATS)
 
 
 def test_swa_is_the_mean_of_the_epochs_from_its_first(spied):

@@ -5,6 +5,7 @@ import lightning
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 from torch.utils.data import DataLoader
 
 from maskfold.engine.deep_supervision import DeepSupervision
@@ -13,7 +14,7 @@ from maskfold.errors import MaskfoldError
 from maskfold.masks.metrics import METRICS_BY_NAME
 from maskfold.models.network import IMAGENET_MEAN, Network
 from maskfold.runs.monitor import Monitor
-from maskfold.segmentation.losses import BCE
+from maskfold.segmentation.losses import BCE, Dice, Sum
 from maskfold.segmentation.objective import MaskObjective
 
 
@@ -103,6 +104,31 @@ def test_a_torch_scheduler_comes_with_the_optimizer(make):
     both["optimizer"].step()
     both["lr_scheduler"]["scheduler"].step()
     assert both["optimizer"].param_groups[0]["lr"] == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_validation_works_out_what_loss_and_metric_share_once_and_to_the_same_bits(monkeypatch, layout):
+    asked = []
+    entropy = functional.binary_cross_entropy_with_logits
+    monkeypatch.setattr(
+        functional,
+        "binary_cross_entropy_with_logits",
+        lambda *given, **keys: asked.append(1) or entropy(*given, **keys),
+    )
+    torch.manual_seed(1)
+    logits = torch.randn(3, 1, 5, 7).to(memory_format=layout)
+    masks = torch.randint(0, 256, (3, 1, 5, 7), dtype=torch.uint8)
+    loss = Sum(terms=[BCE(), Dice()])
+    alone = MaskObjective(loss)
+    losses = alone.losses(logits, {"mask": masks})
+    alone.measure(logits, {"mask": masks})
+    assert len(asked) == 2
+
+    together = Task(nn.Identity(), optimizer=torch.optim.SGD, objective=MaskObjective(loss))
+    together.validation_step({"image": logits, "mask": masks}, 0)
+    assert len(asked) == 3
+    assert together.validation_loss.compute() == losses.double().sum() / 3
+    assert together.objective.metric.compute() == alone.metric.compute()
 
 
 def test_what_the_data_is_scored_by_is_monitored():

@@ -1,6 +1,6 @@
 """Averages of the weights along training, which are what is validated and kept: EMA and SWA."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import lightning
@@ -78,22 +78,29 @@ class WeightAverage(Callback):
         if self.other is None:
             self.other = {name: tensor.clone() for name, tensor in weights.items()}
         else:
-            share = self.share(self.averaged)
-            for name, tensor in weights.items():
-                average = self.other[name]
-                if tensor.is_floating_point():
-                    average.lerp_(tensor, share)
-                else:
-                    average.copy_(tensor)
+            pairs = [(self.other[name], tensor) for name, tensor in weights.items()]
+            floats = [pair for pair in pairs if pair[1].is_floating_point()]
+            counts = [pair for pair in pairs if not pair[1].is_floating_point()]
+            _all_at_once(torch._foreach_lerp_, floats, self.share(self.averaged))
+            _all_at_once(torch._foreach_copy_, counts)
         self.averaged += 1
 
     def _swap(self, module: lightning.LightningModule) -> None:
         with torch.no_grad():
-            for name, tensor in module.state_dict().items():
-                kept = tensor.clone()
-                tensor.copy_(self.other[name])
-                self.other[name].copy_(kept)
+            pairs = [(self.other[name], tensor) for name, tensor in module.state_dict().items()]
+            kept = [(average, tensor.clone()) for average, tensor in pairs]
+            _all_at_once(torch._foreach_copy_, [(tensor, average) for average, tensor in pairs])
+            _all_at_once(torch._foreach_copy_, kept)
         self.in_module = not self.in_module
+
+
+def _all_at_once(
+    kernel: Callable[..., Any], pairs: Sequence[tuple[torch.Tensor, torch.Tensor]], *arguments: Any
+) -> None:
+    """Call a kernel that changes many tensors by as many others at once; it takes no empty lists."""
+    if pairs:
+        changed, others = zip(*pairs, strict=True)
+        kernel([*changed], [*others], *arguments)
 
 
 def ema(*, decay: float = 0.999) -> WeightAverage:

@@ -1,5 +1,6 @@
 """A task: a network, an optimizer and an objective, as Lightning trains them."""
 
+import copy
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,10 @@ from torch import nn
 
 from maskfold.engine.checkpoints import load_checkpoint
 from maskfold.engine.freezing import freeze_layers, keep_frozen, named_trainable, trainable
+from maskfold.engine.fused import in_one_kernel
 from maskfold.engine.groups import ParameterGroups
 from maskfold.engine.objective import Batch, Objective, Output
+from maskfold.engine.once import working_once
 from maskfold.engine.sample_mean import SampleMean
 from maskfold.engine.step_schedule import StepSchedule
 from maskfold.errors import MaskfoldError
@@ -114,8 +117,9 @@ class Task(lightning.LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Measure a batch."""
         output = self(batch["image"])
-        self.validation_loss.update(self._losses(output, batch))
-        self.objective.measure(output, batch)
+        with working_once():
+            self.validation_loss.update(self._losses(output, batch))
+            self.objective.measure(output, batch)
 
     def _losses(self, output: Output, batch: Batch) -> torch.Tensor:
         """Return each sample's loss, `(N,)`.
@@ -142,10 +146,13 @@ class Task(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Return the optimizer of what trains, with its scheduler if there is one."""
+        scaled = self._trainer is not None and getattr(self.trainer.precision_plugin, "scaler", None) is not None
         if isinstance(self.make_optimizer, ParameterGroups):
-            optimizer = self.make_optimizer(named_trainable(self.network))
+            groups = copy.copy(self.make_optimizer)
+            groups.optimizer = in_one_kernel(groups.optimizer, scaled=scaled)
+            optimizer = groups(named_trainable(self.network))
         else:
-            optimizer = self.make_optimizer(trainable(self.network))
+            optimizer = in_one_kernel(self.make_optimizer, scaled=scaled)(trainable(self.network))
         for group in optimizer.param_groups if self.rate_factor != 1 else ():
             group["lr"] *= self.rate_factor
             group["factor"] = group.get("factor", 1.0) * self.rate_factor

@@ -10,6 +10,7 @@ import torch
 import torchmetrics
 from torch.nn import functional as F
 
+from maskfold.engine.once import once
 from maskfold.masks.metrics import METRICS_BY_NAME, Metric
 from maskfold.masks.scores import dice_score, iou_score
 from maskfold.masks.scoring import of_class
@@ -53,6 +54,10 @@ def soft_dice(
     Returns:
         (N,) float32, 0..1.
     """
+    return once(_soft_dice, logits, target, weight, smooth)
+
+
+def _soft_dice(logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor | None, smooth: float) -> torch.Tensor:
     probability, target = logits.float().sigmoid().flatten(1), target.float().flatten(1)
     intersection = probability * target
     if weight is not None:
@@ -69,6 +74,10 @@ def bce(logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor | None 
     Returns:
         (N,) float32.
     """
+    return once(_bce, logits, target, weight)
+
+
+def _bce(logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
     weight = None if weight is None else weight.float()
     pixels = F.binary_cross_entropy_with_logits(logits.float(), target.float(), weight, reduction="none")
     return pixels.flatten(1).mean(1)

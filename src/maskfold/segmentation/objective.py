@@ -7,6 +7,7 @@ from torch import nn
 
 from maskfold.engine.deep_supervision import DeepSupervision
 from maskfold.engine.objective import Batch, Objective, Output
+from maskfold.engine.once import once
 from maskfold.errors import MaskfoldError
 from maskfold.masks.metrics import METRICS_BY_NAME, Metric
 from maskfold.runs.monitor import Monitor
@@ -71,4 +72,8 @@ def _check_classes(logits: torch.Tensor, mask: torch.Tensor) -> None:
 
 
 def _target(batch: Batch) -> torch.Tensor:
-    return batch["mask"] / 255
+    return once(_as_probability, batch["mask"])
+
+
+def _as_probability(mask: torch.Tensor) -> torch.Tensor:
+    return mask / 255
