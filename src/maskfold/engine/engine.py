@@ -93,6 +93,7 @@ class Engine:
         seed: int,
         averaging: Callback | None = None,
         report: Callable[[dict[str, float]], None] | None = None,
+        one_size: bool = False,
     ) -> dict[str, float]:
         """Train `task`, from its last checkpoint if it has one, and return the row of its best epoch.
 
@@ -106,6 +107,7 @@ class Engine:
             averaging: What keeps an average of the weights, see `maskfold.engine.averaging`; None for the weights
                 alone.
             report: Called with every row of `metrics.csv` when its epoch ends.
+            one_size: Whether the network is always shown photos of one size.
 
         Raises:
             MaskfoldError: If the number of epochs is not known or is none, the last checkpoint is damaged, the training
@@ -129,7 +131,7 @@ class Engine:
         end = EndWhenAsked(self.rank_timeout, middle.save if self.hard_negatives_every is None else None)
         callbacks += [TellEpoch(train_batches, validation_batches), middle, end]
         callbacks += checkpoint_callbacks(folder.checkpoints, monitor=monitor)
-        trainer = self._trainer(folder, self._epochs(schedule), callbacks)
+        trainer = self._trainer(folder, self._epochs(schedule), callbacks, one_size=one_size)
         self._share(trainer, task, folder, batch_size=batch_size, validated=photos[1])
         restart = self.restart_epoch or self.save_every is None  # who has not asked for it has SIGTERM's
         begin = where_to_go_on(folder, share_of(trainer, train_batches), restart=restart)
@@ -147,6 +149,7 @@ class Engine:
         validation_batches: Loader,
         *,
         averaging: Callback | None = None,
+        one_size: bool = False,
     ) -> None:
         """Take two steps and validate a batch on one device with a copy of `task`, and leave no trace.
 
@@ -157,6 +160,7 @@ class Engine:
             KeyboardInterrupt: If the user stops it.
         """
         trainer = make_trainer(
+            one_size=one_size,  # what is tried out may take memory of its own
             max_epochs=1,
             precision=choose_precision(self.precision, self.accelerator),
             accelerator=self.accelerator,
@@ -230,9 +234,12 @@ class Engine:
         if hasattr(trainer.strategy, "_timeout"):
             trainer.strategy._timeout = timedelta(seconds=self.rank_timeout)
 
-    def _trainer(self, folder: RunFolder, epochs: int, callbacks: list[Callback]) -> lightning.Trainer:
+    def _trainer(
+        self, folder: RunFolder, epochs: int, callbacks: list[Callback], *, one_size: bool = False
+    ) -> lightning.Trainer:
         devices, machines = devices_and_machines(self.devices, self.num_nodes)
         return make_trainer(
+            one_size=one_size,
             default_root_dir=folder.path,
             max_epochs=epochs,
             precision=choose_precision(self.precision, self.accelerator),

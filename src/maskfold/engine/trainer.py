@@ -3,6 +3,7 @@
 from typing import Any
 
 import lightning
+import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from maskfold.errors import MaskfoldError
@@ -10,20 +11,23 @@ from maskfold.errors import MaskfoldError
 _KEYS = ("accelerator", "devices", "num_nodes", "strategy", "precision")
 
 
-def make_trainer(**arguments: Any) -> lightning.Trainer:
+def make_trainer(*, one_size: bool = False, **arguments: Any) -> lightning.Trainer:
     """Return a Trainer, which leaves signals alone.
 
     Lightning's own answer to SIGTERM is a broadcast from within the signal's handler, which waits for ranks that are at
     something else, and one more before every batch; `maskfold.termination` and `maskfold.engine.ending` do without.
 
     Args:
+        one_size: Whether all batches have photos of one size: then cuDNN tries out once which of its ways is quickest,
+            unless torch is told to be deterministic.
         arguments: Lightning's.
 
     Raises:
         MaskfoldError: If Lightning refuses them, or the machine has no such device.
     """
+    told = torch.are_deterministic_algorithms_enabled() or torch.backends.cudnn.deterministic
     try:
-        trainer = lightning.Trainer(**arguments)
+        trainer = lightning.Trainer(**arguments, benchmark=one_size and not told)
     except (MisconfigurationException, ValueError, TypeError) as error:
         keys = ", ".join(f"trainer.{key}={arguments[key]}" for key in _KEYS if key in arguments)
         reason = " ".join(f"{error}".split()).rstrip(".")

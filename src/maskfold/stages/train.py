@@ -154,9 +154,11 @@ def _fit(
     training = partial(load, parts.training_set(learned, seed=config.seed), **order)
     validation = partial(load, parts.validation_set(measured, seed=config.seed), chunks=_chunks(rows.validation))
 
+    one_size = _is_one_size(config, rows)
+
     def rehearse(size: int) -> None:
         batches = training(batch_size=size), validation(batch_size=size)
-        Engine(**trainer).rehearse(task, *batches, averaging=averaging)
+        Engine(**trainer).rehearse(task, *batches, averaging=averaging, one_size=one_size)
 
     if batch_size == "auto":
         batch_size = settle_batch_size(folder, trainer["effective_batch"], rehearse)
@@ -170,11 +172,21 @@ def _fit(
             seed=config.seed,
             averaging=averaging,
             report=trackers.log_epoch,
+            one_size=one_size,
         )
         how = {"precision": trainer["precision"], "accelerator": trainer["accelerator"]}
         draw = partial(parts.draw_samples, folder.best, rows.validation, batch_size=batch_size, **how)
         trackers.log_result(draw, folder.best, epoch=best["epoch"])
     return best
+
+
+def _is_one_size(config: DictConfig, rows: FoldRows) -> bool:
+    """Return whether the network is shown photos of one size, whatever theirs are."""
+    if "geometry" not in config:  # a recogniser's framing has one
+        return True
+    geometry = build(config.geometry)
+    shapes = pd.concat([rows.training, rows.validation])[["height", "width"]].drop_duplicates()
+    return len({geometry.network_size(*shape) for shape in shapes.itertuples(index=False)}) == 1
 
 
 def _draws(rows: FoldRows) -> list[float] | None:
