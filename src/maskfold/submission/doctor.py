@@ -9,7 +9,7 @@ from maskfold.errors import MaskfoldError
 from maskfold.masks.rules import Cells
 from maskfold.parallel import map_unordered
 from maskfold.submission.findings import Findings, Report
-from maskfold.submission.mask_doctor import MaskFindings, Row, check_masks
+from maskfold.submission.mask_doctor import MaskFindings, SubmissionRow, check_masks
 from maskfold.submission.orientation import Chosen
 from maskfold.submission.sample import Sample
 from maskfold.submission.shape import Shape
@@ -53,8 +53,9 @@ def examine(
     masks = MaskFindings()
     for part in _in_order(partial(check_masks, shape=shape), rows.parts(), jobs=jobs):
         masks.take(part)
-        for image_id, label, runs in part.watched if watch is not None else ():
-            watch(image_id, label, runs)
+        if watch is not None:
+            for image_id, label, runs in part.watched:
+                watch(image_id, label, runs)
     rows.finish()
     masks.finish(shape)
     errors = rows.errors
@@ -95,7 +96,7 @@ class _Rows:
         self.last_line = 1
         self.failure: MaskfoldError | None = None
 
-    def parts(self) -> Iterator[list[Row]]:
+    def parts(self) -> Iterator[list[SubmissionRow]]:
         """Yield the rows whose masks are to be looked at, some at a time.
 
         What ends the reading is raised by `finish`: this may be asked by a thread that nobody listens to.
@@ -113,7 +114,7 @@ class _Rows:
         if part:
             yield part
 
-    def _rows(self) -> Iterator[Row]:
+    def _rows(self) -> Iterator[SubmissionRow]:
         rules = self.shape.rules
         lines = read_lines(self.path)
         first = next(lines, [])
@@ -132,7 +133,7 @@ class _Rows:
                 image_id = rules.image_id_of(cells.photo)
                 size = self.sizes.get(image_id) if isinstance(self.sizes, Mapping) else self.sizes
                 watched = self.watch is not None and self.watch.may_keep(image_id, cells.label)
-                yield Row(number, cells, image_id, size, watched)
+                yield SubmissionRow(number, cells, image_id, size, watched)
 
     def finish(self) -> None:
         """Say which rows there should be.

@@ -17,7 +17,7 @@ from maskfold.submission.shape import Shape
 _EMPTY = {"", "-", "-1", "nan", "none", "null"}
 
 
-class Row(NamedTuple):
+class SubmissionRow(NamedTuple):
     """A row of a submission.
 
     Attributes:
@@ -89,7 +89,7 @@ class MaskFindings:
             self.warnings.add("orientation", f"{where}: the pixels seem numbered by {other}")
 
 
-def check_masks(rows: Sequence[Row], shape: Shape) -> MaskFindings:
+def check_masks(rows: Sequence[SubmissionRow], shape: Shape) -> MaskFindings:
     """Look at the masks of some rows: numbers, bounds, what stands for an empty mask, and whether they are torn.
 
     Args:
@@ -102,7 +102,7 @@ def check_masks(rows: Sequence[Row], shape: Shape) -> MaskFindings:
     return findings
 
 
-def _check(row: Row, shape: Shape, findings: MaskFindings) -> None:
+def _check(row: SubmissionRow, shape: Shape, findings: MaskFindings) -> None:
     cells, rules, errors = row.cells, shape.rules, findings.errors
     column = rules.column_of("runs")
     where = f"line {row.line}, {cells.photo}{f' of class {cells.label}' if cells.label else ''}, column {column}"
@@ -135,7 +135,7 @@ def _check(row: Row, shape: Shape, findings: MaskFindings) -> None:
             findings.watched.append((row.image_id, cells.label, pairs))
 
 
-def _check_shape(row: Row, where: str, pairs: np.ndarray, shape: Shape, findings: MaskFindings) -> None:
+def _check_shape(row: SubmissionRow, where: str, pairs: np.ndarray, shape: Shape, findings: MaskFindings) -> None:
     touching = np.flatnonzero(pairs[1:, 0] == pairs[:-1].sum(axis=1))
     if touching.size:
         first = touching[0] + 2
