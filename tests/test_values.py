@@ -29,7 +29,7 @@ TRAIN = ("train", "name=a")
         ((*TRAIN, f"seed={2**40}"), f"seed=1099511627776: {SEED}."),
         ((*TRAIN, "fold=-1"), "fold=-1: give a whole number of 0 or more, or all."),
         ((*TRAIN, "fold=x"), "fold=x: give a whole number of 0 or more, or all."),
-        (("predict", "name=a", "trainer.batch_size=0"), f"trainer.batch_size=0: {COUNT}."),
+        (("predict", "name=a", "trainer.batch_size=0"), f"trainer.batch_size=0: {COUNT}, or auto."),
         (("evaluate", "name=a", "jobs=0"), f"jobs=0: {COUNT}, or -1."),
         (("pseudo", "ensemble=demo", "weight=nan"), "weight=nan: give a number above 0, at most 1."),
         (("pseudo", "ensemble=demo", "quantile=1.5"), "quantile=1.5: give a number above 0, at most 1."),

@@ -72,6 +72,34 @@ def test_the_estimate_counts_all_epochs_and_validation_at_a_third():
     assert announce._estimate(trainer, 5.0) == "about 3.3 min to go, by 10 steps: 8 photos/s"
 
 
+@pytest.mark.parametrize(
+    ("steps", "device", "precision", "native", "said"),
+    [
+        (7000, "cpu", "32-true", True, True),  # 700 s
+        (5000, "cpu", "32-true", True, False),
+        (7000, "cuda", "32-true", True, False),
+        (7000, "cpu", "bf16-mixed", True, False),
+        (7000, "cpu", "32-true", False, False),
+    ],
+)
+def test_a_long_training_is_told_what_its_processor_is_quicker_in(
+    caplog, monkeypatch, steps, device, precision, native, said
+):
+    monkeypatch.setattr(progress.time, "perf_counter", iter([0.0, 0.1]).__next__)
+    monkeypatch.setattr(progress, "cpu_has_bf16", lambda: native)
+    announce = Announce(RunFolder.__new__(RunFolder), (100, 30), 4)
+    trainer = SimpleNamespace(
+        num_training_batches=steps, num_val_batches=[0], max_epochs=1, current_epoch=0, world_size=1,
+        is_last_batch=True, is_global_zero=True, precision=precision,
+    )  # fmt: skip
+    module = SimpleNamespace(device=SimpleNamespace(type=device))
+    with caplog.at_level(logging.INFO):
+        for number in range(2):  # the first, which warms up, is not timed
+            announce.on_train_batch_end(trainer, module, None, {"image": [0]}, number)
+
+    assert ("trainer.precision=bf16-mixed" in caplog.text) is said
+
+
 def test_parameters_say_how_many_train_where_not_all_do():
     network = torch.nn.Sequential(torch.nn.Linear(1000, 2), torch.nn.Linear(2, 1))
     assert parameters(network) == "2,005 parameters"

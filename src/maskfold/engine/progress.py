@@ -11,6 +11,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import nn
 
+from maskfold.engine.precision import FULL, cpu_has_bf16
 from maskfold.engine.task import Task
 from maskfold.runs.monitor import Monitor
 from maskfold.runs.run_folder import RunFolder
@@ -19,6 +20,7 @@ from maskfold.terminal import bar, counted, duration, readable
 log = logging.getLogger(__name__)
 
 TIMED_STEPS, TIMED_S = 20, 5.0  # what is timed, behind the first step, before the length of the run is estimated
+LONG_S = 600.0  # from here on it is worth saying what would be quicker
 FORWARD = 1 / 3  # of a training step is taken for a validation step, until an epoch has shown what it takes
 
 
@@ -78,14 +80,25 @@ class Announce(Callback):
         if self.timed >= TIMED_STEPS or seconds >= TIMED_S or trainer.is_last_batch:
             self.estimated = True
             log.info("%s", self._estimate(trainer, seconds))
+            if self._left(trainer, seconds) > LONG_S and could_use_bf16(trainer, module):
+                log.info("this processor is quicker in bf16: trainer.precision=bf16-mixed (docs/how-to/gpu.md)")
+
+    def _left(self, trainer: lightning.Trainer, seconds: float) -> float:
+        """Return the seconds that are left, by those that the timed steps took."""
+        steps = trainer.num_training_batches + FORWARD * sum(trainer.num_val_batches)
+        return (trainer.max_epochs - trainer.current_epoch) * steps * seconds / self.timed
 
     def _estimate(self, trainer: lightning.Trainer, seconds: float) -> str:
         """Return the sentence about the time that is left, and the device's memory if it has one of its own."""
-        steps = trainer.num_training_batches + FORWARD * sum(trainer.num_val_batches)
-        left = (trainer.max_epochs - trainer.current_epoch) * steps * seconds / self.timed
+        left = self._left(trainer, seconds)
         speed = self.images * trainer.world_size / seconds
         memory = f", device memory {readable(peak_memory())}" if peak_memory() else ""
         return f"about {duration(left)} to go, by {counted(self.timed, 'step')}: {speed:.3g} photos/s{memory}"
+
+
+def could_use_bf16(trainer: lightning.Trainer, module: lightning.LightningModule) -> bool:
+    """Return whether a training computes in float32 on a processor that has bf16 of its own."""
+    return module.device.type == "cpu" and trainer.precision == FULL and cpu_has_bf16()
 
 
 class EpochBar(Callback):

@@ -25,9 +25,9 @@ def make_trainer(*, one_size: bool = False, **arguments: Any) -> lightning.Train
     Raises:
         MaskfoldError: If Lightning refuses them, or the machine has no such device.
     """
-    told = torch.are_deterministic_algorithms_enabled() or torch.backends.cudnn.deterministic
+    deterministic = torch.are_deterministic_algorithms_enabled() or torch.backends.cudnn.deterministic
     try:
-        trainer = lightning.Trainer(**arguments, benchmark=one_size and not told)
+        trainer = lightning.Trainer(**arguments, benchmark=one_size and not deterministic)
     except (MisconfigurationException, ValueError, TypeError) as error:
         keys = ", ".join(f"trainer.{key}={arguments[key]}" for key in _KEYS if key in arguments)
         reason = " ".join(f"{error}".split()).rstrip(".")
