@@ -5,6 +5,7 @@ from functools import partial
 import pytest
 import torch
 
+from maskfold.engine import fused
 from maskfold.engine.fused import in_one_kernel
 
 ADAM = partial(torch.optim.Adam, lr=0.1)
@@ -36,6 +37,18 @@ def test_a_scaler_other_optimizers_and_whoever_says_how_are_left_alone():
     assert in_one_kernel(ADAM, scaled=True) is ADAM
     for make in (partial(torch.optim.SGD, lr=0.1), partial(torch.optim.Adam, foreach=True), torch.optim.Adam):
         assert in_one_kernel(make, scaled=False) is make
+
+
+def test_where_there_is_no_such_kernel_the_usual_steps_are_taken(monkeypatch):
+    class Without(torch.optim.Adam):
+        def __init__(self, parameters, *, fused=None, **options):
+            if fused:
+                raise RuntimeError("`fused=True` requires all the params to be floating point Tensors of supported ...")
+            super().__init__(parameters, **options)
+
+    monkeypatch.setattr(fused, "_FUSED", (Without,))
+    (group,) = in_one_kernel(partial(Without, lr=0.5), scaled=False)(parameters()).param_groups
+    assert (group["fused"], group["lr"]) == (None, 0.5)
 
 
 def test_a_run_goes_on_as_it_was_begun():
