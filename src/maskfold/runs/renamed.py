@@ -66,6 +66,9 @@ UNSAID: dict[str, dict[str, Any]] = {"maskfold.data.geometry.Resize": {"decode":
 # And of an augmentation of the package's own, and of those that it is made of: a run kept to where it began.
 AUGMENTATIONS = ("maskfold.data.augmentation.", "maskfold.data.imgaug_compat.")
 ADDED_TO_AUGMENTATIONS: dict[str, Any] = {"device": "auto"}
+# And of an optimizer with rates by layer.
+GROUPS = "maskfold.engine.groups.ParameterGroups"
+ADDED_TO_GROUPS: dict[str, Any] = {"layer_decay": 1.0}
 
 MONITOR = {"name": "val/dice", "mode": "max", "label": "validation Dice"}  # of a run that does not say
 
@@ -92,6 +95,9 @@ def as_of_today(config: dict[str, Any]) -> dict[str, Any]:
         today["data"] = ADDED_TO_SOURCES | data
     if "augment" in today:
         today["augment"] = _with_device(today["augment"])
+    optimizer = today.get("optimizer")
+    if isinstance(optimizer, dict) and optimizer.get(_TARGET) == GROUPS:
+        today["optimizer"] = ADDED_TO_GROUPS | optimizer
     return today
 
 
