@@ -16,6 +16,7 @@ from maskfold.errors import MaskfoldError
 from maskfold.models.encoders import SILENCE, fit_state_dict, no_imagenet, read_state_dict
 from maskfold.models.libraries import smp
 from maskfold.models.network import IMAGENET_MEAN, IMAGENET_STD
+from maskfold.models.same_padding import with_constant_padding
 from maskfold.models.sizes import check_size
 from maskfold.models.smp_stages import stages_of
 from maskfold.models.timm_encoders import (
@@ -81,6 +82,7 @@ class SMP(nn.Module):
             self._load(encoder, Path(weights), {"in_chans": channels, **beyond, **inner})
         if drop_path_rate is not None:
             set_drop_path(self.network.encoder, encoder, drop_path_rate)
+        with_constant_padding(self.network.encoder)  # forward() takes no size for which it would be another
         self.architecture = architecture.lower()
         self.encoder = encoder
         self.stride, self.only_size = sizes_taken(self.network.encoder, inner.get("img_size"))
