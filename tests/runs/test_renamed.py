@@ -7,7 +7,7 @@ from omegaconf import OmegaConf
 
 from maskfold.config import build, compose, recorded
 from maskfold.errors import MaskfoldError
-from maskfold.runs.renamed import ADDED, ADDED_TO_SOURCES, GROUPS, MOVED, as_of_today, with_names_of_today
+from maskfold.runs.renamed import ADDED, ADDED_TO_SOURCES, MOVED, as_of_today, with_names_of_today
 from maskfold.runs.run_folder import RunFolder
 
 # As a run folder of November 2026 has it, before the modules moved.
@@ -126,9 +126,8 @@ def test_what_was_added_means_what_the_default_does(data):
     assert as_of_today(earlier) == config
     earlier["task"] = {key: value for key, value in config["task"].items() if key != "deep"}
     assert as_of_today(earlier) == config
-    groups = {"_target_": GROUPS, "lr": 0.1}
-    assert as_of_today({"optimizer": groups})["optimizer"] == {**groups, "layer_decay": 1.0}
-    assert as_of_today({"optimizer": {"_target_": "torch.optim.Adam"}})["optimizer"] == {"_target_": "torch.optim.Adam"}
+    groups = {"_target_": "maskfold.engine.groups.ParameterGroups", "lr": 0.1}
+    assert as_of_today({"optimizer": groups | {"layer_decay": 1.0}})["optimizer"] == groups
     own = {"data": {"_target_": "ours.Source", "root": "photos"}}
     assert as_of_today(own)["data"] == own["data"]
 

@@ -61,14 +61,14 @@ ADDED_TO_SOURCES: dict[str, Any] = {"classes": None, "exclusive": False, "channe
 
 # Arguments with which a class does what it did before it had them: they are left out, so that what stands for a part (a
 # network's identity, in qualities and records of cut-outs) stays what it was.
-UNSAID: dict[str, dict[str, Any]] = {"maskfold.data.geometry.Resize": {"decode": "full"}}
+UNSAID: dict[str, dict[str, Any]] = {
+    "maskfold.data.geometry.Resize": {"decode": "full"},
+    "maskfold.engine.groups.ParameterGroups": {"layer_decay": 1.0},
+}
 
 # And of an augmentation of the package's own, and of those that it is made of: a run kept to where it began.
 AUGMENTATIONS = ("maskfold.data.augmentation.", "maskfold.data.imgaug_compat.")
 ADDED_TO_AUGMENTATIONS: dict[str, Any] = {"device": "auto"}
-# And of an optimizer with rates by layer.
-GROUPS = "maskfold.engine.groups.ParameterGroups"
-ADDED_TO_GROUPS: dict[str, Any] = {"layer_decay": 1.0}
 
 MONITOR = {"name": "val/dice", "mode": "max", "label": "validation Dice"}  # of a run that does not say
 
@@ -95,9 +95,6 @@ def as_of_today(config: dict[str, Any]) -> dict[str, Any]:
         today["data"] = ADDED_TO_SOURCES | data
     if "augment" in today:
         today["augment"] = _with_device(today["augment"])
-    optimizer = today.get("optimizer")
-    if isinstance(optimizer, dict) and optimizer.get(_TARGET) == GROUPS:
-        today["optimizer"] = ADDED_TO_GROUPS | optimizer
     return today
 
 
