@@ -19,9 +19,12 @@ EXPERIMENTS = sorted(path.stem for path in Path(CONF, "experiment").glob("*.yaml
 PARAMETERS = {"linknet34": 21_642_401, "ternausnet11": 22_927_393, "unet_scratch": 91_238_817, "unet_vgg11": 33_554_753}
 PARAMETERS |= {"u2net": 44_009_869, "u2net_small": 1_131_181}
 RECOGNITION = {"demo_recognition", "resnet18_grocery", "resnet152"}
-LARGER = {"u2net"}  # the same steps as another's, u2net_small's, with more filters
+# The same steps as another's, u2net_small's, segformer_b0's and fpn_efficientnetv2_s's, with more filters or blocks.
+LARGER = {"u2net", "segformer_b3", "unet_efficientnetv2_m"}
 
 SMALLER = {"resnet34": "resnet18", "efficientnet-b3": "efficientnet-b0"}
+SMALLER |= {"tu-convnext_small": "tu-convnext_atto", "tu-tf_efficientnetv2_s": "tu-tf_efficientnetv2_b0"}
+SMALLER |= {"tu-maxvit_tiny_tf_512": "tu-maxvit_rmlp_pico_rw_256"}
 
 
 @pytest.fixture
@@ -72,6 +75,8 @@ def test_two_steps(name, workplace, tmp_path, steps, best_only):
         overrides.append("model.weights=null")
     if model.get("encoder") in SMALLER:
         overrides.append(f"model.encoder={SMALLER[model.encoder]}")
+    if "maxvit" in model.get("encoder", ""):
+        overrides.append("+model.depths=[1,1,1,1]")
     if "widths" in model:
         overrides.append(f"model.widths={[8] * len(model.widths)}")
     config = compose("train", overrides)

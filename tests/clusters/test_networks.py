@@ -11,9 +11,10 @@ from maskfold.clusters.networks import GivenNetwork, MemberEncoder, deepest_part
 from maskfold.clusters.objects import MASK, PHOTO, Whereabouts
 from maskfold.data.geometry import Pad
 from maskfold.errors import MaskfoldError
+from maskfold.models.libraries import timm
 from maskfold.models.linknet import LinkNet
 from maskfold.models.network import Network
-from maskfold.models.smp import SMP, timm
+from maskfold.models.smp import SMP
 from maskfold.models.unet import UNetScratch
 
 MODEL = "mobilenetv3_small_050"

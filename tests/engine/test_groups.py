@@ -25,6 +25,22 @@ def test_the_longest_name_that_fits_says_the_rate():
     assert rates == {(0.005, 0.1), (0.005, 0.0), (0.001, 0.0), (0.01, 0.1), (0.01, 0.0)}
 
 
+def test_rates_that_fall_from_stage_to_stage_are_times_those_by_name():
+    stages = groups(layer_decay=0.5, rates={"encoder": 0.1})  # of the stages encoder.0 and encoder.1
+
+    assert {group["lr"]: group["factor"] for group in stages} == pytest.approx({0.00025: 0.025, 0.0005: 0.05, 0.01: 1})
+    assert {group["lr"] for group in groups(layer_decay=1.0)} == {0.01}
+
+
+def test_rates_cannot_fall_where_there_is_no_encoder_or_by_more_than_one():
+    optimizer = ParameterGroups(optimizer=torch.optim.AdamW, layer_decay=0.9)
+    with pytest.raises(MaskfoldError, match=r"optimizer\.layer_decay=0\.9: .*rates=\{"):
+        optimizer(nn.Linear(2, 2).named_parameters())
+    for wrong in (0, 1.1):
+        with pytest.raises(MaskfoldError, match=f"layer_decay={wrong}: it is above 0 and at most 1"):
+            groups(layer_decay=wrong)
+
+
 def test_a_name_that_no_parameter_has_is_refused():
     with pytest.raises(MaskfoldError, match=r"encode\. There are:\n(.|\n)*encoder\.0"):
         groups(rates={"encode": 0.1})

@@ -11,7 +11,7 @@ from torch import nn
 from maskfold.errors import MaskfoldError
 from maskfold.models.u2net import U2Net
 
-ALIKE = {"u2net"}  # larger ones of the same code as another's: u2net_small's
+ALIKE = {"u2net", "smp_timm"}  # larger ones of the same code as another's: u2net_small's, smp_unet's
 SAME_GRAPH = {"linknet34": "linknet18", "unet_vgg11": "ternausnet11"}  # with more blocks, or more filters
 NO_MASKS = {"classifier"}
 CONFIGS = [

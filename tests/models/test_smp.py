@@ -43,6 +43,7 @@ def test_options_reach_the_architecture():
         ({"architecture": "unett", "encoder": "resnet18"}, "unett.*unetplusplus"),
         ({"architecture": "unet", "encoder": "resnet17"}, "resnet17.*resnet18"),
         ({"architecture": "unet", "encoder": "tu-resnet17"}, "resnet17"),
+        ({"architecture": "linknet", "encoder": "mit_b0"}, "model: Encoder `mit_b0` is not supported for Linknet"),
         ({"architecture": "unet", "encoder": "resnet18", "depth": 3}, r"model\.depth: unet has no .*encoder_depth"),
     ],
 )

@@ -126,6 +126,8 @@ def test_what_was_added_means_what_the_default_does(data):
     assert as_of_today(earlier) == config
     earlier["task"] = {key: value for key, value in config["task"].items() if key != "deep"}
     assert as_of_today(earlier) == config
+    groups = {"_target_": "maskfold.engine.groups.ParameterGroups", "lr": 0.1}
+    assert as_of_today({"optimizer": groups | {"layer_decay": 1.0}})["optimizer"] == groups
     own = {"data": {"_target_": "ours.Source", "root": "photos"}}
     assert as_of_today(own)["data"] == own["data"]
 

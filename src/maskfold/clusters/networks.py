@@ -19,8 +19,8 @@ from maskfold.data.preprocessing import Preprocess
 from maskfold.errors import MaskfoldError, listing
 from maskfold.masks.pictures import as_rgb
 from maskfold.models.encoders import UNREADABLE
+from maskfold.models.libraries import timm
 from maskfold.models.network import Network
-from maskfold.models.smp import timm  # imported there in a way that does not take seconds
 
 FEWEST_CELLS = 4  # of the deepest features of the photo that a network is tried with: what is coarser was pooled
 _UNKNOWN_STRIDE = 32  # of a network that does not say how far it shrinks its input

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from maskfold.errors import MaskfoldError, listing
 from maskfold.models.encoders import fit_state_dict, no_imagenet, read_state_dict
-from maskfold.models.smp import timm  # imported there in a way that does not take seconds
+from maskfold.models.libraries import timm
 
 _MOMENTUM = 0.01  # of the running mean of embeddings
 _SCALE = 16.0  # of cosines, before it is learned

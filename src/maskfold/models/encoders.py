@@ -2,12 +2,14 @@
 
 import pickle
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import nn
 from torchvision.models import get_model, get_model_weights, list_models
 from torchvision.models.vgg import cfgs, make_layers
@@ -16,7 +18,7 @@ from maskfold.errors import MaskfoldError, listing
 
 # What an encoder leaves out of the network it was trained in, by the names torchvision and others give it.
 CLASSIFIER_HEADS = ("fc.", "classifier.", "last_linear.", "linear.", "head.")
-UNREADABLE = (RuntimeError, EOFError, pickle.UnpicklingError)  # what torch.load says of a damaged file
+UNREADABLE = (RuntimeError, EOFError, pickle.UnpicklingError, SafetensorError)  # what is said of a damaged file
 RGB = 3  # channels that public weights are for
 SILENCE = 20.0  # seconds without an answer after which a server counts as unreachable
 
@@ -143,12 +145,14 @@ def no_imagenet(encoder: str, reason: object, url: str | None = None) -> Maskfol
 
 
 def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
-    """Read a state dict, tensors by parameter name, onto the CPU.
+    """Read a state dict, tensors by parameter name, onto the CPU: one of `torch.save`, or a file of safetensors.
 
     Raises:
         MaskfoldError: If the file is missing, unreadable, or holds anything but a state dict.
     """
     try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise MaskfoldError(
@@ -162,14 +166,23 @@ def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
     return state
 
 
-def fit_state_dict(encoder: nn.Module, state: dict[str, torch.Tensor], what: str) -> None:
+def fit_state_dict(
+    encoder: nn.Module, state: dict[str, torch.Tensor], what: str, *, names: Mapping[str, str] | None = None
+) -> None:
     """Load a state dict whose every entry but a classifier's must be the encoder's, and the other way round.
 
+    Args:
+        encoder: Changed in place.
+        state: Tensors by the file's names.
+        what: How messages begin.
+        names: By the encoder's own name of an entry, the file's, where these are others.
+
     Raises:
-        MaskfoldError: Beginning with `what` and naming the entries that are missing, foreign or of another shape.
+        MaskfoldError: Naming the file's entries that are missing, foreign or of another shape.
     """
     state = {key: value for key, value in state.items() if not key.startswith(CLASSIFIER_HEADS)}
-    own = encoder.state_dict()
+    names = names or {key: key for key in encoder.state_dict()}
+    own = {names[key]: value for key, value in encoder.state_dict().items()}
     first = next((key for key, value in own.items() if value.ndim == 4), None)  # the first convolution's
     if first in state and state[first].ndim == 4 and state[first].shape[1] == RGB != own[first].shape[1]:
         state[first] = inflate(state[first], own[first].shape[1])
@@ -183,7 +196,7 @@ def fit_state_dict(encoder: nn.Module, state: dict[str, torch.Tensor], what: str
     ]
     if faults:
         raise MaskfoldError(f"{what}: these are the weights of another network:\n{listing(faults)}")
-    encoder.load_state_dict(state, strict=False)
+    encoder.load_state_dict({key: state[name] for key, name in names.items() if name in state}, strict=False)
 
 
 @contextmanager

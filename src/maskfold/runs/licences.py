@@ -4,6 +4,7 @@ It is what their publishers say, for whoever has to decide; it decides nothing.
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 NONE = "none: random weights"
@@ -51,7 +52,8 @@ def licence_of(model: Mapping[str, Any], start_from: object = None) -> str:
     weights = encoder_weights_of(model, start_from)
     if weights == "random":
         return NONE
-    if weights != "imagenet":
+    timms = str(model.get("encoder")).startswith("tu-") and not Path(weights).suffix  # by one of its tags
+    if weights != "imagenet" and not (timms and start_from is None):
         return UNKNOWN
     if not str(model.get("_target_", "")).endswith(".SMP"):
         return TORCHVISION

@@ -61,7 +61,10 @@ ADDED_TO_SOURCES: dict[str, Any] = {"classes": None, "exclusive": False, "channe
 
 # Arguments with which a class does what it did before it had them: they are left out, so that what stands for a part (a
 # network's identity, in qualities and records of cut-outs) stays what it was.
-UNSAID: dict[str, dict[str, Any]] = {"maskfold.data.geometry.Resize": {"decode": "full"}}
+UNSAID: dict[str, dict[str, Any]] = {
+    "maskfold.data.geometry.Resize": {"decode": "full"},
+    "maskfold.engine.groups.ParameterGroups": {"layer_decay": 1.0},
+}
 
 # And of an augmentation of the package's own, and of those that it is made of: a run kept to where it began.
 AUGMENTATIONS = ("maskfold.data.augmentation.", "maskfold.data.imgaug_compat.")
