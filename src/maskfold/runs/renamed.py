@@ -46,7 +46,9 @@ ADDED: dict[str, Any] = {
         "loss": "${loss}",
         "tta": "${tta}",
         "deep": "${deep}",
+        "mixing": "${mixing}",
     },
+    "mixing": {"mixup": 0.0, "cutmix": 0.0, "share": 1.0, "until": 0.8},  # nothing was
     "deep": 0,  # the main output alone was compared with the truth
     "balance": 0,  # every photo was drawn once an epoch
     "cluster_weights": {},  # and counted alike

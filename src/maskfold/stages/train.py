@@ -37,6 +37,7 @@ from maskfold.runs.layout import MemberFolder
 from maskfold.runs.lineage import keep_lineage, refuse_replaced
 from maskfold.runs.run_folder import RunFolder
 from maskfold.runs.start import Start, find_start
+from maskfold.segmentation.mixing import refuse_single
 from maskfold.segmentation.placing import AUGMENTED, place_of
 from maskfold.shards.source import in_chunks
 from maskfold.terminal import RESULT, counted, duration, readable
@@ -162,6 +163,7 @@ def _fit(
 
     if batch_size == "auto":
         batch_size = settle_batch_size(folder, trainer["effective_batch"], rehearse)
+    refuse_single(getattr(task.objective, "mixing", None), batch_size=batch_size)
     with tracked((build(node) for node in config.tracker.values()), folder) as trackers:
         best = Engine(**trainer).fit(
             task,
