@@ -200,6 +200,14 @@ class MixingKeys:
 
 
 @dataclass
+class DistillKeys:
+    """Keys of `distill` in `conf/task/segmentation.yaml`."""
+
+    ensemble: str | None = values.name_inside()
+    share: float = values.number(above=0, most=1)
+
+
+@dataclass
 class SegmentationKeys(TrainStage):
     """Keys that `conf/task/segmentation.yaml` adds to training."""
 
@@ -209,6 +217,7 @@ class SegmentationKeys(TrainStage):
     loss: Group = MISSING
     deep: Any = MISSING  # a number, or names of layers
     mixing: MixingKeys = field(default_factory=MixingKeys)
+    distill: DistillKeys = field(default_factory=DistillKeys)
     tta: str = MISSING
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
+from maskfold.campaign.lessons import find_teacher, with_lesson
 from maskfold.cleaning.audit import gate
 from maskfold.config import EXPERIMENTS, build, recorded, resolved
 from maskfold.data.augmentation import CPU
@@ -53,13 +54,14 @@ def train(config: DictConfig) -> dict[str, float]:
         refuse_anew(config.name)
     warn_of_shared_store()
     source: Source = build(config.data)
-    teacher = find_start(config.get("distill"), fold=config.fold, key="distill")
+    teacher = find_teacher(config.get("distill"), fold=config.fold)
     taught = {} if teacher is None else {"teacher": teacher.checkpoint}
     folder = MemberFolder(EXPERIMENTS / config.name).run(config.fold)
     placed, place = _placed(config, folder)
     parts: TaskParts = build(placed.task, **source.said(), **taught)
     table, split = source.load(), split_path(source, config.split_file)
     rows = rows_of_fold(table, source, split, fold=config.fold, pseudo=config.pseudo)
+    rows, lesson = with_lesson(rows, source, config.get("distill"), fold=config.fold)
     start = find_start(config.start_from, fold=config.fold)
     for known in (start, teacher):
         if known is not None:
@@ -84,6 +86,8 @@ def train(config: DictConfig) -> dict[str, float]:
             best = folder.summary()
             _tell(folder, best)
             return best
+        if lesson is not None:
+            lesson.write()
         folder.note(audit="passed" if config.audit else "off", training_photos=len(rows.training), **place)
         best = _fit(config, parts, rows, folder, start, source)
         monitor = parts.objective().monitor
