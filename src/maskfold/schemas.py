@@ -190,6 +190,24 @@ class TrainStage:
 
 
 @dataclass
+class MixingKeys:
+    """Keys of `mixing` in `conf/task/segmentation.yaml`."""
+
+    mixup: float = values.number(0)
+    cutmix: float = values.number(0)
+    share: float = values.number(0, most=1)
+    until: float = values.number(0, most=1)
+
+
+@dataclass
+class DistillKeys:
+    """Keys of `distill` in `conf/task/segmentation.yaml`."""
+
+    ensemble: str | None = values.name_inside()
+    share: float = values.number(above=0, most=1)
+
+
+@dataclass
 class SegmentationKeys(TrainStage):
     """Keys that `conf/task/segmentation.yaml` adds to training."""
 
@@ -198,6 +216,8 @@ class SegmentationKeys(TrainStage):
     augment: Group = MISSING
     loss: Group = MISSING
     deep: Any = MISSING  # a number, or names of layers
+    mixing: MixingKeys = field(default_factory=MixingKeys)
+    distill: DistillKeys = field(default_factory=DistillKeys)
     tta: str = MISSING
 
 

@@ -17,6 +17,7 @@ CONFIGURATION = {
     "trainer": {"batch_size": 2, "accumulate": 1, "gradient_clip": None, "hard_negatives_every": None},
     "splits": {},
     "deep": 0,
+    "mixing": {"mixup": 0, "cutmix": 0, "share": 1, "until": 0.8},
     "tta": "none",
     "seed": 0,
 }
@@ -48,10 +49,11 @@ def test_what_is_off_is_not_said():
 
 def test_what_is_on_is_said():
     trainer = {"batch_size": 2, "accumulate": 3, "gradient_clip": 1.0, "hard_negatives_every": 10}
-    splits = {"carvana": "conf/folds/carvana_7.csv"}
+    changed = {"splits": {"carvana": "conf/folds/carvana_7.csv"}, "geometry": {"height": None, "width": None}}
+    mixing = {"mixup": 1.0, "cutmix": 0.5, "share": 0.5, "until": 0.8}
 
     said = rows(
-        CONFIGURATION | {"trainer": trainer, "splits": splits, "geometry": {"height": None, "width": None}, "deep": 3},
+        CONFIGURATION | changed | {"trainer": trainer, "deep": 3, "mixing": mixing},
         CHOICES | {"preprocess": "clahe", "averaging": "ema"},
         UNCHANGED | {"model": {"skip": "concat"}, "schedule": {"phases": ["x" * 40]}},
         schedule=object(),
@@ -64,6 +66,7 @@ def test_what_is_on_is_said():
     assert said["optimizer"].endswith(", gradient norm at most 1")
     assert said["schedule"] == "[unet_scratch](../../conf/schedule/unet_scratch.yaml) with other `phases`"
     assert said["deep supervision"] == "`deep: 3`"
+    assert said["mixing"] == "mixup 1 and cutmix 0.5, 50% of the photos in 80% of the epochs"
     assert said["batch"] == "2, a step on the mean gradient of 3"
     assert said["hard negatives"] == "after every 10 batches the hardest of them once more"
     assert said["folds on Carvana"] == "[conf/folds/carvana_7.csv](../../conf/folds/carvana_7.csv)"

@@ -141,6 +141,25 @@ def test_the_other_object_is_scaled_and_lies_before_or_behind():
     assert 30 < sum(fronts) < 70
 
 
+def test_copy_paste_is_in_front_mirrored_and_of_some_parts():
+    image, mask = photo(np.s_[5:30, 5:30])
+    other_image, other_mask = photo(np.s_[20:44, 10:40], BLUE)
+    other_mask[20:44, 22:30] = 0  # two parts, 12 and 10 wide
+    shapes = set()
+    for seed in range(40):
+        combine = Combine(scale=(1, 1), p=1, front=1, flip=0.5, parts=True)
+        pair = other_image, other_mask
+        united = Albumentations(transforms=[combine])(image, mask, seed, partner=lambda pair=pair: pair)[1]
+        pasted = combine.params["pasted"]
+        assert pasted.in_front
+        np.testing.assert_array_equal(united, mask | pasted.mask)
+        row = pasted.mask[np.argmax(pasted.mask.any(axis=1))]
+        if row.any() and not row[[0, -1]].any():  # the photo's border cuts nothing off
+            runs = np.diff(np.flatnonzero(np.diff(row.astype(int))))  # widths of parts, and of the gap between them
+            shapes.add(tuple(runs.tolist()))
+    assert shapes == {(12,), (10,), (12, 8, 10), (10, 8, 12)}  # one part, the other, both, both mirrored
+
+
 def test_classes_of_a_pasted_object_stay_exclusive():
     image, mask = photo(np.s_[5:30, 5:30])
     other_image, other_mask = photo(np.s_[20:44, 10:40], BLUE)
@@ -196,6 +215,7 @@ def test_what_changes_colours_is_refused_on_other_photos_and_a_crop_is_not():
         (lambda: CropObject(keep=60), "keep=60"),
         (lambda: Backdrop(studio=0.8, near=0.3), r"Backdrop of studio=0.8 and near=0.3"),
         (lambda: Combine(scale=(0, 1)), r"Combine of scale=\[0, 1\]"),
+        (lambda: Combine(front=2), "Combine of front=2 and flip=0.0"),
     ],
 )
 def test_shares_that_are_none_are_refused(make, match):

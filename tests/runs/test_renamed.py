@@ -7,7 +7,14 @@ from omegaconf import OmegaConf
 
 from maskfold.config import build, compose, recorded
 from maskfold.errors import MaskfoldError
-from maskfold.runs.renamed import ADDED, ADDED_TO_SOURCES, MOVED, as_of_today, with_names_of_today
+from maskfold.runs.renamed import (
+    ADDED,
+    ADDED_TO_SEGMENTATION,
+    ADDED_TO_SOURCES,
+    MOVED,
+    as_of_today,
+    with_names_of_today,
+)
 from maskfold.runs.run_folder import RunFolder
 
 # As a run folder of November 2026 has it, before the modules moved.
@@ -67,7 +74,7 @@ def of_today():
 
 def test_an_old_run_is_read_in_the_words_of_today(old):
     config = old.read_config()
-    assert {key: value for key, value in config.items() if key not in ADDED} == of_today()
+    assert {key: value for key, value in config.items() if key not in ADDED | ADDED_TO_SEGMENTATION} == of_today()
     assert config["freeze"] == []
     assert config["task"]["_target_"].startswith("maskfold.segmentation.")
     whole = OmegaConf.to_container(OmegaConf.create(config), resolve=True)
@@ -119,12 +126,12 @@ def test_what_has_moved_is_where_it_is_said_to_be(before, now):
 @pytest.mark.parametrize("data", ["data=studio", "data=competition"])
 def test_what_was_added_means_what_the_default_does(data):
     config = recorded(compose("train", ["experiment=demo_unet", data, "data.root=data/demo", "fold=0"]))
-    assert config.keys() > ADDED.keys()
+    assert config.keys() > ADDED.keys() | ADDED_TO_SEGMENTATION.keys()
     assert config["data"].keys() > ADDED_TO_SOURCES.keys()
-    earlier = {key: value for key, value in config.items() if key not in ADDED}
+    earlier = {key: value for key, value in config.items() if key not in ADDED | ADDED_TO_SEGMENTATION}
     earlier["data"] = {key: value for key, value in config["data"].items() if key not in ADDED_TO_SOURCES}
     assert as_of_today(earlier) == config
-    earlier["task"] = {key: value for key, value in config["task"].items() if key != "deep"}
+    earlier["task"] = {key: value for key, value in config["task"].items() if key not in ("deep", "mixing")}
     assert as_of_today(earlier) == config
     groups = {"_target_": "maskfold.engine.groups.ParameterGroups", "lr": 0.1}
     assert as_of_today({"optimizer": groups | {"layer_decay": 1.0}})["optimizer"] == groups

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 from hydra.errors import MissingConfigException
 
+from maskfold.campaign.lessons import find_teacher, with_lesson
 from maskfold.campaign.member_data import data_of_members
 from maskfold.config import EXPERIMENTS, build, compose, recorded
 from maskfold.data.folds import fold_members, read_folds, split_path
@@ -77,8 +78,9 @@ class Member:
         split, pseudo = split_path(source, self.config["split_file"]), self.config["pseudo"]
         for fold, run in self._finished().items():
             start = find_start(self.config["start_from"], fold=fold)
-            rows = rows_of_fold(self.table, source, split, fold=fold, pseudo=pseudo).begun_with(start)
-            rows = rows.taught_by(find_start(self.config.get("distill"), fold=fold, key="distill"))
+            rows = rows_of_fold(self.table, source, split, fold=fold, pseudo=pseudo)
+            rows, _ = with_lesson(rows, source, self.config.get("distill"), fold=fold)
+            rows = rows.begun_with(start).taught_by(find_teacher(self.config.get("distill"), fold=fold))
             rows = rows.replayed(self.config["replay"], start, seed=self.config["seed"])
             rows = rows.by_cluster(balance=self.config["balance"], weights=self.config["cluster_weights"])
             refuse_replaced(run, rows.lineage)

@@ -10,7 +10,10 @@ from maskfold.engine.schedules import Schedule
 
 CONF = "../../conf"  # seen from a card
 # Of a configuration, what is read here; each task has some of it.
-KEYS = ("geometry", "trainer", "splits", "deep", "tta", "seed", "framing", "smoothing", "mixup", "cutmix", "freeze")
+KEYS = (
+    *("geometry", "trainer", "splits", "deep", "mixing", "tta", "seed", "framing", "smoothing", "mixup", "cutmix"),
+    "freeze",
+)
 PARTS = ("model", "framing", "preprocess", "augment", "loss", "optimizer", "schedule", "averaging")
 _SHORT = 40  # characters; what is longer is named and not shown
 
@@ -61,9 +64,16 @@ def _of_masks(configuration: Mapping[str, Any], part: Mapping[str, str], choices
         "input": _part("geometry", choices["geometry"], {}) + _size(configuration["geometry"]),
         "preprocessing": part["preprocess"] if choices["preprocess"] != "none" else "",
         "augmentation": part["augment"],
+        "mixing": _mixing(configuration["mixing"]),
         "loss": part["loss"],
         "deep supervision": f"`deep: {configuration['deep']}`" if configuration["deep"] else "",
     }
+
+
+def _mixing(mixing: Mapping[str, float]) -> str:
+    """Return how photos are mixed in pairs; nothing where they are not."""
+    ways = " and ".join(f"{way} {mixing[way]:g}" for way in ("mixup", "cutmix") if mixing[way])
+    return f"{ways}, {mixing['share']:.0%} of the photos in {mixing['until']:.0%} of the epochs" if ways else ""
 
 
 def _of_labels(configuration: Mapping[str, Any], part: Mapping[str, str]) -> dict[str, str]:

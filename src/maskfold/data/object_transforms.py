@@ -144,22 +144,37 @@ class Combine(A.DualTransform):
     The two masks become one; a class of what is hidden does not shine through what hides it. Without another photo,
     or where that has no object, the photo stays as it is.
 
+    With `front=1`, `flip=0.5` and `parts=True` it is simple copy-paste (Ghiasi et al., CVPR 2021).
+
     Args:
         scale: The least and the most by which the object is made larger.
         p: Probability of being applied.
+        front: Probability that the other object hides the photo's own, and is not hidden by it.
+        flip: Probability that it is mirrored.
+        parts: Whether each of its connected parts is laid into the photo by the toss of a coin, at least one of them.
 
     Raises:
-        MaskfoldError: If the scale is not above 0.
+        MaskfoldError: If the scale is not above 0, or a probability is none.
     """
 
     needs_partner = True  # see `maskfold.data.augmentation.Augmentation`
     changes_colours = True
 
-    def __init__(self, scale: Sequence[float] = (0.5, 1.2), p: float = 0.5):
+    def __init__(
+        self,
+        scale: Sequence[float] = (0.5, 1.2),
+        p: float = 0.5,
+        *,
+        front: float = 0.5,
+        flip: float = 0.0,
+        parts: bool = False,
+    ):
         super().__init__(p=p)
         if not 0 < scale[0] <= scale[1]:
             raise MaskfoldError(f"augment: Combine of scale={list(scale)}; it goes from above 0 to the same or more.")
-        self.scale = tuple(scale)
+        if not (0 <= front <= 1 and 0 <= flip <= 1):
+            raise MaskfoldError(f"augment: Combine of front={front} and flip={flip}; both are probabilities, 0 to 1.")
+        self.scale, self.front, self.flip, self.parts = tuple(scale), front, flip, parts
 
     @property
     def targets_as_params(self) -> list[str]:
@@ -176,10 +191,14 @@ class Combine(A.DualTransform):
 
     def _draw(self, image: np.ndarray, mask: np.ndarray, size: tuple[int, int]) -> Pasted:
         rng = self.random_generator
+        if self.parts:
+            mask = some_parts(mask, rng)
+        if self.flip and rng.random() < self.flip:
+            image, mask = (np.ascontiguousarray(pixels[:, ::-1]) for pixels in (image, mask))
         image, mask = cut_out(image, mask, scale=rng.uniform(*self.scale))
         centre = rng.uniform(0, size)
         corner = tuple(np.rint(centre - np.array(mask.shape[:2]) / 2).astype(int))
-        return place(image, mask, corner=corner, size=size, in_front=bool(rng.random() < 0.5))
+        return place(image, mask, corner=corner, size=size, in_front=bool(rng.random() < self.front))
 
     def apply(
         self, img: np.ndarray, pasted: Pasted | None, own_mask: np.ndarray | None, **params: object
@@ -192,3 +211,18 @@ class Combine(A.DualTransform):
         if pasted is None:
             return mask
         return unite(pasted.mask, mask) if pasted.in_front else unite(mask, pasted.mask)
+
+
+def some_parts(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Keep each connected part of an object by the toss of a coin, at least one of them.
+
+    Args:
+        mask: `(H, W)` or `(H, W, C)`, uint8 0 or 1, not empty; a part may have several classes.
+        rng: Who tosses.
+    """
+    count, labels = cv2.connectedComponents(object_of(mask))
+    kept = rng.random(count) < 0.5
+    kept[0] = False  # what is no object
+    if not kept.any():
+        kept[rng.integers(1, count)] = True
+    return mask * (kept[labels] if mask.ndim == 2 else kept[labels][..., None]).astype(mask.dtype)

@@ -21,10 +21,12 @@ class Objective(nn.Module, ABC):
     Attributes:
         monitor: The value of `metric`, behind `val/`, that chooses the best epoch; `val/loss` works as well.
         metric: What is measured in validation. Its `compute` returns scalars by name.
+        epochs: How many the run has, which the task says before the first; None if nobody knows.
     """
 
     monitor: Monitor
     metric: Metric
+    epochs: int | None = None
 
     def prepared(self, batch: Batch, *, seed: tuple[int, ...]) -> Batch:
         """Return a training batch as it is learned from, where its samples change one another; as it is by default.

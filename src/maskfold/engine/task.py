@@ -101,6 +101,10 @@ class Task(lightning.LightningModule):
         """Return the network's output for a batch of images."""
         return self.network(image.contiguous(memory_format=self.layout))
 
+    def on_train_start(self) -> None:
+        """Tell the objective how long the run is."""
+        self.objective.epochs = self.trainer.max_epochs
+
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
         """Return the mean of the samples' losses, each times its weight.
 

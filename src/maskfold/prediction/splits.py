@@ -5,6 +5,7 @@ import pandas as pd
 from maskfold.errors import MaskfoldError
 
 SPLITS = {"oof": "train", "test": "test"}
+LEARNED = "learned"  # what `make predict` makes besides: maps of the photos that a run itself has learned from
 
 
 def check_split(split: str) -> str:

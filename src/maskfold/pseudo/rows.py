@@ -24,10 +24,12 @@ from maskfold.data.table import AUTOMATIC, CLASS_INDEX, CLUSTER, WEIGHT, fingerp
 from maskfold.errors import MaskfoldError
 from maskfold.files import sha256
 from maskfold.pseudo.label_set import LabelSet
+from maskfold.pseudo.lesson import Lesson
 from maskfold.recognition.replay import replayed
 from maskfold.runs.checkpoint_hash import checkpoint_hash
 from maskfold.runs.lineage import Lineage, lineage_of_split, sights
 from maskfold.runs.start import Start
+from maskfold.segmentation.distillation import TAUGHT, TAUGHT_SHARE
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +43,8 @@ class FoldRows:
             `soft`, by cluster also `draws` and `weight`, where automatic ones are drawn less also `draws`.
         validation: To measure.
         lineage: What the network will have seen.
-        identity: Fingerprints of data and folds, of the pseudo-labels, of the start, of weights that the data itself
-            gives, and of the clusters where they count: what makes a run another run.
+        identity: Fingerprints of data and folds, of the pseudo-labels, of the teachers, of the start, of weights that
+            the data itself gives, and of the clusters where they count: what makes a run another run.
     """
 
     training: pd.DataFrame
@@ -71,6 +73,25 @@ class FoldRows:
             return self
         identity = self.identity | {"teacher": checkpoint_hash(teacher.checkpoint)}
         return replace(self, lineage=teacher.handed_on(self.lineage), identity=identity)
+
+    def distilled(self, lesson: Lesson | None, *, share: float) -> "FoldRows":
+        """Return the same rows as those of a run that learns from an ensemble's maps as well; of None as they are.
+
+        Args:
+            lesson: Who says what.
+            share: How much of each target is theirs, 0..1.
+        """
+        if lesson is None:
+            return self
+        taught = self.with_truth["image_id"].map(lambda image_id: str(lesson.path(image_id)))
+        training = self.training.assign(**{TAUGHT: taught, TAUGHT_SHARE: share})
+        identity = self.identity | {"distill": lesson.key}
+        return replace(self, training=training, lineage=lesson.handed_on(self.lineage), identity=identity)
+
+    @property
+    def with_truth(self) -> pd.DataFrame:
+        """The rows to learn from whose masks are true ones: neither automatic ones nor pseudo-labels."""
+        return self.training[self.training["split"] == "train"]
 
     def replayed(self, photos: int | None, start: Start | None, *, seed: int) -> "FoldRows":
         """Return the same rows, of which those of products that the start knows are a few; of None as they are.

@@ -43,13 +43,13 @@ def teachers_of_folds(leaves: Sequence[Leaf]) -> list[Teachers]:
             nobody knows what one of them was trained on.
     """
     lineages = {store: read_lineage(run_of(store).path) for leaf in leaves for store in leaf.stores}
-    _refuse_other_data(lineages)
+    refuse_other_data(lineages)
     return [_teachers(leaves, lineages, store) for store in leaves[0].stores]
 
 
 def _teachers(leaves: Sequence[Leaf], lineages: dict[Path, Lineage], own: Path) -> Teachers:
     fold, held_out = fold_of(run_of(own)), lineages[own].held_out
-    chosen = [_who_may_teach(leaf, lineages, fold, held_out) for leaf in leaves]
+    chosen = [who_may_teach(leaf, lineages, fold, held_out) for leaf in leaves]
     theirs = [lineages[store] for leaf in chosen for store in leaf.stores]
     return Teachers(
         fold,
@@ -63,20 +63,42 @@ def _teachers(leaves: Sequence[Leaf], lineages: dict[Path, Lineage], own: Path) 
     )
 
 
-def _who_may_teach(leaf: Leaf, lineages: dict[Path, Lineage], fold: int, held_out: Sequence[str]) -> Leaf:
+def who_may_teach(
+    leaf: Leaf, lineages: dict[Path, Lineage], fold: int | str, held_out: Sequence[str], *, what: str = "Pseudo-labels"
+) -> Leaf:
+    """Return a member with those of its stores whose networks have not seen what a fold is validated on.
+
+    Args:
+        leaf: The member.
+        lineages: What each store's network has seen.
+        fold: That of the student.
+        held_out: What it is validated on, as `sights` returns it.
+        what: What would leak, the beginning of a sentence.
+
+    Raises:
+        MaskfoldError: If there is none.
+    """
     leaking = {store: lineages[store].leaks_into(held_out) for store in leaf.stores}
     innocent = tuple(store for store in leaf.stores if not leaking[store])
     if not innocent:
         nearest = min(leaf.stores, key=lambda store: len(leaking[store]))
         reason = describe_leak(leaking[nearest], teacher=str(run_of(nearest).path), student=f"fold {fold}")
         raise MaskfoldError(
-            f"Pseudo-labels of fold {fold} would leak: no fold of {leaf.name} may teach it. {reason} Leave this member "
+            f"{what} of fold {fold} would leak: no fold of {leaf.name} may teach it. {reason} Leave this member "
             "out with ensemble.members=[...], or train it on the split of the others."
         )
     return replace(leaf, stores=innocent)
 
 
-def _refuse_other_data(lineages: dict[Path, Lineage]) -> None:
+def refuse_other_data(lineages: dict[Path, Lineage]) -> None:
+    """Refuse networks that were trained on different data.
+
+    Args:
+        lineages: What each has seen, by one of its stores.
+
+    Raises:
+        MaskfoldError: If they were.
+    """
     of_data = {lineage.data: run_of(store).path for store, lineage in lineages.items()}
     if len(of_data) > 1:
         named = listing([f"{run}: {data}" for data, run in of_data.items()])

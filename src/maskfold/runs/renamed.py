@@ -46,6 +46,7 @@ ADDED: dict[str, Any] = {
         "loss": "${loss}",
         "tta": "${tta}",
         "deep": "${deep}",
+        "mixing": "${mixing}",
     },
     "deep": 0,  # the main output alone was compared with the truth
     "balance": 0,  # every photo was drawn once an epoch
@@ -53,6 +54,12 @@ ADDED: dict[str, Any] = {
     "freeze": [],  # every layer learned
     "start_from": None,  # from the first weights that the seed gives
     "replay": None,  # all photos of the products that a start knows
+}
+
+# Likewise where masks are learned; another task means something else by them.
+ADDED_TO_SEGMENTATION: dict[str, Any] = {
+    "mixing": {"mixup": 0.0, "cutmix": 0.0, "share": 1.0, "until": 0.8},  # nothing was mixed
+    "distill": {"ensemble": None, "share": 0.5},  # and nobody taught
 }
 
 # Likewise of the data, where it is one of the package's own sources; the user's know nothing of these keys.
@@ -90,6 +97,8 @@ def as_of_today(config: dict[str, Any]) -> dict[str, Any]:
     task = today["task"]
     if isinstance(task, dict) and task.get(_TARGET) == ADDED["task"][_TARGET]:
         today["task"] = ADDED["task"] | task  # it has not always had as many parts
+        for key, value in ADDED_TO_SEGMENTATION.items():
+            _fill_in(today, [key], deepcopy(value))
     data = today.get("data")
     if isinstance(data, dict) and str(data.get(_TARGET)).startswith(SOURCES):
         today["data"] = ADDED_TO_SOURCES | data

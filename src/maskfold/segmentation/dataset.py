@@ -19,6 +19,7 @@ from maskfold.data.windows import are_large, open_mask, open_photo, refuse_whole
 from maskfold.engine.tensors import to_tensor
 from maskfold.errors import MaskfoldError
 from maskfold.masks.planes import planes
+from maskfold.segmentation.distillation import blended, lessons_of
 from maskfold.terminal import counted
 
 
@@ -50,13 +51,14 @@ class LabelledDataset(Dataset):
     Args:
         table: Rows of the image table that have masks. Where there are such columns, `weight` says how much each
             counts in the loss (1 is a full sample), `soft` whether its mask holds probabilities, 255 for certain, and
-            `mask_copy` where it is kept as an array, see `maskfold.data.mask_copies`.
+            `mask_copy` where it is kept as an array, see `maskfold.data.mask_copies`; `taught` and `taught_share` mix
+            into it what teachers say, see `lessons_of`.
         geometry: The way to the network's input.
         seed: The run's seed.
         preprocess: `(H, W, channels) -> (H, W, channels)`, applied here and at prediction alike.
         augment: `(image, mask, seed) -> (image, mask)`, one for each epoch, or None for validation. One that needs
-            a partner is given one of the table's other photos, none of those whose masks are soft. Of a `Drawing`
-            samples say what to change and are left as they are, for the device to do it.
+            a partner is given one of the table's other photos, none of those whose masks are soft, with its true mask.
+            Of a `Drawing` samples say what to change and are left as they are, for the device to do it.
         channels: Of the photos, see `read_image`.
         classes: Of a mask.
     """
@@ -78,6 +80,7 @@ class LabelledDataset(Dataset):
         self.masks = table["mask"].tolist()
         self.weights = table["weight"].tolist() if "weight" in table else [1.0] * len(table)
         self.soft = table["soft"].tolist() if "soft" in table else [False] * len(table)
+        self.lessons = lessons_of(table)
         self.copies = copies_of(table)
         self.partners = [index for index, soft in enumerate(self.soft) if not soft]
         self.geometry = geometry
@@ -114,9 +117,9 @@ class LabelledDataset(Dataset):
         weight = torch.tensor(self.weights[index], dtype=torch.float32)
         return {"image": to_tensor(image), "mask": to_target(mask), "weight": weight, **changes}
 
-    def _shown(self, index: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Return what a network is shown of a photo, and of its mask."""
-        return self._window_pair(index, rng) if self.large[index] else self._pair(index, rng)
+    def _shown(self, index: int, rng: np.random.Generator, *, taught: bool = True) -> tuple[np.ndarray, np.ndarray]:
+        """Return what a network is shown of a photo, and of its mask; `taught` is whether teachers have a say in it."""
+        return self._window_pair(index, rng) if self.large[index] else self._pair(index, rng, taught=taught)
 
     def _partner(self, index: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray] | None:
         """Return the same of another photo, drawn among those whose masks are sure; None if there is no other."""
@@ -124,12 +127,12 @@ class LabelledDataset(Dataset):
             return None
         while (other := self.partners[rng.integers(len(self.partners))]) == index:
             pass
-        return self._shown(other, rng)
+        return self._shown(other, rng, taught=False)
 
-    def _pair(self, index: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    def _pair(self, index: int, rng: np.random.Generator, *, taught: bool) -> tuple[np.ndarray, np.ndarray]:
         """Return what a network is shown of a photo that is not very large, and of its mask."""
         image = PhotoFile(self.images[index], channels=self.channels).prepared(self.geometry, self.preprocess)
-        return self.geometry.training_pair(image, self._mask(index, image.shape[:2]), rng)
+        return self.geometry.training_pair(image, self._mask(index, image.shape[:2], taught=taught), rng)
 
     def _window_pair(self, index: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Return the same of a very large photo, of which no more is read than the window; it is preprocessed alone."""
@@ -144,13 +147,16 @@ class LabelledDataset(Dataset):
         image, target = self.geometry.training_pair(photo, mask, rng)
         return image if self.preprocess is None else self.preprocess(image), target
 
-    def _mask(self, index: int, size: tuple[int, int]) -> np.ndarray:
+    def _mask(self, index: int, size: tuple[int, int], *, taught: bool) -> np.ndarray:
         """Return a mask of a photo's size, `(H, W)` or `(H, W, C)`."""
         if self.soft[index]:
             mask = read_soft_mask(self.masks[index], size=size)
         else:
             mask = read_copied(self.masks[index], self.copies[index], size=size)
         self._refuse_other_classes(self.masks[index], len(planes(mask)))
+        lesson = self.lessons[index] if taught else None
+        if lesson is not None:
+            mask = blended(mask, read_soft_mask(lesson[0], size=size), lesson[1])
         return to_stack(mask)
 
     def _refuse_other_classes(self, path: str, count: int) -> None:

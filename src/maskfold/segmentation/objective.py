@@ -13,6 +13,7 @@ from maskfold.masks.metrics import METRICS_BY_NAME, Metric
 from maskfold.runs.monitor import Monitor
 from maskfold.segmentation.batch_changes import changed
 from maskfold.segmentation.metrics import SegmentationMetrics
+from maskfold.segmentation.mixing import OTHER_MASK, SHARES, MaskMixing
 from maskfold.terminal import counted
 
 
@@ -25,19 +26,27 @@ class MaskObjective(Objective):
         loss: `(logits, target) -> (N,)`, one value an image; the target is 0..1.
         metric: What the data is scored by, which is monitored.
         classes: The names of several classes; none for one.
+        mixing: What mixes training batches; None for nothing.
     """
 
     def __init__(
-        self, loss: nn.Module, *, metric: Metric = METRICS_BY_NAME["dice"], classes: Sequence[str] = ()
+        self,
+        loss: nn.Module,
+        *,
+        metric: Metric = METRICS_BY_NAME["dice"],
+        classes: Sequence[str] = (),
+        mixing: MaskMixing | None = None,
     ) -> None:
         super().__init__()
         self.loss = loss
+        self.mixing = mixing
         self.metric = SegmentationMetrics(metric, classes=classes)
         self.monitor = Monitor(name=f"val/{metric.name}", mode="max", label=f"validation {metric.title}")
 
     def prepared(self, batch: Batch, *, seed: tuple[int, ...]) -> Batch:
-        """See `Objective`; makes what changes the samples have drawn for the device, and nothing more is random."""
-        return changed(batch)
+        """See `Objective`; makes what changes the samples have drawn for the device, then mixes them if asked to."""
+        batch = changed(batch)
+        return batch if self.mixing is None else self.mixing(batch, seed=seed, epochs=self.epochs)
 
     def losses(self, output: Output, batch: Batch) -> torch.Tensor:
         """See `Objective`.
@@ -53,11 +62,15 @@ class MaskObjective(Objective):
             )
         for logits in [output] if isinstance(output, torch.Tensor) else output:
             _check_classes(logits, batch["mask"])
-        return self.loss(output, _target(batch))
+        own = self.loss(output, _target(batch["mask"]))
+        if SHARES not in batch:
+            return own
+        of_own, of_other = batch[SHARES].unbind(1)
+        return of_own * own + of_other * self.loss(output, _target(batch[OTHER_MASK]))
 
     def measure(self, output: Output, batch: Batch) -> None:
         """See `Objective`."""
-        self.metric.update(output, _target(batch))
+        self.metric.update(output, _target(batch["mask"]))
 
 
 def _check_classes(logits: torch.Tensor, mask: torch.Tensor) -> None:
@@ -71,8 +84,8 @@ def _check_classes(logits: torch.Tensor, mask: torch.Tensor) -> None:
         )
 
 
-def _target(batch: Batch) -> torch.Tensor:
-    return once(_as_probability, batch["mask"])
+def _target(mask: torch.Tensor) -> torch.Tensor:
+    return once(_as_probability, mask)
 
 
 def _as_probability(mask: torch.Tensor) -> torch.Tensor:

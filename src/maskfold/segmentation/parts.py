@@ -1,6 +1,6 @@
 """The parts of a segmentation: what `conf/task/segmentation.yaml` builds."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from maskfold.prediction.members import load_network
 from maskfold.prediction.tta import check_tta
 from maskfold.segmentation.dataset import LabelledDataset
 from maskfold.segmentation.losses import CrossEntropy
+from maskfold.segmentation.mixing import MaskMixing
 from maskfold.segmentation.objective import MaskObjective
 from maskfold.segmentation.samples import predict_samples
 
@@ -40,6 +41,7 @@ class SegmentationParts:
         loss: `(logits, target) -> (N,)`.
         tta: Test-time augmentation, a name of `maskfold.prediction.tta.VIEWS`.
         deep: How many of the decoder's last stages are compared with the masks as well, or the names of layers.
+        mixing: The arguments of `MaskMixing` but the seed: how training mixes photos; None or zeros for not at all.
         channels: Of the photos, see `maskfold.data.loading.read_image`.
         classes: The names of several classes; none for one.
         exclusive: Whether these never overlap.
@@ -59,6 +61,7 @@ class SegmentationParts:
         loss: nn.Module,
         tta: str,
         deep: int | Sequence[str] = 0,
+        mixing: Mapping[str, float] | None = None,
         channels: int | None = None,
         classes: Sequence[str] = (),
         exclusive: bool = False,
@@ -71,6 +74,7 @@ class SegmentationParts:
         outputs = 1 + (self.deep if isinstance(self.deep, int) else len(self.deep))
         self.loss = loss if outputs == 1 else supervised(loss, outputs=outputs)
         self.tta = check_tta(tta)
+        self.mixing = dict(mixing or {})
         self.channels = channels
         self.classes = tuple(classes)
         self.exclusive = exclusive and bool(self.classes)
@@ -89,8 +93,9 @@ class SegmentationParts:
         return network
 
     def objective(self, rows: pd.DataFrame | None = None, *, seed: int = 0) -> MaskObjective:
-        """See `TaskParts`; nothing is random in it."""
-        return MaskObjective(self.loss, metric=self.metric, classes=self.classes)
+        """See `TaskParts`; by the seed photos are mixed."""
+        mixing = MaskMixing(**self.mixing, seed=seed) if self.mixing else None
+        return MaskObjective(self.loss, metric=self.metric, classes=self.classes, mixing=mixing)
 
     def training_set(self, rows: pd.DataFrame, *, seed: int) -> LabelledDataset:
         """See `TaskParts`; colours are changed in RGB photos of 8 bits alone."""

@@ -19,7 +19,7 @@ from maskfold.files import locked
 from maskfold.prediction.members import load_network, refuse_other_classes
 from maskfold.prediction.photos import claim_photos
 from maskfold.prediction.predictor import predict_photos
-from maskfold.prediction.splits import photos_of
+from maskfold.prediction.splits import LEARNED, photos_of
 from maskfold.prediction.store import CLASSES, ProbabilityStore
 from maskfold.prediction.tta import check_tta
 from maskfold.recognition.answers import AnswerStore
@@ -88,14 +88,15 @@ class _Answers:
 
 
 def _photos(config: DictConfig, folder: RunFolder, source: Source) -> pd.DataFrame:
-    """Return the rows of the split: the fold's own for `oof`, all test rows for `test`."""
+    """Return the rows of the split: the fold's own for `oof`, all others of its split for `learned`, all test rows."""
     table = source.load()
-    photos = photos_of(table, config.split)
+    photos = photos_of(table, "oof" if config.split == LEARNED else config.split)
     if config.split == "test":
         return photos
     split = split_path(source, folder.read_config()["split_file"])
     folds = read_folds(split, table, left_out=source.left_out)
-    return photos[photos["image_id"].isin(fold_members(folds, config.fold))]
+    is_own = photos["image_id"].isin(fold_members(folds, config.fold))
+    return photos[~is_own if config.split == LEARNED else is_own]
 
 
 main = entry_point(for_each_fold(predict, folds_with_a_run))

@@ -10,6 +10,7 @@ import pandas as pd
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
+from maskfold.campaign.lessons import find_teacher, with_lesson
 from maskfold.cleaning.audit import gate
 from maskfold.config import EXPERIMENTS, build, recorded, resolved
 from maskfold.data.augmentation import CPU
@@ -37,6 +38,7 @@ from maskfold.runs.layout import MemberFolder
 from maskfold.runs.lineage import keep_lineage, refuse_replaced
 from maskfold.runs.run_folder import RunFolder
 from maskfold.runs.start import Start, find_start
+from maskfold.segmentation.mixing import refuse_single
 from maskfold.segmentation.placing import AUGMENTED, place_of
 from maskfold.shards.source import in_chunks
 from maskfold.terminal import RESULT, counted, duration, readable
@@ -52,13 +54,14 @@ def train(config: DictConfig) -> dict[str, float]:
         refuse_anew(config.name)
     warn_of_shared_store()
     source: Source = build(config.data)
-    teacher = find_start(config.get("distill"), fold=config.fold, key="distill")
+    teacher = find_teacher(config.get("distill"), fold=config.fold)
     taught = {} if teacher is None else {"teacher": teacher.checkpoint}
     folder = MemberFolder(EXPERIMENTS / config.name).run(config.fold)
     placed, place = _placed(config, folder)
     parts: TaskParts = build(placed.task, **source.said(), **taught)
     table, split = source.load(), split_path(source, config.split_file)
     rows = rows_of_fold(table, source, split, fold=config.fold, pseudo=config.pseudo)
+    rows, lesson = with_lesson(rows, source, config.get("distill"), fold=config.fold)
     start = find_start(config.start_from, fold=config.fold)
     for known in (start, teacher):
         if known is not None:
@@ -83,6 +86,8 @@ def train(config: DictConfig) -> dict[str, float]:
             best = folder.summary()
             _tell(folder, best)
             return best
+        if lesson is not None:
+            lesson.write()
         folder.note(audit="passed" if config.audit else "off", training_photos=len(rows.training), **place)
         best = _fit(config, parts, rows, folder, start, source)
         monitor = parts.objective().monitor
@@ -162,6 +167,7 @@ def _fit(
 
     if batch_size == "auto":
         batch_size = settle_batch_size(folder, trainer["effective_batch"], rehearse)
+    refuse_single(getattr(task.objective, "mixing", None), batch_size=batch_size)
     with tracked((build(node) for node in config.tracker.values()), folder) as trackers:
         best = Engine(**trainer).fit(
             task,
