@@ -217,6 +217,16 @@ class RecognitionKeys(TrainStage):
 
 
 @dataclass
+class PredictionGeometry:
+    """Numbers of a run's geometry that may be others in prediction."""
+
+    height: int | None = values.number(1)
+    width: int | None = values.number(1)
+    overlap: int | None = values.number(0)
+    multiple: int | None = values.number(1)
+
+
+@dataclass
 class PredictStage:
     """Keys of `stages/predict.py`."""
 
@@ -227,6 +237,7 @@ class PredictStage:
     checkpoint: str = values.name_inside()
     data: Group | None = MISSING
     tta: str | None = MISSING
+    geometry: PredictionGeometry = field(default_factory=PredictionGeometry)
     trainer: PredictionTrainer = field(default_factory=PredictionTrainer)
 
 

@@ -1,6 +1,7 @@
 """The stage that fills the stores, on a member that was trained for two steps."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,9 @@ from omegaconf import OmegaConf
 from maskfold.config import compose
 from maskfold.data.folds import read_folds
 from maskfold.data.sources import Carvana
+from maskfold.ensembling.tree import leaves, open_members
 from maskfold.errors import MaskfoldError
+from maskfold.prediction.splits import photos_of
 from maskfold.prediction.store import ProbabilityStore
 from maskfold.stages.predict import predict
 
@@ -65,6 +68,39 @@ def test_other_augmentation_needs_another_store(trained):
     assert store.folder == FOLD / "predictions/test_hflip"
     plain = ProbabilityStore(FOLD / "predictions/test").read("000000000006_01")
     assert not np.array_equal(store.read("000000000006_01"), plain)
+
+
+def test_another_geometry_than_in_training_is_said_and_needs_another_store(trained):
+    larger = ["split=test", "geometry.multiple=64"]  # 40x60 is shown as 64x64, and was as 64x64 or less in training
+    with pytest.raises(MaskfoldError, match=r"geometry: None before, \{'multiple': 64\} now"):
+        predict(config(*larger))
+
+    store = predict(config(*larger, "store=test_large"))
+
+    assert json.loads((store.folder / "store.json").read_text())["geometry"] == {"multiple": 64}
+    assert store.read("000000000006_01").shape == (40, 60)
+    with pytest.raises(MaskfoldError, match=r"geometry: \{'multiple': 64\} before, None now"):
+        predict(config("split=test", "geometry.multiple=32", "store=test_large"))  # as in training
+    members = leaves([{"experiment": "tiny", "store": "{split}"}], split="test", experiments=Path("experiments"))
+    mixed = replace(members[0], stores=(store.folder, members[0].stores[1]))
+    photos = photos_of(Carvana(root="photos", name="tiny").load(), "test")
+    with pytest.raises(MaskfoldError, match=r"fold1/.*: predicted with geometry=\{\}, and .*fold0/.*test_large with"):
+        open_members([mixed], photos, split="test")
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ("geometry.overlap=8", "geometry.overlap=8: the run was trained with .*Pad, which has .*multiple"),
+        ("geometry.multiple=20", "geometry.multiple=20: the network needs multiples of"),
+        ("geometry.height=0", "geometry.height=0"),
+    ],
+)
+@pytest.mark.hostile("wrong input")
+def test_a_geometry_that_the_network_cannot_take_is_refused(trained, asked, message):
+    with pytest.raises(MaskfoldError, match=message):
+        predict(config("split=test", "store=other", asked))
+    assert not (FOLD / "predictions/other").exists()
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Test-time augmentation: predict a photo in several views, turned, mirrored or scaled, and average the probabilities."""
+"""Test-time augmentation: predict a photo in several views, turned, mirrored or scaled, and average what comes out."""
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 def tune(config: DictConfig) -> Tuned:
     """Write an ensemble's `tune.json`; print the keys of its recipe if they gain more than the noise."""
     recipe: Recipe = build(config.ensemble)
-    members = leaves(recipe.members, split="oof", experiments=EXPERIMENTS)
+    members = leaves(recipe.members, split="oof", experiments=EXPERIMENTS, mean=recipe.mean)
     source: Source = build(config.data or data_of(members))
     metric = named(source.metric)
     photos = photos_of(source.load(), "oof")
