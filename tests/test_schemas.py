@@ -34,7 +34,7 @@ def names(kind):
 @pytest.mark.parametrize("kind", TYPES)
 def test_a_type_has_no_defaults(kind):
     for field in dataclasses.fields(kind):
-        nested = field.default_factory in (*TRAINERS.values(), schemas.RulesKeys)
+        nested = field.default_factory in (*TRAINERS.values(), schemas.RulesKeys, schemas.PredictionGeometry)
         assert field.default == MISSING or nested, f"{kind.__name__}.{field.name}: its default belongs into conf/"
 
 

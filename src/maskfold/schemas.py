@@ -300,6 +300,7 @@ class TuneStage:
 
     ensemble: Group = MISSING
     data: Group | None = MISSING
+    temperature: bool = MISSING
     k: int = values.number(2)
     seed: int = values.number(0, most=SEEDS)
     jobs: int = values.number(1, words=(-1,))

@@ -3,6 +3,7 @@
 import logging
 from contextlib import nullcontext
 from functools import partial
+from typing import Any
 
 import pandas as pd
 from lightning.pytorch.utilities import rank_zero_only
@@ -75,7 +76,7 @@ class _Maps:
         trained = folder.part("geometry")
         changed = changed_numbers(trained, asked)
         self.geometry = build(trained | changed)
-        self.origin = {CLASSES: [*source.classes]} if source.classes else {}
+        self.origin: dict[str, Any] = {CLASSES: [*source.classes]} if source.classes else {}
         self.origin |= {GEOMETRY: changed} if changed else {}
         self.predict = partial(predict_photos, geometry=self.geometry, preprocess=build(folder.part("preprocess")))
 
