@@ -39,6 +39,7 @@ def test_a_type_has_no_defaults(kind):
             schemas.RulesKeys,
             schemas.MixingKeys,
             schemas.DistillKeys,
+            schemas.PredictionGeometry,
         )
         assert field.default == MISSING or nested, f"{kind.__name__}.{field.name}: its default belongs into conf/"
 

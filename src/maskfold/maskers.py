@@ -58,7 +58,7 @@ def members_of_one_object(recipe: "Recipe") -> "list[Leaf]":
     from maskfold.ensembling.fusion import fusible, networks
     from maskfold.ensembling.recipe import Recipe
 
-    bare = Recipe(name=recipe.name, members=recipe.members)
+    bare = Recipe(name=recipe.name, members=recipe.members, mean=recipe.mean)
     members = fusible(bare, split="test", experiments=EXPERIMENTS)
     for run, _ in networks(members):
         trained = run.read_config()

@@ -237,6 +237,16 @@ class RecognitionKeys(TrainStage):
 
 
 @dataclass
+class PredictionGeometry:
+    """Numbers of a run's geometry that may be others in prediction."""
+
+    height: int | None = values.number(1)
+    width: int | None = values.number(1)
+    overlap: int | None = values.number(0)
+    multiple: int | None = values.number(1)
+
+
+@dataclass
 class PredictStage:
     """Keys of `stages/predict.py`."""
 
@@ -247,6 +257,7 @@ class PredictStage:
     checkpoint: str = values.name_inside()
     data: Group | None = MISSING
     tta: str | None = MISSING
+    geometry: PredictionGeometry = field(default_factory=PredictionGeometry)
     trainer: PredictionTrainer = field(default_factory=PredictionTrainer)
 
 
@@ -309,6 +320,7 @@ class TuneStage:
 
     ensemble: Group = MISSING
     data: Group | None = MISSING
+    temperature: bool = MISSING
     k: int = values.number(2)
     seed: int = values.number(0, most=SEEDS)
     jobs: int = values.number(1, words=(-1,))

@@ -1,6 +1,7 @@
 """The stage that fills the stores, on a member that was trained for two steps."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,10 @@ from omegaconf import OmegaConf
 from maskfold.config import compose
 from maskfold.data.folds import read_folds
 from maskfold.data.sources import Carvana
+from maskfold.ensembling.tree import leaves, open_members
 from maskfold.errors import MaskfoldError
+from maskfold.models.network import Network
+from maskfold.prediction.splits import photos_of
 from maskfold.prediction.store import ProbabilityStore
 from maskfold.stages.predict import predict
 
@@ -65,6 +69,38 @@ def test_other_augmentation_needs_another_store(trained):
     assert store.folder == FOLD / "predictions/test_hflip"
     plain = ProbabilityStore(FOLD / "predictions/test").read("000000000006_01")
     assert not np.array_equal(store.read("000000000006_01"), plain)
+
+
+def test_another_geometry_than_in_training_is_said_and_needs_another_store(trained):
+    larger = ["split=test", "geometry.height=96", "geometry.width=128"]  # 64x96 in training
+    with pytest.raises(MaskfoldError, match=r"geometry: None before, \{'height': 96, 'width': 128\} now"):
+        predict(config(*larger))
+
+    store = predict(config(*larger, "store=test_large"))
+
+    assert json.loads((store.folder / "store.json").read_text())["geometry"] == {"height": 96, "width": 128}
+    assert store.read("000000000006_01").shape == (40, 60)
+    with pytest.raises(MaskfoldError, match=r"geometry: \{'height': 96, 'width': 128\} before, None now"):
+        predict(config("split=test", "geometry.height=64", "store=test_large"))  # as in training
+    members = leaves([{"experiment": "tiny", "store": "{split}"}], split="test", experiments=Path("experiments"))
+    mixed = replace(members[0], stores=(store.folder, members[0].stores[1]))
+    photos = photos_of(Carvana(root="photos", name="tiny").load(), "test")
+    with pytest.raises(MaskfoldError, match=r"fold1/.*: predicted with geometry=\{\}, and .*fold0/.*test_large with"):
+        open_members([mixed], photos, split="test")
+
+
+@pytest.mark.hostile("wrong input")
+def test_a_geometry_that_the_network_cannot_take_is_refused(trained, monkeypatch):
+    monkeypatch.setattr(Network, "stride", 32)
+    refused = {
+        "overlap=8": r"geometry\.overlap=8: the run was trained with Resize, which has height, width",
+        "height=50": r"geometry\.height=50, .*: the network needs multiples of 32",
+        "height=0": "geometry.*height",
+    }
+    for asked, message in refused.items():
+        with pytest.raises(MaskfoldError, match=message):
+            predict(config("split=test", "store=other", f"geometry.{asked}"))
+    assert not (FOLD / "predictions/other").exists()
 
 
 @pytest.mark.parametrize(

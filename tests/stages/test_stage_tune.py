@@ -67,3 +67,24 @@ def test_what_is_asked_for_wrongly_is_named(half_empty):
         tune(config("tune", "k=50"))
     with pytest.raises(MaskfoldError, match=r"metric=dise: no such metric\. Did you mean dice"):
         tune(config("tune", "data.metric=dise"))
+
+
+def test_temperatures_are_proposed_as_members_and_another_mean_is_another_result(half_empty, caplog):
+    caplog.set_level(logging.INFO)
+    two = [{"members": [{"maps": "mate", "weight": 2}, {"experiment": "tiny", "temperature": 3}]}]
+    tune(config("tune", "k=3", "temperature=true", members=two, mean="logit"))
+
+    kept = json.loads(Path("submissions/half/tune.json").read_text())["temperatures"]
+    assert [node.get("maps", node.get("experiment")) for node in kept["members"]] == ["mate", "tiny"]
+    assert [node["weight"] for node in kept["members"]] == [2, 1]
+    assert [row["now"] for row in kept["table"]] == [1.0, 3.0]
+    assert "Temperatures fitted on other groups gain" in caplog.text
+    by_mean = {}
+    for mean in ("probability", "logit", "rank"):
+        recipe = {"members": kept["members"], "mean": mean}  # what is proposed is a tree again
+        by_mean[mean] = ensemble(config("ensemble", "split=oof", **recipe))["unconfidence"].tolist()
+        manifest = json.loads(Path("submissions/half/oof/manifest.json").read_text())
+        assert manifest["ensemble"]["mean"] == mean
+    assert len({*map(tuple, by_mean.values())}) == 3
+    with pytest.raises(MaskfoldError, match=r"temperature=true: a mean of ranks asks for the order"):
+        tune(config("tune", "temperature=true", mean="rank"))

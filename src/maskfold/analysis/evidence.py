@@ -216,7 +216,7 @@ def open_split(
         OpenPass(
             open_members(averaged, photos, split=split, classes=classes),
             threshold_of(one.threshold, classes),
-            open_steps(one.steps, photos, split=split, experiments=experiments, classes=classes),
+            open_steps(one.steps, photos, split=split, experiments=experiments, classes=classes, mean=recipe.mean),
             bool(classes and source.get("exclusive")),
         )
         for averaged, one in zip(networks, recipe.passes, strict=True)

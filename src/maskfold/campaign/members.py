@@ -1,7 +1,8 @@
 """The members of an ensemble as jobs see them: which experiments, which folds, how each is trained."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -17,6 +18,7 @@ from maskfold.ensembling.stores import store_in
 from maskfold.ensembling.tree import leaf_nodes
 from maskfold.ensembling.vetting import refuse_stale
 from maskfold.errors import MaskfoldError
+from maskfold.prediction.larger import GEOMETRY, changed_numbers
 from maskfold.prediction.photos import refuse_replaced_photos
 from maskfold.prediction.splits import SPLITS
 from maskfold.pseudo.rows import rows_of_fold
@@ -92,23 +94,31 @@ class Member:
     def _finished(self) -> dict[int, RunFolder]:
         return {fold: self.run(fold) for fold in self.folds if self.run(fold).finished.exists()}
 
-    def refuse_other_maps(self, tta: str | None, *, splits: Sequence[str] = tuple(SPLITS)) -> None:
-        """Refuse maps of other weights, photos or test-time augmentation than they would be of now.
+    def refuse_other_maps(
+        self,
+        tta: str | None,
+        geometry: Mapping[str, int | None] = MappingProxyType({}),
+        *,
+        splits: Sequence[str] = tuple(SPLITS),
+    ) -> None:
+        """Refuse maps of other weights, photos, geometry or test-time augmentation than they would be of now.
 
         Args:
             tta: That of the predictions to come; None for the experiment's own.
+            geometry: Numbers of theirs that are not to be as in training, None where they are.
             splits: Those whose maps are looked at.
 
         Raises:
             MaskfoldError: If there are any; the message names the store.
         """
-        wanted = tta or self.config["tta"]
+        wanted = {"tta": tta or self.config["tta"], GEOMETRY: changed_numbers(self.config.get(GEOMETRY, {}), geometry)}
         for store in (self.run(fold).store(split) for fold in self.folds for split in splits):
-            theirs = store_origin(store).get("tta", wanted)
-            if theirs != wanted:
+            origin = store_origin(store)
+            theirs = {"tta": origin.get("tta", wanted["tta"]), GEOMETRY: origin.get(GEOMETRY, {})}
+            for key in (key for key in wanted if origin and theirs[key] != wanted[key]):
                 raise MaskfoldError(
-                    f"{store}: predicted with tta={theirs}, and the others would be with tta={wanted}. Delete the "
-                    f"folder to predict anew, or predict everything with tta={theirs}."
+                    f"{store}: predicted with {key}={theirs[key]}, and the others would be with {key}={wanted[key]}. "
+                    f"Delete the folder to predict anew, or predict everything with {key}={theirs[key]}."
                 )
         hashes = hashes_of(self.table, "image")
         for run in self._finished().values():

@@ -5,9 +5,10 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -22,6 +23,7 @@ from maskfold.engine.schedules import Schedule
 from maskfold.ensembling.stores import store_in
 from maskfold.errors import MaskfoldError
 from maskfold.prediction.batch_size import AUTO, OF_BEFORE
+from maskfold.prediction.larger import changed_numbers
 from maskfold.prediction.members import load_network
 from maskfold.prediction.predictor import predict_photos
 from maskfold.prediction.store import ProbabilityStore
@@ -59,7 +61,16 @@ class Cost:
     map_from: str
 
 
-def probe(member: Member, *, predict: dict[str, Any], batches: int, photos: int, map_bytes: int | None) -> Cost:
+def probe(
+    member: Member,
+    *,
+    predict: dict[str, Any],
+    tta: str | None = None,
+    geometry: Mapping[str, int | None] = MappingProxyType({}),
+    batches: int,
+    photos: int,
+    map_bytes: int | None,
+) -> Cost:
     """Train a member for two epochs of a few batches, predict a few photos, and measure what that took.
 
     The first of the two epochs warms everything up; the second is the measure.
@@ -67,6 +78,8 @@ def probe(member: Member, *, predict: dict[str, Any], batches: int, photos: int,
     Args:
         member: The member to measure.
         predict: The trainer's part of how photos are predicted.
+        tta: Their views; None for the member's own.
+        geometry: Numbers of their geometry that are not as in training, None where they are.
         batches: Batches of an epoch.
         photos: Photos to predict.
         map_bytes: The size of a map, if it is known; None to take it from the maps that there are.
@@ -82,7 +95,7 @@ def probe(member: Member, *, predict: dict[str, Any], batches: int, photos: int,
             wall, ram = _train(member, folder, [*member.overrides, f"trainer.limit_batches={batches}"])
             log = pd.read_csv(run.metrics)
             epoch = _epoch_seconds(member, run, log.iloc[-1], batches)
-            seconds, own_map = _predict(member, run, predict, photos)
+            seconds, own_map = _predict(member, run, predict | {"tta": tta or member.config["tta"]}, photos, geometry)
             size, source = _map_size(member, own_map, map_bytes)
             return Cost(
                 start=wall - log["seconds"].sum() + max(0.0, log["seconds"].iloc[0] - log["seconds"].iloc[-1]),
@@ -144,7 +157,9 @@ def _epoch_seconds(member: Member, run: RunFolder, measured: pd.Series, batches:
     return trained * repeated / measured["images_per_second"] + validated * per_validated
 
 
-def _predict(member: Member, run: RunFolder, trainer: dict[str, Any], photos: int) -> tuple[float, float]:
+def _predict(
+    member: Member, run: RunFolder, options: dict[str, Any], photos: int, geometry: Mapping[str, int | None]
+) -> tuple[float, float]:
     """Return the seconds to predict a photo, and the bytes of its map."""
     ids = member.test or member.oof[0]
     rows = member.table[member.table["image_id"].isin(ids)]
@@ -155,13 +170,15 @@ def _predict(member: Member, run: RunFolder, trainer: dict[str, Any], photos: in
         shown = {"framing": build(member.config["framing"]), "active": source.class_table().active()}
     else:
         make, way = ProbabilityStore, predict_photos
-        shown = {key: build(member.config[key]) for key in ("geometry", "preprocess")}
+        trained = member.config["geometry"]
+        own = build(trained | changed_numbers(trained, geometry))
+        shown = {"geometry": own, "preprocess": build(member.config["preprocess"])}
     seconds = 0.0
-    warm_up = OF_BEFORE if trainer["batch_size"] == AUTO else trainer["batch_size"]
+    warm_up = OF_BEFORE if options["batch_size"] == AUTO else options["batch_size"]
     for name, part in (("first", rows[:warm_up]), ("then", rows[:photos])):
         store = make(run.store(name))
         began = time.monotonic()
-        way(network, part, **shown, tta=member.config["tta"], store=store, **trainer)
+        way(network, part, **shown, store=store, **options)
         seconds = (time.monotonic() - began) / len(part)
     return seconds, _bytes_of(store) / len(part)
 

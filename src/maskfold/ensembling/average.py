@@ -38,7 +38,7 @@ def average_probabilities(maps: Iterable[np.ndarray], weights: Sequence[int]) ->
     total //= divisor
     dtype = np.min_scalar_type(255 * total + total // 2)
     mean = None
-    for weight, group in groupby(zip(weights, _checked(maps), strict=True), key=itemgetter(0)):
+    for weight, group in groupby(zip(weights, checked(maps), strict=True), key=itemgetter(0)):
         equals = (probability for _, probability in group)
         while (partial := _sum(islice(equals, _MAPS_PER_SUM))) is not None:
             partial = partial.astype(dtype, copy=False)
@@ -71,8 +71,12 @@ def integer_weights(fractions: Sequence[Fraction]) -> list[int]:
     return [math.floor(share * denominator) for share in shares]
 
 
-def _checked(maps: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """Yield the maps, which must all be uint8 and of the first one's size."""
+def checked(maps: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """Yield the maps, which must all be uint8 and of the first one's size.
+
+    Raises:
+        MaskfoldError: If one is not.
+    """
     shape = None
     for number, probability in enumerate(maps, start=1):
         shape = shape or probability.shape

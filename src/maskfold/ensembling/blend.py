@@ -1,13 +1,14 @@
 """Weights of an ensemble's members, fitted on out-of-fold maps and believed only beyond the noise."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from maskfold.data.folds import group_folds
 from maskfold.ensembling.contested import Contested
+from maskfold.ensembling.means import LOGIT, PROBABILITY, logits_of_bytes
 from maskfold.errors import MaskfoldError
 from maskfold.masks.scoring import Marks
 
@@ -28,13 +29,11 @@ def greedy(contested: Contested) -> np.ndarray:
         `(M,) float64` weights that add up to 1.
     """
     members = len(contested.values)
-    values = contested.values.astype(np.int32)
-    total, chosen = np.zeros(values.shape[1], np.int32), np.zeros(members)
-    best, most, cut = chosen, -1.0, contested.cut
+    values, least = contested.summands
+    total, chosen = np.zeros(values.shape[1], values.dtype), np.zeros(members)
+    best, most = chosen, -1.0
     for step in range(1, STEPS_A_MEMBER * members + 1):
-        # A mean of whole numbers rounds to the threshold or above when twice their sum is at least this.
-        least = (2 * cut - 1) * step
-        scores = [contested.marks_of(2 * (total + values[member]) >= least).total for member in range(members)]
+        scores = [contested.marks_of(total + values[member] >= least * step).total for member in range(members)]
         member = int(np.argmax(scores))
         total += values[member]
         chosen[member] += 1
@@ -47,7 +46,7 @@ def least_squares(contested: Contested) -> np.ndarray:
     """Fit the members' logits to the masks by non-negative least squares, on the contested pixels.
 
     A mask counts as +1 and -1, and its scale does not matter: the weights are brought to a sum of 1 afterwards. They
-    are then used as the weights of probabilities.
+    are then used as the weights of the ensemble's own mean.
 
     Returns:
         `(M,) float64` weights that add up to 1; equal ones if no member has anything to say.
@@ -55,11 +54,9 @@ def least_squares(contested: Contested) -> np.ndarray:
     from scipy.optimize import nnls  # a quarter of a second to import, for one of two methods
 
     members = len(contested.values)
-    probability = (np.arange(256) + 0.5) / 256
-    logit_of = np.log(probability / (1 - probability))
     # The normal equations need M x M numbers, whatever the number of pixels; a trace of ridge regression shares a
     # weight equally among identical members.
-    logits = logit_of[contested.values]
+    logits = logits_of_bytes()[contested.values]
     weighted = logits * contested.stands_for
     gram = weighted @ logits.T
     gram += np.eye(members) * max(1e-6 * np.trace(gram), 1e-12)
@@ -125,6 +122,24 @@ def fit_blend(contested: Contested, groups: pd.Series, *, present: np.ndarray, m
     spreads = [gain_interval(blended, marks, groups, seed=seed) for marks in alone]
     gain, low, high = (np.array(column) for column in zip(*spreads, strict=True))
     return Blend(fit(contested), blended.total, np.array([marks.total for marks in alone]), gain, low, high)
+
+
+def other_mean(
+    contested: Contested, groups: pd.Series, *, weights: np.ndarray, seed: int
+) -> tuple[str, tuple[float, float, float]]:
+    """Return the other of the two means, of probabilities and of logits, and what it gains with the same weights.
+
+    Nothing is fitted, so nothing has to be left out.
+
+    Args:
+        contested: The members' contested pixels, with the mean that they have.
+        groups: The group of each mask.
+        weights: `(M,)`, which add up to 1.
+        seed: Of the bootstrap.
+    """
+    other = PROBABILITY if contested.mean == LOGIT else LOGIT
+    gains = gain_interval(replace(contested, mean=other).marks(weights), contested.marks(weights), groups, seed=seed)
+    return other, gains
 
 
 def gain_interval(

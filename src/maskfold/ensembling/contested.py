@@ -6,7 +6,7 @@ them; of more, a random sample stands for all. An image of several classes has a
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -14,6 +14,7 @@ import pandas as pd
 
 from maskfold.data.loading import read_mask
 from maskfold.ensembling.evaluation import refuse_other_classes
+from maskfold.ensembling.means import LOGIT, PROBABILITY, logit_of_threshold, logits_of_bytes
 from maskfold.ensembling.merge import merged_probability, sizes_of
 from maskfold.ensembling.tree import MemberMaps
 from maskfold.masks.metrics import METRICS_BY_NAME, Metric
@@ -39,6 +40,8 @@ class Contested:
         actual: `(N,) float64`, pixels of the mask, contested ones included.
         threshold: Of 255; `(N,)` where masks differ in it.
         metric: What masks are scored by, one that follows from counts.
+        mean: How the members are averaged, `probability` or `logit`. Of ranks it is not known: they are places among
+            all pixels, of which these are a few.
     """
 
     values: np.ndarray
@@ -50,6 +53,7 @@ class Contested:
     actual: np.ndarray
     threshold: int | np.ndarray
     metric: Metric = METRICS_BY_NAME["dice"]
+    mean: str = PROBABILITY
 
     @property
     def cut(self) -> int | np.ndarray:
@@ -58,6 +62,9 @@ class Contested:
 
     def marks(self, weights: np.ndarray) -> Marks:
         """Return what every mask comes to, `(N,)`, for weights `(M,)` that add up to 1."""
+        if self.mean == LOGIT:
+            values, least = self.summands
+            return self.marks_of(weights @ values >= least)
         return self.marks_of(weights @ self.values >= self.cut - 0.5 - _EXACT)
 
     def marks_of(self, predicted: np.ndarray) -> Marks:
@@ -68,6 +75,16 @@ class Contested:
         both = self.right + np.bincount(self.image, counted * self.truth, masks)
         # pyrefly: ignore[not-callable]
         return Marks(*self.metric.of_counts(both, total, self.actual))
+
+    @property
+    def summands(self) -> tuple[np.ndarray, np.ndarray]:
+        """What is averaged, `(M, K)`, and what the mean must be at least: whole numbers of probabilities, else logits.
+
+        A mean of whole numbers rounds to the threshold or above when twice their mean is at least twice that less one.
+        """
+        if self.mean == LOGIT:
+            return logits_of_bytes()[self.values], logit_of_threshold(self.cut) - _EXACT
+        return 2 * self.values.astype(np.int32), 2 * np.asarray(self.cut) - 1
 
     def of_images(self, chosen: np.ndarray) -> "Contested":
         """Return what belongs to some of the masks, `(N,) bool`."""
@@ -82,6 +99,7 @@ class Contested:
             self.actual[chosen],
             self.threshold[chosen] if isinstance(self.threshold, np.ndarray) else self.threshold,
             self.metric,
+            self.mean,
         )
 
 
@@ -162,7 +180,8 @@ def contested_pixels(
     images = list(enumerate(zip(rows["image_id"], rows["mask"], sizes_of(rows), strict=True)))
     look = partial(_contest_image, sources, threshold, metric)
     contests = dict(map_unordered(look, images, "compare", jobs=jobs))
-    return joined([part for number in range(len(images)) for part in contests[number]])
+    together = joined([part for number in range(len(images)) for part in contests[number]])
+    return replace(together, mean=LOGIT) if sources[0].leaf.mean == LOGIT else together
 
 
 def _contest_image(

@@ -31,7 +31,9 @@ def leaves_of_passes(
     if fused is not None:
         whole = Leaf(fused.name, Fraction(1), (fused,))
         return [whole], [whole]
-    usual, repair = (leaves(one.members, split=split, experiments=experiments) for one in recipe.passes)
+    usual, repair = (
+        leaves(one.members, split=split, experiments=experiments, mean=recipe.mean) for one in recipe.passes
+    )
     return usual, repair
 
 
@@ -53,6 +55,12 @@ def fusible(recipe: Recipe, *, split: str, experiments: Path) -> list[Leaf]:
                 f"{leaf.name}: a folder of maps has no network that could predict. Predict the experiments one by one "
                 "(make predict) and average all maps (make ensemble)."
             )
+    if recipe.unusual_mean:
+        raise MaskfoldError(
+            f"{recipe.unusual_mean} is of members' maps on disk, and networks that look at a photo together have the "
+            "mean of their probabilities. Predict the experiments one by one (make predict, or own_maps=true), or take "
+            "ensemble.mean=probability and no temperatures."
+        )
     if _repairs_by_members(recipe):
         raise MaskfoldError(
             "ensemble.repair.members averages some of the members once more, of which a fused prediction keeps no "
@@ -76,6 +84,8 @@ def own_maps_needed(recipe: Recipe) -> str | None:
         return "a member is a folder of maps"
     if any(node.get("store") for node in nodes):
         return "a member names the store of its maps"
+    if recipe.unusual_mean:
+        return f"{recipe.unusual_mean} is of members' maps"
     if _repairs_by_members(recipe):
         return "ensemble.repair.members averages some of the members"
     if recipe.steps_by_members:

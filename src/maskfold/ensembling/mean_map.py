@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from maskfold.ensembling.average import average_probabilities, integer_weights, spoken
+from maskfold.ensembling.average import integer_weights, spoken
+from maskfold.ensembling.means import PROBABILITY, RANK, mean_of
 from maskfold.ensembling.tree import MemberMaps
 from maskfold.errors import MaskfoldError
 from maskfold.prediction.store import ProbabilityStore
@@ -27,10 +28,10 @@ def merged_probability(
         MaskfoldError: If a map cannot be read, is of another size or of other classes than the others, or than the
             photo.
     """
-    stores, weights = _weighed(sources, image_id)
+    stores, weights, temperatures = _weighed(sources, image_id)
     classes = sources[0].classes
     maps = (store.read(image_id, classes=classes or ()) for store in stores)
-    probability = average_probabilities(_alike(maps, stores, image_id), weights)
+    probability = mean_of(_alike(maps, stores, image_id), weights, mean=_mean(sources), temperatures=temperatures)
     _check_map(probability.shape, size, classes, f"{stores[0].folder}: its map of {image_id}")
     return probability
 
@@ -41,11 +42,15 @@ class MeanOnDisk:
 
     Attributes:
         maps: Each `(H, W)`, or `(C, H, W)` of several classes, as `ProbabilityStore.open` returns it.
-        weights: Whole numbers, see `average_probabilities`.
+        weights: Whole numbers, see `maskfold.ensembling.means.mean_of`.
+        mean: See there, as the next; but no `rank`.
+        temperatures: Likewise.
     """
 
     maps: Sequence[Any]
     weights: Sequence[int]
+    mean: str = PROBABILITY
+    temperatures: Sequence[float] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -59,23 +64,43 @@ class MeanOnDisk:
 
     def __getitem__(self, window: tuple[slice, slice]) -> np.ndarray:
         """Return the window's mean, `(h, w)` or `(C, h, w) uint8`."""
-        return average_probabilities((one[(..., *window)] for one in self.maps), self.weights)
+        maps = (one[(..., *window)] for one in self.maps)
+        return mean_of(maps, self.weights, mean=self.mean, temperatures=self.temperatures)
 
 
 def open_mean(sources: Sequence[MemberMaps], image_id: str, *, size: tuple[int, int]) -> MeanOnDisk:
-    """Open the weighted mean of the maps of a very large image; arguments and errors as `merged_probability`."""
-    stores, weights = _weighed(sources, image_id)
+    """Open the weighted mean of the maps of a very large image; arguments and errors as `merged_probability`.
+
+    Raises:
+        MaskfoldError: Also if it is to be a mean of ranks.
+    """
+    stores, weights, temperatures = _weighed(sources, image_id)
+    if _mean(sources) == RANK:
+        raise MaskfoldError(
+            f"{image_id} is merged by parts, and ensemble.mean=rank needs whole maps: a rank is a place among all "
+            "pixels. Take ensemble.mean=probability or logit."
+        )
     classes = sources[0].classes
     opened = (store.open(image_id, classes=classes or ()) for store in stores)
-    mean = MeanOnDisk([*_alike(opened, stores, image_id)], weights)
+    mean = MeanOnDisk([*_alike(opened, stores, image_id)], weights, _mean(sources), temperatures)
     _check_map(mean.shape, size, classes, f"{stores[0].folder}: its map of {image_id}")
     return mean
 
 
-def _weighed(sources: Sequence[MemberMaps], image_id: str) -> tuple[list[ProbabilityStore], list[int]]:
-    """Return the stores of an image's maps with their weights, equal ones together: the average is quick at those."""
-    maps = sorted((pair for source in sources for pair in source.maps(image_id)), key=itemgetter(1))
-    return [store for store, _ in maps], integer_weights([share for _, share in maps])
+def _weighed(
+    sources: Sequence[MemberMaps], image_id: str
+) -> tuple[list[ProbabilityStore], list[int], tuple[float, ...]]:
+    """Return the stores of an image's maps, their weights and their temperatures.
+
+    Equal weights are together: the average is quick at those.
+    """
+    parts = ((*pair, source.leaf.temperature) for source in sources for pair in source.maps(image_id))
+    stores, shares, temperatures = zip(*sorted(parts, key=itemgetter(1)), strict=True)
+    return [*stores], integer_weights(shares), temperatures
+
+
+def _mean(sources: Sequence[MemberMaps]) -> str:
+    return sources[0].leaf.mean
 
 
 def _classes(shape: tuple[int, ...]) -> int:

@@ -101,6 +101,11 @@ def refuse_pixels(recipe: Recipe, *, fused: bool) -> None:
             f"ensemble {recipe.name}: empty, postprocess and repair are for masks; recognisers' probabilities are "
             "averaged and no more. Set empty: null, postprocess: [] and repair: null."
         )
+    if recipe.unusual_mean:
+        raise MaskfoldError(
+            f"ensemble {recipe.name}: {recipe.unusual_mean} is of masks' maps; recognisers' probabilities are averaged "
+            "as they are. Take ensemble.mean=probability and no temperatures."
+        )
     if fused:
         raise MaskfoldError(
             f"ensemble {recipe.name}: fused=true takes maps that were predicted in one pass, and recognisers leave "

@@ -50,12 +50,12 @@ def guard_recipe(
         MaskfoldError: If maps or masks cannot be read, or may not be used.
     """
     classes, worst = source.classes, recipe.repair.count(len(photos))
-    whole = {"split": "oof", "experiments": experiments, "classes": classes}
+    whole = {"split": "oof", "experiments": experiments, "classes": classes, "mean": recipe.mean}
     always = open_steps(empty_steps(recipe.empty), photos, **whole)
     usual = repair = Chain(sources, threshold_of(recipe.threshold, classes), always)
     if worst:
         own = recipe.passes.repair
-        members = leaves(own.members, split="oof", experiments=experiments)
+        members = leaves(own.members, split="oof", experiments=experiments, mean=recipe.mean)
         maps = open_members(members, photos, split="oof", classes=classes)
         before = open_steps(recipe.repair.steps, photos, **whole)
         repair = Chain(maps, threshold_of(own.threshold, classes), (*before, *always))

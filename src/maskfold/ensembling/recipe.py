@@ -8,6 +8,7 @@ import numpy as np
 
 from maskfold.ensembling.by_class import NO_STEP, ByClass, Step, Thresholds, check_thresholds
 from maskfold.ensembling.empty import empty_steps
+from maskfold.ensembling.means import PROBABILITY, check_mean
 from maskfold.ensembling.tree import leaf_nodes
 from maskfold.errors import MaskfoldError
 from maskfold.files import check_inside
@@ -128,6 +129,7 @@ class Recipe:
     Args:
         name: The ensemble's name, and its folder's under `submissions/`.
         members: A tree of members; see `maskfold.ensembling.tree.leaves`.
+        mean: How their maps are averaged, `probability`, `logit` or `rank`; see `maskfold.ensembling.means`.
         threshold: Pixels whose probability is this or more, of 255, are object. Of several classes it is one for all,
             a list in their order, or one for each by name.
         empty: When a mask is taken away: `presence` and `least_area` as of `maskfold.ensembling.empty.EmptyRule`, or
@@ -136,8 +138,8 @@ class Recipe:
         repair: What is done with the worst images; None does nothing.
 
     Raises:
-        MaskfoldError: If the name leads out of `submissions/`, the threshold is out of range, a step or the repair is
-            not one, or a step looks at members that the ensemble does not have.
+        MaskfoldError: If the name leads out of `submissions/`, there is no such mean, the threshold is out of range, a
+            step or the repair is not one, or a step looks at members that the ensemble does not have.
     """
 
     def __init__(
@@ -145,6 +147,7 @@ class Recipe:
         *,
         name: str,
         members: Sequence[dict[str, Any]],
+        mean: str = PROBABILITY,
         threshold: Thresholds = 128,
         empty: Mapping[str, Any] | None = None,
         postprocess: Sequence[AnyStep] = (),
@@ -152,6 +155,7 @@ class Recipe:
     ) -> None:
         self.name = check_inside(name, what="ensemble.name")
         self.members = members
+        self.mean = check_mean(mean)
         self.threshold = check_thresholds(threshold)
         self.empty = empty
         self.postprocess = (*empty_steps(empty), *check_steps(postprocess))
@@ -159,6 +163,14 @@ class Recipe:
             raise MaskfoldError("ensemble.repair: begin it with _target_: maskfold.ensembling.recipe.Repair.")
         self.repair = repair or Repair(worst=0)
         self._check_members_of_steps()
+
+    @property
+    def unusual_mean(self) -> str | None:
+        """What makes its mean another than that of probabilities, as words for a message; None for nothing."""
+        if self.mean != PROBABILITY:
+            return f"ensemble.mean={self.mean}"
+        tempered = [node for node in leaf_nodes(self.members) if node.get("temperature", 1) != 1]
+        return f"the temperature of {tempered[0]}" if tempered else None
 
     @property
     def passes(self) -> Passes:

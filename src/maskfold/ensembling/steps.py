@@ -11,6 +11,7 @@ from maskfold.data.balance import clusters_fingerprint, refuse_without_clusters
 from maskfold.data.table import CLUSTER
 from maskfold.ensembling.by_class import Step, on_planes
 from maskfold.ensembling.mean_map import merged_probability
+from maskfold.ensembling.means import PROBABILITY
 from maskfold.ensembling.recipe import AnyStep, ByCluster, ByMembers, Recipe
 from maskfold.ensembling.tree import MemberMaps, leaves, open_members
 
@@ -47,6 +48,7 @@ def open_steps(
     split: str,
     experiments: Path,
     classes: Sequence[str] = (),
+    mean: str = PROBABILITY,
 ) -> tuple[Opened, ...]:
     """Open the maps that steps look at, see `maskfold.ensembling.tree.open_members`; run them on each of the classes.
 
@@ -56,6 +58,7 @@ def open_steps(
         split: `oof` or `test`.
         experiments: The folder of run folders.
         classes: The names of several classes, none for one.
+        mean: How maps are averaged.
 
     Raises:
         MaskfoldError: If maps are missing, or may not be used, or a step is for a class that there is not.
@@ -67,7 +70,7 @@ def open_steps(
             return OfPhotos(opened(step.step), frozenset(photos.loc[chosen, "image_id"]))
         if not isinstance(step, ByMembers):
             return on_planes(step, classes)
-        members = leaves(step.members, split=split, experiments=experiments)
+        members = leaves(step.members, split=split, experiments=experiments, mean=mean)
         sources = tuple(open_members(members, photos, split=split, classes=classes))
         return OpenStep(sources, on_planes(step.step, classes))
 

@@ -1,5 +1,6 @@
 """The tree of an ensemble: which maps are averaged, and how much each counts."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -8,8 +9,9 @@ from typing import Any
 
 import pandas as pd
 
+from maskfold.ensembling.means import PROBABILITY
 from maskfold.ensembling.stores import store_in
-from maskfold.ensembling.vetting import vet
+from maskfold.ensembling.vetting import refuse_mixed, vet
 from maskfold.errors import MaskfoldError, listing
 from maskfold.files import check_inside
 from maskfold.prediction.splits import check_split
@@ -19,7 +21,11 @@ from maskfold.runs.lineage import every_fold
 
 KINDS = ("experiment", "maps", "members")
 _NAMES = {list: "list of members", str: "text"}
-KEYS = {"experiment": {"experiment", "folds", "store"}, "maps": {"maps"}, "members": {"members"}}
+KEYS = {
+    "experiment": {"experiment", "folds", "store", "temperature"},
+    "maps": {"maps", "temperature"},
+    "members": {"members"},
+}
 
 
 @dataclass(frozen=True)
@@ -32,29 +38,36 @@ class Leaf:
         stores: Its folders of maps. For the test split each has every image, and their mean is the member's; out of
             fold each has the images of its own fold.
         named: Whether these stores were asked for one by one, as some folds or as a folder of maps.
+        temperature: What the logits of its maps are divided by before they are averaged.
+        mean: How the maps of the tree are averaged, see `maskfold.ensembling.means`.
     """
 
     name: str
     weight: Fraction
     stores: tuple[Path, ...]
     named: bool = False
+    temperature: float = 1.0
+    mean: str = PROBABILITY
 
 
-def leaves(members: Sequence[dict[str, Any]], *, split: str, experiments: Path) -> list[Leaf]:
+def leaves(members: Sequence[dict[str, Any]], *, split: str, experiments: Path, mean: str = PROBABILITY) -> list[Leaf]:
     """Flatten a tree of members into its leaves.
 
     Args:
         members: Nodes: `{experiment: name}`, all folds of its split, with `folds: [0, 1]` for some of them only and
-            `store: name` for maps under another name than the split's; `{maps: folder}`, in which `{split}` is
-            replaced; or `{members: [...]}`, whose mean is one member. Each may have a `weight`, 1 by default.
+            `store: name` for maps under another name than the split's; `{maps: folder}`; or `{members: [...]}`, whose
+            mean is one member. In the names of stores and folders `{split}` is replaced. Each may have a `weight`, 1 by
+            default; each of the first two a `temperature`, likewise.
         split: `oof` or `test`.
         experiments: The folder of run folders.
+        mean: How their maps are averaged.
 
     Raises:
         MaskfoldError: If a node is malformed, there is no such split, or an experiment's maps of it are not there.
     """
     check_split(split)
-    return _leaves(members, split, Fraction(1), lambda node: _fold_stores(node, split, experiments))
+    flat = _leaves(members, split, Fraction(1), lambda node: _fold_stores(node, split, experiments))
+    return flat if mean == PROBABILITY else [replace(leaf, mean=mean) for leaf in flat]
 
 
 def trained_leaves(members: Sequence[dict[str, Any]], *, experiments: Path) -> list[Leaf]:
@@ -86,9 +99,11 @@ def _leaves(
         if kind == "members":
             flat += _leaves(node["members"], split, part, find)
         elif kind == "maps":
-            flat.append(Leaf(node["maps"], part, (Path(node["maps"].replace("{split}", split)),), named=True))
+            stores = (Path(node["maps"].replace("{split}", split)),)
+            flat.append(Leaf(node["maps"], part, stores, named=True, temperature=_temperature(node)))
         else:
-            flat.append(Leaf(node["experiment"], part, find(node), named=_folds(node) is not None))
+            named = _folds(node) is not None
+            flat.append(Leaf(node["experiment"], part, find(node), named=named, temperature=_temperature(node)))
     return flat
 
 
@@ -106,7 +121,7 @@ def _kind(node: dict[str, Any]) -> str:
     if len(kinds) != 1 or node.keys() - KEYS[kinds[0]] - {"weight"}:
         raise MaskfoldError(
             f"ensemble member {node}: give exactly one of {', '.join(KINDS)}, with nothing beside it but weight, "
-            "and folds and store for an experiment."
+            "temperature for an experiment or maps, and folds and store for an experiment."
         )
     expected = list if kinds[0] == "members" else str
     if not isinstance(node[kinds[0]], expected):
@@ -127,9 +142,16 @@ def _weight(node: dict[str, Any]) -> Fraction:
     return weight
 
 
+def _temperature(node: dict[str, Any]) -> float:
+    temperature = node.get("temperature", 1)
+    if isinstance(temperature, bool) or not isinstance(temperature, int | float) or not 0 < temperature < math.inf:
+        raise MaskfoldError(f"ensemble member {node}: temperature must be a number above 0, such as 1.3.")
+    return float(temperature)
+
+
 def _fold_stores(node: dict[str, Any], split: str, experiments: Path) -> tuple[Path, ...]:
     member = MemberFolder(experiments / node["experiment"])
-    store = node.get("store") or split
+    store = (node.get("store") or split).replace("{split}", split)
     folds = _folds(node)
     if folds is not None:
         stores = [member.run(fold).store(store) for fold in folds]
@@ -216,6 +238,8 @@ def open_members(
     """
     members, ids = [*members], photos["image_id"].tolist()
     opened = [_open_oof(leaf, ids) if split == "oof" else _open_test(leaf, ids) for leaf in members]
+    for leaf in members:
+        refuse_mixed(leaf.stores)
     vet({store: leaf.named for leaf in members for store in leaf.stores}, photos, split=split, classes=classes)
     return opened if classes is None else [replace(member, classes=tuple(classes)) for member in opened]
 

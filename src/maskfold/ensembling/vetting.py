@@ -10,6 +10,7 @@ from maskfold import files
 from maskfold.data.classes import classes_of, spoken
 from maskfold.ensembling.stores import store_in
 from maskfold.errors import MaskfoldError, listing
+from maskfold.prediction.larger import GEOMETRY
 from maskfold.prediction.photos import PHOTOS, refuse_replaced_photos
 from maskfold.prediction.store import ORIGIN
 from maskfold.runs.checkpoint_hash import checkpoint_hash
@@ -78,6 +79,27 @@ def refuse_other_classes(folder: Path, classes: Sequence[str]) -> None:
             f"{folder}: its maps are of {spoken(theirs)}, the data has {spoken(classes)}. Leave the member out, "
             "train it on this data, or correct data.classes."
         )
+
+
+def refuse_mixed(stores: Sequence[Path]) -> None:
+    """Refuse maps of a member's folds that were predicted in different ways: its mean would be neither.
+
+    Raises:
+        MaskfoldError: If their views or their geometry differ; the message names two of them. Of maps from other code
+            nothing is known.
+    """
+    ways: dict[str, tuple[Path, object]] = {}
+    for folder in stores:
+        if not (folder / ORIGIN).exists():
+            continue
+        origin = files.read_json(folder / ORIGIN)
+        for key, way in (("tta", origin.get("tta")), (GEOMETRY, origin.get(GEOMETRY, {}))):
+            first, theirs = ways.setdefault(key, (folder, way))
+            if way != theirs:
+                raise MaskfoldError(
+                    f"{folder}: predicted with {key}={way}, and {first} with {key}={theirs}: folds of one member. "
+                    "Predict all of them in one way; maps of the other may go to a store of their own (store=<name>)."
+                )
 
 
 def refuse_unfinished(run: RunFolder, *, named: bool) -> None:

@@ -12,7 +12,7 @@ from maskfold.errors import MaskfoldError
 from maskfold.export.making import module_file
 from maskfold.models.network import Network
 from maskfold.prediction.onnx_file import IDENTITY, NAME, TASK
-from maskfold.prediction.tta import VIEWS
+from maskfold.prediction.tta import VIEWS, View
 from maskfold.recognition.recognizer import EMBEDDING, LOGITS, RECOGNITION
 
 
@@ -64,8 +64,8 @@ class RecognizerGraph(nn.Module):
         logits, embeddings = zip(*map(self._vote, self.networks, self.views, [images] * len(self.views)), strict=True)
         return self._mean(logits) + self.retired, torch.cat(embeddings, dim=1)
 
-    def _vote(self, network: Network, views: Sequence, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        answers = [network.answer(view(images)) for view in views]
+    def _vote(self, network: Network, views: Sequence[View], images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        answers = [network.answer(view.to(images, network.stride)) for view in views]
         if len(answers) == 1:
             return answers[0]
         return tuple(torch.stack(parts).mean(0) for parts in zip(*answers, strict=True))

@@ -4,7 +4,8 @@ Source: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -27,16 +28,19 @@ def fit_temperature(answers: Answers, class_index: np.ndarray) -> float:
     Returns:
         1 where every answer is right, or no photo has a class: then the photos cannot say.
     """
-    from scipy.optimize import minimize_scalar  # takes long to load
-
     rows = fitted_rows(answers.image_ids, class_index)
     true, whole = _true_and_all(answers.taken(rows), np.asarray(class_index)[rows])
     if not (true < whole.max(axis=1)).any():
         return 1.0
-    end = np.log(_HOTTEST)
-    best = minimize_scalar(
-        lambda log: _loss(true, whole, np.exp(log)), bounds=(-end, end), method="bounded", options={"xatol": 1e-7}
-    )
+    return best_temperature(partial(_loss, true, whole), most=_HOTTEST)
+
+
+def best_temperature(loss: Callable[[float], float], *, most: float) -> float:
+    """Return the temperature of least loss, up to `most` and down to its inverse."""
+    from scipy.optimize import minimize_scalar  # takes long to load
+
+    end = np.log(most)
+    best = minimize_scalar(lambda log: loss(np.exp(log)), bounds=(-end, end), method="bounded", options={"xatol": 1e-7})
     return float(np.exp(best.x))
 
 

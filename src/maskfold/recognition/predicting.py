@@ -116,7 +116,7 @@ class AnswerPredictor(lightning.LightningModule):
 
     def _answer(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         images = images.contiguous(memory_format=self.layout)
-        answers = [self.answer(view(images)) for view in self.views]
+        answers = [self.answer(view.to(images, self.network.stride)) for view in self.views]
         logits, embeddings = (torch.stack([part.float() for part in parts]) for parts in zip(*answers, strict=True))
         return logits.mean(0).cpu(), embeddings.mean(0).cpu()
 

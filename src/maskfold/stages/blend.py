@@ -14,16 +14,18 @@ from maskfold.config import EXPERIMENTS, SUBMISSIONS, build, resolved
 from maskfold.data.table import CLUSTER
 from maskfold.data.windows import refuse_large
 from maskfold.ensembling.average import integer_weights
-from maskfold.ensembling.blend import Blend, fit_blend
+from maskfold.ensembling.blend import Blend, fit_blend, other_mean
 from maskfold.ensembling.by_class import threshold_of
 from maskfold.ensembling.contested import by_counts, contested_pixels, groups_of_masks
 from maskfold.ensembling.guard import Guarded
 from maskfold.ensembling.manifest import data_of, ingredients
+from maskfold.ensembling.means import RANK
 from maskfold.ensembling.proposal import guard_recipe, measured_steps, proposed_nodes
 from maskfold.ensembling.recipe import Recipe
 from maskfold.ensembling.steps import check_clusters
 from maskfold.ensembling.tree import leaf_nodes, leaves, open_members
 from maskfold.entry import entry_point
+from maskfold.errors import MaskfoldError
 from maskfold.masks.metrics import Metric, named
 from maskfold.prediction.splits import photos_of
 from maskfold.runs.ensemble_folder import EnsembleFolder
@@ -35,7 +37,13 @@ log = logging.getLogger(__name__)
 def blend(config: DictConfig) -> Blend:
     """Write an ensemble's `blend.json`; print weights and steps of post-processing that gain more than the noise."""
     recipe: Recipe = build(config.ensemble)
-    members = leaves(recipe.members, split="oof", experiments=EXPERIMENTS)
+    if recipe.mean == RANK:
+        raise MaskfoldError(
+            "ensemble.mean=rank: a rank is a place among all pixels of a map, and weights are fitted on the few that "
+            "members contest. Fit them with ensemble.mean=probability or logit, and compare out of fold: make ensemble "
+            "ARGS=split=oof."
+        )
+    members = leaves(recipe.members, split="oof", experiments=EXPERIMENTS, mean=recipe.mean)
     source = build(config.data or data_of(members))
     photos = photos_of(source.load(), "oof")
     refuse_large(photos, "and fitting weights would read their maps whole. Fit them on smaller photos, with data=...")
@@ -58,6 +66,9 @@ def blend(config: DictConfig) -> Blend:
     about = {"method": config.method, "k": config.k, "seed": config.seed, "threshold": recipe.threshold}
     outcome = {"accepted": result.accepted, metric.name: result.fitted, "members": nodes}
     about |= outcome | {"table": table.to_dict("records"), "fitted_on": ingredients(members)}
+    other, ends = other_mean(contested, groups, weights=present, seed=config.seed)
+    about |= {"mean": recipe.mean, "other_mean": {"mean": other, "gain": ends}}
+    log.info("%s", _of_mean(recipe, other, ends))
     log.info("%s\n%s\n%s", path, table.to_string(index=False), _verdict(result, nodes, recipe))
     if measured_steps(recipe):
         whole = {"source": source, "metric": wanted, "experiments": EXPERIMENTS, "seed": config.seed}
@@ -98,6 +109,15 @@ def _verdict(result: Blend, nodes: list[dict], recipe: Recipe) -> str:
         return f"The fitted weights gain {gain} on groups they were not fitted on: within the noise. Keep the ensemble."
     members = yaml.safe_dump({"members": nodes}, sort_keys=False)
     return f"The fitted weights gain {gain}.{_of_steps(nodes, recipe)} In conf/ensemble/{recipe.name}.yaml:\n{members}"
+
+
+def _of_mean(recipe: Recipe, other: str, ends: tuple[float, float, float]) -> str:
+    """Return what the other mean would come to with the weights as they are."""
+    gain, low, high = ends
+    words = f"The mean of {other}s would gain {gain:+.6f} ({low:+.6f} to {high:+.6f}, 95 %)"
+    if low <= 0:
+        return f"{words} over that of {recipe.mean}s: within the noise, or a loss. Keep mean: {recipe.mean}."
+    return f"{words}. Set mean: {other} in conf/ensemble/{recipe.name}.yaml."
 
 
 def _of_steps(nodes: list[dict], recipe: Recipe) -> str:

@@ -43,10 +43,11 @@ def campaign(config: DictConfig) -> dict[str, Standing]:
     members = find_members([one.members for one in recipe.passes], train)
     folder = EnsembleFolder(SUBMISSIONS / recipe.name)
     own_maps = _own_maps(config, recipe, members, folder, predict)
-    tta = compose("predict", ["name=any", *predict]).tta
+    asked = compose("predict", ["name=any", *predict])
+    shown = asked.tta, resolved(asked.geometry)
     for member in members:
         member.refuse_other_runs()
-        member.refuse_other_maps(tta, splits=("oof", "test") if own_maps else ("oof",))
+        member.refuse_other_maps(*shown, splits=("oof", "test") if own_maps else ("oof",))
     if not own_maps:
         refuse_other_fused(recipe, members, folder.fused)
     jobs = [job for member in members for job in member_jobs(member, predict=predict, own_maps=own_maps)]

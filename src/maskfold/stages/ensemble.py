@@ -102,7 +102,7 @@ def ensemble(config: DictConfig) -> pd.DataFrame:
             MergeJob(
                 sources,
                 threshold_of(one.threshold, source.classes),
-                open_steps(one.steps, photos, experiments=EXPERIMENTS, **whose),
+                open_steps(one.steps, photos, experiments=EXPERIMENTS, mean=recipe.mean, **whose),
                 result.parts / key / name,
                 classes=source.classes,
                 exclusive=source.exclusive,

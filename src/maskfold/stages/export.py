@@ -40,7 +40,9 @@ def export(config: DictConfig) -> Storage:
     for package in ("onnx", "onnxscript", "onnxruntime", "safetensors"):
         required(package)
     recipe = _recipe(config)
-    trained = fusible(Recipe(name=recipe.name, members=recipe.members), split="test", experiments=EXPERIMENTS)
+    trained = fusible(
+        Recipe(name=recipe.name, members=recipe.members, mean=recipe.mean), split="test", experiments=EXPERIMENTS
+    )
     if is_recognition(trained):
         return _export_recognizer(config, recipe, trained)
     if config.int8:

@@ -16,6 +16,7 @@ from maskfold.ensembling.tree import leaf_nodes
 from maskfold.entry import entry_point
 from maskfold.errors import MaskfoldError
 from maskfold.parallel import progress
+from maskfold.prediction.tta import cost_of
 from maskfold.runs.ensemble_folder import EnsembleFolder
 
 
@@ -27,10 +28,11 @@ def plan(config: DictConfig) -> dict[str, tuple[Member, Cost]]:
     members = {member.name: member for member in named}
     if not members:
         raise MaskfoldError("Nothing to plan: name experiments=[linknet34], ensemble=carvana, or both.")
-    predict = resolved(compose("predict", ["name=any", *shlex.split(config.predict)]))["trainer"]
+    asked = compose("predict", ["name=any", *shlex.split(config.predict)])
+    shown = {"predict": resolved(asked.trainer), "tta": asked.tta, "geometry": resolved(asked.geometry)}
     sample = {"batches": config.batches, "photos": config.photos, "map_bytes": config.map_bytes}
     costs = {
-        name: (member, probe(member, predict=predict, **sample))
+        name: (member, probe(member, **shown, **sample))
         for name, member in progress(members.items(), "probe", unit="members")
     }
     one_pass = None if recipe is None else _one_pass(recipe, members, config)
@@ -38,7 +40,8 @@ def plan(config: DictConfig) -> dict[str, tuple[Member, Cost]]:
     console = Console()
     console.width = max(console.width, 110)  # what the table takes, also where it goes into a file
     console.print(draw(costs, left=left, free=free, one_pass=one_pass))
-    console.print(_how(config), *(f"{name}: map {cost.map_from}." for name, (_, cost) in costs.items()), sep="\n")
+    sentences = [_of_member(member, cost, asked.tta) for member, cost in costs.values()]
+    console.print(_how(config), *sentences, sep="\n")
     refuse_full_disk(left, free)
     return costs
 
@@ -52,6 +55,12 @@ def _one_pass(recipe: Recipe, members: Mapping[str, Member], config: DictConfig)
     if why is not None or not all(member.test for member in own):
         return None
     return OnePass(frozenset(member.name for member in own), fused)
+
+
+def _of_member(member: Member, cost: Cost, tta: str | None) -> str:
+    views = tta or member.config["tta"]
+    pixels = f" tta={views} shows a network {cost_of(views):g} times the pixels." if cost_of(views) != 1 else ""
+    return f"{member.name}: map {cost.map_from}.{pixels}"
 
 
 def _how(config: DictConfig) -> str:

@@ -3,6 +3,7 @@
 import logging
 from contextlib import nullcontext
 from functools import partial
+from typing import Any
 
 import pandas as pd
 from lightning.pytorch.utilities import rank_zero_only
@@ -16,6 +17,8 @@ from maskfold.data.table import fingerprint
 from maskfold.entry import entry_point
 from maskfold.every_fold import folds_with_a_run, for_each_fold
 from maskfold.files import locked
+from maskfold.models.network import Network
+from maskfold.prediction.larger import GEOMETRY, changed_numbers
 from maskfold.prediction.members import load_network, refuse_other_classes
 from maskfold.prediction.photos import claim_photos
 from maskfold.prediction.predictor import predict_photos
@@ -38,7 +41,7 @@ def predict(config: DictConfig) -> ProbabilityStore | AnswerStore:
     """Add every map or answer that is missing to a fold's store of a split; return the store."""
     folder = MemberFolder(EXPERIMENTS / config.name).run(config.fold)
     source: Source = build(config.data or folder.part("data"))
-    task = (_Answers if source.task == RECOGNITION else _Maps)(folder, source)
+    task = (_Answers if source.task == RECOGNITION else _Maps)(folder, source, resolved(config.geometry))
     tta = check_tta(config.tta or folder.read_config()["tta"])
     trainer = resolved(config.trainer)
     photos = _photos(config, folder, source)
@@ -48,6 +51,7 @@ def predict(config: DictConfig) -> ProbabilityStore | AnswerStore:
         log.warning("%s: not trained to its end; these are %ss of its best epoch so far.", folder.path, task.noun)
     checkpoint = folder.checkpoint(config.checkpoint)
     network = load_network(checkpoint)
+    task.check(network)
     store = task.store(folder.store(config.store or config.split))
     first = rank_zero_only.rank == 0  # of several processes of one run, the one that keeps the folder
     with locked(store.folder) if first else nullcontext():
@@ -67,12 +71,18 @@ class _Maps:
     noun = "map"
     store = ProbabilityStore
 
-    def __init__(self, folder: RunFolder, source: Source) -> None:
+    def __init__(self, folder: RunFolder, source: Source, asked: dict[str, int | None]) -> None:
         refuse_other_classes([folder], source.classes)
-        self.origin = {CLASSES: [*source.classes]} if source.classes else {}
-        self.predict = partial(
-            predict_photos, geometry=build(folder.part("geometry")), preprocess=build(folder.part("preprocess"))
-        )
+        trained = folder.part("geometry")
+        changed = changed_numbers(trained, asked)
+        self.geometry = build(trained | changed)
+        self.origin: dict[str, Any] = {CLASSES: [*source.classes]} if source.classes else {}
+        self.origin |= {GEOMETRY: changed} if changed else {}
+        self.predict = partial(predict_photos, geometry=self.geometry, preprocess=build(folder.part("preprocess")))
+
+    def check(self, network: Network) -> None:
+        """Refuse sizes that the network does not take."""
+        self.geometry.check_stride(network.stride)
 
 
 class _Answers:
@@ -81,10 +91,14 @@ class _Answers:
     noun = "answer"
     store = AnswerStore
 
-    def __init__(self, folder: RunFolder, source: LabelledSource) -> None:
+    def __init__(self, folder: RunFolder, source: LabelledSource, asked: dict[str, int | None]) -> None:
+        changed_numbers({"_target_": "framing"}, asked)
         classes = trained_classes(folder, source.class_table())
         self.origin = {CLASS_TABLE: classes_digest(classes)}
         self.predict = partial(predict_answers, framing=build(folder.part("framing")), active=classes.active())
+
+    def check(self, network: Network) -> None:
+        """Say nothing: what is framed has the size that it had in training."""
 
 
 def _photos(config: DictConfig, folder: RunFolder, source: Source) -> pd.DataFrame:

@@ -44,7 +44,7 @@ def pseudo(config: DictConfig) -> LabelSet:
             "soft=false: ensemble.postprocess has a step that looks at some of the members, who may not all teach a "
             "fold. Keep the probabilities with soft=true, or leave the step out with ensemble.postprocess=[]."
         )
-    members = leaves(recipe.members, split="test", experiments=EXPERIMENTS)
+    members = leaves(recipe.members, split="test", experiments=EXPERIMENTS, mean=recipe.mean)
     source: Source = build(config.data or data_of(members))
     photos = photos_of(source.load(), "test")
     if config.soft:

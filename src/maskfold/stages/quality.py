@@ -45,6 +45,11 @@ def quality(config: DictConfig) -> pd.DataFrame:
     recipe: Recipe = build(config.ensemble)
     folder = EnsembleFolder(SUBMISSIONS / recipe.name).quality
     wishes = _wishes(config)
+    if recipe.unusual_mean:
+        raise MaskfoldError(
+            f"{recipe.name}: {recipe.unusual_mean}, and what is shown, judged and corrected is the mean of "
+            "probabilities. Take ensemble.mean=probability and no temperatures here."
+        )
     model = _learned(recipe, folder) if config.split == "test" else None
     members = leaves(recipe.members, split=config.split, experiments=EXPERIMENTS)
     source: Source = build(config.data or data_of(members))

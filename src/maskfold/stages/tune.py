@@ -12,15 +12,21 @@ from omegaconf import DictConfig
 from maskfold import files
 from maskfold.config import EXPERIMENTS, SUBMISSIONS, build
 from maskfold.data.source import Source
+from maskfold.data.windows import refuse_large
+from maskfold.ensembling.average import integer_weights
 from maskfold.ensembling.by_class import threshold_of
 from maskfold.ensembling.candidates import CutRule, candidates_of, grid_for
+from maskfold.ensembling.contested import by_counts
 from maskfold.ensembling.empty import KEYS, rules_of
 from maskfold.ensembling.large import warn_of_unscored
 from maskfold.ensembling.manifest import data_of, ingredients
+from maskfold.ensembling.means import RANK
 from maskfold.ensembling.recipe import Recipe
-from maskfold.ensembling.tree import leaves, open_members
+from maskfold.ensembling.temperatures import fit_temperatures
+from maskfold.ensembling.tree import MemberMaps, leaf_nodes, leaves, open_members
 from maskfold.ensembling.tuning import Tuned, tune_rules
 from maskfold.entry import entry_point
+from maskfold.errors import MaskfoldError
 from maskfold.masks.metrics import Metric, named
 from maskfold.prediction.splits import photos_of
 from maskfold.runs.ensemble_folder import EnsembleFolder
@@ -31,10 +37,12 @@ log = logging.getLogger(__name__)
 def tune(config: DictConfig) -> Tuned:
     """Write an ensemble's `tune.json`; print the keys of its recipe if they gain more than the noise."""
     recipe: Recipe = build(config.ensemble)
-    members = leaves(recipe.members, split="oof", experiments=EXPERIMENTS)
+    members = leaves(recipe.members, split="oof", experiments=EXPERIMENTS, mean=recipe.mean)
     source: Source = build(config.data or data_of(members))
     metric = named(source.metric)
     photos = photos_of(source.load(), "oof")
+    if config.temperature:
+        _refuse_temperatures(recipe, photos)
     sources = open_members(members, photos, split="oof", classes=source.classes)
     present = _present(recipe, source.classes)
     grid = grid_for(
@@ -52,6 +60,8 @@ def tune(config: DictConfig) -> Tuned:
     path = EnsembleFolder(SUBMISSIONS / recipe.name).tune
     about = {"metric": metric.name, "k": config.k, "seed": config.seed, "accepted": result.accepted}
     about |= {"present": result.present, "tuned": result.tuned, "gain": result.gain, "ensemble": keys}
+    if config.temperature:
+        about |= {"temperatures": _temperatures(config, recipe, sources, photos, metric)}
     files.write_json(path, about | {"table": table.to_dict("records"), "fitted_on": ingredients(members)})
     log.info("%s\n%s\n%s", path, table.to_string(index=False), _verdict(result, metric, keys, recipe))
     return result
@@ -88,6 +98,50 @@ def _keys(rules: Sequence[CutRule], classes: Sequence[str]) -> dict[str, Any]:
     of_classes = {label: empty for label, empty in zip(classes, empties, strict=True) if empty}
     thresholds = {label: rule.threshold for label, rule in zip(classes, rules, strict=True)}
     return {"threshold": thresholds} | ({"empty": of_classes} if of_classes else {})
+
+
+def _refuse_temperatures(recipe: Recipe, photos: pd.DataFrame) -> None:
+    if recipe.mean == RANK:
+        raise MaskfoldError(
+            "temperature=true: a mean of ranks asks for the order of a member's values alone, which no temperature "
+            "changes. Leave temperature out, or take ensemble.mean=probability or logit."
+        )
+    refuse_large(photos, "and fitting temperatures would read their maps whole. Leave temperature out.")
+
+
+def _temperatures(
+    config: DictConfig, recipe: Recipe, sources: Sequence[MemberMaps], photos: pd.DataFrame, metric: Metric
+) -> dict[str, Any]:
+    """Fit the members' temperatures, say what they are worth, and return what `tune.json` keeps of them."""
+    how = {"metric": by_counts(metric), "k": config.k, "seed": config.seed, "jobs": config.jobs}
+    fitted = fit_temperatures(sources, photos, **how)
+    leaves = [source.leaf for source in sources]
+    weights = integer_weights([leaf.weight for leaf in leaves])
+    nodes = [
+        node | {"weight": weight, "temperature": temperature}
+        for node, weight, temperature in zip(
+            leaf_nodes(recipe.members), weights, fitted.temperatures.tolist(), strict=True
+        )
+    ]
+    rows = {"temperature": fitted.temperatures, "now": [leaf.temperature for leaf in leaves]}
+    rows |= {"log loss now": fitted.before.round(6), "log loss so": fitted.after.round(6)}
+    table = pd.DataFrame({"member": [leaf.name for leaf in leaves]} | rows)
+    gain, low, high = fitted.gain
+    words = (
+        f"Temperatures fitted on other groups gain {gain:+.6f} {how['metric'].title} ({low:+.6f} to {high:+.6f}, 95 %)"
+    )
+    verdict = f"{words}, the mean cut at one half: within the noise. Keep the members as they are."
+    if fitted.accepted:
+        members = yaml.safe_dump({"members": nodes}, sort_keys=False)
+        verdict = f"{words}, the mean cut at one half. Put these members into its file and tune again:\n{members}"
+    log.info("%s\n%s", table.to_string(index=False), verdict)
+    return {
+        "accepted": fitted.accepted,
+        "metric": how["metric"].name,
+        "gain": fitted.gain,
+        "members": nodes,
+        "table": table.to_dict("records"),
+    }
 
 
 def _verdict(result: Tuned, metric: Metric, keys: dict[str, Any], recipe: Recipe) -> str:
