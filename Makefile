@@ -137,6 +137,9 @@ score: $(STAMP) ## score SUB against TRUTH, a folder of masks or a CSV of labels
 submit: $(STAMP) ## check SUB, upload it with MESSAGE="..." to Kaggle, record its score
 	$(STAGE) submit submission=$(SUB) $(ARGS)
 
+bundle: $(STAMP) ## one folder for a competition without internet, of ENS, rehearsed; [HOURS=9 PHOTOS=20 HIDDEN=<photos> WHEELS=download TO=]
+	$(STAGE) bundle ensemble=$(ENS) $(call keyed,HOURS PHOTOS HIDDEN WHEELS TO) $(ARGS)
+
 pick: $(STAMP) ## choose the two submissions to select at the end
 	$(STAGE) pick $(ARGS)
 

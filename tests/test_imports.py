@@ -26,7 +26,7 @@ LAYERS = (
     {"clusters"},
     {"recognition", "segmentation"},
     {"ensembling", "submission"},
-    {"analysis", "cutout", "export", "pseudo", "quality"},
+    {"analysis", "bundle", "cutout", "export", "pseudo", "quality"},
     {"cards", "leaderboard", "publishing", "review", "service", "tracking"},
     {"campaign", "corrections", "entry", "every_fold", "judged_cutouts", "networks"},
     {"maskers", "recognizers"},

@@ -271,6 +271,26 @@ class FuseStage:
 
 
 @dataclass
+class BundleStage:
+    """Keys of `stages/bundle.py`."""
+
+    ensemble: Group = MISSING
+    data: Group | None = MISSING
+    trainer: PredictionTrainer = field(default_factory=PredictionTrainer)
+    to: str | None = MISSING
+    hours: float = values.number(above=0)
+    photos: int = values.number(1)
+    hidden: int | None = values.number(1)
+    wheels: str | None = MISSING
+    image: str | None = MISSING
+    python: str | None = MISSING
+    code: list[str] = MISSING
+    half: bool = MISSING
+    zip: bool = MISSING
+    gigabytes: float = values.number(above=0)
+
+
+@dataclass
 class RunsStage:
     """Keys of `stages/runs.py`."""
 
