@@ -170,6 +170,7 @@ class TrainStage:
     seed: int = values.number(0, most=SEEDS)
     overwrite: bool = MISSING
     keep_last: bool = MISSING
+    keep_best: int | None = values.number(1)
     split_file: str | None = MISSING
     splits: dict[str, str] = MISSING
     audit: bool = MISSING

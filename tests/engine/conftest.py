@@ -104,6 +104,7 @@ def toy(tmp_path) -> Callable[..., ToyTask]:
         stop_at: tuple[int, int] | None = None,
         schedule: Any = None,
         averaging: Callback | None = None,
+        keep_best: int | None = None,
         loaders: Sequence[EpochLoader] | None = None,
         draws: Sequence[float] | None = None,
         batch_size: int = 2,
@@ -122,6 +123,7 @@ def toy(tmp_path) -> Callable[..., ToyTask]:
                 schedule=schedule or Schedule(phases=phases or [{"epochs": 4, "rate": 0.01}]),
                 seed=1,
                 averaging=averaging,
+                keep_best=keep_best,
             )
         except KilledError:
             assert stop_at is not None

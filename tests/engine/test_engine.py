@@ -55,8 +55,9 @@ def assert_same_weights(one, other):
         lambda: {"averaging": swa(first_epoch=1)},
         lambda: {"averaging": swa(first_epoch=3)},
         lambda: {"patience": 1, "losses": [3.0, 2.0, 2.5, 2.0]},
+        lambda: {"keep_best": 2, "averaging": ema(decay=0.9), "losses": [3.0, 1.0, 2.0, 1.5]},
     ],
-    ids=["plain", "cycles", "plateau", "mining", "ema", "uneven draws", "swa", "swa not begun", "patience"],
+    ids=["plain", "cycles", "plateau", "mining", "ema", "uneven draws", "swa", "swa not begun", "patience", "kept"],
 )
 def test_a_run_broken_off_in_an_epoch_ends_like_one_that_was_not(toy, make):
     whole = toy("whole", **make())
@@ -95,6 +96,21 @@ def test_best_is_kept_over_all_cycles_and_one_snapshot_for_each(toy):
     assert epochs == {"snapshot0": 1, "snapshot1": 3}
     assert_same_weights(weights(task, "snapshot0"), weights(task, "best"))
     assert_same_weights(weights(task, "snapshot1"), weights(task, "last"))
+
+
+def test_the_best_epochs_are_kept_and_what_falls_out_is_removed(toy, caplog):
+    losses = [3.0, 1.0, 9.0, 2.0, 1.5]
+    with caplog.at_level("INFO"):
+        task = toy(phases=[{"epochs": 5, "rate": 0.01}], losses=losses, keep_best=2, averaging=ema(decay=0.9))
+    assert "keep_best=2: up to " in caplog.text
+    # Of the losses 3, 1, 9, 2, 1.5 the two smallest; those before were kept and have fallen out.
+    assert {epoch: load_checkpoint(path)["epoch"] for epoch, path in task.folder.kept_checkpoints().items()} == {
+        1: 1,
+        4: 4,
+    }
+    assert_same_weights(weights(task, "kept-1"), weights(task, "best"))
+    assert_same_weights(weights(task, "kept-4"), weights(task, "last"))
+    assert "optimizer_states" not in load_checkpoint(task.folder.kept(1))
 
 
 def test_patience_ends_a_run_early(toy):

@@ -93,6 +93,7 @@ def test_what_changes_no_result_may_differ(folder):
     assert set(FREE_KEYS) == {
         "overwrite",
         "keep_last",
+        "keep_best",
         "audit",
         "tracker",
         "trainer.num_workers",

@@ -207,7 +207,8 @@ def _checkpoint_bytes(member: Member, run: RunFolder) -> int:
     schedule = build(member.config["schedule"])
     snapshots = schedule.snapshots_before(member.epochs or 0) if isinstance(schedule, Schedule) else 0
     last = run.last.stat().st_size if member.config.get("keep_last") else 0  # else it goes when a run is finished
-    return last + (1 + snapshots) * run.best.stat().st_size
+    kept = min(member.config.get("keep_best") or 0, member.epochs or 1)
+    return last + (1 + snapshots + kept) * run.best.stat().st_size
 
 
 def free_bytes(path: Path) -> int:

@@ -1,7 +1,9 @@
 """Checkpoints: written whole or not at all, read without running code from them."""
 
+import logging
 import pickle
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,10 @@ from maskfold.engine.schedules import Schedule
 from maskfold.errors import MaskfoldError
 from maskfold.files import atomic_path
 from maskfold.runs.monitor import Monitor
+from maskfold.runs.run_folder import RunFolder
+from maskfold.terminal import readable
+
+log = logging.getLogger(__name__)
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -65,6 +71,55 @@ class Snapshots(Callback):
         if self.schedule.epoch(trainer.current_epoch).snapshot:
             number = self.schedule.snapshots_before(trainer.current_epoch)
             trainer.save_checkpoint(self.folder / f"snapshot{number}.ckpt", weights_only=True)
+
+
+class KeepBest(Callback):
+    """Keeps the weights of the best epochs so far as `kept-<epoch>.ckpt`, the epoch as `metrics.csv` counts it.
+
+    Which they are follows from the rows of the log alone, which a resumed run has. What falls out is removed when the
+    next epoch begins, since by then the state to go on from is saved: a kill in between loses nothing that would be
+    needed again.
+
+    Args:
+        count: How many.
+        folder: The run's.
+        monitor: What an epoch is judged by.
+        rows: Of `metrics.csv`, one an epoch so far, that of the epoch which ends among them.
+    """
+
+    def __init__(
+        self, count: int, folder: RunFolder, *, monitor: Monitor, rows: Callable[[], list[dict[str, float]]]
+    ) -> None:
+        self.count = count
+        self.folder = folder
+        self.monitor = monitor
+        self.rows = rows
+
+    def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """Say what they take on the disk."""
+        size = sum(tensor.nbytes for tensor in module.state_dict().values())
+        log.info(
+            "keep_best=%d: up to %s of checkpoints in %s", self.count, readable(self.count * size), self.folder.path
+        )
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """Keep the weights if this epoch is one of the best."""
+        if trainer.current_epoch in self._best():
+            trainer.save_checkpoint(self.folder.kept(trainer.current_epoch), weights_only=True)
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """Remove what is none of the best any more; the state to go on from is saved by now."""
+        best = self._best()
+        for epoch, path in self.folder.kept_checkpoints().items() if trainer.is_global_zero else ():
+            if epoch not in best:
+                path.unlink()
+
+    def on_fit_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """Do so at the end of the run."""
+        self.on_train_epoch_start(trainer, module)
+
+    def _best(self) -> list[int]:
+        return [int(row["epoch"]) for row in self.monitor.ranked(self.rows())[: self.count]]
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

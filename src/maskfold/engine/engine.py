@@ -13,7 +13,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping
 from lightning.pytorch.utilities.memory import is_oom_error
 
 from maskfold.engine.callbacks import BatchSeed, EpochLog, FollowSchedule, TellEpoch
-from maskfold.engine.checkpoints import AtomicCheckpointIO, Snapshots, checkpoint_callbacks, load_checkpoint
+from maskfold.engine.checkpoints import AtomicCheckpointIO, KeepBest, Snapshots, checkpoint_callbacks, load_checkpoint
 from maskfold.engine.divergence import StopWhenDiverged
 from maskfold.engine.ending import EndWhenAsked
 from maskfold.engine.loaders import Loader, describe_lost_worker, end_workers
@@ -94,6 +94,7 @@ class Engine:
         averaging: Callback | None = None,
         report: Callable[[dict[str, float]], None] | None = None,
         one_size: bool = False,
+        keep_best: int | None = None,
     ) -> dict[str, float]:
         """Train `task`, from its last checkpoint if it has one, and return the row of its best epoch.
 
@@ -108,6 +109,7 @@ class Engine:
                 alone.
             report: Called with every row of `metrics.csv` when its epoch ends.
             one_size: Whether the network is always shown photos of one size.
+            keep_best: Of how many of the best epochs the weights are kept, besides `best.ckpt`; None for none.
 
         Raises:
             MaskfoldError: If the number of epochs is not known or is none, the last checkpoint is damaged, the training
@@ -123,6 +125,8 @@ class Engine:
         callbacks += self._callbacks(schedule, folder, monitor)
         if averaging is not None:
             callbacks.append(averaging)
+        if keep_best is not None:
+            callbacks.append(KeepBest(keep_best, folder, monitor=monitor, rows=lambda: epoch_log.rows))
         batch_size = train_batches.batch_size
         if self.hard_negatives_every is not None:
             train_batches = HardNegativeLoader(train_batches, every=self.hard_negatives_every)

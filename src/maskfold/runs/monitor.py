@@ -22,5 +22,9 @@ class Monitor:
 
     def best(self, rows: Iterable[dict[str, float]]) -> dict[str, float]:
         """Return the row of the best epoch, the first of equal ones; one without a number is the worst."""
-        choose, worst = (max, -inf) if self.mode == "max" else (min, inf)
-        return choose(rows, key=lambda row: worst if isnan(row[self.name]) else row[self.name])
+        return self.ranked(rows)[0]
+
+    def ranked(self, rows: Iterable[dict[str, float]]) -> list[dict[str, float]]:
+        """Return the rows, the best first, of equal ones the earlier first; those without a number come last."""
+        sign, worst = (-1, inf) if self.mode == "max" else (1, inf)
+        return sorted(rows, key=lambda row: worst if isnan(row[self.name]) else sign * row[self.name])

@@ -22,6 +22,7 @@ LENGTH = "trainer.max_epochs"
 FREE_KEYS = (
     "overwrite",
     "keep_last",
+    "keep_best",
     "audit",
     "tracker",
     "trainer.num_workers",
@@ -36,6 +37,7 @@ FREE_KEYS = (
     "data.sample",
     "data.competition",
 )
+_KEPT = "kept-"  # and the epoch, from 0
 
 
 class RunFolder:
@@ -72,6 +74,15 @@ class RunFolder:
     def checkpoint(self, name: str) -> Path:
         """Return where the checkpoint of a name lies: `best`, `last`, `snapshot0` and so on."""
         return self.checkpoints / f"{name}.ckpt"
+
+    def kept(self, epoch: int) -> Path:
+        """Return where the weights of an epoch that is one of the best lie, where `keep_best` keeps them."""
+        return self.checkpoint(f"{_KEPT}{epoch}")
+
+    def kept_checkpoints(self) -> dict[int, Path]:
+        """Return those that are there: `epoch -> file`, in the order of the epochs."""
+        names = (path.stem.removeprefix(_KEPT) for path in self.checkpoints.glob(f"{_KEPT}*.ckpt"))
+        return {epoch: self.kept(epoch) for epoch in sorted(map(int, filter(str.isdecimal, names)))}
 
     def store(self, name: str) -> Path:
         """Return the folder of the maps of a split, or of another name; see `run_of` for the way back."""

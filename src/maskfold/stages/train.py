@@ -179,6 +179,7 @@ def _fit(
             averaging=averaging,
             report=trackers.log_epoch,
             one_size=one_size,
+            keep_best=config.keep_best,
         )
         how = {"precision": trainer["precision"], "accelerator": trainer["accelerator"]}
         draw = partial(parts.draw_samples, folder.best, rows.validation, batch_size=batch_size, **how)
