@@ -81,12 +81,15 @@ def test_folds_are_found_in_the_order_of_their_numbers(tmp_path):
 def test_some_folds_another_store_and_the_split_in_a_path(tmp_path):
     for number in (0, 1, 2):
         fold(tmp_path, "a", number, "sharp")
-    tree = [{"experiment": "a", "folds": [2, 0], "store": "sharp"}, {"maps": "from/{mate}/{split}"}]
+    fold(tmp_path, "a", 1, "oof_d4")
+    turned = {"experiment": "a", "folds": [1], "store": "{split}_d4"}
+    tree = [{"experiment": "a", "folds": [2, 0], "store": "sharp"}, {"maps": "from/{mate}/{split}"}, turned]
 
-    a, b = leaves(tree, split="oof", experiments=tmp_path)
+    a, b, views = leaves(tree, split="oof", experiments=tmp_path)
 
     assert a.stores == (tmp_path / "a/fold2/predictions/sharp", tmp_path / "a/fold0/predictions/sharp")
     assert b.stores == (Path("from/{mate}/oof"),)
+    assert views.stores == (tmp_path / "a/fold1/predictions/oof_d4",)
 
 
 @pytest.mark.parametrize(
