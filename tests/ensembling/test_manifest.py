@@ -33,6 +33,19 @@ def test_members_weights_and_the_origin_of_every_store(tmp_path):
     ]
 
 
+@pytest.mark.hostile("stale maps")
+def test_the_same_maps_with_another_mean_or_temperature_are_another_result(tmp_path):
+    usual, tempered, by_logits = (
+        Leaf("a", Fraction(1), (tmp_path,), **how) for how in ({}, {"temperature": 1.3}, {"mean": "logit"})
+    )
+
+    assert [{*node} - {"name", "weight", "maps"} for node in ingredients([usual, tempered, by_logits])] == [
+        set(),
+        {"temperature"},
+        {"mean"},
+    ]
+
+
 def test_maps_of_other_photos_are_refused_and_those_that_do_not_say_accepted(tmp_path):
     ProbabilityStore(tmp_path / "same").claim({"data": "d1"})
     ProbabilityStore(tmp_path / "other").claim({"data": "d2"})

@@ -1,6 +1,7 @@
 """What the key `distill` names: a recogniser for labels, an ensemble of maps for masks."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from maskfold.config import EXPERIMENTS, build, compose
@@ -34,8 +35,9 @@ def with_lesson(
     if not isinstance(distill, Mapping) or distill["ensemble"] is None:
         return rows, None
     recipe: Recipe = build(compose("ensemble", [f"ensemble={distill['ensemble']}"]).ensemble)
+    members = trained_leaves(recipe.members, experiments=EXPERIMENTS)
     lesson = find_lesson(
-        trained_leaves(recipe.members, experiments=EXPERIMENTS),
+        [replace(leaf, mean=recipe.mean) for leaf in members],
         rows.with_truth,
         student=rows.lineage,
         fold=fold,

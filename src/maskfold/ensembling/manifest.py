@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from maskfold import files
+from maskfold.ensembling.means import PROBABILITY
 from maskfold.ensembling.stores import store_in
 from maskfold.ensembling.tree import Leaf
 from maskfold.errors import MaskfoldError
@@ -13,15 +14,19 @@ from maskfold.runs.run_folder import run_of
 
 
 def ingredients(leaves: Sequence[Leaf]) -> list[dict[str, Any]]:
-    """Return each member's `name`, `weight` and `maps`: its folders, with the `checkpoint` hash of each if known."""
+    """Return each member's `name`, `weight` and `maps`: its folders, with the `checkpoint` hash of each if known.
+
+    A `temperature` that is not 1, and a `mean` that is not of probabilities, stand beside them.
+    """
     return [
-        {
-            "name": leaf.name,
-            "weight": str(leaf.weight),
-            "maps": maps_of(leaf.stores),
-        }
+        {"name": leaf.name, "weight": str(leaf.weight), "maps": maps_of(leaf.stores), **_unusual(leaf)}
         for leaf in leaves
     ]
+
+
+def _unusual(leaf: Leaf) -> dict[str, Any]:
+    temperature = {} if leaf.temperature == 1 else {"temperature": leaf.temperature}
+    return temperature if leaf.mean == PROBABILITY else temperature | {"mean": leaf.mean}
 
 
 def maps_of(stores: Sequence[Path]) -> list[dict[str, Any]]:
