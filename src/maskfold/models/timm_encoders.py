@@ -2,6 +2,7 @@
 
 import re
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from math import gcd
 from pathlib import Path
@@ -82,12 +83,15 @@ def window_size(encoder: str, size: int | Sequence[int | None]) -> int | list[in
         return None
     if len(sides) != 2 or any(not isinstance(side, int) or side < 1 for side in sides):
         raise MaskfoldError(f"model.img_size={size}: give one number, or [height, width] in pixels.")
-    check_size(*sides, _CELL)
-    if isinstance(size, int) or not encoder.removeprefix(PREFIX).startswith(_REPEATED_WINDOWS):
-        return size if isinstance(size, int) else sides
+    height, width = (side for side in sides if side is not None)
+    check_size(height, width, _CELL)
+    if isinstance(size, int):
+        return size
+    if not encoder.removeprefix(PREFIX).startswith(_REPEATED_WINDOWS):
+        return [height, width]
     known = timm.get_pretrained_cfg(encoder.removeprefix(PREFIX))
-    own = known.input_size[-1] if known else max(sides)
-    return max(side for side in _divisors(gcd(*sides), _CELL) if side <= own)
+    own = known.input_size[-1] if known else max(height, width)
+    return max(side for side in _divisors(gcd(height, width), _CELL) if side <= own)
 
 
 def sizes_taken(encoder: nn.Module, size: int | Sequence[int] | None) -> tuple[int, tuple[int, int] | None]:
@@ -119,6 +123,7 @@ def _divisors(number: int, stride: int) -> Iterator[int]:
 def _takes(encoder: nn.Module, height: int, width: int) -> bool:
     """Return whether an encoder takes an input of that size, without a computation: on tensors without numbers."""
     tensors = {name: value.to("meta") for name, value in [*encoder.named_parameters(), *encoder.named_buffers()]}
+    # pyrefly: ignore[bad-index]
     channels = encoder.out_channels[0]
     before = encoder.training
     try:
@@ -141,6 +146,7 @@ def set_drop_path(encoder: nn.Module, name: str, rate: float) -> None:
     if not 0 <= rate < 1:
         raise MaskfoldError(f"model.drop_path_rate={rate}: it is from 0 to below 1.")
     if not is_timms(name) and hasattr(encoder, "reset_drop_path"):
+        # pyrefly: ignore[not-callable]
         encoder.reset_drop_path(rate)
     if rate and not any(getattr(module, "drop_prob", 0) for module in encoder.modules()):
         raise MaskfoldError(
@@ -189,7 +195,9 @@ def _filtered(state: dict[str, torch.Tensor], whole: nn.Module) -> dict[str, tor
     if adapt is None or all(shapes.get(key) == value.shape for key, value in state.items()):
         return state
     try:
-        return adapt(dict(state), whole)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of timm's interpolation, at torch's next versions
+            return adapt(dict(state), whole)
     except (AttributeError, AssertionError, IndexError, KeyError, RuntimeError, ValueError):
         return state  # of another network altogether, which is said where it is loaded
 
