@@ -44,7 +44,7 @@ masked = $(if $(MODEL),exported=$(MODEL),ensemble=$(ENS))
 
 # A stage whose keys all go through ARGS needs no line below: its door is here.
 DOORS := $(shell sed -n 's/^\([a-z-]*\):.*\#\# .*/\1/p' $(firstword $(MAKEFILE_LIST)))
-OTHERS := $(filter-out $(DOORS),$(basename $(notdir $(wildcard src/maskfold/stages/[a-z]*.py))))
+OTHERS := $(filter-out $(DOORS) $(subst -,_,$(DOORS)),$(basename $(notdir $(wildcard src/maskfold/stages/[a-z]*.py))))
 
 .PHONY: $(DOORS) $(OTHERS)
 
@@ -139,6 +139,9 @@ submit: $(STAMP) ## check SUB, upload it with MESSAGE="..." to Kaggle, record it
 
 bundle: $(STAMP) ## one folder for a competition without internet, of ENS, rehearsed; [HOURS=9 PHOTOS=20 HIDDEN=<photos> WHEELS=download TO=]
 	$(STAGE) bundle ensemble=$(ENS) $(call keyed,HOURS PHOTOS HIDDEN WHEELS TO) $(ARGS)
+
+winners-pack: $(STAMP) ## the documents that hosts ask of winners, of ENS, filled from its runs: TO=<folder>
+	$(STAGE) winners_pack ensemble=$(ENS) $(call keyed,TO) $(ARGS)
 
 pick: $(STAMP) ## choose the two submissions to select at the end
 	$(STAGE) pick $(ARGS)

@@ -26,7 +26,7 @@ FENCE = re.compile(r"^```(\w*)\n(.*?)^```", flags=re.MULTILINE | re.DOTALL)
 SPAN = re.compile(r"`([^`]+)`")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#{1,6} (.+)$", flags=re.MULTILINE)
-DOOR = re.compile(r"^(?:\w+=\S+ )?make ([a-z]+)", flags=re.MULTILINE)
+DOOR = re.compile(r"^(?:\w+=\S+ )?make ([a-z-]+)", flags=re.MULTILINE)
 OVERRIDE = re.compile(r"""(?:^|(?<=[\s"'(]))([a-z_]+(?:\.\w+)*)=([\w,\[\]/]*)""")
 
 
@@ -62,7 +62,7 @@ def anchors(document: str) -> set[str]:
 
 def doors() -> set[str]:
     """Return the targets of the Makefile that `make help` lists."""
-    return set(re.findall(r"^([a-z]+):.*## ", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    return set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
 
 
 @cache

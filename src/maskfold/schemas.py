@@ -4,6 +4,7 @@
 `task` widens training's by the keys that only this task has.
 """
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -669,7 +670,21 @@ class PublishStage:
     version: str | None = MISSING
 
 
-STAGES = {name.removesuffix("Stage").lower(): kind for name, kind in [*globals().items()] if name.endswith("Stage")}
+@dataclass
+class WinnersPackStage:
+    """Keys of `stages/winners_pack.py`."""
+
+    ensemble: Group = MISSING
+    to: str | None = MISSING
+    overwrite: bool = MISSING
+
+
+def _stage_name(schema: str) -> str:
+    """Return `winners_pack` of `WinnersPackStage`."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", schema.removesuffix("Stage")).lower()
+
+
+STAGES = {_stage_name(name): kind for name, kind in [*globals().items()] if name.endswith("Stage")}
 TASKS = {"segmentation": SegmentationKeys, "recognition": RecognitionKeys}
 for _name, _schema in (STAGES | TASKS).items():
     ConfigStore.instance().store(name=f"{_name}_schema", node=_schema)

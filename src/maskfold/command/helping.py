@@ -21,9 +21,14 @@ def list_stages() -> str:
     parts = [USAGE]
     wide = max(map(len, stages()))
     for job, members in groupby(stages().values(), key=lambda stage: stage.job):
-        lines = [f"  {stage.name:{wide}}  {stage.line}" for stage in members]
+        lines = [f"  {stage.name:{wide}}  {_shortened(stage.line, WIDTH - wide - 4)}" for stage in members]
         parts.append("\n".join([job.capitalize(), *lines]))
     return "\n\n".join(parts)
+
+
+def _shortened(line: str, width: int) -> str:
+    """Return a line that fits, cut between two words."""
+    return textwrap.shorten(line, width, placeholder=" ...", break_on_hyphens=False)
 
 
 def explain(stage: Stage, overrides: Sequence[str] = ()) -> str:
