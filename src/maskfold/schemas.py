@@ -263,6 +263,23 @@ class PredictStage:
 
 
 @dataclass
+class SoupStage:
+    """Keys of `stages/soup.py`."""
+
+    name: str = values.name_inside()
+    fold: int | str = values.number(0, words=(ALL,))
+    runs: list[str] = values.name_inside()  # noqa: RUF009, a field as the others
+    to: str | None = values.name_inside()
+    keep: int | None = values.number(1)
+    greedy: bool = MISSING
+    batches: int = values.number(1)
+    batch_size: int = values.number(1)
+    num_workers: int | None = values.number(0)
+    accelerator: str = MISSING
+    overwrite: bool = MISSING
+
+
+@dataclass
 class FuseStage:
     """Keys of `stages/fuse.py`."""
 
