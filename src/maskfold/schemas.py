@@ -11,6 +11,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
 from maskfold import values
+from maskfold.places import FULL
 
 ALL = "all"  # folds
 SEEDS = 2**32 - 1  # the largest that every library takes
@@ -166,7 +167,7 @@ class TrainStage:
     """Keys of `stages/train.py` for any task; an experiment is an overlay on them."""
 
     name: str = values.name_inside()
-    fold: int | str = values.number(0, words=(ALL,))
+    fold: int | str = values.number(0, words=(ALL, FULL))
     seed: int = values.number(0, most=SEEDS)
     overwrite: bool = MISSING
     keep_last: bool = MISSING
@@ -252,7 +253,7 @@ class PredictStage:
     """Keys of `stages/predict.py`."""
 
     name: str = values.name_inside()
-    fold: int | str = values.number(0, words=(ALL,))
+    fold: int | str = values.number(0, words=(ALL, FULL))
     split: str = MISSING
     store: str | None = values.name_inside()
     checkpoint: str = values.name_inside()
@@ -609,7 +610,7 @@ class ExportStage:
 
     ensemble: Group | None = MISSING
     name: str | None = values.name_inside()
-    fold: int | str | None = values.number(0, words=(ALL,))
+    fold: int | str | None = values.number(0, words=(ALL, FULL))
     prototypes: int = values.number(0)
     wrong: float = values.number(0, most=1)
     int8: bool = MISSING
