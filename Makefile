@@ -84,10 +84,13 @@ clusters: $(STAMP) ## sort the photos of DATA into kinds, and make a page to cor
 	$(STAGE) clusters data=$(DATA) $(ARGS)
 
 ##@ Members
-train: $(STAMP) ## train EXP, FOLD=<k> or all; RANKS=2 processes, a GPU each, and all again when one is lost
+train: $(STAMP) ## train EXP, FOLD=<k>, all or full; RANKS=2 processes, a GPU each, and all again when one is lost
 	$(if $(RANKS),$(TORCHRUN),$(STAGE) train) experiment=$(EXP) fold=$(FOLD) $(ARGS)
 
-predict: $(STAMP) ## predict SPLIT=oof or test with EXP, FOLD=<k> or all
+soup: $(STAMP) ## average the weights of EXP's best checkpoints, FOLD=<k> or all, into EXP_soup; KEEP=5 ARGS="greedy=true"
+	$(STAGE) soup name=$(EXP) fold=$(FOLD) $(call keyed,KEEP) $(ARGS)
+
+predict: $(STAMP) ## predict SPLIT=oof or test with EXP, FOLD=<k>, all or full
 	$(STAGE) predict name=$(EXP) fold=$(FOLD) split=$(SPLIT) $(ARGS)
 
 evaluate: $(STAMP) ## score the out-of-fold maps of EXP

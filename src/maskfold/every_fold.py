@@ -30,7 +30,7 @@ def for_each_fold(
 
     @functools.wraps(stage)
     def run(config: DictConfig) -> Any:
-        if isinstance(config.fold, int):
+        if config.fold != ALL:
             return stage(config)
         for fold in folds(config):
             _run_alone(stage.__name__, fold, overrides_of(config))

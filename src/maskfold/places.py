@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+FULL = "full"  # instead of a fold's number, and its folder's name: trained on all photos, with none to be judged by
+
 _PACKAGE = Path(__file__).parent
 _CHECKOUT = Path(__file__).parents[2]
 _HOME = _PACKAGE if (_PACKAGE / "conf").is_dir() else _CHECKOUT

@@ -12,6 +12,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
 from maskfold import values
+from maskfold.places import FULL
 
 ALL = "all"  # folds
 SEEDS = 2**32 - 1  # the largest that every library takes
@@ -167,7 +168,7 @@ class TrainStage:
     """Keys of `stages/train.py` for any task; an experiment is an overlay on them."""
 
     name: str = values.name_inside()
-    fold: int | str = values.number(0, words=(ALL,))
+    fold: int | str = values.number(0, words=(ALL, FULL))
     seed: int = values.number(0, most=SEEDS)
     overwrite: bool = MISSING
     keep_last: bool = MISSING
@@ -253,7 +254,7 @@ class PredictStage:
     """Keys of `stages/predict.py`."""
 
     name: str = values.name_inside()
-    fold: int | str = values.number(0, words=(ALL,))
+    fold: int | str = values.number(0, words=(ALL, FULL))
     split: str = MISSING
     store: str | None = values.name_inside()
     checkpoint: str = values.name_inside()
@@ -261,6 +262,23 @@ class PredictStage:
     tta: str | None = MISSING
     geometry: PredictionGeometry = field(default_factory=PredictionGeometry)
     trainer: PredictionTrainer = field(default_factory=PredictionTrainer)
+
+
+@dataclass
+class SoupStage:
+    """Keys of `stages/soup.py`."""
+
+    name: str = values.name_inside()
+    fold: int | str = values.number(0, words=(ALL,))
+    runs: list[str] = values.name_inside()  # noqa: RUF009, a field as the others
+    to: str | None = values.name_inside()
+    keep: int | None = values.number(1)
+    greedy: bool = MISSING
+    batches: int = values.number(1)
+    batch_size: int = values.number(1)
+    num_workers: int | None = values.number(0)
+    accelerator: str = MISSING
+    overwrite: bool = MISSING
 
 
 @dataclass
@@ -593,7 +611,7 @@ class ExportStage:
 
     ensemble: Group | None = MISSING
     name: str | None = values.name_inside()
-    fold: int | str | None = values.number(0, words=(ALL,))
+    fold: int | str | None = values.number(0, words=(ALL, FULL))
     prototypes: int = values.number(0)
     wrong: float = values.number(0, most=1)
     int8: bool = MISSING

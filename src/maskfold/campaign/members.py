@@ -23,7 +23,7 @@ from maskfold.prediction.photos import refuse_replaced_photos
 from maskfold.prediction.splits import SPLITS
 from maskfold.pseudo.rows import rows_of_fold
 from maskfold.runs.contents import hashes_of
-from maskfold.runs.layout import MemberFolder
+from maskfold.runs.layout import FULL, MemberFolder
 from maskfold.runs.lineage import keep_lineage, refuse_replaced
 from maskfold.runs.run_folder import RunFolder
 from maskfold.runs.start import find_start
@@ -152,6 +152,11 @@ def find_members(
         if "experiment" not in node or node.get("store"):
             continue
         name, folds = node["experiment"], node.get("folds")
+        if folds is not None and FULL in folds:
+            raise MaskfoldError(
+                f"ensemble member {node}: a campaign trains and judges folds, and {FULL} has none. Name an ensemble "
+                f"without it; then `make train EXP={name} FOLD={FULL}`, predict it, and `make ensemble`."
+            )
         if folds is None or wanted.get(name, set()) is None:
             wanted[name] = None
         else:

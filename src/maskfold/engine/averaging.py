@@ -73,6 +73,11 @@ class WeightAverage(Callback):
         if self.other is not None and not self.in_module:
             self._swap(module)
 
+    def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """Do so where nothing is validated, so that the epoch's checkpoints have the average as well."""
+        if not trainer.enable_validation:
+            self.on_validation_start(trainer, module)
+
     def _average(self, module: lightning.LightningModule) -> None:
         weights = module.state_dict()
         if self.other is None:

@@ -50,7 +50,7 @@ class TellEpoch(Callback):
     Of an epoch that a run goes on with in its middle, `maskfold.engine.middle` tells them.
     """
 
-    def __init__(self, train_batches: Loader, validation_batches: Loader) -> None:
+    def __init__(self, train_batches: Loader, validation_batches: Loader | None) -> None:
         self.train_batches = train_batches
         self.validation_batches = validation_batches
 
@@ -60,7 +60,8 @@ class TellEpoch(Callback):
 
     def on_validation_epoch_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         """Tell the validation batches."""
-        self.validation_batches.set_epoch(trainer.current_epoch)
+        if self.validation_batches is not None:
+            self.validation_batches.set_epoch(trainer.current_epoch)
 
 
 class FollowSchedule(Callback):
@@ -153,6 +154,8 @@ class EpochLog(Callback):
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         """Add the epoch's row and rewrite the file; other ranks keep the same rows but leave the file alone."""
+        if not trainer.enable_validation:
+            self.trained = time.perf_counter()
         row = {"epoch": trainer.current_epoch, "rate": self.rate}
         row |= {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
         row["seconds"] = round(time.perf_counter() - self.started, 3)

@@ -15,7 +15,7 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from maskfold.engine.schedules import Schedule
 from maskfold.errors import MaskfoldError
 from maskfold.files import atomic_path
-from maskfold.runs.monitor import Monitor
+from maskfold.runs.monitor import UNKNOWN, Monitor
 from maskfold.runs.run_folder import RunFolder
 from maskfold.terminal import readable
 
@@ -42,12 +42,15 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 def checkpoint_callbacks(folder: Path, *, monitor: Monitor) -> list[ModelCheckpoint]:
-    """Return what keeps `best.ckpt` (weights only, of the best epoch) and `last.ckpt` (every epoch) in `folder`."""
+    """Return what keeps `best.ckpt` (weights only, of the best epoch) and `last.ckpt` (every epoch) in `folder`.
+
+    Where the score is `UNKNOWN`, the best epoch is the last.
+    """
     best = ModelCheckpoint(
         dirpath=folder,
         filename="best",
-        monitor=monitor.name,
-        mode=monitor.mode,
+        monitor=None if monitor == UNKNOWN else monitor.name,
+        mode=monitor.mode,  # without a monitor too, by which Lightning tells the states of both apart
         save_weights_only=True,
         enable_version_counter=False,
     )

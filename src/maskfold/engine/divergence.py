@@ -70,12 +70,17 @@ class StopWhenDiverged(Callback):
         if trainer.strategy.reduce_boolean_decision(fault is not None, all=False):
             raise MaskfoldError(self._message(fault or "another process's part of it is", trainer.current_epoch))
 
+    def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """Look where nothing is validated."""
+        if not trainer.enable_validation:
+            self.on_validation_end(trainer, module)
+
     def _fault(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> str | None:
         """Return what is no number, with its verb, or None."""
         buffers = (buffer for name, buffer in module.named_buffers() if name not in self.endless)
         if not all(bool(torch.isfinite(part).all()) for part in chain(module.parameters(), buffers)):
             return "the network's weights are"
-        if not torch.isfinite(torch.as_tensor(trainer.callback_metrics["val/loss"])):
+        if not torch.isfinite(torch.as_tensor(trainer.callback_metrics.get("val/loss", 0.0))):
             return "the validation loss is"
         if self.batches and int(self.bad) == self.batches:
             return "the training loss of every batch is"

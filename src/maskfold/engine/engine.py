@@ -27,7 +27,7 @@ from maskfold.engine.schedules import Schedule, number_of_epochs
 from maskfold.engine.task import Task
 from maskfold.engine.trainer import make_trainer
 from maskfold.errors import MaskfoldError
-from maskfold.runs.monitor import Monitor
+from maskfold.runs.monitor import UNKNOWN, Monitor
 from maskfold.runs.run_folder import RunFolder
 from maskfold.terminal import counted
 from maskfold.termination import has_come, put_off
@@ -86,7 +86,7 @@ class Engine:
         self,
         task: Task,
         train_batches: Loader,
-        validation_batches: Loader,
+        validation_batches: Loader | None,
         *,
         folder: RunFolder,
         schedule: Schedule | Any,
@@ -101,7 +101,8 @@ class Engine:
         Args:
             task: What is trained; its objective says which epoch is the best.
             train_batches: Shuffled.
-            validation_batches: In the same order in every epoch.
+            validation_batches: In the same order in every epoch; None where nothing is held out. Then the last epoch
+                is what counts as the best.
             folder: Where checkpoints and `metrics.csv` go.
             schedule: A `Schedule`, or a torch scheduler's factory, which the task then brings itself.
             seed: Every epoch's random state follows from it.
@@ -117,14 +118,14 @@ class Engine:
             KeyboardInterrupt: If the user stops it, or SIGTERM did.
         """
         every = self._every()
-        monitor = task.objective.monitor
+        monitor = UNKNOWN if validation_batches is None else task.objective.monitor
         epoch_log = EpochLog(folder.metrics, monitor=monitor, report=report)
-        photos = len(train_batches.dataset), len(validation_batches.dataset)
+        photos = len(train_batches.dataset), 0 if validation_batches is None else len(validation_batches.dataset)
         announce = Announce(folder, photos, train_batches.batch_size)
         callbacks = [BatchSeed(seed), announce, EpochBar(), epoch_log, StopWhenDiverged(folder.path)]
-        callbacks += self._callbacks(schedule, folder, monitor)
         if averaging is not None:
-            callbacks.append(averaging)
+            callbacks.append(averaging)  # before whatever keeps weights at the end of an epoch
+        callbacks += self._callbacks(schedule, folder, monitor)
         if keep_best is not None:
             callbacks.append(KeepBest(keep_best, folder, monitor=monitor, rows=lambda: epoch_log.rows))
         batch_size = train_batches.batch_size
@@ -136,7 +137,8 @@ class Engine:
         callbacks += [TellEpoch(train_batches, validation_batches), middle, end]
         callbacks += checkpoint_callbacks(folder.checkpoints, monitor=monitor)
         trainer = self._trainer(folder, self._epochs(schedule), callbacks, one_size=one_size)
-        self._share(trainer, task, folder, batch_size=batch_size, validated=photos[1])
+        validated = None if validation_batches is None else photos[1]
+        self._share(trainer, task, folder, batch_size=batch_size, validated=validated)
         restart = self.restart_epoch or self.save_every is None  # who has not asked for it has SIGTERM's
         begin = where_to_go_on(folder, share_of(trainer, train_batches), restart=restart)
         if begin is not None and trainer.is_global_zero:
@@ -150,7 +152,7 @@ class Engine:
         self,
         task: Task,
         train_batches: Loader,
-        validation_batches: Loader,
+        validation_batches: Loader | None,
         *,
         averaging: Callback | None = None,
         one_size: bool = False,
@@ -213,13 +215,13 @@ class Engine:
         return callbacks
 
     def _share(
-        self, trainer: lightning.Trainer, task: Task, folder: RunFolder, *, batch_size: int, validated: int
+        self, trainer: lightning.Trainer, task: Task, folder: RunFolder, *, batch_size: int, validated: int | None
     ) -> None:
         """Have the ranks take a step together, and not wait for ever for a lost one."""
         if self.compress_gradients not in (None, BF16):
             raise MaskfoldError(f"trainer.compress_gradients={self.compress_gradients}: there is {BF16}, or null.")
         ranks = trainer.world_size
-        if validated < ranks:
+        if validated is not None and validated < ranks:
             raise MaskfoldError(
                 f"{folder.path}: {ranks} processes, and {counted(validated, 'photo')} to validate: each needs one. "
                 "Start fewer, or fold the data into fewer parts (folds.k)."

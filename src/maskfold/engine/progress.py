@@ -13,7 +13,7 @@ from torch import nn
 
 from maskfold.engine.precision import FULL, cpu_has_bf16
 from maskfold.engine.task import Task
-from maskfold.runs.monitor import Monitor
+from maskfold.runs.monitor import UNKNOWN, Monitor
 from maskfold.runs.run_folder import RunFolder
 from maskfold.terminal import bar, counted, duration, readable
 
@@ -190,7 +190,10 @@ def epoch_line(rows: Sequence[dict[str, float]], *, epochs: int, monitor: Monito
     row = rows[-1]
     name = monitor.label.removeprefix("validation ")
     best = " (best)" if monitor.best(rows) is row else ""
-    parts = [f"{numbered(int(row['epoch']), epochs)}: {name} {row[monitor.name]:.5f}{best}"]
+    score = monitor.label if monitor == UNKNOWN else f"{name} {row[monitor.name]:.5f}{best}"
+    parts = [f"{numbered(int(row['epoch']), epochs)}: {score}"]
+    if "train/loss" in row and monitor == UNKNOWN:
+        parts.append(f"loss {row['train/loss']:.4f}")
     if "train/loss" in row and "val/loss" in row:
         parts.append(f"loss {row['train/loss']:.4f} (validation {row['val/loss']:.4f})")
     left = epochs - int(row["epoch"]) - 1

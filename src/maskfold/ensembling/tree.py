@@ -16,7 +16,7 @@ from maskfold.errors import MaskfoldError, listing
 from maskfold.files import check_inside
 from maskfold.prediction.splits import check_split
 from maskfold.prediction.store import ProbabilityStore
-from maskfold.runs.layout import MemberFolder
+from maskfold.runs.layout import FULL, Fold, MemberFolder
 from maskfold.runs.lineage import every_fold
 
 KINDS = ("experiment", "maps", "members")
@@ -54,10 +54,11 @@ def leaves(members: Sequence[dict[str, Any]], *, split: str, experiments: Path, 
     """Flatten a tree of members into its leaves.
 
     Args:
-        members: Nodes: `{experiment: name}`, all folds of its split, with `folds: [0, 1]` for some of them only and
-            `store: name` for maps under another name than the split's; `{maps: folder}`; or `{members: [...]}`, whose
-            mean is one member. In the names of stores and folders `{split}` is replaced. Each may have a `weight`, 1 by
-            default; each of the first two a `temperature`, likewise.
+        members: Nodes: `{experiment: name}`, all folds of its split, with `folds: [0, 1]` for some of them only,
+            `folds: [full]` for the network of all photos, which the test split alone has, and `store: name` for maps
+            under another name than the split's; `{maps: folder}`; or `{members: [...]}`, whose mean is one member. In
+            the names of stores and folders `{split}` is replaced. Each may have a `weight`, 1 by default; each of the
+            first two a `temperature`, likewise.
         split: `oof` or `test`.
         experiments: The folder of run folders.
         mean: How their maps are averaged.
@@ -154,6 +155,12 @@ def _fold_stores(node: dict[str, Any], split: str, experiments: Path) -> tuple[P
     store = (node.get("store") or split).replace("{split}", split)
     folds = _folds(node)
     if folds is not None:
+        if split == "oof" and FULL in folds:
+            raise MaskfoldError(
+                f"ensemble member {node}: experiments/{node['experiment']}/{FULL} has learned from every photo, so it "
+                "has no maps out of fold and its score is unknown. Judge the folds, in an ensemble of their own: "
+                f"{{experiment: {node['experiment']}}}."
+            )
         stores = [member.run(fold).store(store) for fold in folds]
         for fold, folder in zip(folds, stores, strict=True):
             if not folder.is_dir():
@@ -188,7 +195,7 @@ def _trained_stores(node: dict[str, Any], experiments: Path) -> tuple[Path, ...]
     return tuple(run.store("test") for run in runs)
 
 
-def _folds(node: dict[str, Any]) -> list[int] | None:
+def _folds(node: dict[str, Any]) -> list[Fold] | None:
     """Return the folds that a node names, or None where it names none."""
     folds = node.get("folds")
     if folds is not None and (not isinstance(folds, list) or not folds or len({*folds}) < len(folds)):

@@ -160,6 +160,31 @@ class FoldRows:
         return self if draws is before else replace(self, training=self.training.assign(**{DRAWS: draws}))
 
 
+def rows_of_all(table: pd.DataFrame, source: Source, *, pseudo: str | None) -> FoldRows:
+    """Return what a training on all photos has: every labelled row, and none to be validated on.
+
+    Args:
+        table: The image table.
+        source: What the table is of.
+        pseudo: A folder of pseudo-labels, which must be none.
+
+    Raises:
+        MaskfoldError: If there is one.
+    """
+    if pseudo:
+        raise MaskfoldError(
+            f"pseudo={pseudo}: pseudo-labels are made for folds, each by networks that have not seen its photos, and "
+            "fold=full has none. Train without them: pseudo=null."
+        )
+    training = table[table["split"].isin(["train", AUTOMATIC])]
+    validation = training[:0]
+    lineage = lineage_of_split(source.name, training, validation, folds=None)
+    identity = {"data": fingerprint(training)}
+    if WEIGHT in training:
+        identity["weights"] = weights_fingerprint(training)
+    return FoldRows(training, validation, lineage, identity)
+
+
 def rows_of_fold(table: pd.DataFrame, source: Source, split: Path, *, fold: int, pseudo: str | None) -> FoldRows:
     """Return what a fold trains on.
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from maskfold.ensembling.tree import Leaf
 from maskfold.errors import MaskfoldError, listing
-from maskfold.runs.layout import fold_of
+from maskfold.runs.layout import fold_of, is_full
 from maskfold.runs.lineage import Lineage, describe_leak, read_lineage
 from maskfold.runs.run_folder import run_of
 
@@ -42,6 +42,11 @@ def teachers_of_folds(leaves: Sequence[Leaf]) -> list[Teachers]:
         MaskfoldError: If a member has no network that may teach a fold, members were trained on different data, or
             nobody knows what one of them was trained on.
     """
+    full = [run_of(store).path for store in leaves[0].stores if is_full(run_of(store))]
+    if full:
+        raise MaskfoldError(
+            f"{full[0]}: trained on all photos, so it may teach no fold, and is none itself. Name the member's folds."
+        )
     lineages = {store: read_lineage(run_of(store).path) for leaf in leaves for store in leaf.stores}
     refuse_other_data(lineages)
     return [_teachers(leaves, lineages, store) for store in leaves[0].stores]

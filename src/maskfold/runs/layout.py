@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from maskfold.places import FULL as FULL
 from maskfold.runs.run_folder import RunFolder
 
 EXPERIMENTS = Path("experiments")
@@ -11,6 +12,8 @@ OWN_PAGE = "local.md"  # of a member, and of all: what was measured here, which 
 OWN_MEMBERS = EXPERIMENTS / OWN_PAGE
 LEADERBOARD = EXPERIMENTS / "leaderboard.csv"
 LEADERBOARD_CHART = EXPERIMENTS / "leaderboard.png"
+
+Fold = int | str  # a number, or `FULL`
 
 _FOLD = "fold"
 
@@ -56,8 +59,8 @@ class MemberFolder:
         """The folder's own name."""
         return self.path.name
 
-    def run(self, fold: int) -> RunFolder:
-        """Return the folder of one fold's run, which need not be there yet."""
+    def run(self, fold: Fold) -> RunFolder:
+        """Return the folder of one fold's run, or of that on all photos, which need not be there yet."""
         return RunFolder(self.path / fold_name(fold))
 
     def runs(self) -> list[RunFolder]:
@@ -65,7 +68,7 @@ class MemberFolder:
         return [self.run(fold) for fold in self.folds()]
 
     def folds(self) -> list[int]:
-        """Return the numbers of the folds that have a folder, in order."""
+        """Return the numbers of the folds that have a folder, in order; a run on all photos is none of them."""
         names = (path.name.removeprefix(_FOLD) for path in self.path.glob(f"{_FOLD}*"))
         return sorted(map(int, filter(str.isdecimal, names)))
 
@@ -90,11 +93,16 @@ def measured_folders(experiments: Path) -> list[MemberFolder]:
     return [folder for folder in folders if folder.results.exists()]
 
 
-def fold_name(fold: int) -> str:
+def fold_name(fold: Fold) -> str:
     """Return what a fold is called where it has a folder."""
-    return f"{_FOLD}{fold}"
+    return FULL if fold == FULL else f"{_FOLD}{fold}"
 
 
-def fold_of(run: RunFolder) -> int:
-    """Return the number of a run's fold, from its folder's name."""
-    return int(run.path.name.removeprefix(_FOLD))
+def fold_of(run: RunFolder) -> Fold:
+    """Return the number of a run's fold, from its folder's name; `FULL` of one on all photos."""
+    return FULL if is_full(run) else int(run.path.name.removeprefix(_FOLD))
+
+
+def is_full(run: RunFolder) -> bool:
+    """Return whether a run was trained on all photos: its score is unknown, and it has no maps out of fold."""
+    return run.path.name == FULL

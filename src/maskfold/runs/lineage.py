@@ -37,6 +37,7 @@ class Lineage:
         folds: How many folds its split has; None if that is not known.
         photos: `image_id -> hash` of the labelled photos, for training and validation, as they were.
         masks: The same of their masks.
+        parents: Of a mean of weights: the SHA-256 of the checkpoints that it was made of.
     """
 
     data: str
@@ -46,6 +47,7 @@ class Lineage:
     folds: int | None = None
     photos: dict[str, str] = field(default_factory=dict)
     masks: dict[str, str] = field(default_factory=dict)
+    parents: tuple[str, ...] = ()
 
     def leaks_into(self, sights: Iterable[str]) -> list[str]:
         """Return those of `sights` that were seen, sorted."""
@@ -61,7 +63,7 @@ class Lineage:
         return [f"{kind} of {image_id}" for kind, before, now in pairs for image_id in replaced(before, now)]
 
 
-def lineage_of_split(data: str, training: pd.DataFrame, validation: pd.DataFrame, *, folds: int) -> Lineage:
+def lineage_of_split(data: str, training: pd.DataFrame, validation: pd.DataFrame, *, folds: int | None) -> Lineage:
     """Return the lineage of a network that learns from some rows of the image table and is validated on others.
 
     The content of a photo that is in both, byte for byte, does not count as seen, or no fold could be scored at all;
@@ -70,8 +72,8 @@ def lineage_of_split(data: str, training: pd.DataFrame, validation: pd.DataFrame
     Args:
         data: The name of the data.
         training: Rows to learn from.
-        validation: Rows to measure.
-        folds: How many folds the split has.
+        validation: Rows to measure; none of a training on all photos.
+        folds: How many folds the split has; None where there is none.
     """
     seen, held_out = {*sights(training)}, {*sights(validation)}
     twins = {sight for sight in seen & held_out if sight.startswith(CONTENT)}
@@ -190,6 +192,7 @@ def read_lineage(run: Path) -> Lineage:
             folds,
             dict(content.get("photos", {})),
             dict(content.get("masks", {})),
+            tuple(content.get("parents", ())),
         )
     except (KeyError, TypeError, ValueError, MaskfoldError) as error:
         raise MaskfoldError(f"{path}: damaged ({error}). Train this fold again with overwrite=true.") from error

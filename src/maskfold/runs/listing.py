@@ -9,7 +9,8 @@ from pathlib import Path
 
 from maskfold import files
 from maskfold.errors import MaskfoldError
-from maskfold.runs.layout import MemberFolder, fold_name
+from maskfold.runs.layout import FULL, MemberFolder, fold_name
+from maskfold.runs.monitor import UNKNOWN
 from maskfold.runs.run_folder import RunFolder
 
 
@@ -47,7 +48,7 @@ def runs_by_name(experiments: Path) -> dict[str, RunFolder]:
     return {
         f"{member.name}/{fold_name(fold)}": member.run(fold)
         for member in members
-        for fold in member.folds()
+        for fold in (*member.folds(), FULL)
         if member.run(fold).config.exists() or member.run(fold).run.exists()
     }
 
@@ -69,7 +70,7 @@ def _listed(name: str, run: RunFolder) -> Listed:
     if run.metrics.exists():
         rows, monitor = run.epochs(), run.monitor()
         trained, best = len(rows), monitor.best(rows)[monitor.name]
-        score = f"{monitor.label.removeprefix('validation ')} {best:.5f}"
+        score = "unknown" if monitor == UNKNOWN else f"{monitor.label.removeprefix('validation ')} {best:.5f}"
     planned = config["trainer"]["max_epochs"]
     epochs = f"{trained}/{planned}" if planned and state != "finished" else str(trained)
     return Listed(name, str(config["data"].get("name", "")), state, epochs, score, when)

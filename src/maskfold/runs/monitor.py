@@ -28,3 +28,7 @@ class Monitor:
         """Return the rows, the best first, of equal ones the earlier first; those without a number come last."""
         sign, worst = (-1, inf) if self.mode == "max" else (1, inf)
         return sorted(rows, key=lambda row: worst if isnan(row[self.name]) else sign * row[self.name])
+
+
+UNKNOWN = Monitor(name="epoch", mode="max", label="score unknown")
+"""Of a training on all photos, where nothing is left to judge epochs by: its last epoch is what it leaves."""

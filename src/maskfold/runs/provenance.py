@@ -41,7 +41,7 @@ class WeightsUsed:
 
     Attributes:
         member: The member that it is of.
-        fold: Its fold.
+        fold: Its fold; `full` of one that was trained on all photos.
         checkpoint: The SHA-256 of its checkpoint.
         architecture: What was trained, in a few words.
         encoder_weights: What its training began with.
@@ -49,7 +49,7 @@ class WeightsUsed:
     """
 
     member: str
-    fold: int
+    fold: int | str
     checkpoint: str
     architecture: str
     encoder_weights: str

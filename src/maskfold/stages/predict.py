@@ -15,6 +15,7 @@ from maskfold.data.labelled import LabelledSource
 from maskfold.data.source import RECOGNITION, Source
 from maskfold.data.table import fingerprint
 from maskfold.entry import entry_point
+from maskfold.errors import MaskfoldError
 from maskfold.every_fold import folds_with_a_run, for_each_fold
 from maskfold.files import locked
 from maskfold.models.network import Network
@@ -29,7 +30,7 @@ from maskfold.recognition.answers import AnswerStore
 from maskfold.recognition.predicting import predict_answers
 from maskfold.recognition.trained import CLASS_TABLE, classes_digest, trained_classes
 from maskfold.runs.checkpoint_hash import checkpoint_hash
-from maskfold.runs.layout import MemberFolder
+from maskfold.runs.layout import FULL, MemberFolder
 from maskfold.runs.lineage import refuse_leak
 from maskfold.runs.run_folder import RunFolder
 from maskfold.terminal import RESULT, counted
@@ -40,6 +41,10 @@ log = logging.getLogger(__name__)
 def predict(config: DictConfig) -> ProbabilityStore | AnswerStore:
     """Add every map or answer that is missing to a fold's store of a split; return the store."""
     folder = MemberFolder(EXPERIMENTS / config.name).run(config.fold)
+    if config.fold == FULL and config.split != "test":
+        raise MaskfoldError(
+            f"{folder.path}: trained on all photos, so there is none that it could be judged by: predict split=test."
+        )
     source: Source = build(config.data or folder.part("data"))
     task = (_Answers if source.task == RECOGNITION else _Maps)(folder, source, resolved(config.geometry))
     tta = check_tta(config.tta or folder.read_config()["tta"])

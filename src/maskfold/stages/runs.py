@@ -19,7 +19,7 @@ from maskfold.errors import MaskfoldError
 from maskfold.masks.pictures import as_rgb
 from maskfold.masks.scoring import Judged
 from maskfold.prediction.store import ProbabilityStore
-from maskfold.runs.layout import MemberFolder, fold_of
+from maskfold.runs.layout import MemberFolder, fold_of, is_full
 from maskfold.runs.listing import HEADINGS, find_runs, listed, refuse_busy, remove, runs_by_name, size_of
 from maskfold.runs.run_folder import RunFolder, binding
 from maskfold.terminal import RESULT, asked, counted, readable, show_table
@@ -37,11 +37,23 @@ def runs(config: DictConfig) -> None:
             raise MaskfoldError(
                 f"compare={[*config.compare]}: name two runs or members, as `maskfold runs` lists them."
             )
-        _compare({name: find_runs(name, there) for name in config.compare}, config.page, images=config.images)
+        _compare(
+            {name: _folds_of(name, find_runs(name, there)) for name in config.compare},
+            config.page,
+            images=config.images,
+        )
     elif there:
         show_table(HEADINGS, (listed(name, run).cells() for name, run in there.items()))
     else:
         log.info("%s: no run here. `maskfold train` makes one.", EXPERIMENTS)
+
+
+def _folds_of(name: str, runs: dict[str, RunFolder]) -> dict[str, RunFolder]:
+    """Return runs without one on all photos, which has no score to compare."""
+    folds = {key: run for key, run in runs.items() if not is_full(run)}
+    if not folds:
+        raise MaskfoldError(f"compare: {name} was trained on all photos, so its score is unknown. Compare folds.")
+    return folds
 
 
 def _remove(chosen: dict[str, RunFolder], *, ask: bool) -> None:

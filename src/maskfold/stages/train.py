@@ -1,6 +1,7 @@
 """Train one fold of one member: `maskfold train experiment=linknet34 fold=0`."""
 
 import logging
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from statistics import mean
@@ -30,14 +31,17 @@ from maskfold.engine.ranks import refuse_anew, warn_of_shared_store
 from maskfold.engine.schedules import Schedule
 from maskfold.engine.task import Task
 from maskfold.entry import entry_point
+from maskfold.errors import MaskfoldError
 from maskfold.every_fold import folds_of_split, for_each_fold
 from maskfold.files import locked
 from maskfold.models.counts import with_counts
-from maskfold.pseudo.rows import FoldRows, rows_of_fold
-from maskfold.runs.layout import MemberFolder
+from maskfold.pseudo.rows import FoldRows, rows_of_all, rows_of_fold
+from maskfold.runs.layout import FULL, MemberFolder
 from maskfold.runs.lineage import keep_lineage, refuse_replaced
+from maskfold.runs.monitor import UNKNOWN
 from maskfold.runs.run_folder import RunFolder
 from maskfold.runs.start import Start, find_start
+from maskfold.schemas import ALL
 from maskfold.segmentation.mixing import refuse_single
 from maskfold.segmentation.placing import AUGMENTED, place_of
 from maskfold.shards.source import in_chunks
@@ -60,7 +64,11 @@ def train(config: DictConfig) -> dict[str, float]:
     placed, place = _placed(config, folder)
     parts: TaskParts = build(placed.task, **source.said(), **taught)
     table, split = source.load(), split_path(source, config.split_file)
-    rows = rows_of_fold(table, source, split, fold=config.fold, pseudo=config.pseudo)
+    if full := config.fold == FULL:
+        _refuse_judging(config)
+        rows = rows_of_all(table, source, pseudo=config.pseudo)
+    else:
+        rows = rows_of_fold(table, source, split, fold=config.fold, pseudo=config.pseudo)
     rows, lesson = with_lesson(rows, source, config.get("distill"), fold=config.fold)
     start = find_start(config.start_from, fold=config.fold)
     for known in (start, teacher):
@@ -70,7 +78,7 @@ def train(config: DictConfig) -> dict[str, float]:
     rows = rows.by_cluster(balance=config.balance, weights=config.cluster_weights)
     if rank_zero_only.rank != 0:  # one of several processes of one run, whose first one keeps the folder
         return folder.summary() if _is_finished(folder, config) else _fit(config, parts, rows, folder, start, source)
-    if config.overwrite or not folder.finished.exists():
+    if not full and (config.overwrite or not folder.finished.exists()):
         _audit(config, source, table, split)
     with locked(folder.path, anew=config.overwrite):
         refuse_replaced(folder, rows.lineage)
@@ -88,14 +96,43 @@ def train(config: DictConfig) -> dict[str, float]:
             return best
         if lesson is not None:
             lesson.write()
-        folder.note(audit="passed" if config.audit else "off", training_photos=len(rows.training), **place)
+        monitor = UNKNOWN if full else parts.objective().monitor
+        if full:
+            folder.note(monitor=asdict(monitor))  # from its beginning on, for whoever looks at it meanwhile
+        audit = "none" if full else "passed" if config.audit else "off"
+        folder.note(audit=audit, training_photos=len(rows.training), **place)
         best = _fit(config, parts, rows, folder, start, source)
-        monitor = parts.objective().monitor
         folder.finish(best, monitor=monitor)
         if not config.keep_last:
             folder.last.unlink(missing_ok=True)
     _tell(folder, best)
     return best
+
+
+def _refuse_judging(config: DictConfig) -> None:
+    """Refuse what only a score, or a fold, could decide in a training on all photos.
+
+    Raises:
+        MaskfoldError: If something asks for one.
+    """
+    schedule = build(config.schedule)
+    plateau = isinstance(schedule, Schedule) and any(epoch.plateau is not None for epoch in schedule.table)
+    asks = {
+        "trainer.patience": config.trainer.patience is not None,
+        "keep_best": config.keep_best is not None,
+        "schedule (plateau)": plateau,
+    }
+    if keys := [key for key, is_set in asks.items() if is_set]:
+        raise MaskfoldError(
+            f"fold={FULL}: {', '.join(keys)} goes by the score of photos that are held out, and here none are. Train "
+            "for as many epochs as the folds have chosen: set it to null, and trainer.max_epochs or the schedule's "
+            "length to that number."
+        )
+    if OmegaConf.select(config, "distill.ensemble"):
+        raise MaskfoldError(
+            f"fold={FULL}: distill.ensemble teaches folds, each by networks that have not seen its photos. Train "
+            "without it, or train the folds: fold=all."
+        )
 
 
 def _placed(config: DictConfig, folder: RunFolder) -> tuple[DictConfig, dict[str, str]]:
@@ -132,6 +169,9 @@ def _tell(folder: RunFolder, best: dict[str, float]) -> None:
     memory = f", device memory {readable(costs['peak_memory_mb'] * 2**20)}" if costs["peak_memory_mb"] else ""
     epochs = counted(costs["epochs"], "epoch")
     log.info("%s: %s in %s%s", folder.path, epochs, duration(costs["seconds"]), memory)
+    if monitor == UNKNOWN:
+        log.info("trained on all photos, so its score is unknown; the last epoch: %s", folder.best, extra=RESULT)
+        return
     log.info(
         "best %s %.5f, epoch %d: %s", monitor.label, best[monitor.name], best["epoch"] + 1, folder.best, extra=RESULT
     )
@@ -157,9 +197,13 @@ def _fit(
     order = {"seed": config.seed, "shuffle": True, "draws": _draws(rows), "chunks": _chunks(rows.training)}
     learned, measured = with_copies([rows.training, rows.validation], source.folder)
     training = partial(load, parts.training_set(learned, seed=config.seed), **order)
-    validation = partial(load, parts.validation_set(measured, seed=config.seed), chunks=_chunks(rows.validation))
-
     one_size = _is_one_size(config, rows)
+
+    def validation(batch_size: int) -> EpochLoader | None:
+        if rows.validation.empty:  # a training on all photos
+            return None
+        held_out = parts.validation_set(measured, seed=config.seed)
+        return load(held_out, chunks=_chunks(rows.validation), batch_size=batch_size)
 
     def rehearse(size: int) -> None:
         batches = training(batch_size=size), validation(batch_size=size)
@@ -254,11 +298,13 @@ def _task(
 def judged(config: DictConfig) -> float | None:
     """Return what a sweep compares: the best score in validation, with `fold=all` the mean over the folds.
 
+    A training on all photos has none.
+
     That is the word of the process that keeps the run folder: another of the same run may be here before it is written.
     """
-    if rank_zero_only.rank != 0:
+    if rank_zero_only.rank != 0 or config.fold == FULL:
         return None
-    folds = [config.fold] if isinstance(config.fold, int) else folds_of_split(config)
+    folds = [config.fold] if config.fold != ALL else folds_of_split(config)
     runs = [MemberFolder(EXPERIMENTS / config.name).run(fold) for fold in folds]
     return mean(run.summary()[run.monitor().name] for run in runs)
 

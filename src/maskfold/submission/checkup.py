@@ -19,6 +19,8 @@ from maskfold.masks.metrics import named
 from maskfold.prediction.splits import photos_of
 from maskfold.runs.contents import refuse_other_contents
 from maskfold.runs.ensemble_folder import ensemble_of, result_of
+from maskfold.runs.layout import is_full
+from maskfold.runs.run_folder import run_of
 from maskfold.submission.doctor import examine
 from maskfold.submission.findings import Report
 from maskfold.submission.label_doctor import examine_labels
@@ -68,6 +70,31 @@ def check_up(
     """
     if bool(height) != bool(width):
         raise MaskfoldError("Give both height= and width=, or neither to look the sizes up in the data.")
+    report = _check_up(submission, data, sample, (height, width), rules, classes, jobs)
+    return replace(report, warnings=[*report.warnings, *_unknown_scores(submission)])
+
+
+def _unknown_scores(submission: Path) -> list[str]:
+    """Return a sentence about the networks in a submission that were trained on all photos, if its manifest has any."""
+    path = result_of(submission).manifest
+    members = files.read_json(path).get("members", []) if path.exists() else []
+    runs = [run_of(Path(maps["folder"])) for member in members for maps in member.get("maps", [])]
+    full = sorted({str(run.path) for run in runs if is_full(run)})
+    if not full:
+        return []
+    return [f"score: unknown of {', '.join(full)}, trained on all photos: no score out of fold is this submission's"]
+
+
+def _check_up(
+    submission: Path,
+    data: dict[str, Any] | None,
+    sample: str | Path | None,
+    size: tuple[int | None, int | None],
+    rules: Mapping[str, Any] | None,
+    classes: Sequence[str] | None,
+    jobs: int,
+) -> Report:
+    height, width = size
     own_sample = None if sample is None else Path(sample)
     if height and width:
         shape = _changed(shape_written(submission), rules, classes)
