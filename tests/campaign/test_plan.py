@@ -54,7 +54,7 @@ def test_what_is_finished_is_not_left_to_do(tmp_path, monkeypatch):
 def test_all_networks_in_one_pass_keep_one_map_a_test_photo(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     costs = {"unet": (member(), COST)}
-    both = OnePass(frozenset(["unet"]), Path("fused"))
+    both = OnePass(frozenset(["unet"]), (Path("fused"),))
     assert both.networks(costs) == 2
     # Two networks of 10 + 3 x 0.5, and three maps; the members keep their three maps out of fold.
     assert both.cost(costs) == CostSum(test=23, maps=300)
@@ -71,6 +71,11 @@ def test_all_networks_in_one_pass_keep_one_map_a_test_photo(tmp_path, monkeypatc
     assert "unet 18.2 min 11 s 2 36.7 min 3.0 GiB 1.0 GiB 10 KiB 300 B" in text
     assert "test, one pass 23 s 23 s 0 B 300 B" in text
     assert "decoded once for all 2 networks" in text
+    assert "keep one mean map each" in text
+
+    several = OnePass(both.members, (*both.stores, Path("fused_12345678")))
+    # Of the second mean there is none yet: one map and three, of the three photos.
+    assert several.cost(costs, left=True) == CostSum(test=23, maps=400)
 
 
 def test_a_disk_that_is_too_small_is_refused():

@@ -15,6 +15,7 @@ from maskfold.errors import MaskfoldError
 from maskfold.prediction import large
 from maskfold.prediction.branches import Branch, Voter
 from maskfold.prediction.predictor import predict_together
+from maskfold.prediction.several_stores import SeveralStores
 from maskfold.prediction.store import ProbabilityStore
 
 HEIGHT, WIDTH = 150, 210
@@ -52,11 +53,15 @@ class Convolution(torch.nn.Module):
 
 
 def predict(path, branches: list[Branch], folder, **sizes: int) -> np.ndarray:
-    row = {"image_id": "a", "image": str(path), "height": HEIGHT, "width": WIDTH} | sizes
     store = ProbabilityStore(folder)
+    together(path, branches, store, **sizes)
+    return store.read("a")
+
+
+def together(path, branches: list[Branch], store: ProbabilityStore | SeveralStores, **sizes: int) -> None:
+    row = {"image_id": "a", "image": str(path), "height": HEIGHT, "width": WIDTH} | sizes
     options = {"batch_size": 3, "num_workers": 0, "precision": "32-true", "accelerator": "cpu", "devices": 1}
     predict_together(branches, pd.DataFrame([row]), store=store, **options)
-    return store.read("a")
 
 
 def branch(tile: Tile, *, preprocess=None, seed: int = 0, classes: int = 1, weight: float = 1, tta="none") -> Branch:
@@ -178,3 +183,22 @@ def test_an_answer_that_is_no_number_leaves_no_map(photo, tmp_path, small_parts)
     with pytest.raises(MaskfoldError, match="a: the network's answer is not a number"):
         predict(photo, [broken], tmp_path / "maps")
     assert not [*(tmp_path / "maps").iterdir()]
+
+
+@pytest.mark.parametrize("classes", [1, 2])
+def test_several_means_of_the_same_networks_are_those_of_a_pass_each(photo, tmp_path, request, classes):
+    shares = [(0.5, 0.0), (0.5, 1.0)]
+    means = [
+        predict(
+            photo, [branch(TILES[0], seed=n, classes=classes, weight=w[mean]) for n, w in some], tmp_path / str(mean)
+        )
+        for mean, some in ((0, [*enumerate(shares)]), (1, [(1, shares[1])]))
+    ]
+    for way in ("whole", "by parts"):
+        if way == "by parts":
+            request.getfixturevalue("small_parts")
+        voters = [Voter(Convolution(n, classes), "none", own, others=(other,)) for n, (own, other) in enumerate(shares)]
+        stores = [ProbabilityStore(tmp_path / f"{way}{number}") for number in (0, 1)]
+        together(photo, [Branch(TILES[0], None, [voter]) for voter in voters], SeveralStores(stores))
+        for store, mean in zip(stores, means, strict=True):
+            np.testing.assert_array_equal(store.read("a"), mean)

@@ -14,6 +14,7 @@ def test_the_names_of_what_lies_there():
         "oof/scores.parquet": folder.oof.scores,
         "oof/manifest.json": folder.oof.manifest,
         "fused": folder.fused,
+        "fused_0a1b2c3d": folder.fused_part("0a1b2c3d"),
         "blend.json": folder.blend,
         "report.html": folder.report,
         "campaign": folder.logs,

@@ -1,6 +1,7 @@
 """Predicting with a whole ensemble in one pass: against one pass a network, killed, and asked for what it cannot do."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,13 @@ from maskfold.stages.predict import predict
 STORE = Path("submissions/tiny/fused")
 CHECKPOINT = Path("experiments/tiny/fold1/checkpoints/best.ckpt")
 BOTH = "{experiment: tiny}"
-STEP = "{_target_: maskfold.ensembling.postprocess.LargestComponent}"
-BY_MEMBERS = f"{{_target_: maskfold.ensembling.recipe.ByMembers, members: [{BOTH}], step: {STEP}}}"
+ONES = ["{experiment: tiny, folds: [0]}", "{experiment: tiny, folds: [1]}"]
+HULL = "{_target_: maskfold.ensembling.postprocess.HullRepair, low: 0, high: 255, min_area: 1, cut: 128}"
+BY_MEMBERS = f"{{_target_: maskfold.ensembling.recipe.ByMembers, members: [{ONES[1]}], step: {HULL}}}"
+# The hull of the second fold's mean, in masks of the first one's; of all photos, so that none needs the mean of both.
+REPAIR = f"{{_target_: maskfold.ensembling.recipe.Repair, worst: 8, members: [{ONES[0]}], steps: [{BY_MEMBERS}]}}"
+
+CPU = ["split=test", "trainer.accelerator=cpu"]
 
 
 def options(members: str = BOTH) -> list[str]:
@@ -121,6 +127,84 @@ def test_a_killed_pass_goes_on_and_leaves_the_same_bytes(trained, monkeypatch):
     assert {path.name: path.read_bytes() for path in STORE.iterdir()} == whole
 
 
+def test_means_of_some_members_are_kept_beside_the_mean_of_all(apart):
+    for before in Path("experiments/tiny").glob("fold?/predictions/test"):
+        shutil.rmtree(before)
+    own = [predict(compose("predict", ["name=tiny", f"fold={k}", *CPU])) for k in (0, 1)]
+    recipe = [f"ensemble.repair={REPAIR}"]
+    asked = [*options(WEIGHTED), "jobs=1"]
+    plain = ensemble(compose("ensemble", [*asked, *recipe, "ensemble.repair.steps=[]"]))["area"]
+    expected = ensemble(compose("ensemble", [*asked, *recipe]))
+    submitted = Path("submissions/tiny/submission.csv.gz").read_bytes()
+    manifest = json.loads(Path("submissions/tiny/manifest.json").read_text())
+    usual = {name: path.read_bytes() for name, path in fuse_tiny(members=WEIGHTED).paths().items()}
+
+    store = fuse_tiny(*recipe, members=WEIGHTED)
+    fused = ensemble(compose("ensemble", [*asked, *recipe, "fused=true"]))
+
+    assert {name: path.read_bytes() for name, path in store.paths().items()} == usual
+    parts = [ProbabilityStore(folder) for folder in Path("submissions/tiny").glob("fused_*")]
+    maps = [{name: part.read(name).tobytes() for name in usual} for part in parts]
+    assert len(maps) == 2
+    assert all({name: one.read(name).tobytes() for name in usual} in maps for one in own)
+    # Maps of a network alone are its own to the last bit, and so is what is made of them.
+    assert fused["repaired"].all()
+    assert Path("submissions/tiny/submission.csv.gz").read_bytes() == submitted
+    np.testing.assert_array_equal(fused["area"], expected["area"])
+    assert (expected["area"] != plain).any()
+    now = json.loads(Path("submissions/tiny/manifest.json").read_text())
+    for key in ("members", "repair_members"):
+        assert [one["name"] for one in now[key]] == [one["name"] for one in manifest[key]]
+        hashes = [[maps["checkpoint"] for one in each[key] for maps in one["maps"]] for each in (now, manifest)]
+        assert hashes[0] == hashes[1]
+
+
+@pytest.mark.hostile("killed")
+def test_a_killed_pass_of_several_means_goes_on_and_leaves_the_same_bytes(trained, monkeypatch):
+    asked = ["trainer.batch_size=2", f"ensemble.repair={REPAIR}"]
+    store = fuse_tiny(*asked, members=WEIGHTED)
+    folders = sorted(Path("submissions/tiny").glob("fused*"))
+    whole = {path: path.read_bytes() for folder in folders for path in folder.iterdir()}
+    written = [path for path in whole if path.suffix == ".b2nd"]
+    assert len(written) == 3 * len(store.paths())
+    for path in written:
+        path.unlink()
+    real, done = ProbabilityStore.write, []
+
+    def killed(self, image_id, probability):
+        if len(done) == 4:  # of the second photo there is one map of three
+            raise KeyboardInterrupt
+        done.append(image_id)
+        real(self, image_id, probability)
+
+    monkeypatch.setattr(ProbabilityStore, "write", killed)
+    with pytest.raises(KeyboardInterrupt):
+        fuse_tiny(*asked, members=WEIGHTED)
+    assert {path: path.read_bytes() for path in written if path.exists()}.items() <= whole.items()
+    assert len(store.paths()) == 1  # the mean of all comes last
+    monkeypatch.setattr(ProbabilityStore, "write", real)
+    with pytest.raises(MaskfoldError, match="images have no map"):
+        ensemble(compose("ensemble", [*options(WEIGHTED), asked[1], "jobs=1", "fused=true"]))
+
+    fuse_tiny(*asked, members=WEIGHTED)
+
+    assert {path: path.read_bytes() for folder in folders for path in folder.iterdir()} == whole
+
+
+@pytest.mark.hostile("stale maps")
+def test_a_mean_of_some_members_by_older_weights_is_refused(trained):
+    recipe = f"ensemble.repair={REPAIR}"
+    fuse_tiny(members=WEIGHTED)
+    with pytest.raises(MaskfoldError, match=r"tiny/fused_\w{8}: nothing has been predicted in one pass yet"):
+        ensemble(compose("ensemble", [*options(WEIGHTED), recipe, "fused=true"]))
+    fuse_tiny(recipe, members=WEIGHTED)
+    checkpoint = torch.load(CHECKPOINT, weights_only=True)
+    torch.save(checkpoint | {"more": 1}, CHECKPOINT)
+    shutil.rmtree(STORE)
+    with pytest.raises(MaskfoldError, match=r"tiny/fused_\w{8}: holds maps of something else:\n.*fold1"):
+        fuse_tiny(recipe, members=WEIGHTED)
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
@@ -129,10 +213,9 @@ def test_a_killed_pass_goes_on_and_leaves_the_same_bytes(trained, monkeypatch):
         (["ensemble.members=[{experiment: tiny, folds: [0, 7]}]"], r"not trained to the end: experiments/tiny/fold7\."),
         (["ensemble.members=[{experiment: huge}]"], "huge: not trained to the end: experiments/huge"),
         (
-            ["ensemble.repair={_target_: maskfold.ensembling.recipe.Repair, worst: 2, members: [{experiment: tiny}]}"],
-            r"repair\.members averages some of the members once more",
+            ["ensemble.repair={_target_: maskfold.ensembling.recipe.Repair, worst: 2, members: [{maps: experiments}]}"],
+            "experiments: a folder of maps has no network that could predict",
         ),
-        ([f"ensemble.postprocess=[{BY_MEMBERS}]"], "a step that looks at some of the members"),
         (["+trainer.epochs=3"], r"trainer\.epochs: no such key"),
     ],
 )

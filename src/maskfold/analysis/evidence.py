@@ -13,7 +13,7 @@ from maskfold.data.classes import classes_of
 from maskfold.data.loading import read_image, read_mask
 from maskfold.data.table import CLUSTER, fingerprint, metadata_columns
 from maskfold.ensembling.by_class import threshold_of
-from maskfold.ensembling.fusion import leaves_of_passes
+from maskfold.ensembling.fused_stores import FusedStores, leaves_of_passes
 from maskfold.ensembling.mean_map import merged_probability
 from maskfold.ensembling.recipe import Recipe, to_mask
 from maskfold.ensembling.steps import Opened, cluster_facts, open_steps, steps_for
@@ -208,7 +208,7 @@ def open_split(
         raise MaskfoldError(f"{result.manifest}: the photos' clusters have changed since; `{command}` makes it anew.")
     scores = files.read_table(result.scores, again=f"`{command}` makes it anew.")
     metadata = metadata_columns(table)
-    fused = folder.fused if manifest.get("fused") else None
+    fused = FusedStores(recipe, folder) if manifest.get("fused") else None
     networks = leaves_of_passes(recipe, split=split, experiments=experiments, fused=fused)
     source = manifest["source"]
     classes = classes_of(source)
@@ -216,7 +216,9 @@ def open_split(
         OpenPass(
             open_members(averaged, photos, split=split, classes=classes),
             threshold_of(one.threshold, classes),
-            open_steps(one.steps, photos, split=split, experiments=experiments, classes=classes, mean=recipe.mean),
+            open_steps(
+                one.steps, photos, split=split, experiments=experiments, classes=classes, mean=recipe.mean, fused=fused
+            ),
             bool(classes and source.get("exclusive")),
         )
         for averaged, one in zip(networks, recipe.passes, strict=True)

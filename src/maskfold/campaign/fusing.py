@@ -7,7 +7,8 @@ from maskfold.campaign.members import Member
 from maskfold.config import EXPERIMENTS, build, compose
 from maskfold.data.source import RECOGNITION
 from maskfold.data.table import fingerprint
-from maskfold.ensembling.fusion import fused_origin, fusible, leaves_of_passes, own_maps_needed, refuse_other_networks
+from maskfold.ensembling.fused_stores import FusedStores
+from maskfold.ensembling.fusion import fused_origin, own_maps_needed, refuse_other_networks
 from maskfold.ensembling.recipe import Recipe
 from maskfold.ensembling.stores import store_in
 from maskfold.errors import MaskfoldError
@@ -81,23 +82,24 @@ def _has_maps(folder: Path) -> bool:
     return folder.is_dir() and bool(store_in(folder).image_ids())
 
 
-def refuse_other_fused(recipe: Recipe, members: Sequence[Member], fused: Path) -> None:
-    """Refuse a fused store whose maps are of other networks or photos than they would be of now.
+def refuse_other_fused(stores: FusedStores, members: Sequence[Member]) -> None:
+    """Refuse fused stores whose maps are of other networks or photos than they would be of now.
 
     Raises:
         MaskfoldError: If they are; the message names the store and what differs.
     """
-    if not _has_maps(fused):
+    begun = [folder for folder in stores.folders if _has_maps(folder)]
+    if not begun:
         return
     gone = [run.path for run in _networks(members) if not run.finished.exists()]
     if gone:
         raise MaskfoldError(
-            f"{fused}: its maps are of other networks than those of now, for {gone[0]} is not trained to its end. "
+            f"{begun[0]}: its maps are of other networks than those of now, for {gone[0]} is not trained to its end. "
             "Delete the folder to predict anew, or keep both with ensemble.name=<another name>."
         )
     photos = photos_of(members[0].table, "test")
-    trained = fusible(recipe, split="test", experiments=EXPERIMENTS)
-    usual, _ = leaves_of_passes(recipe, split="test", experiments=EXPERIMENTS, fused=fused)
+    trained = stores.networks(EXPERIMENTS)
     classes = build(members[0].config["data"]).classes
-    refuse_other_networks(usual[0], fused_origin(trained, fingerprint(photos), classes))
-    refuse_replaced_photos(ProbabilityStore(fused), hashes_of(photos, "image"))
+    for folder in begun:
+        refuse_other_networks(folder, fused_origin(trained[folder], fingerprint(photos), classes))
+        refuse_replaced_photos(ProbabilityStore(folder), hashes_of(photos, "image"))

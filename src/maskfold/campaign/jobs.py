@@ -12,8 +12,8 @@ from maskfold import files
 from maskfold.campaign.members import Member
 from maskfold.config import EXPERIMENTS
 from maskfold.ensembling.evaluation import facts_of, scored_from
-from maskfold.ensembling.fusion import fused_ingredients, fusible, leaves_of_passes
-from maskfold.ensembling.manifest import content_of, ingredients, store_origin
+from maskfold.ensembling.fused_stores import FusedStores, ingredients_of_passes
+from maskfold.ensembling.manifest import content_of
 from maskfold.ensembling.recipe import Recipe
 from maskfold.ensembling.steps import cluster_facts
 from maskfold.ensembling.stores import store_in
@@ -70,7 +70,7 @@ def member_jobs(member: Member, *, predict: Sequence[str], own_maps: bool = True
         yield Job(f"{begun}.train", command, member.name, column, "train", (), run.finished.exists, epochs)
         for split in ("oof", "test") if member.test and own_maps else ("oof",):
             command = ("predict", f"name={member.name}", f"fold={fold}", f"split={split}", *predict)
-            maps = _Maps(run.store(split), tuple(member.ids(fold, split)))
+            maps = _Maps((run.store(split),), tuple(member.ids(fold, split)))
             yield Job(
                 f"{begun}.{split}", command, member.name, column, split, (f"{begun}.train",), maps.all_there, maps
             )
@@ -114,12 +114,12 @@ def ensemble_jobs(
     possible = {"oof": all(member.complete for member in members), "test": all(member.test for member in members)}
     for split in (split for split, is_possible in possible.items() if is_possible):
         photos = photos_of(members[0].table, split)
-        fused = folder.fused if split == "test" and fuse is not None else None
+        fused = FusedStores(recipe, folder) if split == "test" and fuse is not None else None
         command = ("ensemble", *overrides, f"split={split}")
         if fused is None or fuse is None:
             needs = _of_networks(members, split)
         else:
-            maps = _Maps(fused, tuple(photos["image_id"]), digits=1)
+            maps = _Maps(tuple(fused.folders), tuple(photos["image_id"]), digits=1)
             trained = _of_networks(members, "train")
             yield Job(FUSE, ("fuse", *fuse), "ensemble", "fuse", "fuse", trained, maps.all_there, maps)
             command, needs = (*command, "fused=true"), (FUSE,)
@@ -149,27 +149,27 @@ class _Epochs:
 
 @dataclass(frozen=True)
 class _Maps:
-    """How many maps of a store are there.
+    """How many maps of some stores are there.
 
     Attributes:
-        folder: The store's.
-        image_ids: Of all its maps to be.
+        folders: The stores'.
+        image_ids: Of all the maps to be of each.
         digits: Behind the point of the percentage: with many networks a hundredth of the photos takes hours, in which
             a worker may be lost though it has got on.
     """
 
-    folder: Path
+    folders: tuple[Path, ...]
     image_ids: tuple[str, ...]
     digits: int = 0
 
     def __call__(self) -> str:
         # Asked at every look, of up to a hundred thousand maps: the names are counted and no more.
-        names = os.listdir(self.folder) if self.folder.is_dir() else []
+        names = [name for folder in self.folders if folder.is_dir() for name in os.listdir(folder)]
         there = sum(PART if is_part(name) else name.endswith((SUFFIX, PNG)) for name in names)
-        return f"{min(there / len(self.image_ids), 1):.{self.digits}%}"
+        return f"{min(there / len(self.image_ids) / len(self.folders), 1):.{self.digits}%}"
 
     def all_there(self) -> bool:
-        return not store_in(self.folder).missing(self.image_ids)
+        return not any(store_in(folder).missing(self.image_ids) for folder in self.folders)
 
 
 @dataclass(frozen=True)
@@ -194,20 +194,13 @@ class _Merged:
     recipe: Recipe
     written: dict[str, Any]
     facts: dict[str, str | None]
-    fused: Path | None
+    fused: FusedStores | None
 
     def __call__(self) -> bool:
         path = self.result.manifest
         if not path.exists():
             return False
-        usual, repair = self._made_of()
+        usual, repair = ingredients_of_passes(self.recipe, split=self.split, experiments=EXPERIMENTS, fused=self.fused)
         now = {"ensemble": self.written, "members": usual, "repair_members": repair, **self.facts}
         manifest = files.read_json(path)
         return all(manifest.get(key) == value for key, value in now.items())
-
-    def _made_of(self) -> tuple[list[dict[str, Any]], ...]:
-        if self.fused is None:
-            passes = leaves_of_passes(self.recipe, split=self.split, experiments=EXPERIMENTS)
-            return tuple(ingredients(leaves) for leaves in passes)
-        members = fusible(self.recipe, split=self.split, experiments=EXPERIMENTS)
-        return (fused_ingredients(members, store_origin(self.fused)),) * 2

@@ -78,11 +78,11 @@ class OnePass:
 
     Attributes:
         members: The names of its experiments.
-        store: Where the mean maps go.
+        stores: Where the maps go, one for each mean that is kept.
     """
 
     members: frozenset[str]
-    store: Path
+    stores: tuple[Path, ...]
 
     def networks(self, costs: Mapping[str, tuple[Member, Cost]]) -> int:
         """Return how many there are."""
@@ -97,9 +97,10 @@ class OnePass:
         """
         own = [(member, cost) for name, (member, cost) in costs.items() if name in self.members]
         ids = own[0][0].test
-        maps = len(store_in(self.store).missing(ids) if left else ids)
-        seconds = sum(len(member.folds) * (cost.start + maps * cost.photo) for member, cost in own)
-        return CostSum(test=seconds if maps else 0.0, maps=maps * max(cost.map for _, cost in own))
+        missing = [store_in(store).missing(ids) if left else ids for store in self.stores]
+        maps, photos = sum(map(len, missing)), len({image_id for gap in missing for image_id in gap})
+        seconds = sum(len(member.folds) * (cost.start + photos * cost.photo) for member, cost in own)
+        return CostSum(test=seconds if photos else 0.0, maps=maps * max(cost.map for _, cost in own))
 
 
 def left_to_do(costs: Mapping[str, tuple[Member, Cost]], one_pass: OnePass | None = None) -> CostSum:
@@ -148,9 +149,10 @@ def draw(
         f"{readable(free)} of disk are free."
     )
     if one_pass is not None:
+        kept = "one mean map" if len(one_pass.stores) == 1 else f"{len(one_pass.stores)} mean maps"
         table.caption += (
             f" The test photos are decoded once for all {one_pass.networks(costs)} networks, at most in the time given "
-            f"here, and keep one mean map each; with own_maps=true each network decodes them and keeps a map."
+            f"here, and keep {kept} each; with own_maps=true each network decodes them and keeps a map."
         )
     return table
 

@@ -1,55 +1,41 @@
 """An ensemble predicted in one pass over the photos: which networks are in it, and what its maps say they come from."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from maskfold import files
 from maskfold.ensembling.recipe import Recipe
-from maskfold.ensembling.tree import Leaf, leaf_nodes, leaves, trained_leaves
+from maskfold.ensembling.tree import Leaf, leaf_nodes, trained_leaves
 from maskfold.errors import MaskfoldError, listing
 from maskfold.prediction.store import CLASSES, ORIGIN
 from maskfold.runs.checkpoint_hash import checkpoint_hash
 from maskfold.runs.run_folder import RunFolder, run_of
 
 
-def leaves_of_passes(
-    recipe: Recipe, *, split: str, experiments: Path, fused: Path | None = None
-) -> tuple[list[Leaf], list[Leaf]]:
-    """Return the leaves whose maps an ensemble's usual pass averages, and those that its repair does.
-
-    Args:
-        recipe: The ensemble.
-        split: `oof` or `test`.
-        experiments: The folder of run folders.
-        fused: The store of maps that were predicted in one pass, to take those instead of the members' own.
-
-    Raises:
-        MaskfoldError: As `maskfold.ensembling.tree.leaves`.
-    """
-    if fused is not None:
-        whole = Leaf(fused.name, Fraction(1), (fused,))
-        return [whole], [whole]
-    usual, repair = (
-        leaves(one.members, split=split, experiments=experiments, mean=recipe.mean) for one in recipe.passes
-    )
-    return usual, repair
-
-
 def fusible(recipe: Recipe, *, split: str, experiments: Path) -> list[Leaf]:
-    """Return the leaves of an ensemble that can be predicted in one pass.
+    """Return the leaves of an ensemble that can be predicted in one pass; `fusible_means` has those of its other means.
 
     Raises:
-        MaskfoldError: If a member has no networks, or is not trained to its end; the repair or a step needs other maps
-            than the mean of all; or the split is not the test photos.
+        MaskfoldError: As `fusible_means`.
+    """
+    return fusible_means(recipe, split=split, experiments=experiments)[0]
+
+
+def fusible_means(recipe: Recipe, *, split: str, experiments: Path) -> list[list[Leaf]]:
+    """Return the leaves of each of `Recipe.trees` of an ensemble that can be predicted in one pass.
+
+    Raises:
+        MaskfoldError: If a member has no networks, or is not trained to its end; or the split is not the test photos.
     """
     if split != "test":
         raise MaskfoldError(
             f"split={split}: out of fold every photo has networks of its own, so only test photos are predicted in one "
             "pass. Predict the folds one by one (make predict SPLIT=oof)."
         )
-    for leaf in (members := trained_leaves(recipe.members, experiments=experiments)):
+    means = [trained_leaves(tree, experiments=experiments) for tree in recipe.trees]
+    for leaf in (leaf for members in means for leaf in members):
         if not all(run_of(store).finished.exists() for store in leaf.stores):
             raise MaskfoldError(
                 f"{leaf.name}: a folder of maps has no network that could predict. Predict the experiments one by one "
@@ -61,17 +47,7 @@ def fusible(recipe: Recipe, *, split: str, experiments: Path) -> list[Leaf]:
             "mean of their probabilities. Predict the experiments one by one (make predict, or own_maps=true), or take "
             "ensemble.mean=probability and no temperatures."
         )
-    if _repairs_by_members(recipe):
-        raise MaskfoldError(
-            "ensemble.repair.members averages some of the members once more, of which a fused prediction keeps no "
-            "maps. Predict the experiments one by one (make predict), or set repair.members to null."
-        )
-    if recipe.steps_by_members:
-        raise MaskfoldError(
-            "ensemble.postprocess has a step that looks at some of the members, of which a fused prediction keeps no "
-            "maps. Predict the experiments one by one (make predict), or leave it out with ensemble.postprocess=[]."
-        )
-    return members
+    return means
 
 
 def own_maps_needed(recipe: Recipe) -> str | None:
@@ -79,22 +55,14 @@ def own_maps_needed(recipe: Recipe) -> str | None:
 
     Where this is None, and all is trained, `fusible` refuses nothing.
     """
-    nodes = leaf_nodes(recipe.members)
+    nodes = [node for tree in recipe.trees for node in leaf_nodes(tree)]
     if not all("experiment" in node for node in nodes):
         return "a member is a folder of maps"
     if any(node.get("store") for node in nodes):
         return "a member names the store of its maps"
     if recipe.unusual_mean:
         return f"{recipe.unusual_mean} is of members' maps"
-    if _repairs_by_members(recipe):
-        return "ensemble.repair.members averages some of the members"
-    if recipe.steps_by_members:
-        return "a step of ensemble.postprocess looks at some of the members"
     return None
-
-
-def _repairs_by_members(recipe: Recipe) -> bool:
-    return bool(recipe.repair.worst and recipe.repair.members)
 
 
 def networks(members: Sequence[Leaf]) -> Iterator[tuple[RunFolder, float]]:
@@ -108,6 +76,22 @@ def named_networks(members: Sequence[Leaf]) -> Iterator[tuple[RunFolder, float, 
     for leaf in members:
         for store in leaf.stores:
             yield run_of(store), float(leaf.weight / len(leaf.stores)), leaf.name
+
+
+def shares_of_means(means: Sequence[Sequence[Leaf]]) -> Iterator[tuple[RunFolder, tuple[float, ...], str]]:
+    """Yield the run folder of every network, with its share of each mean, and the name of its member.
+
+    Those of the first mean are in its order; a network that is in it several times has its other shares once.
+    """
+    others: list[dict[Path, float]] = [defaultdict(float) for _ in means[1:]]
+    for shares, members in zip(others, means[1:], strict=True):
+        for run, share in networks(members):
+            shares[run.path] += share
+    for number, members in enumerate(means):
+        for run, share, name in named_networks(members):
+            further = tuple(shares.pop(run.path, 0.0) for shares in others)
+            if number == 0 or any(further):
+                yield run, (share if number == 0 else 0.0, *further), name
 
 
 def fused_origin(members: Sequence[Leaf], data: str, classes: Sequence[str] = ()) -> dict[str, Any]:
@@ -148,13 +132,12 @@ def fused_ingredients(members: Sequence[Leaf], origin: dict[str, Any]) -> list[d
     ]
 
 
-def refuse_other_networks(leaf: Leaf, origin: dict[str, Any]) -> None:
+def refuse_other_networks(folder: Path, origin: dict[str, Any]) -> None:
     """Refuse a fused store whose maps come from other networks, weights or photos than `origin` says.
 
     Raises:
         MaskfoldError: If they do, or there are no maps.
     """
-    (folder,) = leaf.stores
     if not (folder / ORIGIN).exists():
         raise MaskfoldError(f"{folder}: nothing has been predicted in one pass yet. Run make fuse first.")
     before = files.read_json(folder / ORIGIN)

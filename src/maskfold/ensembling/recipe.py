@@ -169,7 +169,7 @@ class Recipe:
         """What makes its mean another than that of probabilities, as words for a message; None for nothing."""
         if self.mean != PROBABILITY:
             return f"ensemble.mean={self.mean}"
-        tempered = [node for node in leaf_nodes(self.members) if node.get("temperature", 1) != 1]
+        tempered = [node for tree in self.trees for node in leaf_nodes(tree) if node.get("temperature", 1) != 1]
         return f"the temperature of {tempered[0]}" if tempered else None
 
     @property
@@ -183,9 +183,15 @@ class Recipe:
 
     @property
     def steps_by_members(self) -> tuple[ByMembers, ...]:
-        """The steps that look at some members alone, and so need these members' own maps."""
+        """The steps that look at the mean of some members alone."""
         steps = (step.step if isinstance(step, ByCluster) else step for step in self.passes.repair.steps)
         return tuple(step for step in steps if isinstance(step, ByMembers))
+
+    @property
+    def trees(self) -> list[Sequence[dict[str, Any]]]:
+        """The trees of members whose means are looked at: all, then those of the repair and the steps, if any."""
+        repair = [self.repair.members] if self.repair.worst and self.repair.members else []
+        return [self.members, *repair, *(step.members for step in self.steps_by_members)]
 
     @property
     def clusters(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import pandas as pd
 from maskfold.data.balance import clusters_fingerprint, refuse_without_clusters
 from maskfold.data.table import CLUSTER
 from maskfold.ensembling.by_class import Step, on_planes
+from maskfold.ensembling.fused_stores import FusedStores
 from maskfold.ensembling.mean_map import merged_probability
 from maskfold.ensembling.means import PROBABILITY
 from maskfold.ensembling.recipe import AnyStep, ByCluster, ByMembers, Recipe
@@ -49,6 +50,7 @@ def open_steps(
     experiments: Path,
     classes: Sequence[str] = (),
     mean: str = PROBABILITY,
+    fused: FusedStores | None = None,
 ) -> tuple[Opened, ...]:
     """Open the maps that steps look at, see `maskfold.ensembling.tree.open_members`; run them on each of the classes.
 
@@ -59,6 +61,7 @@ def open_steps(
         experiments: The folder of run folders.
         classes: The names of several classes, none for one.
         mean: How maps are averaged.
+        fused: Where the maps of some members lie that were predicted in one pass; None takes the members' own.
 
     Raises:
         MaskfoldError: If maps are missing, or may not be used, or a step is for a class that there is not.
@@ -70,7 +73,11 @@ def open_steps(
             return OfPhotos(opened(step.step), frozenset(photos.loc[chosen, "image_id"]))
         if not isinstance(step, ByMembers):
             return on_planes(step, classes)
-        members = leaves(step.members, split=split, experiments=experiments, mean=mean)
+        members = (
+            leaves(step.members, split=split, experiments=experiments, mean=mean)
+            if fused is None
+            else fused.leaves(step.members)
+        )
         sources = tuple(open_members(members, photos, split=split, classes=classes))
         return OpenStep(sources, on_planes(step.step, classes))
 

@@ -1,6 +1,9 @@
 """The tree of an ensemble: which maps are averaged, and how much each counts."""
 
+import hashlib
+import json
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -115,6 +118,16 @@ def leaf_nodes(members: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         bare = {key: value for key, value in node.items() if key != "weight"}
         nodes += leaf_nodes(node["members"]) if _kind(node) == "members" else [bare]
     return nodes
+
+
+def tree_digest(members: Sequence[dict[str, Any]]) -> str:
+    """Return 8 hexadecimal digits that stand for the leaves of a tree and the share of each, however it is nested."""
+    shares: dict[str, Fraction] = defaultdict(Fraction)
+    shared = _leaves(members, "test", Fraction(1), lambda _: ())
+    for node, leaf in zip(leaf_nodes(members), shared, strict=True):
+        shares[json.dumps(node, sort_keys=True)] += leaf.weight
+    text = json.dumps(sorted((node, str(share)) for node, share in shares.items()))
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def _kind(node: dict[str, Any]) -> str:

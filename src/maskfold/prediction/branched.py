@@ -6,6 +6,7 @@ import lightning
 import torch
 
 from maskfold.prediction.branches import Branch
+from maskfold.prediction.several_stores import SeveralStores
 from maskfold.prediction.store import ProbabilityStore
 
 
@@ -14,7 +15,7 @@ class BranchedPredictor(lightning.LightningModule):
 
     Args:
         branches: The networks.
-        store: Where the maps go.
+        store: Where the maps go; where voters have shares of several means, as many.
         batch_size: The most windows in one forward pass.
         channels_last: Lay images out as convolutions on GPUs like them.
         compile_networks: Compile the networks with `torch.compile`: True, or the name of one of its modes.
@@ -24,7 +25,7 @@ class BranchedPredictor(lightning.LightningModule):
         self,
         branches: Sequence[Branch],
         *,
-        store: ProbabilityStore,
+        store: ProbabilityStore | SeveralStores,
         batch_size: int,
         channels_last: bool = False,
         compile_networks: bool | str = False,

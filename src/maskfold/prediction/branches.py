@@ -28,12 +28,20 @@ class Voter:
         tta: A name of `maskfold.prediction.tta.VIEWS`.
         weight: Its share; those of all voters of all branches add up to 1.
         member: The name of the member that it is a fold of.
+        others: Its shares of further means, of some of the voters, as many for each voter; 0 where it is not among
+            them.
     """
 
     network: Network
     tta: str
     weight: float = 1.0
     member: str = ""
+    others: tuple[float, ...] = ()
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """Its share of every mean."""
+        return self.weight, *self.others
 
 
 @dataclass(frozen=True)
@@ -109,6 +117,8 @@ def _as_windows(shown: np.ndarray) -> torch.Tensor:
 def vote(branch: Branch, windows: torch.Tensor, *, batch_size: int, layout: torch.memory_format) -> torch.Tensor:
     """Return `(K, C, h, w) float32`, the weighted sum of a branch's probabilities, plane behind plane in memory.
 
+    Of G means it is `(K, G*C, h, w)`, the planes of a mean behind those of the one before.
+
     Args:
         branch: The networks, on the windows' device.
         windows: `(K, C, h, w)`, uint8 or float32, of one photo or of several.
@@ -120,29 +130,42 @@ def vote(branch: Branch, windows: torch.Tensor, *, batch_size: int, layout: torc
     return joined(parts).contiguous()
 
 
-def joined(parts: Sequence[torch.Tensor]) -> torch.Tensor:
+def joined(parts: Sequence[torch.Tensor], dim: int = 0) -> torch.Tensor:
     """Return tensors one after another; a single one as it is, without a copy."""
-    return parts[0] if len(parts) == 1 else torch.cat([*parts])
+    return parts[0] if len(parts) == 1 else torch.cat([*parts], dim=dim)
 
 
 def _mean_of(voters: Sequence[Voter], windows: torch.Tensor) -> torch.Tensor:
-    """Return `(K, C, h, w) float32`, the weighted sum of some networks' probabilities.
+    """Return `(K, G*C, h, w) float32`, the weighted sums of some networks' probabilities, one for each of G means.
 
     Raises:
         MaskfoldError: If they answer for different classes.
     """
-    total = None
+    totals: list[torch.Tensor | None] = [None] * len(voters[0].shares)
+    classes = None
     for one in voters:
         probability = predict_probability(one.network, windows, one.tta)
-        share = probability if one.weight == 1 else one.weight * probability
-        if total is not None:
-            _refuse_other_classes([total, share])  # which torch would spread over the others' planes
-        total = share if total is None else total + share
-    return total
+        classes = classes or probability.shape[1]
+        _refuse_other_classes([classes, probability.shape[1]])  # which torch would spread over the others' planes
+        for mean, weight in enumerate(one.shares):
+            if weight:
+                share = probability if weight == 1 else weight * probability
+                totals[mean] = share if totals[mean] is None else totals[mean] + share
+    some = next(total for total in totals if total is not None)
+    return joined([torch.zeros_like(some) if total is None else total for total in totals], dim=1)
 
 
-def _refuse_other_classes(votes: Sequence[torch.Tensor]) -> None:
-    counts = sorted({vote.shape[1] for vote in votes})
+def _means(branches: Sequence[Branch]) -> list[list[bool]]:
+    """Return for each mean of some networks which branches have a share of it."""
+    shares = [[voter.shares for voter in branch.voters] for branch in branches]
+    count = len(next((one for branch in shares for one in branch), (1,)))
+    if count == 1:
+        return [[True] * len(branches)]
+    return [[any(one[mean] for one in branch) for branch in shares] for mean in range(count)]
+
+
+def _refuse_other_classes(classes: Sequence[int]) -> None:
+    counts = sorted({*classes})
     if len(counts) > 1:
         raise MaskfoldError(
             f"The networks answer for {' and for '.join(map(str, counts))} classes. Only networks that were trained on "
@@ -158,29 +181,30 @@ def merge_votes(
     Args:
         image_id: The photo's name, for the message.
         branches: Who voted.
-        votes: For each branch `(K, C, h, w) float32` on the CPU.
+        votes: For each branch `(K, C, h, w) float32` on the CPU; `(K, G*C, h, w)` of G means.
         placements: For each branch the way back.
 
     Returns:
-        The probability map, `(H, W) uint8`, round(255 p), or `(C, H, W)` of several classes.
+        The probability map, `(H, W) uint8`, round(255 p), or `(C, H, W)` of several classes; the G maps of G means one
+        behind the other, `(G*C, H, W)`.
 
     Raises:
         MaskfoldError: If the networks answered with something that is no number, or for different classes.
     """
-    _refuse_other_classes(votes)
-    # Class by class, so that of several only one is at its full size in floats.
-    planes = [
-        _merge_plane(image_id, branches, [part[:, number] for part in votes], placements)
-        for number in range(votes[0].shape[1])
-    ]
+    means = _means(branches)
+    classes = [part.shape[1] // len(means) for part in votes]
+    _refuse_other_classes(classes)
+    # Plane by plane, so that of several only one is at its full size in floats.
+    planes = []
+    for number in range(votes[0].shape[1]):
+        ways = zip(branches, votes, placements, means[number // classes[0]], strict=True)
+        own = [(branch, part[:, number], placement) for branch, part, placement, has_share in ways if has_share]
+        planes.append(_merge_plane(image_id, own))
     return planes[0] if len(planes) == 1 else np.stack(planes)
 
 
-def _merge_plane(
-    image_id: str, branches: Sequence[Branch], votes: Sequence[torch.Tensor], placements: Sequence[Placement]
-) -> np.ndarray:
+def _merge_plane(image_id: str, ways: Sequence[tuple[Branch, torch.Tensor, Placement]]) -> np.ndarray:
     """Bring one class's votes, `(K, h, w) float32` of each branch, to its map `(H, W) uint8`."""
-    ways = zip(branches, votes, placements, strict=True)
     restored = reduce(np.add, (branch.geometry.restore(answer.numpy(), place) for branch, answer, place in ways))
     refuse_no_numbers(image_id, restored)
     return to_bytes(restored)
@@ -193,19 +217,20 @@ def merge_on_device(
 
     Args:
         branches: Who voted.
-        votes: For each branch `(K, C, h, w) float32` on a device.
+        votes: For each branch `(K, C, h, w) float32` on a device; `(K, G*C, h, w)` of G means.
         placements: For each branch the way back.
 
     Returns:
-        The probability map, `(C, H, W) uint8`, and `() bool`, whether there was something that is no number; None
-        where another geometry has to bring the votes back.
+        The probability map, `(C, H, W) uint8`, or the G of them as `(G*C, H, W)`, and `() bool`, whether there was
+        something that is no number; None where another geometry has to bring the votes back.
 
     Raises:
         MaskfoldError: If the networks answered for different classes.
     """
     if not all(isinstance(branch.geometry, Pad) for branch in branches):
         return None
-    _refuse_other_classes(votes)
+    means = len(_means(branches))
+    _refuse_other_classes([part.shape[1] // means for part in votes])
     own = [
         part[0, :, place.top : place.top + place.height, place.left : place.left + place.width]
         for part, place in zip(votes, placements, strict=True)

@@ -19,6 +19,7 @@ from maskfold.engine.engine import interruptible
 from maskfold.errors import MaskfoldError
 from maskfold.prediction.branched import BranchedPredictor
 from maskfold.prediction.branches import Branch, channels_of, refuse_no_numbers, vote
+from maskfold.prediction.several_stores import SeveralStores
 from maskfold.prediction.store import ProbabilityStore, to_bytes
 from maskfold.terminal import bar
 
@@ -73,7 +74,7 @@ def predict_large(
     branches: Sequence[Branch],
     photos: pd.DataFrame,
     *,
-    store: ProbabilityStore,
+    store: ProbabilityStore | SeveralStores,
     make_trainer: Callable[[], lightning.Trainer],
     **options: Any,
 ) -> None:

@@ -36,6 +36,7 @@ from maskfold.prediction.branches import (
     vote,
 )
 from maskfold.prediction.large import predict_large
+from maskfold.prediction.several_stores import SeveralStores
 from maskfold.prediction.store import ProbabilityStore
 from maskfold.prediction.writing import Writers
 
@@ -185,7 +186,7 @@ def predict_together(
     branches: Sequence[Branch],
     table: pd.DataFrame,
     *,
-    store: ProbabilityStore,
+    store: ProbabilityStore | SeveralStores,
     batch_size: int | str,
     num_workers: int | None,
     load_timeout: float = 0,

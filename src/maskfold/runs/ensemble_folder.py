@@ -60,7 +60,7 @@ class EnsembleFolder:
         path: The folder.
         test: The result on the test photos.
         oof: The result out of fold.
-        fused: The store of maps that were predicted in one pass.
+        fused: The store of maps that were predicted in one pass: of the mean of all networks.
         blend: The fitted weights.
         tune: The chosen thresholds, and rules for empty pictures.
         quality: How good its masks are, without their truth.
@@ -83,6 +83,10 @@ class EnsembleFolder:
     def name(self) -> str:
         """The folder's own name."""
         return self.path.name
+
+    def fused_part(self, digest: str) -> Path:
+        """Return the store of maps of that pass that are of the mean of some of the networks."""
+        return self.path / f"fused_{digest}"
 
     def result(self, split: str) -> ResultFolder:
         """Return the folder of a split's result, `oof` or `test`."""

@@ -16,7 +16,7 @@ from maskfold.bundle.page import page
 from maskfold.bundle.rehearsal import Forecast, Rehearsed, forecast, rehearse
 from maskfold.config import EXPERIMENTS, SUBMISSIONS, build, resolved
 from maskfold.data.source import Source
-from maskfold.ensembling.fusion import fusible, networks
+from maskfold.ensembling.fusion import fusible_means, networks
 from maskfold.ensembling.manifest import data_of
 from maskfold.ensembling.recipe import Recipe
 from maskfold.entry import entry_point
@@ -68,7 +68,9 @@ def bundle(config: DictConfig) -> Path:
 
 def _bundled(config: DictConfig, recipe: Recipe) -> tuple[making.Bundled, Any]:
     """Return what the bundle is made of, and the image table of its photos here."""
-    members = fusible(recipe, split="test", experiments=EXPERIMENTS)
+    members, *others = fusible_means(recipe, split="test", experiments=EXPERIMENTS)
+    own = {store for leaf in members for store in leaf.stores}
+    members += [leaf for mean in others for leaf in mean if not own.issuperset(leaf.stores)]  # of the repair alone
     if recipe.clusters:
         raise MaskfoldError(
             "ensemble.postprocess has a step that goes by clusters, and nobody knows those of hidden photos. Leave it "

@@ -21,6 +21,7 @@ from maskfold.campaign.runner import Runner
 from maskfold.campaign.standings import Standing, State
 from maskfold.campaign.table import draw, scores_so_far
 from maskfold.config import EXPERIMENTS, SUBMISSIONS, build, compose, resolved
+from maskfold.ensembling.fused_stores import FusedStores
 from maskfold.ensembling.recipe import Recipe
 from maskfold.entry import entry_point
 from maskfold.errors import MaskfoldError
@@ -49,7 +50,7 @@ def campaign(config: DictConfig) -> dict[str, Standing]:
         member.refuse_other_runs()
         member.refuse_other_maps(*shown, splits=("oof", "test") if own_maps else ("oof",))
     if not own_maps:
-        refuse_other_fused(recipe, members, folder.fused)
+        refuse_other_fused(FusedStores(recipe, folder), members)
     jobs = [job for member in members for job in member_jobs(member, predict=predict, own_maps=own_maps)]
     merge = [*_chosen(recipe.name), *merge]
     fuse = None if own_maps else [*_of_ensemble(merge), *fuse_overrides(predict)]

@@ -20,13 +20,8 @@ from maskfold.data.source import RECOGNITION, Source
 from maskfold.data.table import CLUSTER, LABEL, fingerprint
 from maskfold.ensembling.answered import refuse_other_products, score_store
 from maskfold.ensembling.by_class import threshold_of
-from maskfold.ensembling.fusion import (
-    fused_ingredients,
-    fused_origin,
-    fusible,
-    leaves_of_passes,
-    refuse_other_networks,
-)
+from maskfold.ensembling.fused_stores import FusedStores, ingredients_of_passes, leaves_of_passes
+from maskfold.ensembling.fusion import fusible
 from maskfold.ensembling.large import warn_of_unscored
 from maskfold.ensembling.manifest import data_of, ingredients, last_changes, refuse_other_data
 from maskfold.ensembling.merge import MergeJob, merge_with_repair, read_masks
@@ -56,7 +51,7 @@ def ensemble(config: DictConfig) -> pd.DataFrame:
     """Write an ensemble's submission, scores and manifest; return the scores, a row an image."""
     recipe: Recipe = build(config.ensemble)
     folder = EnsembleFolder(SUBMISSIONS / recipe.name)
-    result, fused = folder.result(config.split), folder.fused if config.fused else None
+    result, fused = folder.result(config.split), FusedStores(recipe, folder) if config.fused else None
     usual_leaves, repair_leaves = leaves_of_passes(recipe, split=config.split, experiments=EXPERIMENTS, fused=fused)
     members = fusible(recipe, split=config.split, experiments=EXPERIMENTS) if config.fused else usual_leaves
     data = data_of(members) if config.data is None else resolved(config.data)
@@ -67,11 +62,9 @@ def ensemble(config: DictConfig) -> pd.DataFrame:
     photos = photos_of(source.load(), config.split)
     warn_of_unscored(photos, metric)
     check_clusters(recipe, photos, data=source.name)
-    made_of = ingredients(usual_leaves), ingredients(repair_leaves)
-    if config.fused:
-        origin = fused_origin(members, fingerprint(photos), source.classes)
-        refuse_other_networks(usual_leaves[0], origin)
-        made_of = (fused_ingredients(members, origin),) * 2
+    if fused is not None:
+        fused.refuse_others(fingerprint(photos), source.classes, experiments=EXPERIMENTS)
+    made_of = ingredients_of_passes(recipe, split=config.split, experiments=EXPERIMENTS, fused=fused)
     manifest = {
         "ensemble": resolved(config.ensemble),
         "split": config.split,
@@ -85,7 +78,7 @@ def ensemble(config: DictConfig) -> pd.DataFrame:
         "members": made_of[0],
         "repair_members": made_of[1],
     }
-    used = [*usual_leaves, *repair_leaves]
+    used = [*usual_leaves, *repair_leaves, *(fused.every_leaf if fused else ())]
     order: Sequence[str] = ()
     if config.split == "test":
         refuse_other_data(used, manifest["data"])
@@ -102,7 +95,7 @@ def ensemble(config: DictConfig) -> pd.DataFrame:
             MergeJob(
                 sources,
                 threshold_of(one.threshold, source.classes),
-                open_steps(one.steps, photos, experiments=EXPERIMENTS, mean=recipe.mean, **whose),
+                open_steps(one.steps, photos, experiments=EXPERIMENTS, mean=recipe.mean, fused=fused, **whose),
                 result.parts / key / name,
                 classes=source.classes,
                 exclusive=source.exclusive,

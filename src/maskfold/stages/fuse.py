@@ -10,7 +10,8 @@ from omegaconf import DictConfig
 from maskfold.config import EXPERIMENTS, SUBMISSIONS, build, resolved
 from maskfold.data.source import Source
 from maskfold.data.table import fingerprint
-from maskfold.ensembling.fusion import fused_origin, fusible, networks
+from maskfold.ensembling.fused_stores import FusedStores
+from maskfold.ensembling.fusion import fused_origin, networks, shares_of_means
 from maskfold.ensembling.manifest import data_of
 from maskfold.ensembling.recipe import Recipe
 from maskfold.ensembling.tree import Leaf
@@ -21,6 +22,7 @@ from maskfold.networks import branches_of
 from maskfold.prediction.members import refuse_other_classes
 from maskfold.prediction.photos import claim_photos
 from maskfold.prediction.predictor import predict_together
+from maskfold.prediction.several_stores import SeveralStores
 from maskfold.prediction.splits import photos_of
 from maskfold.prediction.store import ProbabilityStore
 from maskfold.runs.ensemble_folder import EnsembleFolder
@@ -28,29 +30,39 @@ from maskfold.runs.run_folder import binding
 
 log = logging.getLogger(__name__)
 
+_KEEP_BOTH = "or keep both with ensemble.name=<another name>"
+
 
 def fuse(config: DictConfig) -> ProbabilityStore:
-    """Add every map that is missing to an ensemble's fused store, one mean map a photo; return the store."""
+    """Add every map that is missing to an ensemble's fused store, one mean map a photo; return the store.
+
+    Beside it are stores of the means of some members that the repair or a step looks at, filled in the same pass.
+    """
     recipe: Recipe = build(config.ensemble)
     trainer = resolved(config.trainer)
-    members = fusible(recipe, split="test", experiments=EXPERIMENTS)
-    data = _common_data(members) if config.data is None else resolved(config.data)
+    means = FusedStores(recipe, EnsembleFolder(SUBMISSIONS / recipe.name)).networks(EXPERIMENTS)
+    members, *others = means.values()
+    data = (
+        _common_data([leaf for mean in means.values() for leaf in mean])
+        if config.data is None
+        else resolved(config.data)
+    )
     source: Source = build(data)
-    refuse_other_classes([run for run, _ in networks(members)], source.classes)
+    runs = [run for run, _, _ in shares_of_means([members, *others])]
+    refuse_other_classes(runs, source.classes)
     photos = photos_of(source.load(), "test")
-    store = ProbabilityStore(EnsembleFolder(SUBMISSIONS / recipe.name).fused)
-    branches = branches_of(members)
+    stores = [ProbabilityStore(folder) for folder in means]
+    store, branches = stores[0], branches_of(members, *others)
     first = rank_zero_only.rank == 0  # of several processes of one run, the one that keeps the folder
     with locked(store.folder) if first else nullcontext():
         if first:
-            store.claim(
-                fused_origin(members, fingerprint(photos), source.classes),
-                keep_both="or keep both with ensemble.name=<another name>",
-            )
-            claim_photos(store, photos)
-        predict_together(branches, photos, store=store, **trainer)
+            for one, averaged in zip(stores, means.values(), strict=True):
+                one.claim(fused_origin(averaged, fingerprint(photos), source.classes), keep_both=_KEEP_BOTH)
+                claim_photos(one, photos)
+        predict_together(branches, photos, store=SeveralStores(stores) if others else store, **trainer)
     if first:
-        log.info("%s: %d maps, each the mean of %d networks", store.folder, len(photos), len([*networks(members)]))
+        for one, averaged in zip(stores, means.values(), strict=True):
+            log.info("%s: %d maps, each the mean of %d networks", one.folder, len(photos), len([*networks(averaged)]))
     return store
 
 

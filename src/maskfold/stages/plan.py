@@ -11,6 +11,7 @@ from maskfold.campaign.members import Member, find_members
 from maskfold.campaign.plan import OnePass, draw, left_to_do, refuse_full_disk
 from maskfold.campaign.probe import Cost, free_bytes, probe
 from maskfold.config import EXPERIMENTS, SUBMISSIONS, build, compose, resolved
+from maskfold.ensembling.fused_stores import FusedStores
 from maskfold.ensembling.recipe import Recipe
 from maskfold.ensembling.tree import leaf_nodes
 from maskfold.entry import entry_point
@@ -50,11 +51,11 @@ def _one_pass(recipe: Recipe, members: Mapping[str, Member], config: DictConfig)
     """Return the pass of all networks of an ensemble over the test photos, as a campaign would have it."""
     nodes = [node for one in recipe.passes for node in leaf_nodes(one.members)]
     own = [members[name] for name in dict.fromkeys(node.get("experiment") for node in nodes) if name in members]
-    fused = EnsembleFolder(SUBMISSIONS / recipe.name).fused
-    why = why_own_maps(recipe, own, fused, own_maps=config.own_maps, predict=shlex.split(config.predict))
+    folder = EnsembleFolder(SUBMISSIONS / recipe.name)
+    why = why_own_maps(recipe, own, folder.fused, own_maps=config.own_maps, predict=shlex.split(config.predict))
     if why is not None or not all(member.test for member in own):
         return None
-    return OnePass(frozenset(member.name for member in own), fused)
+    return OnePass(frozenset(member.name for member in own), tuple(FusedStores(recipe, folder).folders))
 
 
 def _of_member(member: Member, cost: Cost, tta: str | None) -> str:
