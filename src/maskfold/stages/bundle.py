@@ -56,7 +56,9 @@ def bundle(config: DictConfig) -> Path:
             )
             facts |= {"wheels_python": config.python or facts["wheels_python"]}
             making.write_facts(part, facts, packages)
-            short = _rehearsed(part, few, "few of them", *_all_wheels(packages, config.python))
+            short = _rehearsed(part, few, "few of them")
+            for way in _all_wheels(packages, config.python):  # not timed: what pip has just written starts slowly
+                _rehearsed(part, few, "few of them, with its wheels", way)
         expected = _forecast(whole, short, hidden=hidden, hours=config.hours)
         rehearsal = _rehearsal(whole, short, facts, equal=_equal(whole, recipe, config, bundled.source), half=half)
         _describe(part, facts, packages, rehearsal, expected, gigabytes=config.gigabytes)
