@@ -123,7 +123,9 @@ def test_runs_of_one_beginning_are_averaged_and_others_refused_with_the_reason(t
     for path in run.kept_checkpoints().values():
         path.unlink()
     make("runs=[slower]", "keep=1", "to=few")  # the best of each
-    assert len(RunFolder(config_path("few")).read_config()["soup"]["checkpoints"]) == 2
+    assert len(read_lineage(config_path("few")).parents) == 2
+    with pytest.raises(MaskfoldError, match=r"both/fold0: made of other checkpoints(.|\n)*overwrite=true"):
+        make("runs=[slower]", "to=both")
 
 
 @pytest.mark.hostile("killed")

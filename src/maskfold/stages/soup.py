@@ -41,8 +41,8 @@ def soup(config: DictConfig) -> dict[str, Any]:
     refuse_unlike(runs)
     ingredients = ingredients_of(runs, keep=config.keep)
     folder = MemberFolder(EXPERIMENTS / (config.to or f"{config.name}_soup")).run(config.fold)
-    recorded = _recorded(config, runs[0], folder, ingredients)
-    if _is_made(folder, recorded, overwrite=config.overwrite):
+    recorded, parents = _recorded(config, runs[0], folder), [one.sha256 for one in ingredients]
+    if _is_made(folder, recorded, parents, overwrite=config.overwrite):
         log.info("%s is made of these already; overwrite=true makes it again.", folder.path)
         return folder.summary()
     source: Source = build(runs[0].part("data"))
@@ -58,7 +58,7 @@ def soup(config: DictConfig) -> dict[str, Any]:
     row |= {"seconds": round(time.monotonic() - began, 3), "images_per_second": 0.0, "peak_memory_mb": 0}
     kept = [_describe(one, made, place) for place, one in enumerate(ingredients)]
     with files.locked(folder.path, anew=True):  # what a killed soup has left is no part of this one
-        _write(folder, recorded, runs, rows, source)
+        _begin(folder, recorded, runs, rows, source, parents)
         files.write_text(folder.metrics, pd.DataFrame([row]).to_csv(index=False))
         checkpoint = load_checkpoint(ingredients[0].path) | {"state_dict": made.weights}
         AtomicCheckpointIO().save_checkpoint(checkpoint, folder.best)
@@ -68,16 +68,13 @@ def soup(config: DictConfig) -> dict[str, Any]:
     return row
 
 
-def _recorded(
-    config: DictConfig, first: RunFolder, folder: RunFolder, ingredients: Sequence[Ingredient]
-) -> dict[str, Any]:
-    """Return the soup's configuration: that of its first run, and what it is the mean of."""
-    of = [f"{one.path} {one.sha256}" for one in ingredients]
-    about = {"greedy": config.greedy, "batches": config.batches, "batch_size": config.batch_size, "checkpoints": of}
-    return first.read_config() | {"name": folder.path.parent.name, SOUP: about}
+def _recorded(config: DictConfig, first: RunFolder, folder: RunFolder) -> dict[str, Any]:
+    """Return the soup's configuration, alike in all folds: that of its first run, and how it was made."""
+    about = {key: config[key] for key in ("keep", "greedy", "batches", "batch_size")}
+    return first.read_config() | {"name": folder.path.parent.name, SOUP: {"runs": [*config.runs], **about}}
 
 
-def _is_made(folder: RunFolder, recorded: dict[str, Any], *, overwrite: bool) -> bool:
+def _is_made(folder: RunFolder, recorded: dict[str, Any], parents: Sequence[str], *, overwrite: bool) -> bool:
     """Return whether the very soup is there already.
 
     Raises:
@@ -90,6 +87,11 @@ def _is_made(folder: RunFolder, recorded: dict[str, Any], *, overwrite: bool) ->
     if not folder.finished.exists():
         return False
     folder.refuse_other(recorded)
+    if read_lineage(folder.path).parents != tuple(parents):
+        raise MaskfoldError(
+            f"{folder.path}: made of other checkpoints than there are now. Give this soup a name of its own with "
+            "to=..., or replace the old one with overwrite=true."
+        )
     return True
 
 
@@ -147,16 +149,19 @@ def _network_of(checkpoint: dict[str, Any]) -> tuple[Any, ...]:
     return checkpoint.get("construction"), checkpoint.get("network"), shapes
 
 
-def _write(
-    folder: RunFolder, recorded: dict[str, Any], runs: Sequence[RunFolder], rows: FoldRows, source: Source
+def _begin(
+    folder: RunFolder,
+    recorded: dict[str, Any],
+    runs: Sequence[RunFolder],
+    rows: FoldRows,
+    source: Source,
+    parents: Sequence[str],
 ) -> None:
     """Begin the soup's folder: its configuration, and that it has seen what the networks in it have."""
-    identity = files.read_json(runs[0].run)["identity"]
-    folder.begin(recorded, identity=identity)
+    folder.begin(recorded, identity=files.read_json(runs[0].run)["identity"])
     folder.note(training_photos=len(rows.training))
     source.leave(folder.path)
-    lineages = [read_lineage(run.path) for run in runs]
-    write_lineage(folder.path, _of_all(lineages, [line.split()[-1] for line in recorded[SOUP]["checkpoints"]]))
+    write_lineage(folder.path, _of_all([read_lineage(run.path) for run in runs], parents))
 
 
 def _of_all(lineages: Sequence[Lineage], parents: Sequence[str]) -> Lineage:
