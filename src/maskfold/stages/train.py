@@ -128,11 +128,6 @@ def _refuse_judging(config: DictConfig) -> None:
             "for as many epochs as the folds have chosen: set it to null, and trainer.max_epochs or the schedule's "
             "length to that number."
         )
-    if OmegaConf.select(config, "distill.ensemble"):
-        raise MaskfoldError(
-            f"fold={FULL}: distill.ensemble teaches folds, each by networks that have not seen its photos. Train "
-            "without it, or train the folds: fold=all."
-        )
 
 
 def _placed(config: DictConfig, folder: RunFolder) -> tuple[DictConfig, dict[str, str]]:
