@@ -1,5 +1,6 @@
 """Who teaches a fold what about its own photos, and what a run makes of it."""
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -84,6 +85,8 @@ def test_other_maps_are_another_lesson(tmp_path, monkeypatch):
     halves = member("halves", HALVES, "oof")
     before = lesson([halves], "abcd", fold="full").key
     assert lesson([halves], "abcd", fold="full").key == before
+    for changed in ({"temperature": 1.5}, {"mean": "logit"}, {"weight": Fraction(1)}):
+        assert lesson([replace(halves, **changed)], "abcd", fold="full").key != before
     ProbabilityStore(Path("halves/fold0/predictions/oof")).write("a", np.zeros((2, 3), np.uint8))
     assert lesson([halves], "abcd", fold="full").key != before
     assert read_lineage(Path("halves/fold0")).round == 0

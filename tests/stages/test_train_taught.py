@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -26,18 +27,35 @@ def student(*overrides: str) -> None:
     train(config)
 
 
+@pytest.fixture
+def of_tiny(trained, monkeypatch):
+    """Let the ensemble that teaches be the member `tiny`."""
+
+    def composed(stage, overrides):
+        return compose(stage, [*overrides, "ensemble.members=[{experiment: tiny}]"])
+
+    monkeypatch.setattr(lessons, "compose", composed)
+
+
+def test_a_run_on_all_photos_is_taught_by_the_maps_out_of_fold(of_tiny):
+    student("fold=full")
+
+    folds = [ProbabilityStore(Path(f"experiments/tiny/fold{fold}/predictions/oof")) for fold in (0, 1)]
+    for path in Path("data/tiny/distilled/linknet34").rglob("*.png"):
+        (store,) = (one for one in folds if path.stem in one.image_ids())
+        np.testing.assert_array_equal(cv2.imread(str(path), cv2.IMREAD_UNCHANGED), store.read(path.stem))
+    assert len(list(Path("data/tiny/distilled/linknet34").rglob("*.png"))) == 12
+    assert "distill" in read_json(STUDENT.parent / "full" / "run.json")["identity"]
+
+
 @pytest.mark.hostile("stale maps")
-def test_a_fold_is_taught_by_its_own_fold_of_the_ensemble_and_by_no_other_maps_later(trained, monkeypatch):
+def test_a_fold_is_taught_by_its_own_fold_of_the_ensemble_and_by_no_other_maps_later(of_tiny, monkeypatch):
     shares = []
 
     def noted(truth, maps, share):
         shares.append(share)
         return truth.astype(np.float32)
 
-    def of_tiny(stage, overrides):
-        return compose(stage, [*overrides, "ensemble.members=[{experiment: tiny}]"])
-
-    monkeypatch.setattr(lessons, "compose", of_tiny)
     monkeypatch.setattr(dataset, "blended", noted)
     with pytest.raises(MaskfoldError, match=r"(?s)no map of tiny.*make predict EXP=tiny FOLD=0 SPLIT=learned"):
         student()

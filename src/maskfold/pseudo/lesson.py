@@ -97,7 +97,8 @@ def find_lesson(
     innocent = [may_teach(leaf) for leaf in members]
     opened = tuple(_open(leaf, photos, fold=fold, classes=classes) for leaf in innocent)
     used = [source.leaf for source in opened]
-    content = [ingredients(used), [source.fold_of for source in opened], student.photos]
+    how = [[leaf.temperature, leaf.mean] for leaf in used]
+    content = [ingredients(used), how, [source.fold_of for source in opened], student.photos]
     key = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
     theirs = tuple(lineages[store] for leaf in innocent for store in leaf.stores)
     return Lesson(opened, tuple(photos["image_id"]), folder / key, key, theirs, tuple(classes))

@@ -128,12 +128,6 @@ def _refuse_judging(config: DictConfig) -> None:
             "for as many epochs as the folds have chosen: set it to null, and trainer.max_epochs or the schedule's "
             "length to that number."
         )
-    distill = config.get("distill")
-    if isinstance(distill, DictConfig) and distill.ensemble is not None:
-        raise MaskfoldError(
-            f"fold={FULL}: distill.ensemble teaches folds, each by networks that have not seen its photos. Train "
-            "without it, or train the folds: fold=all."
-        )
 
 
 def _placed(config: DictConfig, folder: RunFolder) -> tuple[DictConfig, dict[str, str]]:
