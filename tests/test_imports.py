@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -72,6 +73,7 @@ def imported(path: Path) -> list[str]:
     return names
 
 
+@cache  # to read all modules takes a second
 def graph() -> dict[str, set[str]]:
     """Return for each module the modules of this package that it imports."""
     known = modules()

@@ -20,7 +20,7 @@ from maskfold.runs.run_folder import RunFolder
 from maskfold.stages import train as stage
 from maskfold.stages.train import train
 
-SMALL = ["experiment=linknet34", "model=linknet18", "model.weights=null", "trainer.accelerator=cpu"]
+SMALL = ["experiment=linknet34", "model=unet_scratch", "model.widths=[8,8]", "trainer.accelerator=cpu"]
 SMALL += ["trainer.num_workers=0", "geometry=resize", "geometry.height=64", "geometry.width=64", "trainer.batch_size=2"]
 
 
@@ -167,7 +167,7 @@ def test_unknown_names_are_refused_by_the_composition(arguments, error):
     [
         ("+trainer.max_epoch=3", r"trainer\.max_epoch: no such key\. Did you mean trainer\.max_epochs\? There are"),
         ("+trainer.monitor=val/loss", r"trainer\.monitor: no such key"),
-        ("+model.depth=3", r"maskfold\.models\.linknet\.LinkNet: .*depth"),
+        ("+model.depth=3", r"maskfold\.models\.unet\.UNetScratch: .*depth"),
         ("+geometry.depth=3", r"Resize: .*depth"),
         ("tta=vflip", "vflip"),
         ("trainer.hard_negatives_every=0", "hard_negatives_every=0"),

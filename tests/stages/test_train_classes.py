@@ -50,7 +50,7 @@ def stacks(tmp_path, monkeypatch):
 
 
 def configured(*overrides, model=None, **data):
-    small = ["name=four", "model=linknet18", "model.weights=null", "geometry=pad", "scale=smoke", *overrides]
+    small = ["name=four", "model=unet_scratch", "model.widths=[8,8,8]", "geometry=pad", "scale=smoke", *overrides]
     small += ["trainer.accelerator=cpu", "trainer.num_workers=0", "trainer.limit_batches=null", "trainer.max_epochs=1"]
     config = compose("train", small)
     config.data = {"_target_": f"{__name__}.Stacks", "root": "photos", "name": "photos"} | data

@@ -111,11 +111,11 @@ def test_same_arguments_give_the_same_bytes_whatever_the_jobs_and_interruptions(
     assert photos[2].stat().st_mtime_ns == kept
 
 
-def test_another_seed_gives_other_names_and_pictures(tmp_path):
-    sets = []
-    for seed in (1, 2):
-        generate(tmp_path / str(seed), cars=1, test_cars=0, height=32, width=48, seed=seed, jobs=1)
-        sets.append({(path.name, path.read_bytes()) for path in (tmp_path / str(seed) / "train").iterdir()})
+def test_another_seed_gives_other_names_and_pictures(tmp_path, studio):
+    generate(tmp_path / "other", **SMALL | {"cars": 1, "test_cars": 0, "seed": 1}, jobs=1)
+    folders = (studio / "train", tmp_path / "other/train")
+    sets = [{(path.name, path.read_bytes()) for path in folder.iterdir()} for folder in folders]
+    assert [len(photos) for photos in sets] == [80, 16]
     first, second = (({name for name, _ in photos}, {content for _, content in photos}) for photos in sets)
     assert not first[0] & second[0]
     assert not first[1] & second[1]

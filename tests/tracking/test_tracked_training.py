@@ -11,7 +11,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from maskfold.config import compose, resolved
 from maskfold.stages.train import train
 
-SMALL = ["experiment=linknet34", "model=linknet18", "model.weights=null", "trainer.accelerator=cpu", "scale=smoke"]
+SMALL = ["experiment=linknet34", "model=unet_scratch", "model.widths=[8,8]", "trainer.accelerator=cpu", "scale=smoke"]
 ALL = "tracker=[wandb,tensorboard,mlflow]"
 RUN = Path("experiments/linknet34/fold0")
 
