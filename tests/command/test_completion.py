@@ -49,7 +49,7 @@ def folder(tmp_path, monkeypatch):
         ("maskfold train experiment=unet_scratch fold=", [*(f"fold={fold}" for fold in range(7)), "fold=all"]),
         ("maskfold train experiment=linknet34_clahe fold=4", ["fold=4"]),
         ("maskfold train experiment=demo_unet_wide fold=", ["fold=0", "fold=1", "fold=2", "fold=all"]),
-        ("maskfold predict split=", ["split=test", "split=oof"]),
+        ("maskfold predict split=", ["split=test", "split=oof", "split=learned"]),
         ("maskfold train trainer.channels_last=", ["trainer.channels_last=true", "trainer.channels_last=false"]),
         ("maskfold train data.on_error=s", ["data.on_error=skip"]),
         ("maskfold doctor submission=sub", []),

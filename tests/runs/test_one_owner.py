@@ -13,6 +13,8 @@ OWNERS = {
     SOURCE / "pseudo" / "label_set.py",  # a folder of its own kind, with a manifest of its own
     SOURCE / "storage" / "published.py",  # likewise
     SOURCE / "shards" / "layout.py",  # likewise
+    SOURCE / "bundle" / "run.py",  # runs where this package may not be installed, and writes what a host asks for
+    SOURCE / "bundle" / "notebook.py",  # says so
     SOURCE / "campaign" / "runner.py",  # `finished` is Dask's word for a job's state
 }
 

@@ -95,7 +95,6 @@ def test_it_teaches_no_fold(full):
         ("keep_best=2", "keep_best goes by"),
         ("schedule.phases=[{epochs: 4, rate: 0.1, plateau: {factor: 0.5, patience: 1}}]", "plateau"),
         ("pseudo=data/tiny/pseudo", "pseudo-labels are made for folds"),
-        ("distill.ensemble=linknet34", "distill.ensemble teaches folds"),
     ],
 )
 def test_what_only_a_score_could_decide_is_refused(trained, asked, said):

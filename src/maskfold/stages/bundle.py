@@ -125,7 +125,7 @@ def _equal(whole: Rehearsed, recipe: Recipe, config: DictConfig, source: Source)
     if files.read_json(before.manifest).get("ensemble") != resolved(config.ensemble):
         return None
     with tempfile.TemporaryDirectory(prefix="maskfold-") as name:
-        written = Path(name, "submission.csv")
+        written = Path(name, "rehearsed.csv")
         written.write_bytes(whole.submission)
         return making.equal_rows(written, before.submission, source)
 

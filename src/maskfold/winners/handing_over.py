@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 from packaging.requirements import Requirement
 
+from maskfold.runs.ensemble_folder import EnsembleFolder
 from maskfold.runs.layout import EXPERIMENTS, SUBMISSIONS
 from maskfold.terminal import readable
 from maskfold.winners.summary import Pack
@@ -49,11 +50,11 @@ def entry_points(pack: Pack) -> str:
         "4. Score out of fold": [*evaluate, f"maskfold ensemble ensemble={name} split=oof"],
         "5. Average, post-process, write the submission": [
             f"maskfold ensemble ensemble={name}",
-            f"maskfold doctor submission={SUBMISSIONS}/{name}/submission.csv.gz",
+            f"maskfold doctor submission={EnsembleFolder(SUBMISSIONS / name).test.submission}",
         ],
         "New photos, without a training": [
             f"maskfold bundle ensemble={name}",
-            f"python bundles/{name}/run.py photos=<folder> out=submission.csv",
+            f"python bundles/{name}/run.py photos=<folder>",
         ],
     }
     start = "# Entry points\n\nIn the folder of the repository, after `make setup`; `maskfold` is `.venv/bin/maskfold`."

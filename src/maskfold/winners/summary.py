@@ -12,6 +12,7 @@ import pandas as pd
 
 from maskfold.analysis.formats import gain, interval, score
 from maskfold.analysis.tables import Gain
+from maskfold.runs.layout import LEADERBOARD
 from maskfold.terminal import counted, duration
 from maskfold.winners.commands import TrainCommand
 from maskfold.winners.facts import MemberFacts
@@ -80,7 +81,7 @@ def _background(pack: Pack) -> str:
     known = {"Competition": pack.data.get("competition") or "(the data names none)"}
     rows = pack.submitted
     if rows.empty:
-        table = missing("no submission of it in `experiments/leaderboard.csv`", "`make submit` records them.")
+        table = missing(f"no submission of it in `{LEADERBOARD}`", "`make submit` records them.")
     else:
         shown = rows[["date", "submission", "cv", "public", "private"]].astype(object)
         table = markdown_table([*shown], shown.where(shown.notna(), "missing").to_numpy().tolist())
