@@ -140,7 +140,7 @@ def rehearse(bundle: Path, photos: Path, arguments: Sequence[str] = ()) -> Rehea
         answer = json.loads(run.stdout.splitlines()[-1])
         modules = (json.loads(path.read_text()) for path in sorted(seen.glob(f"{MODULES}-*.json")))
         return Rehearsed(
-            Path(answer["submission"]).read_bytes(),
+            (home / answer["submission"]).read_bytes(),
             sum(1 for _ in photos.iterdir()),
             answer["seconds"]["all"],
             answer["seconds"]["installing"],
