@@ -28,7 +28,7 @@ LAYERS = (
     {"ensembling", "submission"},
     {"analysis", "bundle", "cutout", "export", "pseudo", "quality"},
     {"cards", "leaderboard", "publishing", "review", "service", "tracking"},
-    {"campaign", "corrections", "entry", "every_fold", "judged_cutouts", "networks"},
+    {"campaign", "corrections", "entry", "every_fold", "judged_cutouts", "networks", "techniques"},
     {"maskers", "recognizers"},
     {"cutout_card"},
     {"stages"},
