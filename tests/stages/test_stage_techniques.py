@@ -12,7 +12,7 @@ from maskfold.stages.predict import predict
 from maskfold.stages.techniques import techniques
 from maskfold.stages.train import train
 from maskfold.techniques import runner
-from maskfold.techniques.runner import Job
+from maskfold.techniques.runner import TechniqueJob
 
 SHORT = "scale=smoke trainer.accelerator=cpu geometry.height=32 geometry.width=48 model.widths=[4,4,4,4,4]"
 ASKED = ["data=carvana", "data.name=tiny", "data.root=photos", "base=demo_unet", "seeds=1", "jobs=1"]
@@ -21,9 +21,9 @@ FOLDER = Path("experiments/techniques/tiny")
 
 
 def test_base_and_techniques_become_a_table_and_nothing_is_done_twice(trained, monkeypatch, undrawn):
-    jobs: list[Job] = []
+    jobs: list[TechniqueJob] = []
 
-    def here(job: Job) -> bool:
+    def here(job: TechniqueJob) -> bool:
         jobs.append(job)
         {"train": train, "predict": predict}[job.stage](compose(job.stage, [*job.overrides]))
         return True

@@ -7,12 +7,12 @@ import pytest
 from maskfold.errors import MaskfoldError
 from maskfold.runs.run_folder import RunFolder
 from maskfold.techniques.layout import TechniquesFolder
-from maskfold.techniques.runner import Job, jobs_of, run_jobs, time_left
+from maskfold.techniques.runner import TechniqueJob, jobs_of, run_jobs, time_left
 from maskfold.techniques.technique import Technique
 
 
-def job(technique: str, stage: str = "train") -> Job:
-    return Job(technique, stage, (), RunFolder(Path(f"experiments/{technique}/fold0")), 0)
+def job(technique: str, stage: str = "train") -> TechniqueJob:
+    return TechniqueJob(technique, stage, (), RunFolder(Path(f"experiments/{technique}/fold0")), 0)
 
 
 def test_views_predict_with_the_base_and_averages_need_nothing():
@@ -42,7 +42,7 @@ def test_it_goes_on_from_what_is_finished_and_without_what_fails(caplog):
     jobs = [job("base"), job("bad"), job("bad", "predict"), job("good"), job("good", "predict")]
     done: list[str] = []
 
-    def do(one: Job) -> bool:
+    def do(one: TechniqueJob) -> bool:
         done.append(one.title)
         return one.technique != "bad"
 

@@ -21,7 +21,7 @@ from maskfold.prediction.store import ProbabilityStore
 from maskfold.techniques import runner
 from maskfold.techniques.layout import TechniquesFolder, writing_time
 from maskfold.techniques.page import gains_chart, page, smallest
-from maskfold.techniques.runner import Job, jobs_of, run_jobs
+from maskfold.techniques.runner import TechniqueJob, jobs_of, run_jobs
 from maskfold.techniques.scoring import Scoring, costs_of, marks_of, smaller_of
 from maskfold.techniques.table import technique_table
 from maskfold.techniques.technique import BASE, ENSEMBLE, TRAIN, Technique, read_techniques
@@ -135,7 +135,7 @@ def _draw(folder: TechniquesFolder, configs: Mapping[str, DictConfig], rows: pd.
     files.write_bytes(folder.samples, sheet(changed))
 
 
-def _is_done(folder: TechniquesFolder, members: Mapping[int, set[str]], job: Job) -> bool:
+def _is_done(folder: TechniquesFolder, members: Mapping[int, set[str]], job: TechniqueJob) -> bool:
     """Return whether a run is finished, or all of its maps are there.
 
     Raises:
@@ -151,7 +151,7 @@ def _is_done(folder: TechniquesFolder, members: Mapping[int, set[str]], job: Job
     return note.get("overrides") == [*job.overrides] and not store.missing(members[job.fold])
 
 
-def _do(folder: TechniquesFolder, members: Mapping[int, set[str]], job: Job) -> bool:
+def _do(folder: TechniquesFolder, members: Mapping[int, set[str]], job: TechniqueJob) -> bool:
     """Do a job; of a prediction note what it took, also of one that is broken off."""
     if job.stage == TRAIN:
         return runner.run_stage(job)
@@ -164,7 +164,7 @@ def _do(folder: TechniquesFolder, members: Mapping[int, set[str]], job: Job) -> 
         folder.note_prediction(_key(job), [*job.overrides], *writing_time(store, new))
 
 
-def _key(job: Job) -> str:
+def _key(job: TechniqueJob) -> str:
     return job.run.store(job.store).relative_to(EXPERIMENTS).as_posix()
 
 

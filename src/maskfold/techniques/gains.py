@@ -14,7 +14,7 @@ LEAST_GROUPS = 5  # of fewer no interval is believed: two groups that agree by l
 
 
 @dataclass(frozen=True)
-class Gain:
+class PairedGain:
     """A gain over what a technique is compared with.
 
     Attributes:
@@ -46,7 +46,7 @@ class Gain:
         return NOT_SEEN
 
 
-def paired_gain(new: Sequence[Marks], old: Sequence[Marks], groups: pd.Series, *, seed: int = 0) -> Gain:
+def paired_gain(new: Sequence[Marks], old: Sequence[Marks], groups: pd.Series, *, seed: int = 0) -> PairedGain:
     """Return what photos come to more, over the seeds.
 
     A draw takes whole groups, each with all of its photos by all seeds.
@@ -63,7 +63,7 @@ def paired_gain(new: Sequence[Marks], old: Sequence[Marks], groups: pd.Series, *
     by_seed = tuple(one.total - other.total for one, other in zip(news, olds, strict=True))
     all_groups = pd.concat([groups] * count, ignore_index=True)
     mean, low, high = gain_interval(_together(news), _together(olds), all_groups, seed=seed)
-    return Gain(mean, low, high, by_seed, groups.nunique())
+    return PairedGain(mean, low, high, by_seed, groups.nunique())
 
 
 def mean_score(marks: Sequence[Marks]) -> float:

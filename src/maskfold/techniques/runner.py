@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Job:
+class TechniqueJob:
     """A stage's command.
 
     Attributes:
@@ -51,7 +51,7 @@ def jobs_of(
     folds: Sequence[int],
     train: Sequence[str],
     predict: Sequence[str],
-) -> list[Job]:
+) -> list[TechniqueJob]:
     """Return all jobs, a seed after another, in each the base first.
 
     Args:
@@ -75,14 +75,16 @@ def jobs_of(
                 which = (f"name={name}", f"fold={fold}")
                 own = technique.overrides
                 if technique.kind == TRAIN:
-                    jobs.append(Job(stage=TRAIN, overrides=(*train, *own, *which, f"seed={seed}"), **about))
+                    jobs.append(TechniqueJob(stage=TRAIN, overrides=(*train, *own, *which, f"seed={seed}"), **about))
                     own = ()
                 asked = (*predict, *own, *which, "split=oof", f"store={store}")
-                jobs.append(Job(stage=PREDICT, overrides=asked, store=store, **about))
+                jobs.append(TechniqueJob(stage=PREDICT, overrides=asked, store=store, **about))
     return jobs
 
 
-def run_jobs(jobs: Sequence[Job], *, is_done: Callable[[Job], bool], do: Callable[[Job], bool]) -> dict[str, str]:
+def run_jobs(
+    jobs: Sequence[TechniqueJob], *, is_done: Callable[[TechniqueJob], bool], do: Callable[[TechniqueJob], bool]
+) -> dict[str, str]:
     """Do what is not done; say how far it is.
 
     Args:
@@ -124,7 +126,7 @@ def time_left(stages: Sequence[str], seconds: dict[str, list[float]]) -> float:
     return sum(means.get(stage, sum(every) / len(every)) for stage in stages) if every else 0.0
 
 
-def run_stage(job: Job) -> bool:
+def run_stage(job: TechniqueJob) -> bool:
     """Run a job in a process of its own; return whether it went well."""
     with subprocess.Popen([sys.executable, "-m", f"maskfold.stages.{job.stage}", *job.overrides]) as process:
         try:
