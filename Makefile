@@ -124,6 +124,9 @@ plan: $(STAMP) ## what EXP=..., ENS=... or both will cost, before it runs
 campaign: $(STAMP) ## train, predict, evaluate and merge all that ENS lacks; ARGS="jobs=2" at once
 	$(STAGE) campaign ensemble=$(ENS) $(told) $(ARGS)
 
+techniques: $(STAMP) ## what each technique gains over EXP on DATA, and costs: ARGS="seeds=3 only=[mixup,d4]"
+	$(STAGE) techniques data=$(DATA) base=$(EXP) $(told) $(ARGS)
+
 report: $(STAMP) ## pictures and tables of ENS in one HTML file; of a recogniser, EXP does as well
 	$(STAGE) report $(looked_at) $(ARGS)
 

@@ -29,7 +29,7 @@ LAYERS = (
     {"ensembling", "submission"},
     {"analysis", "bundle", "cutout", "export", "pseudo", "quality"},
     {"cards", "leaderboard", "publishing", "review", "service", "tracking"},
-    {"campaign", "corrections", "entry", "every_fold", "judged_cutouts", "networks", "winners"},
+    {"campaign", "corrections", "entry", "every_fold", "judged_cutouts", "networks", "techniques", "winners"},
     {"maskers", "recognizers"},
     {"cutout_card"},
     {"stages"},

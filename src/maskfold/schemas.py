@@ -432,6 +432,22 @@ class CampaignStage:
 
 
 @dataclass
+class TechniquesStage:
+    """Keys of `stages/techniques.py`."""
+
+    data: Group = MISSING
+    base: str = values.name_inside()
+    name: str | None = values.name_inside()
+    train: str = MISSING
+    predict: str = MISSING
+    seeds: int = values.number(1)
+    only_folds: list[int] | None = MISSING
+    only: list[str] | None = MISSING
+    jobs: int = values.number(1, words=(-1,))
+    techniques: dict[str, Any] = MISSING
+
+
+@dataclass
 class RulesKeys:
     """Keys of `maskfold.masks.rules.Rules`, where they are not those of the data."""
 
