@@ -161,7 +161,7 @@ def test_means_of_some_members_are_kept_beside_the_mean_of_all(apart):
 
 @pytest.mark.hostile("killed")
 def test_a_killed_pass_of_several_means_goes_on_and_leaves_the_same_bytes(trained, monkeypatch):
-    asked = ["trainer.batch_size=2", f"ensemble.repair={REPAIR}"]
+    asked = ["trainer.batch_size=2", f"ensemble.repair={REPAIR}", "trainer.writers=1"]  # one after another
     store = fuse_tiny(*asked, members=WEIGHTED)
     folders = sorted(Path("submissions/tiny").glob("fused*"))
     whole = {path: path.read_bytes() for folder in folders for path in folder.iterdir()}
