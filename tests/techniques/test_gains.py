@@ -28,10 +28,8 @@ def test_the_interval_is_that_of_groups_drawn_whole():
     assert gain.verdict == "not seen"  # of two groups
 
 
-@pytest.mark.parametrize(
-    ("second_seed", "verdict"), [(0.01, "helps"), (-0.002, "not seen")], ids=["seeds agree", "seeds differ"]
-)
-def test_a_gain_is_believed_where_every_seed_has_it(second_seed, verdict):
+@pytest.mark.parametrize(("second_seed", "verdict"), [(0.01, "helps"), (0.002, "not seen"), (-0.002, "not seen")])
+def test_a_gain_is_believed_where_every_seed_has_it_and_they_vary_less(second_seed, verdict):
     old = marks(*[0.5] * 5)
     new = [marks(*[0.52] * 5), marks(*[0.5 + second_seed] * 5)]
 

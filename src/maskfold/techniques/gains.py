@@ -38,12 +38,12 @@ class PairedGain:
 
     @property
     def verdict(self) -> str:
-        """Whether it helps or hurts: the interval leaves 0 out, and every seed is on the same side of it."""
-        if self.groups >= LEAST_GROUPS and self.low > 0 and min(self.by_seed) > 0:
+        """Whether it helps or hurts: the interval leaves 0 out, and so do the seeds, by more than they vary."""
+        if self.groups < LEAST_GROUPS or abs(self.mean) <= np.nan_to_num(self.spread):
+            return NOT_SEEN
+        if self.low > 0 and min(self.by_seed) > 0:
             return HELPS
-        if self.groups >= LEAST_GROUPS and self.high < 0 and max(self.by_seed) < 0:
-            return HURTS
-        return NOT_SEEN
+        return HURTS if self.high < 0 and max(self.by_seed) < 0 else NOT_SEEN
 
 
 def paired_gain(new: Sequence[Marks], old: Sequence[Marks], groups: pd.Series, *, seed: int = 0) -> PairedGain:

@@ -37,7 +37,7 @@ def gains_chart(table: pd.DataFrame, metric: str) -> str:
         axes.set_ylim(len(rows) - 0.5, -0.5)
         axes.grid(axis="x", color=PALE)
         axes.set_axisbelow(True)
-        axes.set_title(f"Gain in {metric}, 95 % interval over groups; bars: worst, best seed")
+        axes.set_title(f"Gain in {metric}, 95 % interval; bars: seeds")
     return as_svg(axes.figure)
 
 
@@ -89,8 +89,8 @@ def _written(table: pd.DataFrame) -> pd.DataFrame:
 
 _HOW = f"""A gain is the mean over photos and seeds, out of fold, of what the technique comes to more than what stands
 under `over`. Its interval of 95 % is paired: the same photos by the same seeds, drawn by groups 2,000 times. `helps`
-and `hurts` need both: an interval of at least {LEAST_GROUPS} groups that leaves 0 out, and every seed on the same side.
-The interval knows nothing of seeds that were not tried: with one seed it says little of a training. Of twenty
+and `hurts` need an interval of at least {LEAST_GROUPS} groups that leaves 0 out, every seed on the same side of it, and
+a gain larger than the seeds' standard deviation. The chart's bars are the worst and the best seed. The interval knows nothing of seeds that were not tried: with one seed it says little of a training. Of twenty
 techniques that do nothing one interval leaves 0 out by luck. `training seconds` and `gpu hours` are of one seed, all
 folds; `seconds a photo` of a prediction, from its first map to its last. `seconds per 0.0001` are those that a
 technique takes more, in training and in prediction of these photos, for each 0.0001 of its gain."""
