@@ -90,7 +90,9 @@ def _written(table: pd.DataFrame) -> pd.DataFrame:
 _HOW = f"""A gain is the mean over photos and seeds, out of fold, of what the technique comes to more than what stands
 under `over`. Its interval of 95 % is paired: the same photos by the same seeds, drawn by groups 2,000 times. `helps`
 and `hurts` need an interval of at least {LEAST_GROUPS} groups that leaves 0 out, every seed on the same side of it, and
-a gain larger than the seeds' standard deviation. The chart's bars are the worst and the best seed. The interval knows nothing of seeds that were not tried: with one seed it says little of a training. Of twenty
+a gain larger than the seeds' standard deviation. The chart's bars are the worst and the best seed.
+
+The interval knows nothing of seeds that were not tried: with one seed it says little of a training. Of twenty
 techniques that do nothing one interval leaves 0 out by luck. `training seconds` and `gpu hours` are of one seed, all
 folds; `seconds a photo` of a prediction, from its first map to its last. `seconds per 0.0001` are those that a
 technique takes more, in training and in prediction of these photos, for each 0.0001 of its gain."""
