@@ -55,7 +55,7 @@ def command(monkeypatch, capsys):
         ("ensemble", ["ensemble=linknet34", "data=nope"], ["data/nope"]),
         ("evaluate", [], ["name"]),
         ("evaluate", ["name=a", "fold=one"], ["fold=one: give a whole number of 0 or more, or null."]),
-        ("train", ["fold=1.5", "name=a"], ["fold=1.5: give a whole number of 0 or more, or all."]),
+        ("train", ["fold=1.5", "name=a"], ["fold=1.5: give a whole number of 0 or more, or all, or full."]),
         ("train", ["trainer.batch_size=2.5"], ["trainer.batch_size=2.5: give a whole number of 1 or more, or auto."]),
         ("train", ["name=\udcff"], [r"'name=\udcff': not UTF-8. Rename what it names"]),
         ("train", ["name=../x"], ["name=../x: give the name of something inside its folder"]),
