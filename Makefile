@@ -118,6 +118,9 @@ tune: $(STAMP) ## choose thresholds and when a photo is empty, for ENS out of fo
 pseudo: $(STAMP) ## label the test photos that ENS is sure of, for training
 	$(STAGE) pseudo ensemble=$(ENS) $(ARGS)
 
+recipe: $(STAMP) ## experiments and an ensemble for DATA that fit HOURS=12 on this machine, in words why; edit and run them
+	$(STAGE) recipe data=$(DATA) $(call keyed,HOURS NAME) $(ARGS)
+
 plan: $(STAMP) ## what EXP=..., ENS=... or both will cost, before it runs
 	$(STAGE) plan $(planned) $(told) $(ARGS)
 

@@ -21,7 +21,7 @@ LAYERS = (
     {"schemas", "trust"},
     {"masks"},
     {"data", "models", "runs", "studio"},
-    {"cleaning", "command", "joining", "shards"},
+    {"cleaning", "command", "joining", "recipe", "shards"},
     {"config", "engine"},
     {"prediction", "tasks"},
     {"clusters"},

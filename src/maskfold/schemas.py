@@ -713,6 +713,22 @@ class WinnersPackStage:
     overwrite: bool = MISSING
 
 
+@dataclass
+class RecipeStage:
+    """Keys of `stages/recipe.py`."""
+
+    data: Group = MISSING
+    hours: float = values.number(above=0)
+    name: str | None = values.name_inside()
+    k: int | None = values.number(2)
+    size: list[int] | None = MISSING
+    epochs: int | None = values.number(1)
+    weights: str = MISSING
+    files: Any = MISSING  # null, or text by name: a typed one could not be given on the command line
+    batches: int = values.number(2)
+    photos: int = values.number(1)
+
+
 def _stage_name(schema: str) -> str:
     """Return `winners_pack` of `WinnersPackStage`."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", schema.removesuffix("Stage")).lower()
