@@ -84,7 +84,8 @@ def test_the_object_is_found_in_the_channel_that_shows_it(bands, split):
     store = predict(compose("predict", ["name=bands", f"split={split}", "trainer.accelerator=cpu"]))
     for number in (0, 2, 4) if split == "oof" else (6, 7):
         found = store.read(f"p{number}") >= 128
-        assert mask_scores(found.astype(np.uint8), draw(number)[1])["dice"] > 0.85  # one that does not see the channel is far below
+        # A network that does not see the channel is far below.
+        assert mask_scores(found.astype(np.uint8), draw(number)[1])["dice"] > 0.85
 
 
 def test_a_run_goes_on_with_the_numbers_that_it_was_begun_with(bands):
