@@ -136,6 +136,8 @@ def test_a_metric_of_no_mask_that_counts_is_no_number():
 
 
 def measure_on_rank(rank, folder):
+    if rank > 0:
+        torch.set_num_threads(1)  # a fork has none of the threads that its parent has made, and would wait for them
     meeting = f"file://{folder}/meeting"
     limit = timedelta(seconds=60)
     torch.distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=2, timeout=limit)
