@@ -20,9 +20,9 @@ from maskfold.files import atomic_path
 
 SUFFIX = ".b2nd"  # Blosc2's own file type: it carries the shape and the type
 # Chosen by what writing a map once and reading it up to thirty times costs, and by its size
-# (tests/benchmarks/bench_store.py): writing takes a seventh of level 5's time and less than Zstandard's, reading two
-# thirds of Zstandard's. Plain LZ4 is quicker still, and its files are up to a third larger. A file names its own codec,
-# so what was written with another is read as before.
+# (tests/benchmarks/bench_store.py): writing takes a sixth of level 5's time and about Zstandard's, reading two
+# thirds of Zstandard's or less. Plain LZ4 is quicker still, and its files are up to a third larger. A file names its
+# own codec, so what was written with another is read as before.
 COMPRESSION = blosc2.CParams(
     codec=blosc2.Codec.LZ4HC, clevel=1, typesize=1, filters=[blosc2.Filter.NOFILTER], filters_meta=[0], nthreads=1
 )

@@ -21,7 +21,7 @@ from maskfold.stages.train import train
 
 PHOTOS = ["data=pairs", "data.root=photos", "data.test=test", "data.channels=5", "trainer.accelerator=cpu"]
 MEMBER = ["experiment=demo_unet", "model.widths=[8,16]", "geometry.height=24", "geometry.width=32", "augment=light"]
-MEMBER += ["trainer.max_epochs=8", "trainer.batch_size=2", "schedule.phases=[{epochs: 9, rate: 0.02}]", "tta=hflip"]
+MEMBER += ["trainer.max_epochs=12", "trainer.batch_size=2", "schedule.phases=[{epochs: 13, rate: 0.02}]", "tta=hflip"]
 MEMBER += ["name=bands", "keep_last=true", "tracker=csv"]
 
 
@@ -84,8 +84,7 @@ def test_the_object_is_found_in_the_channel_that_shows_it(bands, split):
     store = predict(compose("predict", ["name=bands", f"split={split}", "trainer.accelerator=cpu"]))
     for number in (0, 2, 4) if split == "oof" else (6, 7):
         found = store.read(f"p{number}") >= 128
-        # A network that does not see the channel is far below.
-        assert mask_scores(found.astype(np.uint8), draw(number)[1])["dice"] > 0.85
+        assert mask_scores(found.astype(np.uint8), draw(number)[1])["dice"] > 0.9
 
 
 def test_a_run_goes_on_with_the_numbers_that_it_was_begun_with(bands):
@@ -95,8 +94,8 @@ def test_a_run_goes_on_with_the_numbers_that_it_was_begun_with(bands):
     before = load_checkpoint(bands.best)["network"]
     last = load_checkpoint(bands.last)
     torch.save(last | {"network": before | {"exclusive": True}}, bands.last)  # which the data says, and not the photos
-    train(compose("train", [*MEMBER, *PHOTOS, "trainer.max_epochs=9"]))
-    assert len(pd.read_csv(bands.metrics)) == 9
+    train(compose("train", [*MEMBER, *PHOTOS, "trainer.max_epochs=13"]))
+    assert len(pd.read_csv(bands.metrics)) == 13
     assert load_checkpoint(bands.last)["network"] == before
     kept.unlink()
 

@@ -14,8 +14,7 @@ from maskfold.errors import MaskfoldError
 AUTO = "auto"
 RECORD = "batch_size.json"  # beside the maps: those of one store are rounded alike however often a run goes on
 OF_BEFORE = 4  # what older versions took, of whose predictions there is no record
-# On a CPU larger batches gain nothing, and their arrays are too large to be used again: LinkNet34 takes 149 ms for one
-# image of 192x256 alone and 122 in a batch of four, 1.55 s for one of 640x960 in any.
+# On a CPU larger batches gain nothing, and their arrays are too large to be used again.
 _PIXELS_ON_CPU = 2**18
 _BYTES_OF_PIXEL = 4096  # of a window in a network: more than any of the recipe book needs in float32
 _MOST = 32

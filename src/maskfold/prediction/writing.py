@@ -1,10 +1,11 @@
 """Predictions on their way to their files: threads finish and write them while the device is at the next photos."""
 
-import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
+
+import joblib
 
 WAITING = 256 * 2**20  # bytes that may wait; some seconds' work where writing is slowest
 _MOST = 4  # threads: more have nothing to do even beside the quickest device
@@ -12,7 +13,7 @@ _MOST = 4  # threads: more have nothing to do even beside the quickest device
 
 def default_writers() -> int:
     """Return the number of writing threads: one per core, up to what any device keeps busy."""
-    return min(_MOST, len(os.sched_getaffinity(0)))
+    return min(_MOST, joblib.cpu_count())
 
 
 class Writers:

@@ -1,8 +1,9 @@
 """What a recipe looks at in the machine: the device, and which pretrained weights lie here."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
+
+import joblib
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ def this_device() -> Device:
     """Look at the machine that this process runs on; of several GPUs at the first, which a training takes."""
     import torch
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = joblib.cpu_count()
     if not torch.cuda.is_available():
         return Device(gpu=None, memory=0.0, bf16=False, cores=cores)
     card = torch.cuda.get_device_properties(0)
@@ -49,9 +50,10 @@ def lies_here(encoder: str) -> bool:
     """
     if encoder.startswith("tu-"):
         from huggingface_hub.constants import HF_HUB_CACHE
-        from timm.models import get_pretrained_cfg
 
-        config = get_pretrained_cfg(encoder.removeprefix("tu-"))
+        from maskfold.models.libraries import timm
+
+        config = timm.models.get_pretrained_cfg(encoder.removeprefix("tu-"))
         if config is None:
             return False
         folder = Path(HF_HUB_CACHE) / f"models--timm--{config.architecture}.{config.tag}"
