@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from maskfold.recipe import writing
 from maskfold.recipe.looking import DataLook, mean_width
 from maskfold.recipe.machine import Device
 from maskfold.recipe.members import at_hand
@@ -76,17 +77,30 @@ def test_folds_follow_from_groups_and_device(look, device, k):
 
 
 def test_few_photos_without_weights_get_small_batches_and_many_epochs():
-    unet, linknet, _ = at_hand(CPU, weights="none", files={}, lies_here=lambda encoder: True)
+    unet, linknet, plain = at_hand(CPU, weights="none", files={}, lies_here=lambda encoder: True)
 
     one = training(linknet, PEOPLE, CPU, input_size(PEOPLE, CPU), k=2, epochs=None)
 
-    assert [unet.name, linknet.name] == ["unet", "linknet34"]
-    assert (one.learned, one.batch, one.rate, one.wanted, one.least) == (100, 2, 3e-4, 100, 50)
-    assert one.steps(12) == 600
-    assert one.decay(12).value is None
-    assert one.decay(100).value == 0.994  # of 5,000 steps
+    assert [unet.name, linknet.name, plain.name] == ["unet_resnet18", "linknet34", "unet"]
+    assert (one.learned, one.batch, one.rate, one.wanted, one.least) == (100, 2, 5e-4, 100, 50)
+    assert one.steps(5) == 250
+    assert one.decay(5).value is None
+    assert one.decay(12).value == 0.975  # of 600 steps
+    assert one.decay(100).value == 0.997  # of 5,000 steps
     assert (one.augment(PEOPLE, 12).value, one.augment(PEOPLE, 100).value) == ("flip", "heavy")
     assert one.augment(replace(PEOPLE, channels=2), 100).value == "light"
+
+
+@pytest.mark.parametrize(
+    ("device", "precision"), [(CPU, "auto"), (replace(CPU, bf16=True), "bf16-mixed"), (H100, "auto")]
+)
+def test_a_processor_that_multiplies_bf16_is_told_to(device, precision):
+    family = at_hand(device, weights="none", files={}, lies_here=lambda encoder: False)[0]
+    one = training(family, PEOPLE, device, input_size(PEOPLE, device), k=2, epochs=12)
+
+    assert one.precision == precision
+    text = writing.experiment("people", one, PEOPLE, epochs=12, data=("pairs", {}))
+    assert ("\n  precision: bf16-mixed\n" in text) == (precision != "auto")
 
 
 def test_many_photos_on_a_large_gpu_get_pretrained_networks_of_three_families():
@@ -102,5 +116,5 @@ def test_one_pretrained_network_has_others_from_random_weights_beside_it():
     here = at_hand(CPU, weights="auto", files={}, lies_here=lambda encoder: encoder == "resnet34")
     by_file = at_hand(CPU, weights="none", files={"linknet34": "r.pth"}, lies_here=lambda encoder: False)
 
-    assert [(one.name, one.weights) for one in here] == [("linknet34", True), ("unet", None), ("unet_resnet18", None)]
+    assert [(one.name, one.weights) for one in here] == [("linknet34", True), ("unet_resnet18", None), ("unet", None)]
     assert by_file[0].weights == "r.pth"

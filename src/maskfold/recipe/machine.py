@@ -13,7 +13,7 @@ class Device:
     Attributes:
         gpu: Its name; None without one.
         memory: GiB of the GPU.
-        bf16: Whether the GPU computes in bf16 itself.
+        bf16: Whether the GPU, or without one the processor, computes in bf16 itself.
         cores: Of the processor, that this process may use.
     """
 
@@ -26,7 +26,7 @@ class Device:
         """Say what it is."""
         cores = f"{self.cores} CPU core{'s' if self.cores > 1 else ''}"
         if self.gpu is None:
-            return f"no GPU, {cores}"
+            return f"no GPU, {cores}{' with bf16' if self.bf16 else ''}"
         return f"{self.gpu} with {self.memory:.0f} GiB, {'bf16' if self.bf16 else 'without bf16'}, {cores}"
 
 
@@ -34,9 +34,11 @@ def this_device() -> Device:
     """Look at the machine that this process runs on; of several GPUs at the first, which a training takes."""
     import torch
 
+    from maskfold.engine.precision import cpu_has_bf16
+
     cores = joblib.cpu_count()
     if not torch.cuda.is_available():
-        return Device(gpu=None, memory=0.0, bf16=False, cores=cores)
+        return Device(gpu=None, memory=0.0, bf16=cpu_has_bf16(), cores=cores)
     card = torch.cuda.get_device_properties(0)
     bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
     return Device(gpu=card.name, memory=card.total_memory / 2**30, bf16=bf16, cores=cores)

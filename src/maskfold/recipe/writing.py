@@ -51,6 +51,8 @@ def experiment(
         lines += _node("averaging", {"decay": decay.value})
     lines += ["trainer:", *_comment(training.why["epochs"]), f"  max_epochs: {epochs}"]
     lines += [*_comment(training.why["batch"]), f"  batch_size: {training.batch}", "  gradient_clip: 1.0"]
+    if training.precision != "auto":
+        lines += [*_comment(training.why["precision"]), f"  precision: {training.precision}"]
     return signed(lines)
 
 
