@@ -4,8 +4,10 @@ python -m maskfold.demo_member demo_unet 0 16 data=studio data.root=data/demo da
 """
 
 import cv2
+import torch
 
 from maskfold.demo import Steps, run_as_command
+from maskfold.engine.precision import BF16, cpu_has_bf16
 from maskfold.stages.predict import predict
 from maskfold.stages.train import train
 from maskfold.termination import listen
@@ -21,8 +23,9 @@ def member_fold(name: str, fold: str, batch_size: str, *training: str) -> None:
         training: What the training is told besides: its data, and such as `seed=1`.
     """
     cv2.setNumThreads(1)  # photos are small: threads would wait for one another
+    quick = [f"trainer.precision={BF16}"] if cpu_has_bf16() and not torch.cuda.is_available() else []
     step = Steps()
-    step(train, f"experiment={name}", f"fold={fold}", *training)
+    step(train, f"experiment={name}", f"fold={fold}", *quick, *training)
     for split in ("oof", "test"):
         step(predict, f"name={name}", f"fold={fold}", f"split={split}", f"trainer.batch_size={batch_size}")
 

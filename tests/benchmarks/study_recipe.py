@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -176,14 +177,12 @@ def main() -> None:
     if not given:
         sys.exit(__doc__)
     studies = [Study(data, root) for data, root in given.items()]
-    for study in studies:
-        members = study.members()
+    for seed, study in product(seeds, studies):
         runs: dict[str, Callable[[int], None]] = {LOOP: study.run_loop}
-        runs |= {member: partial(study.run_member, member) for member in members}
-        for seed in seeds:
-            for arm in arms if arms != [""] else runs:
-                runs[arm](seed)
-                print(study.data, arm, seed, study.scores(arm)["dice"].mean(), flush=True)
+        runs |= {member: partial(study.run_member, member) for member in study.members()}
+        for arm in arms if arms != [""] else runs:
+            runs[arm](seed)
+            print(study.data, arm, seed, study.scores(arm)["dice"].mean(), flush=True)
     if arms != [""] or seeds != [*SEEDS]:
         return
     rows = []

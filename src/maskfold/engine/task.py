@@ -11,7 +11,7 @@ from torch import nn
 
 from maskfold.engine.checkpoints import load_checkpoint
 from maskfold.engine.freezing import freeze_layers, keep_frozen, named_trainable, trainable
-from maskfold.engine.fused import refuses_the_kernel, in_one_kernel
+from maskfold.engine.fused import in_one_kernel, refuses_the_kernel
 from maskfold.engine.groups import ParameterGroups
 from maskfold.engine.objective import Batch, Objective, Output
 from maskfold.engine.once import working_once
