@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -77,12 +77,9 @@ def main() -> None:
     parser.add_argument("--cars", type=int, default=4)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        prepare(HERE, Path(folder), options.cars)
-        if options.against is None:
-            turns = measured({"now": HERE}, Path(folder), options.rounds)
-        else:
-            with worktree(options.against) as other:
-                turns = measured({"before": other, "now": HERE}, Path(folder), options.rounds)
+        with ExitStack() as checkouts:
+            others = {"before": checkouts.enter_context(worktree(options.against))} if options.against else {}
+            turns = measured(others | {"now": HERE}, Path(folder), options)
     row = {f"seconds_{name}": np.median([turn[name] for turn in turns]) for name in turns[0]}
     if options.against:
         ratios = [turn["before"] / turn["now"] for turn in turns]
@@ -90,9 +87,16 @@ def main() -> None:
     publish("first_map", pd.DataFrame([row]), rounds=options.rounds, against=options.against or "")
 
 
-def measured(checkouts: dict[str, Path], folder: Path, rounds: int) -> list[dict[str, float]]:
-    """Let checkouts take turns; the first round, in which files come from the disk, is not counted."""
-    return [{name: first_map(path, folder) for name, path in checkouts.items()} for _ in range(rounds + 1)][1:]
+def measured(checkouts: dict[str, Path], folder: Path, options: argparse.Namespace) -> list[dict[str, float]]:
+    """Let checkouts take turns; the first round, in which files come from the disk, is not counted.
+
+    Each has a folder of its own, with a network that it has trained: none need know the other's keys.
+    """
+    for name, checkout in checkouts.items():
+        (folder / name).mkdir()
+        prepare(checkout, folder / name, options.cars)
+    turns = range(options.rounds + 1)
+    return [{name: first_map(path, folder / name) for name, path in checkouts.items()} for _ in turns][1:]
 
 
 if __name__ == "__main__":

@@ -79,6 +79,10 @@ class Study:
         tree = compose("ensemble", [f"ensemble={self.name}"]).ensemble
         return [member["experiment"] for member in tree.members]
 
+    def family(self, member: str) -> str:
+        """Return what a member is called but for the data's name."""
+        return member.removeprefix(f"{self.name}_")
+
     def folder(self, arm: str, seed: int) -> MemberFolder:
         """Return where an arm's run of a seed lies, or its scores alone."""
         return MemberFolder(EXPERIMENTS / f"studies/recipe/{self.data}/{arm.replace(' ', '_')}_{seed}")
@@ -146,7 +150,7 @@ class Study:
             own = self.scores(arm)
             if own.empty:
                 continue
-            row = {"data": self.data, "arm": arm.removeprefix(f"{self.name}_"), **own.attrs, "photos": len(own)}
+            row = {"data": self.data, "arm": self.family(arm), **own.attrs, "photos": len(own)}
             row |= {"dice": f"{own['dice'].mean():.4f}", "seconds": f"{own['seconds'].mean():.0f}"}
             marks = [Judged("dice").marks(part) for part in (own, loop.loc[own.index])]
             gain = gain_interval(*marks, own["group"], seed=0)
@@ -179,10 +183,11 @@ def main() -> None:
     studies = [Study(data, root) for data, root in given.items()]
     for seed, study in product(seeds, studies):
         runs: dict[str, Callable[[int], None]] = {LOOP: study.run_loop}
-        runs |= {member: partial(study.run_member, member) for member in study.members()}
-        for arm in arms if arms != [""] else runs:
+        members = study.members()
+        runs |= {study.family(member): partial(study.run_member, member) for member in members}
+        for arm in runs if arms == [""] else arms:
             runs[arm](seed)
-            print(study.data, arm, seed, study.scores(arm)["dice"].mean(), flush=True)
+            print(study.data, arm, seed, flush=True)
     if arms != [""] or seeds != [*SEEDS]:
         return
     rows = []

@@ -77,11 +77,11 @@ def test_folds_follow_from_groups_and_device(look, device, k):
 
 
 def test_few_photos_without_weights_get_small_batches_and_many_epochs():
-    unet, linknet, plain = at_hand(CPU, weights="none", files={}, lies_here=lambda encoder: True)
+    unet, plain, linknet = at_hand(CPU, weights="none", files={}, lies_here=lambda encoder: True)
 
     one = training(linknet, PEOPLE, CPU, input_size(PEOPLE, CPU), k=2, epochs=None)
 
-    assert [unet.name, linknet.name, plain.name] == ["unet_resnet18", "linknet34", "unet"]
+    assert [unet.name, plain.name, linknet.name] == ["unet_resnet18", "unet", "linknet34"]
     assert (one.learned, one.batch, one.rate, one.wanted, one.least) == (100, 2, 5e-4, 100, 50)
     assert one.steps(5) == 250
     assert one.decay(5).value is None

@@ -86,18 +86,18 @@ def from_scratch(device: Device) -> list[Family]:
             "A UNet on ResNet-18 from random weights: the best of these where epochs are few.",
         ),
         Family(
-            "linknet34",
-            "linknet34",
-            {},
-            *(1e-3, 5e-4),
-            "LinkNet on ResNet-34 from random weights: a deeper encoder and a lighter decoder.",
-        ),
-        Family(
             "unet",
             "unet_scratch",
             {"widths": widths},
             *(1e-3, 1e-3),
             "A plain UNet with batch norm: of few parameters, and made to learn from random weights.",
+        ),
+        Family(
+            "linknet34",
+            "linknet34",
+            {},
+            *(1e-3, 5e-4),
+            "LinkNet on ResNet-34 from random weights: a deeper encoder and a lighter decoder.",
         ),
     ]
 
