@@ -63,7 +63,7 @@ PHASES = [{"epochs": 12, "rate": 1e-4}, {"epochs": 6, "rate": 1e-5}]
         (["geometry.height=64"], "geometry", RESIZE | {"height": 64, "width": 192}),
         (["trainer.accumulate=2"], "trainer.batch_size", 4),
         (["model=linknet18", "~model.skip"], "model", LINKNET18),
-        (["data=studio"], "schedule.phases", [{"epochs": 8, "rate": 3e-3}, {"epochs": 2, "rate": 6e-4}]),
+        (["data=studio"], "schedule.phases", [{"epochs": 8, "rate": 3e-3}, {"epochs": 4, "rate": 6e-4}]),
         (["tracker=[tensorboard,wandb]"], "tracker.wandb.project", "maskfold"),
     ],
 )

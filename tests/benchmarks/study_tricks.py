@@ -36,6 +36,7 @@ FOLDS = (0, 1)
 SIZE = (64, 96)  # pixels, height and width of the network's input
 # 48 photos a fold in batches of 4 are 12 steps an epoch; one more with mining, 36 with 96 pseudo-labels beside them.
 EPOCHS = {"plain": 30, "hard negatives": 28, "pseudo-labels": 10, "EMA": 30}
+PLAIN = ["model.widths=[8,16,32,64,128]", "averaging=none"]
 OWN = {
     "plain": [],
     "hard negatives": ["trainer.hard_negatives_every=10"],
@@ -53,7 +54,7 @@ def run(trick: str, seed: int) -> dict:
     own = [*OWN[trick], *([f"pseudo={_labels(seed)}"] if trick == "pseudo-labels" else [])]
     budget = [*size, f"schedule.phases={phases}", f"seed={seed}", f"name={name}"]
     for fold in FOLDS:
-        train(compose("train", ["experiment=demo_unet", *DATA, *budget, *own, f"fold={fold}"]))
+        train(compose("train", ["experiment=demo_unet", *DATA, *PLAIN, *budget, *own, f"fold={fold}"]))
         for split in ("oof", "test"):
             predict(compose("predict", [f"name={name}", f"fold={fold}", f"split={split}", "trainer.batch_size=16"]))
     results = evaluate(compose("evaluate", [f"name={name}"]))

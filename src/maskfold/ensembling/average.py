@@ -6,19 +6,20 @@ from fractions import Fraction
 from itertools import groupby, islice
 from operator import itemgetter
 
+import cv2
 import numpy as np
 
 from maskfold.errors import MaskfoldError
 
-_MAPS_PER_SUM = 257  # 257 x 255 = 65,535, the largest uint16
+_MAPS_PER_SUM = 2**16  # times 255 is below 2^24, up to where float32 has every whole number
 _LARGEST_TOTAL = 2**48  # of weights: 255 times it is far inside uint64
 
 
 def average_probabilities(maps: Iterable[np.ndarray], weights: Sequence[int]) -> np.ndarray:
     """Average probability maps, rounding halves up, once, at the end.
 
-    Neighbours of equal weight are summed as uint16 += uint8, which is several times faster than any wider or
-    floating-point sum: give the maps in an order that keeps equal weights together.
+    Neighbours of equal weight are summed by OpenCV as float32 += uint8, exactly, which takes half the time of NumPy's
+    uint16 += uint8: give the maps in an order that keeps equal weights together.
 
     Args:
         maps: `(H, W)` uint8 each, 0..255, or `(C, H, W)` of several classes; consumed one by one.
@@ -97,8 +98,16 @@ def spoken(shape: tuple[int, ...]) -> str:
 
 
 def _sum(maps: Iterable[np.ndarray]) -> np.ndarray | None:
-    """Add up to 257 uint8 maps of one shape into uint16, or return None if there are none."""
+    """Add up to 65,536 uint8 maps of one shape into float32, without rounding, or return None if there are none."""
     total = None
     for probability in maps:
-        total = probability.astype(np.uint16) if total is None else np.add(total, probability, out=total)
+        if total is None:
+            total = probability.astype(np.float32, order="C")
+        else:
+            cv2.accumulate(_as_plane(probability), _as_plane(total))
     return total
+
+
+def _as_plane(array: np.ndarray) -> np.ndarray:
+    """Return an array of two dimensions with the same elements: OpenCV would take a third for channels."""
+    return array.reshape(-1, array.shape[-1])
