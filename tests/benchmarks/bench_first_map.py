@@ -76,10 +76,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--cars", type=int, default=4)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        with ExitStack() as checkouts:
-            others = {"before": checkouts.enter_context(worktree(options.against))} if options.against else {}
-            turns = measured(others | {"now": HERE}, Path(folder), options)
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as checkouts:
+        others = {"before": checkouts.enter_context(worktree(options.against))} if options.against else {}
+        turns = measured(others | {"now": HERE}, Path(folder), options)
     row = {f"seconds_{name}": np.median([turn[name] for turn in turns]) for name in turns[0]}
     if options.against:
         ratios = [turn["before"] / turn["now"] for turn in turns]

@@ -77,11 +77,11 @@ def test_folds_follow_from_groups_and_device(look, device, k):
 
 
 def test_few_photos_without_weights_get_small_batches_and_many_epochs():
-    unet, plain, linknet = at_hand(CPU, weights="none", files={}, lies_here=lambda encoder: True)
+    families = at_hand(CPU, weights="none", files={}, lies_here=lambda encoder: True)
 
-    one = training(linknet, PEOPLE, CPU, input_size(PEOPLE, CPU), k=2, epochs=None)
+    one = training(families[0], PEOPLE, CPU, input_size(PEOPLE, CPU), k=2, epochs=None)
 
-    assert [unet.name, plain.name, linknet.name] == ["unet_resnet18", "unet", "linknet34"]
+    assert [one.name for one in families] == ["unet_resnet18", "fpn_resnet18", "unet", "linknet34"]
     assert (one.learned, one.batch, one.rate, one.wanted, one.least) == (100, 2, 5e-4, 100, 50)
     assert one.steps(5) == 250
     assert one.decay(5).value is None
@@ -116,5 +116,8 @@ def test_one_pretrained_network_has_others_from_random_weights_beside_it():
     here = at_hand(CPU, weights="auto", files={}, lies_here=lambda encoder: encoder == "resnet34")
     by_file = at_hand(CPU, weights="none", files={"linknet34": "r.pth"}, lies_here=lambda encoder: False)
 
-    assert [(one.name, one.weights) for one in here] == [("linknet34", True), ("unet_resnet18", None), ("unet", None)]
+    assert [(one.name, one.weights) for one in here] == [
+        ("linknet34", True),
+        *((name, None) for name in ("unet_resnet18", "fpn_resnet18", "unet")),
+    ]
     assert by_file[0].weights == "r.pth"

@@ -86,6 +86,13 @@ def from_scratch(device: Device) -> list[Family]:
             "A UNet on ResNet-18 from random weights: the best of these where epochs are few.",
         ),
         Family(
+            "fpn_resnet18",
+            "smp_unet",
+            {"architecture": "fpn", "encoder": "resnet18"},
+            *(1e-3, 5e-4),
+            "A feature pyramid on ResNet-18 from random weights: nearly as good, and quicker.",
+        ),
+        Family(
             "unet",
             "unet_scratch",
             {"widths": widths},
