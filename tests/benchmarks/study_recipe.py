@@ -1,6 +1,6 @@
 """What `make recipe` writes against a plain loop of PyTorch and segmentation_models_pytorch, on real photos.
 
-    python tests/benchmarks/study_recipe.py human=../shared/data/human ccp=../shared/data/ccp
+    python tests/benchmarks/study_recipe.py human=/photos/human ccp=/photos/ccp
 
 The recipe is asked for the loop's size and epochs, with random weights. Its members and the loop (`plain_loop.py`)
 learn from one half of the photos, from three seeds, and are scored on the other half at the photos' own size; the
@@ -9,7 +9,7 @@ takes more of them than the loop, a second loop trains for as many epochs more; 
 seeds, once. Writes docs/measured/recipe.csv: a row an arm, with its gain over the loop (each photo's difference
 averaged over the seeds) and the 95 % interval of that over groups.
 
-With `arms=loop` or `seeds=0` before the folders it runs these alone. Killed and started again, it goes on from what is
+With `seeds=0` before the folders it is of these alone; with `arms=loop` it only trains them. Killed and started again, it goes on from what is
 finished; its runs lie in experiments/studies/recipe/, and the recipe's files in conf/ are as it wrote them.
 """
 
@@ -188,7 +188,7 @@ def main() -> None:
         for arm in runs if arms == [""] else arms:
             runs[arm](seed)
             print(study.data, arm, seed, flush=True)
-    if arms != [""] or seeds != [*SEEDS]:
+    if arms != [""]:
         return
     rows = []
     for study in studies:
