@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 from measure import publish
 from street_evidence import MORE_IS_BETTER, agreement, dice, evidence, pairs_in_order
+from street_plates import correct_store
 
 from maskfold.config import EXPERIMENTS, compose
 from maskfold.ensembling.postprocess import FillHoles, LargestComponent
@@ -43,9 +44,9 @@ MEMBER += ["geometry.height=192", "geometry.width=288", "augment=heavy_scratch",
 MEMBER += ["schedule=warmup_cosine", "averaging=ema", "averaging.decay=0.98", "trainer.batch_size=2"]
 MEMBER += ["trainer.precision=bf16-mixed", "fold=0"]
 FIRST = ["optimizer.lr=5e-4", "trainer.max_epochs=3"]
-NEXT = ["optimizer.lr=3e-4", "trainer.max_epochs=2"]
+NEXT = ["optimizer.lr=3e-4", "trainer.max_epochs=3"]
 POSTPROCESS = [f"{{_target_: maskfold.ensembling.postprocess.{step}}}" for step in ("LargestComponent", "FillHoles")]
-LABELS = ["soft=false", "quantile=0.8", "weight=1", "ensemble.postprocess=[" + ",".join(POSTPROCESS) + "]"]
+LABELS = ["soft=false", "quantile=0.9", "weight=1", "ensemble.postprocess=[" + ",".join(POSTPROCESS) + "]"]
 
 
 def real_data(photos: Path) -> list[str]:
@@ -73,8 +74,15 @@ def learn(photos: Path) -> None:
 
 
 def learn_from_labels(photos: Path) -> None:
-    """Let the street's networks label the real photos, and train each of them further on these and the street."""
-    teachers = ",".join(f"{{experiment: street_{seed}, store: real_flip}}" for seed in SEEDS)
+    """Let the street's networks label the real photos, and train each of them further on these and the street.
+
+    Their maps are corrected by the backdrop that a car's views share.
+    """
+    images = {path.stem: path for path in (photos / "test").glob("*.jpg")}
+    for seed in SEEDS:
+        stores = EXPERIMENTS / f"street_{seed}" / "fold0/predictions"
+        correct_store(images, stores / "real_flip", stores / "real_plates")
+    teachers = ",".join(f"{{experiment: street_{seed}, store: real_plates}}" for seed in SEEDS)
     tree = ["ensemble=linknet34", "ensemble.name=street", f"ensemble.members=[{teachers}]"]
     labels = pseudo(compose("pseudo", [*tree, *LABELS, *real_data(photos), "jobs=1"]))
     for seed in SEEDS:
