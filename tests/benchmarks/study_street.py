@@ -44,7 +44,7 @@ MEMBER += ["geometry.height=192", "geometry.width=288", "augment=heavy_scratch",
 MEMBER += ["schedule=warmup_cosine", "averaging=ema", "averaging.decay=0.98", "trainer.batch_size=2"]
 MEMBER += ["trainer.precision=bf16-mixed", "fold=0"]
 FIRST = ["optimizer.lr=5e-4", "trainer.max_epochs=3"]
-NEXT = ["optimizer.lr=3e-4", "trainer.max_epochs=3"]
+NEXT = ["optimizer.lr=3e-4", "trainer.max_epochs=2"]
 POSTPROCESS = [f"{{_target_: maskfold.ensembling.postprocess.{step}}}" for step in ("LargestComponent", "FillHoles")]
 LABELS = ["soft=false", "quantile=0.9", "weight=1", "ensemble.postprocess=[" + ",".join(POSTPROCESS) + "]"]
 
@@ -64,32 +64,30 @@ def learn(photos: Path) -> None:
     for world in WORLDS:
         studio(compose("studio", [f"root=data/{world}", *SHAPE, f"world={world}", "jobs=1"]))
         folds(compose("folds", [*world_data(world), "folds.k=6"]))
-    for world in reversed(WORLDS):
-        for seed in SEEDS:
-            own = [f"name={world}_{seed}", f"seed={seed}", *world_data(world)]
-            train(compose("train", [*MEMBER, *FIRST, *own]))
-            mask_photos(f"{world}_{seed}", photos)
-        if world == "street":
-            learn_from_labels(photos)
+    for seed in SEEDS:
+        train_one(f"street_{seed}", seed, "street", photos, FIRST)
+    labels = label(photos)
+    for seed in SEEDS:
+        begun = [f"start_from=experiments/street_{seed}", f"pseudo={labels}"]
+        train_one(f"student_{seed}", seed, "street", photos, [*NEXT, *begun])
+        train_one(f"studio_{seed}", seed, "studio", photos, FIRST)
 
 
-def learn_from_labels(photos: Path) -> None:
-    """Let the street's networks label the real photos, and train each of them further on these and the street.
+def train_one(name: str, seed: int, world: str, photos: Path, own: list[str]) -> None:
+    """Train a network on a world, with keys of its own, and let it mask everything."""
+    train(compose("train", [*MEMBER, f"name={name}", f"seed={seed}", *world_data(world), *own]))
+    mask_photos(name, photos)
 
-    Their maps are corrected by the backdrop that a car's views share.
-    """
+
+def label(photos: Path) -> Path:
+    """Let the street's networks label the real photos; their maps are corrected by the backdrop of a car's views."""
     images = {path.stem: path for path in (photos / "test").glob("*.jpg")}
     for seed in SEEDS:
         stores = EXPERIMENTS / f"street_{seed}" / "fold0/predictions"
         correct_store(images, stores / "real_flip", stores / "real_plates")
     teachers = ",".join(f"{{experiment: street_{seed}, store: real_plates}}" for seed in SEEDS)
     tree = ["ensemble=linknet34", "ensemble.name=street", f"ensemble.members=[{teachers}]"]
-    labels = pseudo(compose("pseudo", [*tree, *LABELS, *real_data(photos), "jobs=1"]))
-    for seed in SEEDS:
-        own = [f"name=student_{seed}", f"seed={seed}", *world_data("street")]
-        begun = [f"start_from=experiments/street_{seed}", f"pseudo={labels.path}"]
-        train(compose("train", [*MEMBER, *NEXT, *own, *begun]))
-        mask_photos(f"student_{seed}", photos)
+    return pseudo(compose("pseudo", [*tree, *LABELS, *real_data(photos), "jobs=1"])).path
 
 
 def mask_photos(name: str, photos: Path) -> None:
