@@ -6,8 +6,8 @@ The second folder holds `test/` of the Carvana challenge, views of cars on a tur
 generator's studio (`world: studio`), two from its street (`world: street`). These label the real photos, and one of
 them learns on from the labels. All mask the real photos, and the generated test cars of both worlds, whose truth is
 known: of each kind of evidence one sees there whether it puts two networks in the order in which Dice does. Writes
-docs/measured/street.csv, street_generated.csv and street_checks.csv. Killed and started again in the same folder, it
-goes on from what is finished.
+docs/measured/street.csv, street_generated.csv and street_checks.csv, and docs/transfer.jpg. Killed and started again in
+the same folder, it goes on from what is finished.
 """
 
 import os
@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from measure import publish
 from PIL import Image
-from street_evidence import MORE_IS_BETTER, agreement, dice, evidence, pairs_in_order
+from street_evidence import MORE_IS_BETTER, VIEWS, agreement, dice, evidence, pairs_in_order
 from street_plates import correct_store
 
 from maskfold.config import EXPERIMENTS, compose
@@ -38,8 +38,9 @@ TEACHERS = ("street_0", "street_1")
 # The networks, and what they learned from.
 LEARNED = {"studio_0": "studio", "street_0": "street", "street_1": "street", "student_0": "street and labels"}
 SHAPE = ["cars=24", "test_cars=4", "height=320", "width=480"]
+TILE, ORANGE = (240, 160), (0, 100, 235)  # pixels, width and height; blue, green, red
 SIZE = (320, 480)  # pixels, height and width at which masks are compared
-VIEWS = {"": "none", "_flip": "hflip"}  # by the end of a store's name
+ENDS = {"": "none", "_flip": "hflip"}  # by the end of a store's name
 MEMBER = ["data=studio", "model=smp_unet", "model.encoder=resnet18", "model.weights=null", "geometry=resize"]
 MEMBER += ["geometry.height=192", "geometry.width=288", "augment=heavy_scratch", "optimizer=adamw_groups"]
 MEMBER += ["schedule=warmup_cosine", "averaging=ema", "averaging.decay=0.98", "trainer.batch_size=2"]
@@ -93,7 +94,7 @@ def mask_photos(name: str, photos: Path) -> None:
     """Let a network mask the real photos and both worlds' test cars, alone and with their mirror images."""
     sets = {"real": real_data(photos)} | {world: world_data(world) for world in WORLDS}
     for store, keys in sets.items():
-        for end, tta in VIEWS.items():
+        for end, tta in ENDS.items():
             own = [f"name={name}", "fold=0", "split=test", f"store={store}{end}", f"tta={tta}"]
             predict(compose("predict", [*own, "trainer.precision=bf16-mixed", *keys]))
 
@@ -143,18 +144,16 @@ def true_masks(world: str) -> dict[str, np.ndarray]:
 
 
 def on_real_photos(photos: Path) -> pd.DataFrame:
-    """Return a row of evidence for each network, alone, with mirror images, and these masks repaired."""
+    """Return a row of evidence for each network, alone, with mirror images, and these masks repaired; of teachers also as they label."""
     grey = grey_photos(photos / "test")
     rows = []
     for name, learned in LEARNED.items():
-        alone, both = (maps_of(name, f"real{end}") for end in VIEWS)
+        alone, both = (maps_of(name, f"real{end}") for end in ENDS)
         known = {"network": name, "learned": learned, "agreement": agreed(alone, both)}
-        for way, masks in (
-            ("alone", masks_of(alone)),
-            ("with flips", masks_of(both)),
-            ("one part", masks_of(both, repaired=True)),
-        ):
-            rows.append(known | {"masks": way} | evidence(masks, grey))
+        ways = {"alone": masks_of(alone), "with flips": masks_of(both), "one part": masks_of(both, repaired=True)}
+        if name in TEACHERS:
+            ways["by the backdrop"] = masks_of(maps_of(name, "real_plates"), repaired=True)
+        rows += [known | {"masks": way} | evidence(masks, grey) for way, masks in ways.items()]
     return pd.DataFrame(rows)[["network", "learned", "masks", *MORE_IS_BETTER]]
 
 
@@ -165,12 +164,39 @@ def on_generated_cars() -> pd.DataFrame:
         truth = true_masks(world)
         grey = grey_photos(Path(f"data/{world}/test"))
         for name, learned in LEARNED.items():
-            alone, both = (maps_of(name, f"{world}{end}") for end in VIEWS)
+            alone, both = (maps_of(name, f"{world}{end}") for end in ENDS)
             masks = masks_of(alone)
             mean = float(np.mean([dice(masks[image_id], truth[image_id]) for image_id in truth]))
             known = {"test_cars": world, "network": name, "learned": learned, "dice": mean}
             rows.append(known | {"agreement": agreed(alone, both)} | evidence(masks, grey))
     return pd.DataFrame(rows)
+
+
+def pictures(photos: Path, before: str, after: str) -> np.ndarray:
+    """Return ten photos, of every other car another view, with the masks of two networks: (H, W, 3) uint8, BGR.
+
+    Args:
+        photos: Holds `test/`.
+        before: The network above.
+        after: The network below, on the same photos.
+    """
+    paths = sorted((photos / "test").glob("*.jpg"))
+    chosen = [paths[VIEWS * 2 * number + 5 * number % VIEWS] for number in range(10)]
+    maps = {name: maps_of(name, "real_flip") for name in (before, after)}
+    rows = []
+    for some in (chosen[:5], chosen[5:]):
+        for name in (before, after):
+            masks = masks_of({path.stem: maps[name][path.stem] for path in some})
+            rows.append(np.hstack([_tile(path, masks[path.stem]) for path in some]))
+    return np.vstack(rows)
+
+
+def _tile(path: Path, mask: np.ndarray) -> np.ndarray:
+    photo = cv2.resize(cv2.imread(str(path)), TILE, interpolation=cv2.INTER_AREA)
+    mask = cv2.resize(mask, TILE, interpolation=cv2.INTER_NEAREST)
+    photo[mask > 0] = (0.65 * photo[mask > 0] + 0.35 * np.array(ORANGE)).astype(np.uint8)
+    outlines, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    return cv2.drawContours(photo, outlines, -1, ORANGE, 1)
 
 
 def main() -> None:
@@ -185,6 +211,8 @@ def main() -> None:
     publish("street", on_real_photos(photos))
     publish("street_generated", networks)
     publish("street_checks", pairs_in_order(networks))
+    drawn = pictures(photos, "studio_0", "student_0")
+    cv2.imwrite(str(measure.OUT.parent / "transfer.jpg"), drawn, [cv2.IMWRITE_JPEG_QUALITY, 80])
 
 
 if __name__ == "__main__":
