@@ -144,7 +144,7 @@ def true_masks(world: str) -> dict[str, np.ndarray]:
 
 
 def on_real_photos(photos: Path) -> pd.DataFrame:
-    """Return a row of evidence for each network, alone, with mirror images, and these masks repaired; of teachers also as they label."""
+    """Return rows of evidence for each network: alone, with mirror images, these repaired, and a teacher's labels."""
     grey = grey_photos(photos / "test")
     rows = []
     for name, learned in LEARNED.items():
