@@ -114,7 +114,8 @@ def pairs_in_order(networks: pd.DataFrame) -> pd.DataFrame:
         networks: A row for each network and set of test cars: `test_cars`, `learned`, `dice` and the kinds of evidence.
 
     Returns:
-        `evidence`, `pairs` and, of these, how many are `in_order`; pairs are of networks on the same test cars.
+        `evidence`, `pairs` and, of these, how many are `in_order`, which equal evidence is not; pairs are of networks
+        on the same test cars.
     """
     rows = []
     for kind, more in MORE_IS_BETTER.items():
@@ -122,6 +123,7 @@ def pairs_in_order(networks: pd.DataFrame) -> pd.DataFrame:
         for _, own in networks.groupby("test_cars"):
             for one, other in combinations(own.to_dict("records"), 2):
                 if one["learned"] != other["learned"]:
-                    right.append(((one[kind] - other[kind]) * (1 if more else -1) > 0) == (one["dice"] > other["dice"]))
+                    better = (one[kind] - other[kind]) * (1 if more else -1)
+                    right.append(better * (one["dice"] - other["dice"]) > 0)
         rows.append({"evidence": kind, "pairs": len(right), "in_order": sum(right)})
     return pd.DataFrame(rows)

@@ -76,3 +76,5 @@ def test_evidence_is_asked_about_networks_that_learned_otherwise():
     # Of the two pairs, edges has the first in order (0.8 over 0.75) and not the second; less stray is better, in both.
     assert asked.loc["edges"].tolist() == [2, 1]
     assert asked.loc["stray"].tolist() == [2, 2]
+    networks["holes"] = 0.0
+    assert street_evidence.pairs_in_order(networks).set_index("evidence").loc["holes"].tolist() == [2, 0]
