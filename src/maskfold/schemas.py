@@ -108,6 +108,7 @@ class StudioStage:
     width: int = MISSING
     seed: int = values.number(0, most=SEEDS)
     planted: bool = MISSING
+    world: str = MISSING
     jobs: int = values.number(1, words=(-1,))
 
 

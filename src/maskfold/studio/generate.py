@@ -5,11 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
+from maskfold.errors import MaskfoldError
 from maskfold.files import locked
 from maskfold.parallel import map_unordered
 from maskfold.studio.bodies import draw_car
 from maskfold.studio.camera import VIEWS
 from maskfold.studio.folder import check_number, claim
+from maskfold.studio.photograph import WORLDS
 from maskfold.studio.planted import Plan, plan_faults
 from maskfold.studio.writer import SPLITS, StudioSet, finish_image, write_masks_table, write_tables
 
@@ -19,7 +21,16 @@ MIN_SIZE, MAX_SIZE = (32, 48), (1280, 1918)  # (height, width) in pixels; the la
 
 
 def generate(
-    root: Path, *, cars: int, test_cars: int, height: int, width: int, seed: int, planted: bool = True, jobs: int = -1
+    root: Path,
+    *,
+    cars: int,
+    test_cars: int,
+    height: int,
+    width: int,
+    seed: int,
+    planted: bool = True,
+    world: str = "studio",
+    jobs: int = -1,
 ) -> None:
     """Generate a studio set under `root`, or finish one that was begun.
 
@@ -35,6 +46,7 @@ def generate(
         width: Pixels, 48 to 1918.
         seed: Not negative.
         planted: Whether to plant white vans, masks that disagree about wheel gaps, and grossly wrong masks.
+        world: "studio", or "street": the same cars and masks, every photo in a room, a light and a lens of its own.
         jobs: Processes; -1 is one per core.
 
     Raises:
@@ -44,10 +56,16 @@ def generate(
     arguments = {"cars": cars, "test_cars": test_cars, "height": height, "width": width, "seed": seed}
     _check(arguments)
     counts = {"train": cars, "test": test_cars}
+    if world not in WORLDS:
+        raise MaskfoldError(f"studio: world={world!r} is not possible; choose from {', '.join(WORLDS)}.")
     plans = {split: _plan(split, count, seed) if planted else Plan() for split, count in counts.items()}
-    studio = StudioSet(root, height, width, seed, counts, plans)
+    studio = StudioSet(root, height, width, seed, counts, plans, world)
     with locked(root):
-        claim(root, {"generator": GENERATOR, **arguments, "planted": planted}, name=ARGUMENTS, what="studio set")
+        # The studio's sets do not name their world: those made before there was another are theirs still.
+        wider = {} if world == WORLDS[0] else {"world": world}
+        claim(
+            root, {"generator": GENERATOR, **arguments, "planted": planted, **wider}, name=ARGUMENTS, what="studio set"
+        )
         for split in SPLITS:
             items = [(split, car, view) for car in studio.order(split) for view in range(1, VIEWS + 1)]
             runs = dict(map_unordered(partial(finish_image, studio), items, f"studio {split}", jobs=jobs))

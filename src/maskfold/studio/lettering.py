@@ -1,6 +1,6 @@
-"""The large letters on the studio's wall, drawn with strokes: the first half thin, the second bold."""
+"""The large letters on the wall, drawn with strokes: the first of them thin, the others bold."""
 
-from functools import cache
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -25,24 +25,38 @@ GLYPHS = {
     "O": (1.04, [_arc(0.52, 0.5, 0.52, 0.5, 0, 360)]),
     "L": (0.58, [[(0, 0), (0, 1), (0.58, 1)]]),
     "D": (0.86, [[(0, 0), (0, 1), *_arc(0.34, 0.5, 0.52, 0.5, 90, -90), (0, 0)]]),
+    "C": (0.9, [_arc(0.5, 0.5, 0.5, 0.5, -50, -310)]),
+    "E": (0.6, [[(0.6, 0), (0, 0), (0, 1), (0.6, 1)], [(0, 0.5), (0.5, 0.5)]]),
+    "H": (0.8, [[(0, 0), (0, 1)], [(0.8, 0), (0.8, 1)], [(0, 0.5), (0.8, 0.5)]]),
+    "I": (0.05, [[(0, 0), (0, 1)]]),
+    "N": (0.85, [[(0, 1), (0, 0), (0.85, 1), (0.85, 0)]]),
+    "R": (0.7, [[(0, 1), (0, 0), *_arc(0.4, 0.27, 0.27, 0.27, -90, 90), (0, 0.54)], [(0.35, 0.54), (0.7, 1)]]),
+    "T": (0.8, [[(0, 0), (0.8, 0)], [(0.4, 0), (0.4, 1)]]),
+    "V": (1.0, [[(0, 0), (0.5, 1), (1.0, 0)]]),
 }
 
 
-@cache
-def draw_word() -> np.ndarray:
-    """Draw the word.
+@lru_cache(maxsize=4)
+def draw_word(letters: str = WORD, thin: int = THIN, strokes: tuple[int, int] = (STROKE, BOLD)) -> np.ndarray:
+    """Draw a word.
+
+    Args:
+        letters: Keys of `GLYPHS`.
+        thin: How many of them are thin.
+        strokes: Pixels, how wide the strokes of thin and of bold letters are, of 300 that a letter is high.
 
     Returns:
         (H, W) float32, 1 where there is ink, just large enough for the word.
     """
-    width = sum(round(GLYPHS[letter][0] * LETTER) + GAP for letter in WORD) - GAP
-    ink = np.zeros((LETTER + BOLD, width + BOLD), np.float32)
-    left = BOLD / 2
-    for number, letter in enumerate(WORD):
-        span, strokes = GLYPHS[letter]
-        for stroke in strokes:
-            points = np.array(stroke) * LETTER + (left, BOLD / 2)
-            line = np.round(points * (1 << BITS)).astype(np.int32)
-            cv2.polylines(ink, [line], False, 1.0, STROKE if number < THIN else BOLD, cv2.LINE_8, BITS)
+    width = sum(round(GLYPHS[letter][0] * LETTER) + GAP for letter in letters) - GAP
+    margin = max(strokes)
+    ink = np.zeros((LETTER + margin, width + margin), np.float32)
+    left = margin / 2
+    for number, letter in enumerate(letters):
+        span, lines = GLYPHS[letter]
+        for line in lines:
+            points = np.array(line) * LETTER + (left, margin / 2)
+            pixels = np.round(points * (1 << BITS)).astype(np.int32)
+            cv2.polylines(ink, [pixels], False, 1.0, strokes[0] if number < thin else strokes[1], cv2.LINE_8, BITS)
         left += round(span * LETTER) + GAP
     return cv2.GaussianBlur(ink, (0, 0), 1.5)

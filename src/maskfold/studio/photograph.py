@@ -5,17 +5,20 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from maskfold.studio import street_lens
 from maskfold.studio.assembly import build_parts
 from maskfold.studio.bodies import Car, draw_car
 from maskfold.studio.camera import Camera, Rig, draw_rig
 from maskfold.studio.parts import Part
-from maskfold.studio.raster import rasterise
+from maskfold.studio.raster import Surface, rasterise
 from maskfold.studio.scene import Look, draw_look, empty_studio, shadow
-from maskfold.studio.shading import Skin, shade
+from maskfold.studio.shading import Light, Skin, shade
+from maskfold.studio.street import StreetLight, compose, street_room
 
 SUPERSAMPLING = 2
 KERB_SHARE = 0.15  # of the photos show the dark edge of the floor
 GAMMA = 2.2
+WORLDS = ("studio", "street")
 
 
 @dataclass(frozen=True)
@@ -35,27 +38,30 @@ class Photo:
 
 @dataclass(frozen=True)
 class Sitting:
-    """One car on one day in the studio: all that its sixteen photos share."""
+    """One car on one day in the studio: all that its sixteen photos share; on the street they share the car alone."""
 
     car: Car
     parts: list[Part]
     skin: Skin
     rig: Rig
     look: Look
+    world: str = "studio"
+    blinding: bool = False
 
 
-def prepare(entropy: tuple[int, ...], *, index: int, white_van: bool = False) -> Sitting:
+def prepare(entropy: tuple[int, ...], *, index: int, white_van: bool = False, world: str = "studio") -> Sitting:
     """Draw a car and its studio.
 
     Args:
         entropy: Seed; the same numbers give the same sitting.
         index: The car's number in its set.
         white_van: Make it a white van in blinding light.
+        world: One of `WORLDS`; it changes no mask.
     """
     rng = np.random.default_rng(entropy)
     car = draw_car(rng, index=index, white_van=white_van)
     parts = build_parts(car, rng)
-    return Sitting(car, parts, Skin(car), draw_rig(rng), draw_look(rng, blinding=white_van))
+    return Sitting(car, parts, Skin(car), draw_rig(rng), draw_look(rng, blinding=white_van), world, white_van)
 
 
 def photograph(sitting: Sitting, view: int, height: int, width: int, entropy: tuple[int, ...]) -> Photo:
@@ -72,15 +78,35 @@ def photograph(sitting: Sitting, view: int, height: int, width: int, entropy: tu
     fine = Camera(sitting.rig, view, SUPERSAMPLING * height, SUPERSAMPLING * width)
     surface = rasterise(sitting.parts, fine)
     covered = surface.part >= 0
-    light = shade(sitting.parts, surface, sitting.skin, fine)
     size = width, height
     cover = _shrink(covered.astype(np.float32), size)
+    take = _on_the_street if sitting.world == "street" else _in_the_studio
+    image = take(sitting, surface, fine, cover, view, rng)
+    with_gaps = _shrink((covered | surface.gaps).astype(np.float32), size)
+    return Photo(image, (cover >= 0.5).astype(np.uint8), (with_gaps >= 0.5).astype(np.uint8))
+
+
+def _in_the_studio(
+    sitting: Sitting, surface: Surface, fine: Camera, cover: np.ndarray, view: int, rng: np.random.Generator
+) -> np.ndarray:
+    height, width = cover.shape
+    car, _ = shade(sitting.parts, surface, sitting.skin, fine, Light())
     kerb = rng.uniform(0.03, 0.12) if rng.random() < KERB_SHARE else 0.0
     studio = empty_studio(sitting.look, Camera(sitting.rig, view, height, width), kerb=kerb)
     studio *= shadow(sitting.rig, sitting.car.body, sitting.look, view, height, width)[..., None]
-    picture = _shrink(light, size) + (1 - cover)[..., None] * studio
-    with_gaps = _shrink((covered | surface.gaps).astype(np.float32), size)
-    return Photo(_expose(picture, rng), (cover >= 0.5).astype(np.uint8), (with_gaps >= 0.5).astype(np.uint8))
+    return _expose(_shrink(car, (width, height)) + (1 - cover)[..., None] * studio, rng)
+
+
+def _on_the_street(
+    sitting: Sitting, surface: Surface, fine: Camera, cover: np.ndarray, view: int, rng: np.random.Generator
+) -> np.ndarray:
+    height, width = cover.shape
+    car, glass = (
+        _shrink(layer, (width, height)) for layer in shade(sitting.parts, surface, sitting.skin, fine, StreetLight(rng))
+    )
+    look, room = street_room(sitting.rig, view, (height, width), rng, blinding=sitting.blinding)
+    shaded = shadow(sitting.rig, sitting.car.body, look, view, height, width)
+    return street_lens.expose(compose(car, cover, glass, shaded, room, rng), rng)
 
 
 def _shrink(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -7,12 +7,28 @@ import numpy as np
 
 from maskfold.studio.bodies import Body
 from maskfold.studio.camera import Camera, Rig
-from maskfold.studio.lettering import draw_word
+from maskfold.studio.lettering import BOLD, STROKE, THIN, WORD, draw_word
 
 WALL_RADIUS, WALL_BEHIND = 16.0, 13.0  # metres; the wall is an arc, farthest off right behind the turntable
 WORD_WIDTH, WORD_FOOT = 14.2, 0.25  # metres along the wall, and above the floor
 TURNTABLE = 3.15  # metres, radius
 COARSE = 480  # pixels; shadows and stains are soft and need no more width than this
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lettering:
+    """The word on the wall.
+
+    Attributes:
+        letters, thin, strokes: As `draw_word` takes them.
+        width, foot: Metres along the wall, and above the floor.
+    """
+
+    letters: str = WORD
+    thin: int = THIN
+    strokes: tuple[int, int] = (STROKE, BOLD)
+    width: float = WORD_WIDTH
+    foot: float = WORD_FOOT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +40,9 @@ class Look:
         glow: How much brighter the wall is just above the floor.
         shadow: Depth of the shadow under the car, 0..1.
         stains: Seed of the marks on the floor.
+        lettering: The word on the wall.
+        far: How much darker the floor is at the wall, 0..1.
+        softness: How soft the shadow under the car is; 1 as in the studio.
     """
 
     wall: tuple[float, float, float]
@@ -33,6 +52,9 @@ class Look:
     glow: float
     shadow: float
     stains: int
+    lettering: Lettering = Lettering()
+    far: float = 0.0
+    softness: float = 1.0
 
 
 def draw_look(rng: np.random.Generator, *, blinding: bool = False) -> Look:
@@ -70,13 +92,16 @@ def empty_studio(look: Look, camera: Camera, *, kerb: float = 0.0) -> np.ndarray
     rows = np.arange(height, dtype=np.float32)[:, None]
     above = (foot[None, :].astype(np.float32) - rows) / height
     wall = np.asarray(look.wall, np.float32) * (1 + look.glow * np.exp(-np.maximum(above, 0) / 0.1))[..., None]
-    letters = _letters(camera, np.interp(columns, seam[:, 0], sideways), foot, sideways, behind)[..., None]
+    along = np.interp(columns, seam[:, 0], sideways)
+    letters = _letters(look.lettering, camera, along, foot, sideways, behind)[..., None]
     wall += letters * (np.asarray(look.ink, np.float32) - wall)
     softness = 1.2 / height + 0.0015
     on_floor = np.clip(0.5 - above / (2 * softness), 0, 1)[..., None]
     floor = _floor(look, camera)
     # The floor pales towards the wall, as light from the wall grazes it.
     floor *= (1 + 0.05 * np.exp(-np.maximum(-above, 0) / 0.06))[..., None]
+    if look.far:
+        floor *= (1 - look.far * np.exp(-np.maximum(-above, 0) / 0.2))[..., None]
     picture = wall + on_floor * (floor - wall)
     if kerb:
         _add_kerb(picture, look, kerb)
@@ -84,19 +109,24 @@ def empty_studio(look: Look, camera: Camera, *, kerb: float = 0.0) -> np.ndarray
 
 
 def _letters(
-    camera: Camera, along: np.ndarray, foot: np.ndarray, sideways: np.ndarray, behind: np.ndarray
+    lettering: Lettering,
+    camera: Camera,
+    along: np.ndarray,
+    foot: np.ndarray,
+    sideways: np.ndarray,
+    behind: np.ndarray,
 ) -> np.ndarray:
     """Return the ink (H, W) float32: the word bent along the wall."""
-    word = draw_word()
-    metres = word.shape[0] / word.shape[1] * WORD_WIDTH
+    word = draw_word(lettering.letters, lettering.thin, lettering.strokes)
+    metres = word.shape[0] / word.shape[1] * lettering.width
     depth = np.interp(along, sideways, behind)
     distance = np.linalg.norm((camera.position - camera.centre)[:2]) + depth
     pixels_per_metre = (camera.focal / distance).astype(np.float32)
     rise = (foot[None, :].astype(np.float32) - np.arange(camera.height, dtype=np.float32)[:, None]) / pixels_per_metre
-    row = (1 - (rise - WORD_FOOT) / metres) * word.shape[0]
-    column = np.broadcast_to((along / WORD_WIDTH + 0.5) * word.shape[1], row.shape)
+    row = (1 - (rise - lettering.foot) / metres) * word.shape[0]
+    column = np.broadcast_to((along / lettering.width + 0.5) * word.shape[1], row.shape)
     # Shrink the word about to the size it has in the picture, or its strokes would alias.
-    factor = max(1.0, word.shape[1] / (WORD_WIDTH * float(pixels_per_metre.mean())))
+    factor = max(1.0, word.shape[1] / (lettering.width * float(pixels_per_metre.mean())))
     small = cv2.resize(word, None, fx=1 / factor, fy=1 / factor, interpolation=cv2.INTER_AREA)
     scale_x, scale_y = small.shape[1] / word.shape[1], small.shape[0] / word.shape[0]
     return cv2.remap(
@@ -147,7 +177,7 @@ def shadow(rig: Rig, body: Body, look: Look, view: int, height: int, width: int)
         dark = np.zeros_like(light)
         outline = small.project(_footprint(body, grow))[0]
         cv2.fillPoly(dark, [np.round(outline * 16).astype(np.int32)], 1.0, cv2.LINE_8, 4)
-        light *= 1 - depth * cv2.GaussianBlur(dark, (0, 0), max(blur * small.width, 0.5))
+        light *= 1 - depth * cv2.GaussianBlur(dark, (0, 0), max(look.softness * blur * small.width, 0.5))
     return cv2.resize(light, (width, height), interpolation=cv2.INTER_LINEAR)
 
 

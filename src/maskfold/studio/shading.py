@@ -62,7 +62,43 @@ class Skin:
         return ink[:, :3] + (1 - cover)[:, None] * self.paint, glass, cover
 
 
-def shade(parts: list[Part], surface: Surface, skin: Skin, camera: Camera) -> np.ndarray:
+class Light:
+    """The studio's light; another world's light inherits from it.
+
+    Attributes:
+        gloss, glass_gloss: Strength of what is mirrored by everything, and by glass; 1 as in the studio.
+    """
+
+    gloss = 1.0
+    glass_gloss = 1.0
+
+    def mirrored(
+        self, points: np.ndarray, normals: np.ndarray, to_camera: np.ndarray, facing: np.ndarray
+    ) -> np.ndarray:
+        """Return the directions (N, 3) that surface points (N, 3) mirror, `facing` (N,) being normal times camera."""
+        return 2 * facing[:, None] * normals - to_camera
+
+    def irradiance(self, points: np.ndarray, normals: np.ndarray, camera: Camera) -> np.ndarray:
+        """Return the diffuse light (N,): much from above, some from all walls, little near the floor."""
+        from_above = 0.5 + 0.5 * normals[:, 2]
+        from_camera = np.maximum(normals @ camera.towards.astype(np.float32), 0)
+        floor_shadow = np.clip(points[:, 2] / 0.6, 0, 1)
+        near_floor = 0.55 + 0.45 * np.where(normals[:, 2] > 0.3, 1, floor_shadow)
+        return (0.22 + 0.72 * from_above + 0.16 * from_camera) * near_floor
+
+    def surroundings(self, direction: np.ndarray, camera: Camera) -> np.ndarray:
+        """Return the light (N,) that comes from `direction` (N, 3)."""
+        up = direction[:, 2]
+        towards = direction @ camera.towards.astype(np.float32)
+        wall = 0.85 - 0.75 * step(towards, -0.3, 0.5) + 0.35 * step(up, 0.25, 0.45)
+        floor = 0.12 + 0.4 * step(up, -0.8, -0.1) - 0.15 * step(towards, 0.2, 0.9)
+        panel = 1.6 * step(up, 0.55, 0.66) - 0.9 * step(up, 0.86, 0.93)
+        return floor + (wall - floor) * step(up, -0.06, 0.03) + panel
+
+
+def shade(
+    parts: list[Part], surface: Surface, skin: Skin, camera: Camera, light: Light
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the light from each surface point.
 
     Args:
@@ -70,11 +106,14 @@ def shade(parts: list[Part], surface: Surface, skin: Skin, camera: Camera) -> np
         surface: What is seen.
         skin: The car's paint.
         camera: Where it is seen from.
+        light: What shines on it.
 
     Returns:
-        (H, W, 3) float32 linear light, 1 is white paper; 0 where there is no car.
+        (H, W, 3) float32 linear light, 1 is white paper, and (H, W) float32, how far it is glass, 0..1; both 0 where
+        there is no car.
     """
     picture = np.zeros((*surface.part.shape, 3), np.float32)
+    panes = np.zeros(surface.part.shape, np.float32)
     rows, columns = np.nonzero(surface.part >= 0)
     which = surface.part[rows, columns]
     points, normals = surface.points[rows, columns], surface.normals[rows, columns]
@@ -85,11 +124,13 @@ def shade(parts: list[Part], surface: Surface, skin: Skin, camera: Camera) -> np
     normals *= np.where(facing < 0, -1, 1).astype(np.float32)[:, None]
     facing = np.abs(facing)
     colour, glass, coat = _stuff(parts, which, points, normals, skin)
-    mirrored = 2 * facing[:, None] * normals - to_camera
+    mirrored = light.mirrored(points, normals, to_camera, facing)
+    coat *= light.gloss + (light.glass_gloss - light.gloss) * glass
     reflectance = (0.055 + 0.03 * glass + (0.85 - 0.2 * glass) * (1 - facing) ** 5) * coat
-    diffuse = _irradiance(points, normals, camera)
-    picture[rows, columns] = colour * diffuse[:, None] + (reflectance * _surroundings(mirrored, camera))[:, None]
-    return picture
+    diffuse = light.irradiance(points, normals, camera)
+    picture[rows, columns] = colour * diffuse[:, None] + (reflectance * light.surroundings(mirrored, camera))[:, None]
+    panes[rows, columns] = glass
+    return picture, panes
 
 
 def _stuff(
@@ -111,26 +152,7 @@ def _stuff(
     return colour, glass, coat
 
 
-def _irradiance(points: np.ndarray, normals: np.ndarray, camera: Camera) -> np.ndarray:
-    """Return the diffuse light (N,): much from above, some from all walls, little near the floor."""
-    from_above = 0.5 + 0.5 * normals[:, 2]
-    from_camera = np.maximum(normals @ camera.towards.astype(np.float32), 0)
-    floor_shadow = np.clip(points[:, 2] / 0.6, 0, 1)
-    near_floor = 0.55 + 0.45 * np.where(normals[:, 2] > 0.3, 1, floor_shadow)
-    return (0.22 + 0.72 * from_above + 0.16 * from_camera) * near_floor
-
-
-def _surroundings(direction: np.ndarray, camera: Camera) -> np.ndarray:
-    """Return the light (N,) that comes from `direction` (N, 3)."""
-    up = direction[:, 2]
-    towards = direction @ camera.towards.astype(np.float32)
-    wall = 0.85 - 0.75 * _step(towards, -0.3, 0.5) + 0.35 * _step(up, 0.25, 0.45)
-    floor = 0.12 + 0.4 * _step(up, -0.8, -0.1) - 0.15 * _step(towards, 0.2, 0.9)
-    panel = 1.6 * _step(up, 0.55, 0.66) - 0.9 * _step(up, 0.86, 0.93)
-    return floor + (wall - floor) * _step(up, -0.06, 0.03) + panel
-
-
-def _step(value: np.ndarray, low: float, high: float) -> np.ndarray:
+def step(value: np.ndarray, low: float, high: float) -> np.ndarray:
     """Rise smoothly from 0 at `low` to 1 at `high`."""
     share = np.clip((value - low) / (high - low), 0, 1)
     return share * share * (3 - 2 * share)

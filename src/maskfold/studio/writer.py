@@ -34,6 +34,7 @@ class StudioSet:
     seed: int
     cars: dict[str, int]
     plans: dict[str, Plan]
+    world: str = "studio"
 
     def car_id(self, split: str, car: int) -> str:
         """Return the car's name, 12 hexadecimal digits."""
@@ -45,13 +46,13 @@ class StudioSet:
 
     def sitting(self, split: str, car: int) -> Sitting:
         """Return the car in its studio."""
-        return _sitting((self.seed, SPLITS[split], car), car, car in self.plans[split].white_vans)
+        return _sitting((self.seed, SPLITS[split], car), car, car in self.plans[split].white_vans, self.world)
 
 
 @lru_cache(maxsize=4)
-def _sitting(entropy: tuple[int, ...], index: int, white_van: bool) -> Sitting:
+def _sitting(entropy: tuple[int, ...], index: int, white_van: bool, world: str) -> Sitting:
     """Keep the latest few, as sixteen photos share one."""
-    return prepare(entropy, index=index, white_van=white_van)
+    return prepare(entropy, index=index, white_van=white_van, world=world)
 
 
 def finish_image(studio: StudioSet, item: tuple[str, int, int]) -> tuple[str, str]:
