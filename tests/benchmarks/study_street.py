@@ -6,7 +6,7 @@ The second folder holds `test/` of the Carvana challenge, views of cars on a tur
 generator's studio (`world: studio`), two from its street (`world: street`). These label the real photos, and one of
 them learns on from the labels. All mask the real photos, and the generated test cars of both worlds, whose truth is
 known: of each kind of evidence one sees there whether it puts two networks in the order in which Dice does. Writes
-docs/measured/street.csv, street_generated.csv and street_checks.csv, and a picture, street.jpg. Killed and started
+docs/measured/street.csv, street_generated.csv and street_checks.csv, and docs/transfer.jpg. Killed and started
 again in the same folder, it goes on from what is finished.
 """
 
@@ -212,7 +212,7 @@ def main() -> None:
     publish("street_generated", networks.round(5))
     publish("street_checks", pairs_in_order(networks))
     drawn = pictures(photos, "studio_0", "student_0")
-    cv2.imwrite(str(measure.OUT / "street.jpg"), drawn, [cv2.IMWRITE_JPEG_QUALITY, 80])
+    cv2.imwrite(str(measure.OUT.parent / "transfer.jpg"), drawn, [cv2.IMWRITE_JPEG_QUALITY, 80])
 
 
 if __name__ == "__main__":
