@@ -14,7 +14,7 @@ PACKAGE = Path(maskfold.__file__).parent
 
 # From the ground up. A layer's rooms stand beside one another: none of them imports another of the same layer.
 LAYERS = (
-    {"credentials", "errors", "places", "termination"},
+    {"credentials", "errors", "places", "processor", "termination"},
     {"terminal"},
     {"files", "memory", "parallel", "phases", "side_by_side", "yaml_text"},
     {"arrays", "storage", "values"},

@@ -7,7 +7,8 @@ import cv2
 import torch
 
 from maskfold.demo import Steps, run_as_command
-from maskfold.engine.precision import BF16, cpu_has_bf16
+from maskfold.engine.precision import BF16
+from maskfold.processor import cpu_has_bf16
 from maskfold.stages.predict import predict
 from maskfold.stages.train import train
 from maskfold.termination import listen

@@ -10,10 +10,10 @@ import pandas as pd
 import torch
 from measure import BASELINE, compete, publish
 
-from maskfold.engine.precision import cpu_has_bf16
 from maskfold.engine.task import Task
 from maskfold.models.linknet import LinkNet
 from maskfold.models.network import Network
+from maskfold.processor import cpu_has_bf16
 from maskfold.segmentation.losses import BCE
 from maskfold.segmentation.objective import MaskObjective
 

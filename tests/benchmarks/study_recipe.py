@@ -9,8 +9,9 @@ takes more of them than the loop, a second loop trains for as many epochs more; 
 seeds, once. Writes docs/measured/recipe.csv: a row an arm, with its gain over the loop (each photo's difference
 averaged over the seeds) and the 95 % interval of that over groups.
 
-With `seeds=0` before the folders it is of these alone; with `arms=loop` it only trains them. Killed and started again, it goes on from what is
-finished; its runs lie in experiments/studies/recipe/, and the recipe's files in conf/ are as it wrote them.
+With `seeds=0` before the folders it is of these seeds alone; with `arms=loop` it only trains these arms. Killed and
+started again, it goes on from what is finished; its runs lie in experiments/studies/recipe/, and the recipe's files in
+conf/ are as it wrote them.
 """
 
 import sys

@@ -1,11 +1,9 @@
 """The number format that is chosen for a device."""
 
-from pathlib import Path
-
 import pytest
 import torch
 
-from maskfold.engine.precision import choose_precision, cpu_has_bf16
+from maskfold.engine.precision import choose_precision
 
 # What the cards answer: a P100 (6.0) and a T4 (7.5) emulate bf16, an A100 (8.0) has it. The P100 has no tensor cores.
 CARDS = {"P100": ((6, 0), False), "T4": ((7, 5), False), "A100": ((8, 0), True), None: (None, False)}
@@ -31,19 +29,3 @@ def test_emulated_bf16_is_never_chosen(monkeypatch, precision, accelerator, card
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
 
     assert choose_precision(precision, accelerator) == chosen
-
-
-@pytest.mark.parametrize(
-    ("line", "has"),
-    [
-        ("flags\t\t: fpu avx512f avx512_bf16 avx512_vnni", True),
-        ("flags\t\t: fpu amx_bf16 amx_tile", True),
-        ("Features\t: fp asimd bf16 i8mm", True),
-        ("flags\t\t: fpu avx512f avx512_vnni", False),
-        ("model name\t: bf16", False),
-    ],
-)
-def test_a_cpu_says_what_it_multiplies(monkeypatch, line, has):
-    monkeypatch.setattr(Path, "read_text", lambda _path: f"processor\t: 0\n{line}\n")
-
-    assert cpu_has_bf16() is has

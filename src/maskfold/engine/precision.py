@@ -1,12 +1,9 @@
 """Which number format a device computes in quickly, for `precision=auto`."""
 
-from pathlib import Path
-
 import torch
 
 FULL, BF16, FP16 = "32-true", "bf16-mixed", "16-mixed"  # Lightning's names
 _TENSOR_CORES = (7, 0)  # the first compute capability that multiplies fp16 in units of its own (Volta)
-_CPU_UNITS = {"avx512_bf16", "amx_bf16", "bf16"}  # what Linux calls them, the last on ARM
 
 
 def choose_precision(precision: str, accelerator: str) -> str:
@@ -26,12 +23,3 @@ def choose_precision(precision: str, accelerator: str) -> str:
     if torch.cuda.is_bf16_supported(including_emulation=False):
         return BF16
     return FP16 if torch.cuda.get_device_capability() >= _TENSOR_CORES else FULL
-
-
-def cpu_has_bf16() -> bool:
-    """Return whether this machine's processor multiplies bf16 in units of its own; False where that cannot be read."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return False
-    return any(_CPU_UNITS & {*line.split()} for line in lines if line.lower().startswith(("flags", "features")))

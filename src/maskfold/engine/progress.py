@@ -11,8 +11,9 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import nn
 
-from maskfold.engine.precision import FULL, cpu_has_bf16
+from maskfold.engine.precision import FULL
 from maskfold.engine.task import Task
+from maskfold.processor import cpu_has_bf16
 from maskfold.runs.monitor import UNKNOWN, Monitor
 from maskfold.runs.run_folder import RunFolder
 from maskfold.terminal import bar, counted, duration, readable

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import joblib
 
+from maskfold.processor import cpu_has_bf16
+
 
 @dataclass(frozen=True)
 class Device:
@@ -33,8 +35,6 @@ class Device:
 def this_device() -> Device:
     """Look at the machine that this process runs on; of several GPUs at the first, which a training takes."""
     import torch
-
-    from maskfold.engine.precision import cpu_has_bf16
 
     cores = joblib.cpu_count()
     if not torch.cuda.is_available():
