@@ -47,3 +47,16 @@ def test_base_and_techniques_become_a_table_and_nothing_is_done_twice(trained, m
     pd.testing.assert_frame_equal(again, table)
     with pytest.raises(MaskfoldError, match=r"base_0/fold0 was trained with another configuration:\n.*deep"):
         techniques(compose("techniques", [*ASKED, f"train='{SHORT} deep=1'"], choices=True))
+
+
+@pytest.mark.parametrize(
+    ("asked", "line"),
+    [
+        (["base=demo_unet"], "data.name: studio in training, carvana in scoring"),
+        (["data=studio", "base=demo_unet", "train='data.metric=iou'"], "data.metric: iou in training, dice in scoring"),
+    ],
+)
+def test_what_is_scored_is_what_the_base_is_trained_on(asked, line):
+    with pytest.raises(MaskfoldError, match=r"base=demo_unet is trained on other data than those") as refused:
+        techniques(compose("techniques", asked, choices=True))
+    assert line in str(refused.value)

@@ -15,7 +15,7 @@ from maskfold.data.folds import fold_members, fold_numbers, read_folds, split_pa
 from maskfold.data.source import Source
 from maskfold.data.windows import refuse_large
 from maskfold.entry import entry_point
-from maskfold.errors import MaskfoldError
+from maskfold.errors import MaskfoldError, listing
 from maskfold.masks.metrics import named
 from maskfold.prediction.store import ProbabilityStore
 from maskfold.techniques import runner
@@ -39,7 +39,9 @@ def techniques(config: DictConfig) -> pd.DataFrame:
     if any(one.startswith("overwrite=") for one in (*train, *predict)):
         raise MaskfoldError("overwrite=true would begin anew at every start: remove the runs' folders instead.")
     wanted = read_techniques(resolved(config.techniques), config.only)
-    configs, left_out = _composed(wanted, train)
+    base = compose("train", [*train, "name=any"])
+    _refuse_other_data(resolved(config.data), resolved(base.data), config.base)
+    configs, left_out = _composed(wanted, train, base)
     if config.seeds == 1:
         left_out |= {one.name: "one seed has nothing to average." for one in wanted if one.kind == ENSEMBLE}
     for name, why in left_out.items():
@@ -93,9 +95,11 @@ def _of_data(config: DictConfig) -> list[str]:
     return [one for one in overrides_of(config) if one.lstrip("+~").startswith(("data=", "data."))]
 
 
-def _composed(wanted: Sequence[Technique], train: list[str]) -> tuple[dict[str, DictConfig], dict[str, str]]:
+def _composed(
+    wanted: Sequence[Technique], train: list[str], base: DictConfig
+) -> tuple[dict[str, DictConfig], dict[str, str]]:
     """Return the configuration of the base and of each technique that is trained; and which cannot be, and why."""
-    configs, left_out = {BASE: compose("train", [*train, "name=any"])}, {}
+    configs, left_out = {BASE: base}, {}
     for one in wanted:
         if one.kind != TRAIN:
             continue
@@ -104,6 +108,21 @@ def _composed(wanted: Sequence[Technique], train: list[str]) -> tuple[dict[str, 
         except (MaskfoldError, HydraException) as error:
             left_out[one.name] = f"{error}".partition("\n")[0]
     return configs, left_out
+
+
+def _refuse_other_data(scored: Mapping[str, object], learned: Mapping[str, object], base: str) -> None:
+    """Refuse to score other photos, or to score them otherwise, than the base is trained on.
+
+    Raises:
+        MaskfoldError: If a key differs.
+    """
+    keys = sorted(key for key in scored.keys() | learned.keys() if scored.get(key) != learned.get(key))
+    if keys:
+        lines = [f"data.{key}: {learned.get(key)} in training, {scored.get(key)} in scoring" for key in keys]
+        raise MaskfoldError(
+            f"base={base} is trained on other data than those that are scored:\n{listing(lines)}\n"
+            "Name the data for both: data=<name>, and its keys outside of train=."
+        )
 
 
 def _rows(source: Source, base: DictConfig, only: list[int] | None) -> tuple[pd.DataFrame, list[int]]:
