@@ -56,6 +56,22 @@ def test_the_documents_hold_what_files_say_and_say_what_they_do_not(trained, com
         winners_pack(compose("winners_pack", TINY))
 
 
+def test_a_mean_is_called_what_it_is_and_commands_are_those_of_its_networks(trained, commands):
+    Path("experiments/tiny/full").symlink_to(Path("experiments/tiny/fold0").absolute())
+    members = "ensemble.members=[{experiment: tiny, temperature: 1.5},{experiment: tiny, folds: [full]}]"
+    winners_pack(compose("winners_pack", [*TINY[:2], members, "+ensemble.mean=logit"]))
+
+    summary = (FOLDER / "model_summary.md").read_text()
+    assert "The logits of probability maps are averaged" in summary
+    assert "| tiny | 2 | 0.5000 | 1.5 |\n| tiny | 1 | 0.5000 | 1 |" in summary
+    points = (FOLDER / "entry_points.md").read_text()
+    assert "maskfold predict name=tiny fold=full split=test\n" in points
+    assert "maskfold evaluate name=tiny\n" in points
+    assert "split=oof\n```" not in points  # an ensemble with a network of all photos has no score
+    assert "maskfold ensemble ensemble=tiny\n" in points
+    assert "maskfold bundle" not in points  # which refuses a mean of logits
+
+
 def test_the_command_of_a_run_composes_its_very_configuration(trained, monkeypatch):
     run = RunFolder(Path("experiments/tiny/fold1"))
     known = stage.options

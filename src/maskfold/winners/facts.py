@@ -11,7 +11,7 @@ import pandas as pd
 from maskfold import files
 from maskfold.ensembling.tree import Leaf
 from maskfold.errors import MaskfoldError
-from maskfold.runs.layout import MemberFolder
+from maskfold.runs.layout import MemberFolder, is_full
 from maskfold.runs.licences import architecture_of, encoder_weights_of, licence_of
 from maskfold.runs.results import pooled, score_columns
 from maskfold.runs.run_folder import RunFolder, run_of
@@ -26,12 +26,14 @@ class MemberFacts:
         weight: Its share of the mean.
         runs: The run folders of its networks; none for a folder of maps.
         results: Its `results.csv`, a row a fold and one of all; None where it was not evaluated.
+        temperature: What the logits of its maps are divided by.
     """
 
     name: str
     weight: Fraction
     runs: tuple[RunFolder, ...]
     results: pd.DataFrame | None
+    temperature: float = 1.0
 
     @property
     def config(self) -> dict[str, Any]:
@@ -42,6 +44,16 @@ class MemberFacts:
     def folds(self) -> str:
         """The names of its runs."""
         return ", ".join(run.path.name for run in self.runs)
+
+    @property
+    def of_folds(self) -> bool:
+        """Whether some of its networks are of folds, so that it has maps out of fold."""
+        return any(not is_full(run) for run in self.runs)
+
+    @property
+    def of_all_photos(self) -> bool:
+        """Whether one of its networks was trained on all photos, so that its score is unknown."""
+        return any(is_full(run) for run in self.runs)
 
     @property
     def score(self) -> float | None:
@@ -98,7 +110,7 @@ def _member(leaf: Leaf, experiments: Path) -> MemberFacts:
     runs = tuple(run for run in map(run_of, leaf.stores) if run.config.exists())
     results = MemberFolder(experiments / leaf.name).results if runs else None
     table = files.read_table(results, again=f"make evaluate EXP={leaf.name}") if results and results.exists() else None
-    return MemberFacts(leaf.name, leaf.weight, runs, table)
+    return MemberFacts(leaf.name, leaf.weight, runs, table, leaf.temperature)
 
 
 def _costs(run: RunFolder) -> dict[str, Any]:

@@ -12,8 +12,9 @@ import psutil
 from packaging.requirements import Requirement
 
 from maskfold.runs.ensemble_folder import EnsembleFolder
-from maskfold.runs.layout import EXPERIMENTS, SUBMISSIONS
+from maskfold.runs.layout import EXPERIMENTS, FULL, SUBMISSIONS
 from maskfold.terminal import readable
+from maskfold.winners.facts import MemberFacts
 from maskfold.winners.summary import Pack
 from maskfold.winners.words import bullets, to_write
 
@@ -40,26 +41,33 @@ def entry_points(pack: Pack) -> str:
     on = [one for one in (first.overrides if first else ()) if one.partition("=")[0].split(".")[0] in ("data", "folds")]
     members = [member for member in pack.members if member.runs]
     train = [pack.commands[str(run.path)].text for member in members for run in member.runs]
-    splits = ("oof", "test")
-    predict = [f"maskfold predict name={one.name} fold=all split={split}" for one in members for split in splits]
-    evaluate = [f"maskfold evaluate name={member.name}" for member in members]
+    predict = [command for member in members for command in _predictions(member)]
+    evaluate = [f"maskfold evaluate name={member.name}" for member in members if member.of_folds]
+    if not any(member.of_all_photos for member in members):
+        evaluate.append(f"maskfold ensemble ensemble={name} split=oof")
     parts = {
         "1. Prepare the data": [shlex.join(fetch)] * bool(fetch) + [shlex.join(["maskfold", "folds", *on])],
         "2. Train every network": train,
         "3. Predict": predict,
-        "4. Score out of fold": [*evaluate, f"maskfold ensemble ensemble={name} split=oof"],
+        "4. Score out of fold": evaluate or ["# nothing: networks of all photos have no score"],
         "5. Average, post-process, write the submission": [
             f"maskfold ensemble ensemble={name}",
             f"maskfold doctor submission={EnsembleFolder(SUBMISSIONS / name).test.submission}",
         ],
-        "New photos, without a training": [
-            f"maskfold bundle ensemble={name}",
-            f"python bundles/{name}/run.py photos=<folder>",
-        ],
     }
+    if pack.in_one_pass:
+        bundle = [f"maskfold bundle ensemble={name}", f"python bundles/{name}/run.py photos=<folder>"]
+        parts["New photos, without a training"] = bundle
     start = "# Entry points\n\nIn the folder of the repository, after `make setup`; `maskfold` is `.venv/bin/maskfold`."
     blocks = [f"## {title}\n\n```sh\n" + "\n".join(lines) + "\n```" for title, lines in parts.items()]
     return "\n\n".join([start, *blocks]) + "\n"
+
+
+def _predictions(member: MemberFacts) -> list[str]:
+    """Return the commands that make a member's maps: those of its folds, then those of its network of all photos."""
+    folds = [f"maskfold predict name={member.name} fold=all split={split}" for split in ("oof", "test")]
+    full = f"maskfold predict name={member.name} fold={FULL} split=test"
+    return folds * member.of_folds + [full] * member.of_all_photos
 
 
 def settings(pack: Pack) -> str:

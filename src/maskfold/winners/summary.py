@@ -12,12 +12,18 @@ import pandas as pd
 
 from maskfold.analysis.formats import gain, interval, score
 from maskfold.analysis.tables import Gain
+from maskfold.ensembling.means import LOGIT, PROBABILITY, RANK
 from maskfold.runs.layout import LEADERBOARD
 from maskfold.terminal import counted, duration
 from maskfold.winners.commands import TrainCommand
 from maskfold.winners.facts import MemberFacts
 from maskfold.winners.words import bullets, markdown_table, missing, spoken_part, to_write
 
+_AVERAGED = {
+    PROBABILITY: "Probability maps are",
+    LOGIT: "The logits of probability maps are",
+    RANK: "Probability maps, their values replaced by those that members have at the same rank on average, are",
+}
 _TRAINED_BY = ("geometry", "preprocess", "augment", "loss", "optimizer", "schedule", "averaging", "tta")
 
 
@@ -48,6 +54,12 @@ class Pack:
     fitted: Mapping[str, Mapping[str, Any] | None]
     rehearsal: Mapping[str, Any] | None
     machine: Mapping[str, str]
+
+    @property
+    def in_one_pass(self) -> bool:
+        """Whether its mean is one that networks can make which look at a photo together, as in a bundle."""
+        usual = (self.ensemble.get("mean") or PROBABILITY) == PROBABILITY
+        return usual and all(member.temperature == 1 for member in self.members)
 
     @property
     def name(self) -> str:
@@ -169,7 +181,11 @@ def _commands(member: MemberFacts, pack: Pack) -> list[str]:
 
 def _ensembling(pack: Pack) -> str:
     """Return how the members became one mask."""
-    weights = [(member.name, len(member.runs) or "maps", f"{float(member.weight):.4f}") for member in pack.members]
+    weights = [
+        (member.name, len(member.runs) or "maps", f"{float(member.weight):.4f}", f"{member.temperature:g}")
+        for member in pack.members
+    ]
+    averaged = _AVERAGED[str(pack.ensemble.get("mean") or PROBABILITY)]
     steps = {
         "Threshold": f"{pack.ensemble.get('threshold')} of 255",
         "Empty photos": spoken_part(pack.ensemble.get("empty")),
@@ -178,8 +194,8 @@ def _ensembling(pack: Pack) -> str:
         **{f"`{name}.json`": _fit(name, about) for name, about in pack.fitted.items()},
     }
     return (
-        "Probability maps are averaged, a member being the mean of its folds, then cut and post-processed.\n\n"
-        f"{markdown_table(['member', 'networks', 'share'], weights)}\n\n{bullets(steps)}"
+        f"{averaged} averaged, a member being the mean of its folds, then cut and post-processed.\n\n"
+        f"{markdown_table(['member', 'networks', 'share', 'temperature'], weights)}\n\n{bullets(steps)}"
     )
 
 
