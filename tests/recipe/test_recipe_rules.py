@@ -112,6 +112,17 @@ def test_many_photos_on_a_large_gpu_get_pretrained_networks_of_three_families():
     assert (one.learned, one.batch, one.rate, one.wanted) == (4000, 8, 1e-4, 12)  # 6,000 steps of 8
 
 
+def test_networks_of_rgb_statistics_are_asked_for_none_where_channels_are_counted():
+    family = at_hand(H100, weights="download", files={}, lies_here=lambda encoder: False)[1]
+    one = training(family, MANY, H100, input_size(MANY, H100), k=5, epochs=None)
+
+    texts = [
+        writing.experiment("many", one, replace(MANY, channels=channels), epochs=12, data=("pairs", {}))
+        for channels in (None, 4)
+    ]
+    assert [text.count("own_statistics: true") for text in texts] == [1, 0]
+
+
 def test_one_pretrained_network_has_others_from_random_weights_beside_it():
     here = at_hand(CPU, weights="auto", files={}, lies_here=lambda encoder: encoder == "resnet34")
     by_file = at_hand(CPU, weights="none", files={"linknet34": "r.pth"}, lies_here=lambda encoder: False)

@@ -11,6 +11,7 @@ from maskfold.errors import MaskfoldError, listing
 from maskfold.recipe.looking import DataLook
 from maskfold.recipe.rules import Training, loss
 
+_OF_RGB = "own_statistics"  # of a model: photos whose channels are read as stored have statistics of their own
 _MARK = "# as make recipe wrote it, which would write over it again; edited, it is left alone: "
 
 
@@ -28,7 +29,7 @@ def experiment(
     """
     family, size = training.family, training.size
     decay, augment, of_loss = training.decay(epochs), training.augment(look, epochs), loss(look)
-    option, keys = data
+    option, own = data
     lines = ["# @package _global_", f"# make train EXP={name} FOLD=0", f"# {family.why}", "defaults:"]
     for group, chosen, why in (
         ("data", option, ""),
@@ -42,10 +43,11 @@ def experiment(
     ):
         lines += [*_comment(why, "  "), f"  - override /{group}: {chosen}"]
     lines += ["", f"name: {name}", "tta: hflip # each photo is predicted as it is and mirrored"]
-    lines += _node("data", keys)
+    lines += _node("data", own)
     if size.geometry != "pad":
         lines += _node("geometry", {"height": size.height, "width": size.width})
-    lines += _node("model", {**family.keys, **_weights(training)})
+    keys = {key: value for key, value in family.keys.items() if look.channels is None or key != _OF_RGB}
+    lines += _node("model", {**keys, **_weights(training)})
     lines += ["optimizer:", *_comment(training.why["rate"]), f"  lr: {training.rate:.1e}", "  weight_decay: 0.01"]
     if decay.value:
         lines += _node("averaging", {"decay": decay.value})
