@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,30 @@ def test_a_mean_is_called_what_it_is_and_commands_are_those_of_its_networks(trai
     assert "maskfold bundle" not in points  # which refuses a mean of logits
 
 
+def test_a_soup_is_made_again_of_its_trainings(trained, monkeypatch):
+    run = RunFolder(Path("experiments/tiny_soup/fold0"))
+    shutil.copytree("experiments/tiny/fold0", run.path)
+    about = {"runs": ["other"], "keep": None, "greedy": True, "batches": 100, "batch_size": 8}
+    run.config.write_text(yaml.safe_dump(run.read_config() | {"name": "tiny_soup", "soup": about}, sort_keys=False))
+    kept = [
+        f"experiments/{name}/fold0/checkpoints/{kept}.ckpt" for name, kept in (("other", "best"), ("tiny", "kept-1"))
+    ]
+    run.note(soup={"checkpoints": [{"checkpoint": path} for path in kept]})
+    monkeypatch.setattr(
+        stage, "train_command", lambda run, *_, **__: TrainCommand((f"name={run.path.parent.name}",), ())
+    )
+    monkeypatch.setattr(stage, "options", lambda group: {})
+
+    command = stage._command(run)
+
+    assert command.lines == [
+        "maskfold train name=tiny",
+        "maskfold soup name=tiny fold=0 to=tiny_soup 'runs=[other]' greedy=true batches=100 batch_size=8",
+    ]
+    assert command.differing == ("experiments/other/fold0, which is not here any more",)
+    assert command.first.overrides == ("name=tiny",)
+
+
 def test_the_command_of_a_run_composes_its_very_configuration(trained, monkeypatch):
     run = RunFolder(Path("experiments/tiny/fold1"))
     known = stage.options
@@ -81,7 +106,7 @@ def test_the_command_of_a_run_composes_its_very_configuration(trained, monkeypat
     command = stage._command(run)
 
     assert command.differing == ()
-    words = shlex.split(command.text)
+    words = shlex.split(command.lines[0])
     assert words[:2] == ["maskfold", "train"]
     assert {"fold=1", "name=tiny", "data.root=photos"} <= {*words}
     assert run.differing(recorded(compose("train", words[2:]))) == {}

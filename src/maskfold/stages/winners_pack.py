@@ -21,11 +21,12 @@ from maskfold.errors import MaskfoldError
 from maskfold.leaderboard.results import judged_by, read_out_of_fold, read_result
 from maskfold.leaderboard.table import read_table
 from maskfold.runs.ensemble_folder import EnsembleFolder
+from maskfold.runs.kinship import SOUP
 from maskfold.runs.layout import LEADERBOARD
 from maskfold.runs.run_folder import RunFolder
 from maskfold.terminal import RESULT
 from maskfold.winners import handing_over
-from maskfold.winners.commands import TrainCommand, train_command
+from maskfold.winners.commands import TrainCommand, soup_command, train_command
 from maskfold.winners.facts import MemberFacts, members_of
 from maskfold.winners.summary import Pack, model_summary
 
@@ -101,13 +102,15 @@ def _commands(members: Sequence[MemberFacts]) -> dict[str, TrainCommand]:
         named: list[str] | None = None
         for run in member.runs:
             command = commands[str(run.path)] = _command(run, named)
-            named = [one.partition("=")[2] for one in command.overrides if one.startswith("experiment=")]
+            named = [one.partition("=")[2] for one in command.first.overrides if one.startswith("experiment=")]
     return commands
 
 
 def _command(run: RunFolder, experiments: Sequence[str] | None = None) -> TrainCommand:
     """Return how a run is trained again, as one of some experiments where they are known."""
     known, config = options("experiment"), run.read_config()
+    if SOUP in config:
+        return soup_command(run, _command)
     own = [config["name"]] if config["name"] in known else experiments or [*known]
     target = config["data"].get("_target_")
     data = [name for name in options("data") if _target("data", name) == target]

@@ -5,10 +5,14 @@ import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from maskfold import files
 from maskfold.errors import MaskfoldError
-from maskfold.runs.run_folder import RunFolder
+from maskfold.runs.kinship import SOUP
+from maskfold.runs.layout import EXPERIMENTS
+from maskfold.runs.run_folder import RunFolder, run_of_checkpoint
 
 Compose = Callable[[Sequence[str]], dict[str, Any] | None]
 """Returns the configuration that overrides ask for, as a run folder keeps it; None where they ask for none."""
@@ -18,20 +22,30 @@ _ABSENT = "absent"  # what a run folder says of a key that one of two configurat
 
 @dataclass(frozen=True)
 class TrainCommand:
-    """How a run is trained again.
+    """How a run is made again.
 
     Attributes:
-        overrides: What follows `maskfold train`.
+        overrides: What follows `maskfold train`, or another stage.
         differing: The keys in which the result would be another configuration all the same.
+        stage: The stage's name.
+        before: What has to be trained before: the networks that a soup is the mean of.
     """
 
     overrides: tuple[str, ...]
     differing: tuple[str, ...]
+    stage: str = "train"
+    before: tuple["TrainCommand", ...] = ()
 
     @property
-    def text(self) -> str:
-        """The command for a shell."""
-        return shlex.join(["maskfold", "train", *self.overrides])
+    def lines(self) -> list[str]:
+        """The commands for a shell."""
+        earlier = [line for one in self.before for line in one.lines]
+        return [*earlier, shlex.join(["maskfold", self.stage, *self.overrides])]
+
+    @property
+    def first(self) -> "TrainCommand":
+        """The training that all begins with."""
+        return self.before[0].first if self.before else self
 
 
 def train_command(run: RunFolder, compose: Compose, *, experiments: Iterable[str], data: Iterable[str]) -> TrainCommand:
@@ -54,6 +68,29 @@ def train_command(run: RunFolder, compose: Compose, *, experiments: Iterable[str
     if left is None:
         return TrainCommand(tuple(base), tuple(differing))
     return TrainCommand((*base, *added), tuple(left))
+
+
+def soup_command(run: RunFolder, train: Callable[[RunFolder], TrainCommand]) -> TrainCommand:
+    """Return how a soup is made again, behind the trainings of its networks.
+
+    Args:
+        run: The soup's folder.
+        train: Returns how one of its networks is trained again.
+    """
+    about = run.read_config()[SOUP]
+    paths = [Path(one["checkpoint"]) for one in files.read_json(run.run)[SOUP]["checkpoints"]]
+    runs = [*{one.path: one for one in map(run_of_checkpoint, paths)}.values()]
+    gone = [f"{one.path}, which is not here any more" for one in runs if not one.config.is_file()]
+    name = next(member for one in runs if (member := _member(one)) not in about["runs"])
+    given = [f"{key}={hydra_text(value)}" for key, value in about.items() if value not in ([], None, False)]
+    overrides = (f"name={name}", f"fold={run.read_config()['fold']}", f"to={_member(run)}", *given)
+    before = [train(one) for one in runs if one.config.is_file()]
+    differing = [key for one in before for key in one.differing]
+    return TrainCommand(overrides, (*differing, *gone), SOUP, tuple(before))
+
+
+def _member(run: RunFolder) -> str:
+    return run.path.parent.relative_to(EXPERIMENTS).as_posix()
 
 
 def _nearest(

@@ -37,10 +37,11 @@ def entry_points(pack: Pack) -> str:
     """Return `entry_points.md`: every command from the raw data to the submission, in order."""
     name, data = pack.name, pack.data
     fetch = ["maskfold", "data", f"competition={data['competition']}"] if data.get("competition") else None
-    first = next((pack.commands[str(run.path)] for member in pack.members for run in member.runs), None)
+    first = next((pack.commands[str(run.path)].first for member in pack.members for run in member.runs), None)
     on = [one for one in (first.overrides if first else ()) if one.partition("=")[0].split(".")[0] in ("data", "folds")]
     members = [member for member in pack.members if member.runs]
-    train = [pack.commands[str(run.path)].text for member in members for run in member.runs]
+    runs = [str(run.path) for member in members for run in member.runs]
+    train = [*dict.fromkeys(line for run in runs for line in pack.commands[run].lines)]
     predict = [command for member in members for command in _predictions(member)]
     evaluate = [f"maskfold evaluate name={member.name}" for member in members if member.of_folds]
     if not any(member.of_all_photos for member in members):

@@ -175,7 +175,7 @@ def _commands(member: MemberFacts, pack: Pack) -> list[str]:
     for run in member.runs:
         command = pack.commands[str(run.path)]
         lines += [f"# not the whole of it: other are {', '.join(command.differing)}"] * bool(command.differing)
-        lines.append(command.text)
+        lines += command.lines
     return lines
 
 
