@@ -78,6 +78,13 @@ def test_a_schedule_that_is_stretched_over_all_epochs_cannot_be_made_longer(run)
         run("cosine", "schedule=cosine", "trainer.max_epochs=2")
 
 
+@pytest.mark.parametrize("stretched", [["schedule=warmup_cosine"], ["mixing.mixup=1"]])
+def test_what_follows_from_the_number_of_epochs_cannot_be_made_longer(run, stretched):
+    run("stretched", *stretched, "trainer.max_epochs=1", "keep_last=true")
+    with pytest.raises(MaskfoldError, match=r"trainer\.max_epochs: 1 before, 2 now"):
+        run("stretched", *stretched, "trainer.max_epochs=2")
+
+
 @pytest.fixture
 def first(run):
     """A finished run of fold 0."""

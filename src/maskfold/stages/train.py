@@ -29,6 +29,7 @@ from maskfold.engine.loaders import EpochLoader
 from maskfold.engine.parts import TaskParts
 from maskfold.engine.ranks import refuse_anew, warn_of_shared_store
 from maskfold.engine.schedules import Schedule
+from maskfold.engine.step_schedule import StepSchedule
 from maskfold.engine.task import Task
 from maskfold.entry import entry_point
 from maskfold.errors import MaskfoldError
@@ -82,8 +83,9 @@ def train(config: DictConfig) -> dict[str, float]:
         _audit(config, source, table, split)
     with locked(folder.path, anew=config.overwrite):
         refuse_replaced(folder, rows.lineage)
-        if folder.lengthen(recorded(config), identity=rows.identity, epochs=_epochs(config)):
-            log.info("%s: %d epochs from here on, at the rates of its schedule.", folder.path, _epochs(config))
+        epochs = None if _is_stretched(config) else _epochs(config)
+        if folder.lengthen(recorded(config), identity=rows.identity, epochs=epochs):
+            log.info("%s: %d epochs from here on, at the rates of its schedule.", folder.path, epochs)
         folder.begin(recorded(config), identity=rows.identity)
         source.leave(folder.path)
         keep_lineage(folder, rows.lineage)
@@ -176,6 +178,13 @@ def _epochs(config: DictConfig) -> int | None:
     """Return how many epochs are asked for; None if only a schedule without a length of its own could say it."""
     schedule = build(config.schedule)
     return config.trainer.max_epochs or (len(schedule) if isinstance(schedule, Schedule) else None)
+
+
+def _is_stretched(config: DictConfig) -> bool:
+    """Return whether epochs are other ones where there are more of them, though no key but their number says so."""
+    mixing = resolved(config).get("mixing") or {}
+    ends = mixing.get("until", 1) < 1 and any(mixing.get(way, 0) > 0 for way in ("mixup", "cutmix"))
+    return ends or isinstance(build(config.schedule), StepSchedule)
 
 
 def _fit(
