@@ -60,6 +60,12 @@ def test_the_input_follows_from_photos_objects_and_device(look, device, expected
     assert (size.geometry, size.height, size.width) == expected
 
 
+def test_very_large_photos_are_shown_in_windows():
+    size = input_size(replace(PEOPLE, height=20_000, width=30_000, very_large=True), CPU)
+
+    assert (size.geometry, size.height, size.width, smaller(size)) == ("tile", 256, 256, None)
+
+
 def test_a_budget_asks_for_the_next_smaller_size():
     size = input_size(PEOPLE, CPU)
 

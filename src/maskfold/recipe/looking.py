@@ -31,6 +31,7 @@ class DataLook:
         channels: Of a photo as it is stored; None for RGB.
         classes: How many.
         exclusive: Whether they never overlap.
+        very_large: Whether a photo is, see `maskfold.data.windows`; such a one is only read in windows.
     """
 
     photos: int
@@ -46,6 +47,7 @@ class DataLook:
     channels: int | None = None
     classes: int = 1
     exclusive: bool = False
+    very_large: bool = False
 
     @property
     def long(self) -> int:
@@ -82,6 +84,7 @@ def look_at(
         channels=channels,
         classes=max(1, len(classes)),
         exclusive=exclusive,
+        very_large=bool(are_large(seen).any()),
     )
 
 

@@ -79,6 +79,9 @@ def input_size(look: DataLook, device: Device, *, most: int | None = None) -> In
     needed = _SEEN / look.thickness if look.thickness else 0.0
     long = next((rung for rung in RUNGS if rung >= max(usual, needed)), RUNGS[-1])
     long = min(long, limit)
+    if look.very_large:
+        side = min(usual, 512)
+        return InputSize("tile", side, side, "photos as large as these are read and shown in windows at full size")
     thin = f"the objects are {look.thickness:.1%} of the photo's long side wide" if look.thickness else ""
     if most is None and needed > 2 * limit and look.long >= 2 * limit:
         side = min(usual, 512)
