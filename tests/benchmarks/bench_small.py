@@ -125,7 +125,7 @@ def average(*, before: bool) -> float:
 def step(*, before: bool) -> float:
     """Return the seconds that some of Adam's steps take."""
     make = partial(torch.optim.Adam, lr=1e-4)
-    optimizer = (make if before else in_one_kernel(make, usual=False))([*network().parameters()])
+    optimizer = (make if before else in_one_kernel(make, scaled=False))([*network().parameters()])
     for parameter in network().parameters():
         parameter.grad = torch.full_like(parameter, 1e-3)
     optimizer.step()

@@ -11,7 +11,7 @@ from torch import nn
 
 from maskfold.engine.checkpoints import load_checkpoint
 from maskfold.engine.freezing import freeze_layers, keep_frozen, named_trainable, trainable
-from maskfold.engine.fused import in_one_kernel, refuses_the_kernel
+from maskfold.engine.fused import in_one_kernel
 from maskfold.engine.groups import ParameterGroups
 from maskfold.engine.objective import Batch, Objective, Output
 from maskfold.engine.once import working_once
@@ -150,13 +150,13 @@ class Task(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Return the optimizer of what trains, with its scheduler if there is one."""
-        usual = self._trainer is not None and refuses_the_kernel(self.trainer)
+        scaled = self._trainer is not None and getattr(self.trainer.precision_plugin, "scaler", None) is not None
         if isinstance(self.make_optimizer, ParameterGroups):
             groups = copy.copy(self.make_optimizer)
-            groups.optimizer = in_one_kernel(groups.optimizer, usual=usual)
+            groups.optimizer = in_one_kernel(groups.optimizer, scaled=scaled)
             optimizer = groups(named_trainable(self.network))
         else:
-            optimizer = in_one_kernel(self.make_optimizer, usual=usual)(trainable(self.network))
+            optimizer = in_one_kernel(self.make_optimizer, scaled=scaled)(trainable(self.network))
         for group in optimizer.param_groups if self.rate_factor != 1 else ():
             group["lr"] *= self.rate_factor
             group["factor"] = group.get("factor", 1.0) * self.rate_factor
