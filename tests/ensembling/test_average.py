@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from maskfold.ensembling import average
 from maskfold.ensembling.average import average_probabilities, integer_weights
 from maskfold.errors import MaskfoldError
 
@@ -50,6 +51,15 @@ def test_an_example_by_hand():
     assert average_probabilities(maps, [1, 1]).tolist() == [[1, 255, 15, 1]]  # 0.5 rounds up to 1
     assert average_probabilities(maps, [3, 1]).tolist() == [[0, 255, 13, 1]]  # 0.25, 255, 12.5, 0.75
     assert average_probabilities(maps, [0, 7]).tolist() == [[1, 255, 20, 0]]
+
+
+@pytest.mark.parametrize("shape", [(5, 7), (3, 5, 7)])
+def test_sums_of_a_few_maps_each_add_up_to_the_whole(monkeypatch, shape):
+    monkeypatch.setattr(average, "_MAPS_PER_SUM", 3)
+    maps = [np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8) for seed in range(10)]
+
+    sums = np.sum(maps, axis=0, dtype=np.int64)
+    assert (average_probabilities(maps, [2] * 10) == (sums + 5) // 10).all()  # halves are rounded up
 
 
 @pytest.mark.parametrize("number", [256, 257, 258, 600])

@@ -18,8 +18,8 @@ _LARGEST_TOTAL = 2**48  # of weights: 255 times it is far inside uint64
 def average_probabilities(maps: Iterable[np.ndarray], weights: Sequence[int]) -> np.ndarray:
     """Average probability maps, rounding halves up, once, at the end.
 
-    Neighbours of equal weight are summed by OpenCV as float32 += uint8, exactly, which takes half the time of NumPy's
-    uint16 += uint8: give the maps in an order that keeps equal weights together.
+    Neighbours of equal weight are summed first, by OpenCV, as float32 += uint8 without rounding: give the maps in an
+    order that keeps equal weights together.
 
     Args:
         maps: `(H, W)` uint8 each, 0..255, or `(C, H, W)` of several classes; consumed one by one.
@@ -42,7 +42,7 @@ def average_probabilities(maps: Iterable[np.ndarray], weights: Sequence[int]) ->
     for weight, group in groupby(zip(weights, checked(maps), strict=True), key=itemgetter(0)):
         equals = (probability for _, probability in group)
         while (partial := _sum(islice(equals, _MAPS_PER_SUM))) is not None:
-            partial = partial.astype(dtype, copy=False)
+            partial = partial.astype(dtype)
             partial *= dtype.type(weight // divisor)
             mean = partial if mean is None else np.add(mean, partial, out=mean)
     mean += dtype.type(total // 2)
@@ -98,7 +98,7 @@ def spoken(shape: tuple[int, ...]) -> str:
 
 
 def _sum(maps: Iterable[np.ndarray]) -> np.ndarray | None:
-    """Add up to 65,536 uint8 maps of one shape into float32, without rounding, or return None if there are none."""
+    """Add up to 65,536 uint8 maps of one shape into float32, (H, W) or (C, H, W), or return None if there are none."""
     total = None
     for probability in maps:
         if total is None:
