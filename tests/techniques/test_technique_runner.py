@@ -7,7 +7,8 @@ import pytest
 from maskfold.errors import MaskfoldError
 from maskfold.runs.run_folder import RunFolder
 from maskfold.techniques.layout import TechniquesFolder
-from maskfold.techniques.runner import TechniqueJob, jobs_of, run_jobs, time_left
+from maskfold.techniques import runner
+from maskfold.techniques.runner import TechniqueJob, jobs_of, run_jobs, run_stage, time_left
 from maskfold.techniques.technique import Technique
 
 
@@ -58,3 +59,13 @@ def test_it_goes_on_from_what_is_finished_and_without_what_fails(caplog):
 
 def test_the_time_left_is_by_stage():
     assert time_left(["train", "predict", "other"], {"train": [10, 20], "predict": [3]}) == 15 + 3 + 11
+
+
+def test_a_job_is_run_as_its_command_would_be(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(runner, "IMPORTED_ONCE", [])
+    run = RunFolder(Path("experiments/any/fold0"))
+
+    assert run_stage(TechniqueJob("any", "runs", (), run, 0))
+    assert not run_stage(TechniqueJob("any", "runs", ("compare=[a]",), run, 0))
+    assert "name two runs or members" in capfd.readouterr().err
