@@ -17,7 +17,7 @@ def test_one_that_is_wanted_brings_what_it_is_compared_with():
 @pytest.mark.parametrize(
     ("nodes", "message"),
     [
-        ({"a": {"train": ["x=1"], "predict": []}}, "techniques.a: one of train, predict, ensemble"),
+        ({"a": {"train": ["x=1"], "predict": []}}, "techniques.a: one of train, soup, predict, ensemble"),
         ({"a": {"train": "x=1"}}, "with a list of overrides"),
         ({"../a": {"train": []}}, "a name of letters"),
         ({"a": {"ensemble": ["mean=best"]}}, "mean=best is unknown"),

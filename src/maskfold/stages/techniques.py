@@ -18,13 +18,17 @@ from maskfold.entry import entry_point
 from maskfold.errors import MaskfoldError, listing
 from maskfold.masks.metrics import named
 from maskfold.prediction.store import ProbabilityStore
+from maskfold.runs import kinship
+from maskfold.runs.checkpoint_hash import checkpoint_hash
+from maskfold.runs.layout import MemberFolder
+from maskfold.runs.lineage import read_lineage
 from maskfold.techniques import runner
 from maskfold.techniques.layout import TechniquesFolder, writing_time
 from maskfold.techniques.page import gains_chart, page, smallest
 from maskfold.techniques.runner import TechniqueJob, jobs_of, run_jobs
 from maskfold.techniques.scoring import Scoring, costs_of, marks_of, smaller_of
 from maskfold.techniques.table import technique_table
-from maskfold.techniques.technique import BASE, ENSEMBLE, TRAIN, Technique, read_techniques
+from maskfold.techniques.technique import BASE, ENSEMBLE, SOUP, TRAIN, Technique, read_techniques
 from maskfold.terminal import RESULT, counted
 
 log = logging.getLogger(__name__)
@@ -101,6 +105,8 @@ def _composed(
     """Return the configuration of the base and of each technique that is trained; and which cannot be, and why."""
     configs, left_out = {BASE: base}, {}
     for one in wanted:
+        if one.kind == SOUP and not base.keep_best:
+            left_out[one.name] = "the base keeps the weights of its best epoch alone: train='keep_best=5'."
         if one.kind != TRAIN:
             continue
         try:
@@ -165,14 +171,27 @@ def _is_done(folder: TechniquesFolder, members: Mapping[int, set[str]], job: Tec
             return False
         job.run.refuse_other(recorded(compose("train", [*job.overrides])))
         return True
+    if job.stage == SOUP:
+        return _is_made(job)
     store = ProbabilityStore(job.run.store(job.store))
     note = folder.predictions().get(_key(job), {})
     return note.get("overrides") == [*job.overrides] and not store.missing(members[job.fold])
 
 
+def _is_made(job: TechniqueJob) -> bool:
+    """Return whether a soup is there, of the base that there is now, and made as it would be now."""
+    config = compose(SOUP, [*job.overrides])
+    base = MemberFolder(EXPERIMENTS / config.name).run(config.fold)
+    if not (base.finished.exists() and job.run.finished.exists()):
+        return False
+    made = job.run.read_config()[kinship.SOUP]
+    of_this = checkpoint_hash(base.best) in read_lineage(job.run.path).parents
+    return of_this and made == {key: config[key] for key in made}
+
+
 def _do(folder: TechniquesFolder, members: Mapping[int, set[str]], job: TechniqueJob) -> bool:
     """Do a job; of a prediction note what it took, also of one that is broken off."""
-    if job.stage == TRAIN:
+    if job.stage in (TRAIN, SOUP):
         return runner.run_stage(job)
     store = ProbabilityStore(job.run.store(job.store))
     before = {*members[job.fold]} - {*store.missing(members[job.fold])}

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from maskfold.errors import MaskfoldError
 from maskfold.runs.run_folder import RunFolder
 from maskfold.techniques.layout import TechniquesFolder, store_of
-from maskfold.techniques.technique import BASE, PREDICT, TRAIN, Technique
+from maskfold.techniques.technique import BASE, ENSEMBLE, PREDICT, SOUP, TRAIN, Technique
 from maskfold.terminal import duration
 from maskfold.termination import has_come
 
 log = logging.getLogger(__name__)
 
-IMPORTED_ONCE = [f"maskfold.stages.{stage}" for stage in (TRAIN, PREDICT)]
+IMPORTED_ONCE = [f"maskfold.stages.{stage}" for stage in (TRAIN, SOUP, PREDICT)]
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class TechniqueJob:
 
     Attributes:
         technique: Its name, or `BASE`.
-        stage: `train` or `predict`.
+        stage: `train`, `soup` or `predict`.
         overrides: Of the stage.
         run: The run folder.
         fold: Its fold.
@@ -68,7 +68,7 @@ def jobs_of(
     jobs = []
     for seed in seeds:
         for technique in [Technique(BASE), *techniques]:
-            if technique.kind not in (TRAIN, PREDICT):
+            if technique.kind == ENSEMBLE:
                 continue
             trained = BASE if technique.kind == PREDICT else technique.name
             name, store = folder.name_of(trained, seed), store_of(technique)
@@ -79,6 +79,10 @@ def jobs_of(
                 own = technique.overrides
                 if technique.kind == TRAIN:
                     jobs.append(TechniqueJob(stage=TRAIN, overrides=(*train, *own, *which, f"seed={seed}"), **about))
+                if technique.kind == SOUP:
+                    of_base = (f"name={folder.name_of(BASE, seed)}", f"fold={fold}", f"to={name}")
+                    jobs.append(TechniqueJob(stage=SOUP, overrides=(*own, *of_base), **about))
+                if technique.kind != PREDICT:
                     own = ()
                 asked = (*predict, *own, *which, "split=oof", f"store={store}")
                 jobs.append(TechniqueJob(stage=PREDICT, overrides=asked, store=store, **about))

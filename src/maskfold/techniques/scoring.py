@@ -18,7 +18,7 @@ from maskfold.runs.layout import EXPERIMENTS
 from maskfold.techniques.layout import TechniquesFolder, store_of
 from maskfold.techniques.smaller import smaller_ensembles
 from maskfold.techniques.table import Costs
-from maskfold.techniques.technique import BASE, ENSEMBLE, PREDICT, TRAIN, Technique
+from maskfold.techniques.technique import BASE, ENSEMBLE, PREDICT, SOUP, TRAIN, Technique
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,8 @@ def costs_of(technique: Technique, scoring: Scoring) -> Costs:
     keys = [run.store(store_of(technique)).relative_to(EXPERIMENTS).as_posix() for run in runs]
     photos, seconds = (sum(notes[key][what] for key in keys if key in notes) for what in ("photos", "seconds"))
     training = sum(one["seconds"] for one in trainings) / len(scoring.seeds)
+    if technique.kind == SOUP:
+        training += costs_of(Technique(BASE), scoring).training
     return Costs(training, seconds / photos if photos else float("nan"), trainings[0]["device"])
 
 

@@ -9,7 +9,7 @@ from maskfold.ensembling.means import PROBABILITY, check_mean
 from maskfold.errors import MaskfoldError
 
 BASE = "base"
-TRAIN, PREDICT, ENSEMBLE = KINDS = ("train", "predict", "ensemble")
+TRAIN, SOUP, PREDICT, ENSEMBLE = KINDS = ("train", "soup", "predict", "ensemble")
 _OVER = "over"
 _MEAN = "mean="
 
@@ -20,7 +20,7 @@ class Technique:
 
     Attributes:
         name: A file name.
-        kind: What is done anew, `train`, `predict` or `ensemble`.
+        kind: What is done anew, `train`, `soup`, `predict` or `ensemble`.
         overrides: Of that stage; of an ensemble `mean=...` at most.
         over: The technique that it is compared with.
     """
@@ -40,7 +40,7 @@ def read_techniques(nodes: Mapping[str, Any], only: Sequence[str] | None = None)
     """Return the techniques of a configuration, those first that others are compared with.
 
     Args:
-        nodes: `name -> {train: [overrides]}`, or `predict`, or `ensemble`; `over` names another technique to compare
+        nodes: `name -> {train: [overrides]}`, or `soup`, `predict`, `ensemble`; `over` names another technique to compare
             with; a name with null is taken out.
         only: The names that are wanted, with what they are compared with; None for all.
 
