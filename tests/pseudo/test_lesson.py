@@ -76,6 +76,10 @@ def test_maps_that_are_missing_are_named_with_the_command_that_makes_them(tmp_pa
     bare = member("bare", HALVES)
     with pytest.raises(MaskfoldError, match=r"(?s)4 of the photos.*EXP=bare FOLD=0 SPLIT=oof"):
         lesson([bare], "abcd", fold="full")
+    Path("bare/fold0").rename("bare/full")
+    whole = replace(bare, stores=(Path("bare/full/predictions/test"),))
+    with pytest.raises(MaskfoldError, match=r"(?s)Run `make train EXP=bare FOLD=all`, then .*FOLD=all SPLIT=oof"):
+        lesson([whole], "abcd", fold="full")
     with pytest.raises(MaskfoldError, match=r"(?s)other data than this run, which learns cars.*cats/fold0: cats"):
         lesson([member("cats", HALVES, "oof", data="cats")], "abcd", fold="full")
 

@@ -26,7 +26,9 @@ from maskfold.prediction.splits import LEARNED
 from maskfold.pseudo.labelling import Labeller, write_labels
 from maskfold.pseudo.teachers import who_may_teach
 from maskfold.runs.lineage import Lineage, read_lineage
+from maskfold.runs.layout import fold_of, is_full
 from maskfold.runs.run_folder import RunFolder, run_of
+from maskfold.schemas import ALL
 
 FOLDER = "distilled"  # of a data set's own folder
 
@@ -137,11 +139,12 @@ def _refuse_gaps(leaf: Leaf, runs: Sequence[RunFolder], missing: Sequence[str], 
     """Refuse photos of which there is no map, and say how they are made."""
     if not missing:
         return
-    held_out = {run.path.name: {*read_lineage(run.path).held_out} for run in runs}
-    unseen = [name for name, sights in held_out.items() if any(f"image {image_id}" in sights for image_id in missing)]
-    name, split = (unseen[0], "oof") if unseen else (runs[0].path.name, LEARNED)
+    folds = [run for run in runs if not is_full(run)]
+    unseen = [run for run in folds if {f"image {image_id}" for image_id in missing} & {*read_lineage(run.path).held_out}]
+    which, split = (fold_of([*unseen, *folds][0]), "oof" if unseen else LEARNED) if folds else (ALL, "oof")
+    train = "" if folds else f"`make train EXP={leaf.name} FOLD={ALL}`, then "
     raise MaskfoldError(
         f"distill: {len(missing)} of the photos that fold {fold} learns from have no map of {leaf.name} by a network "
         f"that may teach it:\n{listing(missing)}\n"
-        f"Run `make predict EXP={leaf.name} FOLD={name.removeprefix('fold')} SPLIT={split}` first."
+        f"Run {train}`make predict EXP={leaf.name} FOLD={which} SPLIT={split}` first."
     )

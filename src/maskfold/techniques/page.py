@@ -98,6 +98,6 @@ folds; `seconds a photo` of a prediction, from its first map to its last. `secon
 technique takes more, in training and in prediction of these photos, for each 0.0001 of its gain."""
 _SMALLER = """Members are the first seed's runs, averaged by equal weights; the one that is missed least goes first.
 A row is `within` the noise while its interval against the whole does not lie below 0. Members were chosen on these
-photos."""
+photos. `score` is the data's own metric, or Dice where that does not follow from counts of pixels."""
 _SAMPLES = """Training samples of the first epoch, those of the base on top; techniques that change none are not here.
 Orange is the outline of the mask, blue that of the second mask, of what mixup has laid over a photo."""
