@@ -15,7 +15,8 @@ from maskfold.stages.train import train
 from maskfold.techniques import runner
 from maskfold.techniques.runner import TechniqueJob
 
-SHORT = "scale=smoke trainer.max_epochs=2 keep_best=2 trainer.accelerator=cpu geometry.height=32 geometry.width=48 model.widths=[4,4,4,4,4]"
+SHORT = "scale=smoke trainer.max_epochs=2 keep_best=2 trainer.accelerator=cpu geometry.height=32 geometry.width=48 "
+SHORT += "model.widths=[4,4,4,4,4]"
 ASKED = ["data=carvana", "data.name=tiny", "data.root=photos", "base=demo_unet", "seeds=1", "jobs=1"]
 ASKED += ["predict='trainer.accelerator=cpu'", "only=[mixup,soup,one_view,drop_path,logit]"]
 FOLDER = Path("experiments/techniques/tiny")
@@ -51,8 +52,8 @@ def test_base_and_techniques_become_a_table_and_nothing_is_done_twice(trained, m
     pd.testing.assert_frame_equal(again, table)
     with pytest.raises(MaskfoldError, match=r"base_0/fold0 was trained with another configuration:\n.*deep"):
         techniques(compose("techniques", [*ASKED, f"train='{SHORT} deep=1'"], choices=True))
+    other = "techniques.soup.soup=['batches=7']"
     with pytest.raises(MaskfoldError, match=r"soup_0/fold0 was trained with another configuration:\n.*batches"):
-        other = "techniques.soup.soup=['batches=7']"
         techniques(compose("techniques", [*ASKED, f"train='{SHORT}'", other], choices=True))
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from maskfold.errors import MaskfoldError
 from maskfold.runs.run_folder import RunFolder
-from maskfold.techniques.layout import TechniquesFolder
 from maskfold.techniques import runner
+from maskfold.techniques.layout import TechniquesFolder
 from maskfold.techniques.runner import TechniqueJob, jobs_of, run_jobs, run_stage, time_left
 from maskfold.techniques.technique import Technique
 

@@ -25,8 +25,8 @@ from maskfold.errors import MaskfoldError, listing
 from maskfold.prediction.splits import LEARNED
 from maskfold.pseudo.labelling import Labeller, write_labels
 from maskfold.pseudo.teachers import who_may_teach
-from maskfold.runs.lineage import Lineage, read_lineage
 from maskfold.runs.layout import fold_of, is_full
+from maskfold.runs.lineage import Lineage, read_lineage
 from maskfold.runs.run_folder import RunFolder, run_of
 from maskfold.schemas import ALL
 
@@ -140,7 +140,8 @@ def _refuse_gaps(leaf: Leaf, runs: Sequence[RunFolder], missing: Sequence[str], 
     if not missing:
         return
     folds = [run for run in runs if not is_full(run)]
-    unseen = [run for run in folds if {f"image {image_id}" for image_id in missing} & {*read_lineage(run.path).held_out}]
+    sights = {f"image {image_id}" for image_id in missing}
+    unseen = [run for run in folds if sights & {*read_lineage(run.path).held_out}]
     which, split = (fold_of([*unseen, *folds][0]), "oof" if unseen else LEARNED) if folds else (ALL, "oof")
     train = "" if folds else f"`make train EXP={leaf.name} FOLD={ALL}`, then "
     raise MaskfoldError(

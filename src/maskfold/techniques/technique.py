@@ -40,8 +40,8 @@ def read_techniques(nodes: Mapping[str, Any], only: Sequence[str] | None = None)
     """Return the techniques of a configuration, those first that others are compared with.
 
     Args:
-        nodes: `name -> {train: [overrides]}`, or `soup`, `predict`, `ensemble`; `over` names another technique to compare
-            with; a name with null is taken out.
+        nodes: `name -> {train: [overrides]}`, or `soup`, `predict`, `ensemble`; `over` names another technique to
+            compare with; a name with null is taken out.
         only: The names that are wanted, with what they are compared with; None for all.
 
     Raises:
