@@ -4,7 +4,8 @@
 
 One, two, four and eight times as many small photos go through every stage, and as many members through the ensemble.
 Each stage runs in a process of its own, forked from one that has loaded the libraries, so that what is measured is the
-stage. The time should grow with the work or more slowly, and the memory not at all.
+stage. The time should grow with the work or more slowly, and the memory not at all. The networks hardly learn: those
+that had learned from more photos would make other maps.
 
 Then up to 20,000 tiny photos go through every stage, by two workers where a stage has any, and the exponent of each is
 fitted: time ~ start + images^e. One above `STEEPEST` ends the benchmark with an error, after its table is written.
@@ -51,7 +52,7 @@ EPOCH = [
     "model.widths=[8,16,32]",
     "geometry.height=64",
     "geometry.width=96",
-    "schedule.phases=[{epochs:1,rate:2.0e-3}]",
+    "schedule.phases=[{epochs:1,rate:1.0e-9}]",
 ]
 ENSEMBLE = ["ensemble=linknet34", "ensemble.name=growth"]
 

@@ -9,6 +9,7 @@ import os
 import platform
 import sys
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -139,16 +140,22 @@ def in_own_process(work: Callable[[], Any]) -> Timed:
     process.start()
     sender.close()
     try:
-        return receiver.recv()
+        answer = receiver.recv()
     except EOFError as error:
-        raise RuntimeError(f"{work} failed; run it by itself to see how") from error
-    finally:
         process.join()
+        raise RuntimeError(f"{work} ended with {process.exitcode}") from error
+    process.join()
+    if isinstance(answer, str):
+        raise RuntimeError(f"{work} failed:\n{answer}")
+    return answer
 
 
 def _send(work: Callable[[], Any], sender: Any) -> None:
     start_up()
-    sender.send(timed(work))
+    try:
+        sender.send(timed(work))
+    except BaseException:  # whose traceback nobody would see
+        sender.send(traceback.format_exc())
     let_go()
 
 

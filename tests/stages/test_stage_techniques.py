@@ -44,7 +44,7 @@ def test_base_and_techniques_become_a_table_and_nothing_is_done_twice(trained, m
     assert len(pd.read_csv(FOLDER / "smaller.csv")) == 2
     assert cv2.imread(str(FOLDER / "samples.jpg")).shape[0] == 2 * (133 + 4)  # 48 pixels wide became 200
     page = (FOLDER / "README.md").read_text()
-    assert "- drop_path is left out:" in page
+    assert "- drop_path is left out: the base has no key 'model.drop_path_rate'." in page
     assert "- logit is left out: one seed has nothing to average." in page
 
     again = techniques(compose("techniques", [*ASKED, f"train='{SHORT}'"], choices=True))

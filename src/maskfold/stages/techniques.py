@@ -112,7 +112,8 @@ def _composed(
         try:
             configs[one.name] = compose("train", [*train, *one.overrides, "name=any"])
         except (MaskfoldError, HydraException) as error:
-            left_out[one.name] = f"{error}".partition("\n")[0]
+            reason = f"{error}".partition("\n")[0]
+            left_out[one.name] = reason.replace("Could not override", "the base has no key")
     return configs, left_out
 
 

@@ -16,6 +16,7 @@ _SHOWN = {
     "seeds_sd": "{:.5f}",
     "seeds_low": "{:+.5f}",
     "seeds_high": "{:+.5f}",
+    "seconds_per_0.0001": "{:.3g}",
 }
 
 
