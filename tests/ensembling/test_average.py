@@ -53,6 +53,15 @@ def test_an_example_by_hand():
     assert average_probabilities(maps, [0, 7]).tolist() == [[1, 255, 20, 0]]
 
 
+def test_every_sum_of_equal_weights_is_divided_as_in_whole_numbers():
+    for count in range(1, 258):
+        totals = np.arange(255 * count + 1)
+
+        divided = average._divided(totals.astype(np.uint16)[None], count)[0]
+
+        np.testing.assert_array_equal(divided, (2 * totals + count) // (2 * count), f"of {count} maps")
+
+
 @pytest.mark.parametrize("shape", [(5, 7), (3, 5, 7)])
 def test_sums_of_a_few_maps_each_add_up_to_the_whole(monkeypatch, shape):
     monkeypatch.setattr(average, "_MAPS_PER_SUM", 3)

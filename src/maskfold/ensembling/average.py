@@ -11,15 +11,15 @@ import numpy as np
 
 from maskfold.errors import MaskfoldError
 
-_MAPS_PER_SUM = 2**16  # times 255 is below 2^24, up to where float32 has every whole number
+_MAPS_PER_SUM = 257  # times 255 is the largest uint16
 _LARGEST_TOTAL = 2**48  # of weights: 255 times it is far inside uint64
 
 
 def average_probabilities(maps: Iterable[np.ndarray], weights: Sequence[int]) -> np.ndarray:
     """Average probability maps, rounding halves up, once, at the end.
 
-    Neighbours of equal weight are summed first, by OpenCV, as float32 += uint8 without rounding: give the maps in an
-    order that keeps equal weights together.
+    Neighbours of equal weight are summed first, as uint16 += uint8: give the maps in an order that keeps equal weights
+    together. Where all weigh the same that is all but the division.
 
     Args:
         maps: `(H, W)` uint8 each, 0..255, or `(C, H, W)` of several classes; consumed one by one.
@@ -35,6 +35,8 @@ def average_probabilities(maps: Iterable[np.ndarray], weights: Sequence[int]) ->
     total = sum(weights)
     if total <= 0 or min(weights) < 0 or total > _LARGEST_TOTAL:
         raise MaskfoldError(f"weights must be 0 or more, not all 0, with a sum of at most 2^48, but are {[*weights]}")
+    if len({*weights}) == 1 and len(weights) <= _MAPS_PER_SUM:
+        return _divided(_sum(one for one, _ in zip(checked(maps), weights, strict=True)), len(weights))
     divisor = math.gcd(*weights)
     total //= divisor
     dtype = np.min_scalar_type(255 * total + total // 2)
@@ -98,16 +100,18 @@ def spoken(shape: tuple[int, ...]) -> str:
 
 
 def _sum(maps: Iterable[np.ndarray]) -> np.ndarray | None:
-    """Add up to 65,536 uint8 maps of one shape into float32, (H, W) or (C, H, W), or return None if there are none."""
+    """Add up to 257 uint8 maps of one shape into uint16, (H, W) or (C, H, W), or return None if there are none."""
     total = None
     for probability in maps:
-        if total is None:
-            total = probability.astype(np.float32, order="C")
-        else:
-            cv2.accumulate(_as_plane(probability), _as_plane(total))
+        total = probability.astype(np.uint16) if total is None else np.add(total, probability, out=total)
     return total
 
 
-def _as_plane(array: np.ndarray) -> np.ndarray:
-    """Return an array of two dimensions with the same elements: OpenCV would take a third for channels."""
-    return array.reshape(-1, array.shape[-1])
+def _divided(total: np.ndarray, count: int) -> np.ndarray:
+    """Divide a sum of up to 257 uint8 maps by their number, rounding halves up.
+
+    OpenCV does it in one pass, in float32, and rounds to the nearest. What is added keeps each quotient half a step of
+    1 / count away from where the rounding turns, which is more than float32 errs by.
+    """
+    plane = total.reshape(-1, total.shape[-1])  # OpenCV would take a third dimension for channels
+    return cv2.convertScaleAbs(plane, alpha=1 / count, beta=(count // 2 + 0.5) / count - 0.5).reshape(total.shape)
