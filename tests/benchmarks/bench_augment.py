@@ -25,7 +25,7 @@ PRESETS = ("soft", "heavy", "light", "ternaus")
 SIZES = ((HEIGHT, WIDTH + 2), (512, 768))
 BATCH = 4
 SAMPLES = 16
-ROUNDS = 5
+ROUNDS = 3
 
 
 @cache

@@ -12,6 +12,7 @@ from maskfold.analysis import formats
 DIGITS = 3  # significant ones of a number that is neither whole nor a score
 _SCORE = re.compile(r"(.*_)?(dice|iou)")
 _GROUPED = 10_000  # whole numbers from here on get their commas; a year has none
+_OF_ZERO = 4  # decimals at most
 
 
 def table(columns: Mapping[str, Sequence[str]], *, right: Collection[str] = ()) -> str:
@@ -59,8 +60,7 @@ def number(value: float, *, decimals: int = DIGITS) -> str:
     """Write a number with three significant digits and at most so many decimals; whole parts are never rounded."""
     if not math.isfinite(value):
         return f"{value}"
-    if value:
-        decimals = min(decimals, DIGITS - 1 - math.floor(math.log10(abs(value))))
+    decimals = min(decimals, DIGITS - 1 - math.floor(math.log10(abs(value))) if value else _OF_ZERO)
     grouped = "," if abs(value) >= _GROUPED else ""
     return f"{value:{grouped}.{max(decimals, 0)}f}"
 
