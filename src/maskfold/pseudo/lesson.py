@@ -28,7 +28,6 @@ from maskfold.pseudo.teachers import who_may_teach
 from maskfold.runs.layout import fold_of, is_full
 from maskfold.runs.lineage import Lineage, read_lineage
 from maskfold.runs.run_folder import RunFolder, run_of
-from maskfold.schemas import ALL
 
 FOLDER = "distilled"  # of a data set's own folder
 
@@ -142,8 +141,8 @@ def _refuse_gaps(leaf: Leaf, runs: Sequence[RunFolder], missing: Sequence[str], 
     folds = [run for run in runs if not is_full(run)]
     sights = {f"image {image_id}" for image_id in missing}
     unseen = [run for run in folds if sights & {*read_lineage(run.path).held_out}]
-    which, split = (fold_of([*unseen, *folds][0]), "oof" if unseen else LEARNED) if folds else (ALL, "oof")
-    train = "" if folds else f"`make train EXP={leaf.name} FOLD={ALL}`, then "
+    which, split = (fold_of([*unseen, *folds][0]), "oof" if unseen else LEARNED) if folds else ("all", "oof")
+    train = "" if folds else f"`make train EXP={leaf.name} FOLD=all`, then "
     raise MaskfoldError(
         f"distill: {len(missing)} of the photos that fold {fold} learns from have no map of {leaf.name} by a network "
         f"that may teach it:\n{listing(missing)}\n"

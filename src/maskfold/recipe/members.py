@@ -99,13 +99,6 @@ def from_scratch(device: Device) -> list[Family]:
             *(1e-3, 1e-3),
             "A plain UNet with batch norm: of few parameters, and made to learn from random weights.",
         ),
-        Family(
-            "linknet34",
-            "linknet34",
-            {},
-            *(1e-3, 5e-4),
-            "LinkNet on ResNet-34 from random weights: a deeper encoder and a lighter decoder.",
-        ),
     ]
 
 
