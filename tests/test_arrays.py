@@ -1,5 +1,7 @@
 """Arrays on disk that are written and read by bands: the same files as those written in one go."""
 
+import gc
+
 import blosc2
 import numpy as np
 import pytest
@@ -96,6 +98,49 @@ def test_every_layout_is_decoded_to_what_was_encoded(shape):
     pixels[..., : shape[-1] // 2] = 255
 
     assert np.array_equal(arrays.decode(arrays.encode(pixels)), pixels)
+
+
+@pytest.mark.parametrize(
+    ("shape", "flat"),
+    [
+        ((1280, 1918), True),
+        ((1281, 1918), True),
+        ((3, 40, 50), True),
+        ((2, 1280, 1900), True),
+        ((2, 1281, 1900), False),  # its planes lie apart, with padding between them
+        ((5000, 4000), False),  # of several chunks
+        ((0, 4), False),
+    ],
+)
+def test_a_packed_array_is_decoded_in_parts_where_it_lies_in_its_file_as_it_is(shape, flat):
+    pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    pixels[..., : shape[-1] // 2] = 255
+
+    array = arrays.packed(arrays.encode(pixels))
+
+    assert isinstance(array, arrays.Packed) == flat
+    if not flat:
+        assert np.array_equal(array, pixels)
+        return
+    assert (array.shape, array.dtype) == (pixels.shape, np.uint8)
+    assert np.array_equal(array.decode(), pixels)
+    for start, stop in ((0, array.block), (array.block - 7, array.block + 7), (pixels.size - 11, pixels.size)):
+        assert np.array_equal(array.flat(start, min(stop, pixels.size)), pixels.reshape(-1)[start:stop])
+
+
+def test_an_array_without_a_checksum_is_decoded_at_once():
+    pixels = np.arange(600, dtype=np.uint8).reshape(20, 30)
+
+    np.testing.assert_array_equal(arrays.packed(bytes(arrays.checked(arrays.encode(pixels)))), pixels)
+
+
+def test_a_packed_array_keeps_the_memory_that_it_reads():
+    pixels = np.random.default_rng(0).integers(0, 256, (256, 300), np.uint8)
+    several = [arrays.packed(arrays.encode(pixels + np.uint8(number))) for number in range(9)]
+    gc.collect()
+
+    for number, array in enumerate(several):
+        assert (array.flat(0, pixels.size) == (pixels + np.uint8(number)).reshape(-1)).all()
 
 
 def test_a_picture_of_whole_rows_is_not_copied_once_more(monkeypatch):

@@ -88,6 +88,67 @@ def _whole(array: blosc2.NDArray) -> np.ndarray:
     return np.ascontiguousarray(padded[(slice(None),) * axis + (slice(side),)])
 
 
+class Packed:
+    """A uint8 array as its file's bytes, of which parts are decoded when they are asked for.
+
+    Attributes:
+        shape: Of the array.
+        ndim: How many sides it has.
+        dtype: `uint8`.
+        nbytes: What it takes in memory as it is.
+        block: How many values are decoded together.
+    """
+
+    dtype = np.dtype(np.uint8)
+
+    def __init__(self, array: blosc2.NDArray, nbytes: int) -> None:
+        self.shape: tuple[int, ...] = array.shape
+        self.ndim = len(self.shape)
+        self.nbytes = nbytes
+        self.block = math.prod(array.blocks)
+        self._array = array  # which owns what the next one reads
+        self._chunks = array.schunk
+
+    def decode(self) -> np.ndarray:
+        """Return all of it."""
+        return _whole(self._array)
+
+    def flat(self, start: int, stop: int) -> np.ndarray:
+        """Return some of its values as they follow one another, `(stop - start,) uint8`; quickest by whole blocks."""
+        values = np.empty(stop - start, np.uint8)
+        self._chunks.get_slice(start, stop, out=values)
+        return values
+
+
+def packed(content: bytes) -> Packed | np.ndarray:
+    """Return the array of a file, packed as it is, or decoded where its parts cannot be.
+
+    Those of a picture that `encode` has written can: they lie in the file as they do in the array, and the checksum
+    says before they are decoded that they can be.
+
+    Raises:
+        ValueError: If it is none, or damaged.
+    """
+    try:
+        frame = checked(content)
+        array = blosc2.ndarray_from_cframe(frame)
+        return Packed(array, len(content)) if len(frame) < len(content) and _is_flat(array) else _whole(array)
+    except _UNREADABLE as error:
+        raise ValueError(str(error)) from error
+
+
+def unpacked(array: Packed | np.ndarray) -> np.ndarray:
+    """Return an array decoded, if it is not."""
+    return array.decode() if isinstance(array, Packed) else array
+
+
+def _is_flat(array: blosc2.NDArray) -> bool:
+    """Return whether the values lie in a file as they do in the array, and nothing between them."""
+    if array.dtype != np.uint8 or (axis := _split_axis(array)) is None:
+        return False
+    return math.prod(array.shape[:axis]) == 1 or array.shape[axis] % array.blocks[axis] == 0
+
+
 def shape(content: bytes) -> tuple[int, ...]:
     """Return the shape of a file's array, two sides or more, without decoding it.
 
@@ -108,8 +169,8 @@ def with_checksum(frame: bytes) -> bytes:
     return frame + FOOTER + zlib.crc32(frame).to_bytes(4)
 
 
-def checked(content: bytes) -> bytes:
-    """Return the frame of a file: the way back from `with_checksum`.
+def checked(content: bytes) -> bytes | memoryview:
+    """Return the frame of a file, in its memory: the way back from `with_checksum`.
 
     A file without a footer, as an older version wrote it, is a frame as it is. What is left of one with half a footer
     is not: Blosc2 refuses a frame of another length than it says itself.
@@ -117,7 +178,7 @@ def checked(content: bytes) -> bytes:
     Raises:
         ValueError: If a byte has changed since the file was written.
     """
-    frame, footer = content[:-_FOOTER_BYTES], content[-_FOOTER_BYTES:]
+    frame, footer = memoryview(content)[:-_FOOTER_BYTES], content[-_FOOTER_BYTES:]
     if not footer.startswith(FOOTER):
         return content
     if zlib.crc32(frame) != int.from_bytes(footer[len(FOOTER) :]):

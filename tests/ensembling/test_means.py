@@ -7,6 +7,8 @@ from math import exp, log
 import numpy as np
 import pytest
 
+from maskfold import arrays
+from maskfold.ensembling import means
 from maskfold.ensembling.contested import contest
 from maskfold.ensembling.fusion import fusible, own_maps_needed
 from maskfold.ensembling.mean_map import MeanOnDisk, open_mean
@@ -72,6 +74,53 @@ def test_a_member_that_is_less_sure_in_the_same_order_does_not_change_the_order_
     order = np.argsort(sure.ravel(), kind="stable")
     assert (np.diff(ranks[order]) >= 0).all()
     assert ranks.mean() == pytest.approx((sure.mean() + pale.mean()) / 2, abs=0.5)
+
+
+def packed_maps(number: int, shape: tuple[int, ...]) -> tuple[list[np.ndarray], list[arrays.Packed]]:
+    maps = [noise(seed, *shape) for seed in range(number)]
+    return maps, [arrays.packed(arrays.encode(one)) for one in maps]
+
+
+@pytest.mark.parametrize("mean", MEANS)
+@pytest.mark.parametrize("temperatures", [(), (1.0, 1.3, 0.8, 1.0, 1.0)])
+@pytest.mark.parametrize("weights", [[3] * 5, [1, 1, 2, 0, 2]])
+@pytest.mark.parametrize("shape", [(300, 1000), (3, 256, 1000), (1, 1), (7, 9)])
+def test_packed_maps_have_the_mean_of_what_is_in_them(mean, temperatures, weights, shape):
+    maps, packed = packed_maps(5, shape)
+
+    expected = mean_of(maps, weights, mean=mean, temperatures=temperatures)
+
+    np.testing.assert_array_equal(mean_of(packed, weights, mean=mean, temperatures=temperatures), expected)
+    some = [*packed[:2], maps[2], *packed[3:]]
+    np.testing.assert_array_equal(mean_of(some, weights, mean=mean, temperatures=temperatures), expected)
+
+
+def test_packed_maps_are_averaged_block_by_block_as_long_as_memory_is_for_them(monkeypatch):
+    maps, packed = packed_maps(3, (300, 1000))
+    assert packed[0].block < maps[0].size
+    decoded = []
+    monkeypatch.setattr(arrays.Packed, "decode", lambda self: decoded.append(self) or self.flat(0, 300_000))
+
+    exact = np.rint(np.mean(maps, axis=0)).astype(np.uint8)  # of three there are no halves
+    np.testing.assert_array_equal(mean_of(packed, [1] * 3), exact)
+    assert decoded == []
+
+    monkeypatch.setattr(means, "_PACKED", sum(one.nbytes for one in packed) - 1)
+    np.testing.assert_array_equal(mean_of(packed, [1] * 3).reshape(300, 1000), exact)
+    assert decoded == packed
+
+
+def test_a_packed_map_of_another_size_is_refused():
+    (_, (wide,)), (_, (narrow,)) = packed_maps(1, (3, 5)), packed_maps(1, (3, 4))
+
+    with pytest.raises(MaskfoldError, match="map 2 of an average is 4x3 pixels, but the first is 5x3"):
+        mean_of([wide, narrow], [1, 1])
+    with pytest.raises(MaskfoldError, match="weights must be"):
+        mean_of([], [])
+    with pytest.raises(ValueError, match="zip"):
+        mean_of([wide, wide], [1])
+    with pytest.raises(ValueError, match="zip"):
+        mean_of([], [1])
 
 
 def test_a_temperature_divides_the_logits_and_leaves_a_half_where_it_is():

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from maskfold.arrays import with_checksum
+from maskfold.arrays import unpacked, with_checksum
 from maskfold.errors import MaskfoldError
 from maskfold.prediction.store import ProbabilityStore, read_map, to_bytes
 
@@ -28,6 +28,7 @@ def test_a_map_comes_back_as_it_was_written(store, size):
     assert [path.name for path in store.folder.iterdir()] == ["car_01.b2nd"]
     assert store.read("car_01").dtype == np.uint8
     np.testing.assert_array_equal(store.read("car_01"), probability)
+    np.testing.assert_array_equal(unpacked(store.read_packed("car_01")), probability)
 
 
 def test_a_view_that_is_not_contiguous_is_written_as_it_looks(store):
@@ -82,6 +83,7 @@ def test_pngs_in_a_folder_for_each_class_are_read_in_the_order_of_the_classes(tm
     store = ProbabilityStore(tmp_path)
 
     np.testing.assert_array_equal(store.read("a", classes=["wheel", "body"]), planes)
+    np.testing.assert_array_equal(store.read_packed("a", classes=["wheel", "body"]), planes)
     assert store.missing(["a", "b"]) == ["b"]  # of which there is no wheel
     with pytest.raises(MaskfoldError, match=r"door/a\.b2nd: no such probability map"):
         store.read("a", classes=["wheel", "door"])
@@ -112,14 +114,15 @@ def test_a_map_that_is_not_there_is_named(store):
 
 
 @pytest.mark.hostile("damaged files")
+@pytest.mark.parametrize("read", [ProbabilityStore.read, ProbabilityStore.read_packed])
 @pytest.mark.parametrize("keep", [0, 10, 100, -1])
-def test_a_truncated_map_is_named_with_what_to_do(store, keep):
+def test_a_truncated_map_is_named_with_what_to_do(store, keep, read):
     store.write("a", np.random.default_rng(0).integers(0, 256, (64, 96), dtype=np.uint8))
     path = store.folder / "a.b2nd"
     path.write_bytes(path.read_bytes()[:keep])
 
     with pytest.raises(MaskfoldError, match=r"a\.b2nd: not a readable probability map .*Delete it and predict again"):
-        store.read("a")
+        read(store, "a")
 
 
 @pytest.mark.hostile("damaged files")
@@ -227,6 +230,7 @@ def test_maps_written_with_another_codec_are_read(store, codec):
     (store.folder / "old.b2nd").write_bytes(array.to_cframe())
 
     np.testing.assert_array_equal(store.read("old"), probability)
+    np.testing.assert_array_equal(unpacked(store.read_packed("old")), probability)
 
 
 def map_of_a_car() -> np.ndarray:
@@ -237,8 +241,8 @@ def map_of_a_car() -> np.ndarray:
 
 
 @pytest.mark.hostile("damaged files", cases=200)
-@pytest.mark.parametrize("suffix", [".b2nd", ".png"])
-def test_200_flipped_bits_in_a_map_are_noticed_one_by_one(store, suffix):
+@pytest.mark.parametrize(("suffix", "is_packed"), [(".b2nd", False), (".b2nd", True), (".png", False)])
+def test_200_flipped_bits_in_a_map_are_noticed_one_by_one(store, suffix, is_packed):
     probability = map_of_a_car()
     store.write("a", probability)
     cv2.imwrite(str(store.folder / "a.png"), probability)
@@ -250,7 +254,7 @@ def test_200_flipped_bits_in_a_map_are_noticed_one_by_one(store, suffix):
         damaged[bit // 8] ^= 1 << bit % 8
         path.write_bytes(damaged)
         try:
-            read = read_map(path)
+            read = unpacked(store.read_packed("a")) if is_packed else read_map(path)
         except MaskfoldError as error:
             messages.add(str(error))
         else:
@@ -261,15 +265,16 @@ def test_200_flipped_bits_in_a_map_are_noticed_one_by_one(store, suffix):
 
 
 @pytest.mark.hostile("damaged files")
+@pytest.mark.parametrize("read", [ProbabilityStore.read, ProbabilityStore.read_packed])
 @pytest.mark.parametrize("first", range(1, 13))
-def test_a_footer_that_is_lost_in_part_does_not_pass_for_an_old_file(store, first):
+def test_a_footer_that_is_lost_in_part_does_not_pass_for_an_old_file(store, first, read):
     """Zeros from some byte of the footer on, as a lost block of a disk leaves them."""
     store.write("a", map_of_a_car())
     path = store.folder / "a.b2nd"
     path.write_bytes(path.read_bytes()[:-first] + bytes(first))
 
     with pytest.raises(MaskfoldError, match=r"a\.b2nd: not a readable probability map"):
-        store.read("a")
+        read(store, "a")
 
 
 def test_the_checksum_is_the_crc_32_of_what_blosc2_reads(store):

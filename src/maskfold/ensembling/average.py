@@ -5,12 +5,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from itertools import groupby, islice
 from operator import itemgetter
+from typing import TypeVar
 
 import cv2
 import numpy as np
 
+from maskfold.arrays import Packed
 from maskfold.errors import MaskfoldError
 
+_Map = TypeVar("_Map", bound=np.ndarray | Packed)
 _MAPS_PER_SUM = 257  # times 255 is the largest uint16
 _LARGEST_TOTAL = 2**48  # of weights: 255 times it is far inside uint64
 
@@ -74,7 +77,7 @@ def integer_weights(fractions: Sequence[Fraction]) -> list[int]:
     return [math.floor(share * denominator) for share in shares]
 
 
-def checked(maps: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+def checked(maps: Iterable[_Map]) -> Iterator[_Map]:
     """Yield the maps, which must all be uint8 and of the first one's size.
 
     Raises:

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
+from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ def merged_probability(
     """
     stores, weights, temperatures = _weighed(sources, image_id)
     classes = sources[0].classes
-    maps = (store.read(image_id, classes=classes or ()) for store in stores)
+    maps = (store.read_packed(image_id, classes=classes or ()) for store in stores)
     probability = mean_of(_alike(maps, stores, image_id), weights, mean=_mean(sources), temperatures=temperatures)
     _check_map(probability.shape, size, classes, f"{stores[0].folder}: its map of {image_id}")
     return probability
@@ -94,9 +95,17 @@ def _weighed(
 
     Equal weights are together: the average is quick at those.
     """
-    parts = ((*pair, source.leaf.temperature) for source in sources for pair in source.maps(image_id))
-    stores, shares, temperatures = zip(*sorted(parts, key=itemgetter(1)), strict=True)
-    return [*stores], integer_weights(shares), temperatures
+    parts = [(*pair, source.leaf.temperature) for source in sources for pair in source.maps(image_id)]
+    stores, shares, temperatures = zip(*parts, strict=True)
+    order, weights = _order_and_weights(shares)
+    return [stores[number] for number in order], weights, tuple(temperatures[number] for number in order)
+
+
+@lru_cache(maxsize=64)
+def _order_and_weights(shares: tuple[Fraction, ...]) -> tuple[list[int], list[int]]:
+    """Return the places of shares in ascending order, and their whole numbers in that order; images have them alike."""
+    order = sorted(range(len(shares)), key=shares.__getitem__)
+    return order, integer_weights([shares[number] for number in order])
 
 
 def _mean(sources: Sequence[MemberMaps]) -> str:

@@ -5,12 +5,14 @@ infinite logit, and the mean of a single map is that map, whatever the mean. Wha
 table of 256 values.
 """
 
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache, partial
+from itertools import chain
 
 import cv2
 import numpy as np
 
+from maskfold.arrays import Packed, unpacked
 from maskfold.ensembling.average import average_probabilities, checked
 from maskfold.errors import MaskfoldError
 from maskfold.masks.planes import planes
@@ -18,6 +20,7 @@ from maskfold.masks.planes import planes
 PROBABILITY, LOGIT, RANK = "probability", "logit", "rank"
 MEANS = (PROBABILITY, LOGIT, RANK)
 
+_PACKED = 64 * 2**20  # bytes of an image's packed maps that are in memory together
 _STEPS = 4096  # of a logit: a mean moves by less than a hundredth of a grey level
 _COUNTED = 2**24  # pixels
 _BEYOND = 7  # the logits of bytes end at 6.24
@@ -56,12 +59,20 @@ def temperature_table(temperature: float) -> np.ndarray:
 
 
 def mean_of(
-    maps: Iterable[np.ndarray], weights: Sequence[int], *, mean: str = PROBABILITY, temperatures: Sequence[float] = ()
+    maps: Iterable[np.ndarray | Packed],
+    weights: Sequence[int],
+    *,
+    mean: str = PROBABILITY,
+    temperatures: Sequence[float] = (),
 ) -> np.ndarray:
     """Average probability maps.
 
+    Packed maps are decoded and averaged block by block, but for ranks: what has been decoded is still in the
+    processor's cache when it is added up, and so is what it is added to. More of them than memory is for are decoded
+    one by one.
+
     Args:
-        maps: `(H, W) uint8` each, or `(C, H, W)` of several classes; consumed one by one, but for ranks.
+        maps: `(H, W) uint8` each, or `(C, H, W)` of several classes; consumed one by one, those of ranks all at once.
         weights: One whole number for each map, 0 or more, not all 0.
         mean: `probability`: see `average_probabilities`, to which any other order of equal weights is equal.
             `logit`: the weighted mean of their logits, back through the sigmoid. `rank`: see `_of_ranks`.
@@ -73,6 +84,34 @@ def mean_of(
     Raises:
         MaskfoldError: As `average_probabilities`.
     """
+    whole = partial(_mean_of_whole, weights=weights, mean=mean, temperatures=temperatures)
+    maps = checked(maps)
+    packed, other = ([], []) if mean == RANK else _packed_ones(maps)
+    if other or not packed:
+        return whole(map(unpacked, chain(packed, other, maps)))
+    merged = np.empty(packed[0].shape, np.uint8)
+    flat, step = merged.reshape(-1), packed[0].block
+    for start in range(0, flat.size, step):
+        part = flat[start : start + step]
+        part[:] = whole(one.flat(start, start + part.size) for one in packed)
+    return merged
+
+
+def _packed_ones(maps: Iterator[np.ndarray | Packed]) -> tuple[list[Packed], list[np.ndarray | Packed]]:
+    """Take packed maps as long as memory is for them; return them, and the one that ended it, if one did."""
+    packed: list[Packed] = []
+    room = _PACKED
+    for one in maps:
+        room -= one.nbytes
+        if room < 0 or not isinstance(one, Packed):
+            return packed, [one]
+        packed.append(one)
+    return packed, []
+
+
+def _mean_of_whole(
+    maps: Iterable[np.ndarray], weights: Sequence[int], mean: str, temperatures: Sequence[float]
+) -> np.ndarray:
     if any(temperature != 1 for temperature in temperatures):
         maps = (_tempered(one, temperature) for one, temperature in zip(maps, temperatures, strict=True))
     if mean == PROBABILITY:

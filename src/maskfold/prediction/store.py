@@ -2,17 +2,17 @@
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import blosc2
 import cv2
 import numpy as np
 
 from maskfold import arrays, files
-from maskfold.arrays import SUFFIX
+from maskfold.arrays import SUFFIX, Packed
 from maskfold.errors import MaskfoldError, listing
 
 PNG = ".png"
@@ -20,6 +20,7 @@ ORIGIN = "store.json"  # what the maps come from
 CLASSES = "classes"  # a key of it: the names of several classes, in the order of a map's planes
 _KEEP_BOTH = "or keep both with store=<another name>"
 _UNREADABLE = (OSError, ValueError, cv2.error)
+_Array = TypeVar("_Array", bound="np.ndarray | blosc2.NDArray | Packed")
 
 
 class Predictions(Protocol):
@@ -120,6 +121,16 @@ class ProbabilityStore:
             return self._read_by_class(image_id, classes)
         return read_map(self.path(image_id))
 
+    def read_packed(self, image_id: str, *, classes: Sequence[str] = ()) -> Packed | np.ndarray:
+        """Read a map without decoding it where that can wait, see `maskfold.arrays.packed`; arguments as `read`.
+
+        Raises:
+            MaskfoldError: As `read`.
+        """
+        if classes and self._is_by_class(image_id):
+            return self._read_by_class(image_id, classes)
+        return _map(self.path(image_id), lambda path: arrays.packed(path.read_bytes()))
+
     def open(self, image_id: str, *, classes: Sequence[str] = ()) -> "np.ndarray | blosc2.NDArray":
         """Return a map from whose file a part is read when it is sliced; PNGs are read whole.
 
@@ -205,8 +216,7 @@ def read_map(path: Path) -> np.ndarray:
     Raises:
         MaskfoldError: If the file is missing, damaged, or not an 8-bit map.
     """
-    # pyrefly: ignore[bad-return]
-    return _map(path, whole=True)
+    return _map(path, lambda path: arrays.decode(path.read_bytes()))
 
 
 def open_map(path: Path) -> "np.ndarray | blosc2.NDArray":
@@ -215,11 +225,11 @@ def open_map(path: Path) -> "np.ndarray | blosc2.NDArray":
     Raises:
         MaskfoldError: As `read_map`.
     """
-    return _map(path, whole=False)
+    return _map(path, arrays.opened)
 
 
-def _map(path: Path, *, whole: bool) -> "np.ndarray | blosc2.NDArray":
-    """Read or open a map.
+def _map(path: Path, read: Callable[[Path], _Array]) -> "_Array | np.ndarray":
+    """Read a map, if it is no PNG as `read` does.
 
     Raises:
         MaskfoldError: If the file is missing, damaged, or not an 8-bit map, `(H, W)` or of several classes `(C, H, W)`.
@@ -228,7 +238,7 @@ def _map(path: Path, *, whole: bool) -> "np.ndarray | blosc2.NDArray":
         if path.suffix == PNG:  # which checks its own CRC
             array = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
         else:
-            array = arrays.decode(path.read_bytes()) if whole else arrays.opened(path)
+            array = read(path)
     except FileNotFoundError as error:
         raise MaskfoldError(f"{path}: no such probability map. Predict this image first.") from error
     except _UNREADABLE as error:
