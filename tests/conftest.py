@@ -56,6 +56,12 @@ def made_once(tmp_path_factory) -> Callable[[str, Callable[[Path], None]], Path]
     return made
 
 
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def device(request) -> str:
+    """What a test runs on: always a CPU, and with `-m gpu` a GPU."""
+    return request.param
+
+
 @pytest.fixture(scope="session")
 def tiny_photos(tmp_path_factory) -> Path:
     """A folder for `data=pairs`: 12 noisy JPEGs of 48x64 with a bright rectangle each, two photos an object."""

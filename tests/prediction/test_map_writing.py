@@ -151,7 +151,7 @@ def test_maps_are_those_of_one_thread_bit_for_bit(table, tmp_path, ways, tta, wr
         np.testing.assert_array_equal(store.read(row.image_id), old_map(photo, ways, tta, weights))
 
 
-def test_a_device_makes_the_same_bytes_of_padded_photos():
+def test_a_device_makes_the_same_bytes_of_padded_photos(device):
     ways = [Pad(multiple=32), Pad(height=64, width=96)]
     branches = [Branch(way, None, []) for way in ways]
     placements = [way.forward(np.zeros((33, 51, 3), np.uint8))[1] for way in ways]
@@ -159,10 +159,12 @@ def test_a_device_makes_the_same_bytes_of_padded_photos():
     halves = (rng.integers(0, 511, (1, 2, 64, 96)) / 510).astype(np.float32)  # many of them exactly between two bytes
     votes = [torch.from_numpy(part) for part in (halves[..., :64, :64] / 2, halves / 2)]
 
-    planes, has_no_number = merge_on_device(branches, votes, placements)
+    there = [part.to(device) for part in votes]
+
+    planes, has_no_number = merge_on_device(branches, there, placements)
 
     assert not has_no_number
-    np.testing.assert_array_equal(planes.numpy(), merge_votes("a", branches, votes, placements))
-    votes[1][0, 1, 20, 30] = float("nan")
-    assert merge_on_device(branches, votes, placements)[1]
+    np.testing.assert_array_equal(planes.cpu().numpy(), merge_votes("a", branches, votes, placements))
+    there[1][0, 1, 20, 30] = float("nan")
+    assert merge_on_device(branches, there, placements)[1]
     assert merge_on_device([Branch(Resize(height=64, width=64), None, [])], votes[:1], placements[:1]) is None

@@ -39,7 +39,7 @@ def sample(height=48, width=72):
     return cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC), mask
 
 
-def on_device(augment, image, mask, seeds):
+def on_device(augment, image, mask, seeds, device="cpu"):
     """Change the same sample by each seed, in one batch: `(N, H, W, C)` and masks `(N, H, W)` of 0 and 255."""
     draw = Drawing(augment)
     rows = [
@@ -47,17 +47,17 @@ def on_device(augment, image, mask, seeds):
         | {name: torch.from_numpy(entry) for name, entry in draw(image.shape, seed).items()}
         for seed in seeds
     ]
-    batch = changed(default_collate(rows))
+    batch = changed({name: entries.to(device) for name, entries in default_collate(rows).items()})
     assert batch.keys() == {"image", "mask"}
-    return batch["image"].permute(0, 2, 3, 1).numpy(), batch["mask"].permute(0, 2, 3, 1).numpy()
+    return tuple(batch[name].permute(0, 2, 3, 1).cpu().numpy() for name in ("image", "mask"))
 
 
 @pytest.mark.parametrize("name", ON_DEVICE)
-def test_each_sample_is_changed_as_on_the_cpu(name):
+def test_each_sample_is_changed_as_on_the_cpu(name, device):
     """Not in the same distribution alone: by the very same draws, to the same pixels but for rounding."""
     augment = preset(name)
     image, mask = sample()
-    images, masks = on_device(augment, image, mask, range(SAMPLES))
+    images, masks = on_device(augment, image, mask, range(SAMPLES), device)
     theirs, their_masks = map(np.stack, zip(*(augment(image, mask, seed) for seed in range(SAMPLES)), strict=True))
     unlike = np.abs(images.astype(int) - theirs)
     moves = name in ("soft", "light", "heavy", "heavy_scratch")
