@@ -16,6 +16,7 @@ from maskfold.config import SUBMISSIONS, compose
 from maskfold.credentials import censored
 from maskfold.entry import quiet_console
 from maskfold.errors import MaskfoldError
+from maskfold.memory import resume_collection
 from maskfold.runs.ensemble_folder import EnsembleFolder
 from maskfold.side_by_side import run_side_by_side
 from maskfold.stages.doctor import doctor
@@ -94,6 +95,7 @@ def main() -> None:
 
 def run_as_command(run: Callable[..., None]) -> None:
     """Run a demo with what the command line says: what the user can mend, and Ctrl-C, end it with a sentence."""
+    resume_collection()
     quiet_console()
     try:
         run(*sys.argv[1:])

@@ -25,6 +25,7 @@ from maskfold.config import finish, overrides_of, unknown_key
 from maskfold.credentials import censored
 from maskfold.errors import MaskfoldError
 from maskfold.files import is_utf8
+from maskfold.memory import resume_collection
 from maskfold.places import CONF
 from maskfold.terminal import print_messages
 from maskfold.termination import STATUS, has_come, listen
@@ -75,6 +76,7 @@ def entry_point(
 
     @functools.wraps(stage)
     def command() -> None:
+        resume_collection()
         if {"--help", "-h"} & {*sys.argv[1:]}:
             print(explain(stages()[name]))
             return

@@ -1,7 +1,7 @@
-"""Measure how long a stage takes until it begins: `python tests/benchmarks/bench_startup.py [<another checkout>]`.
+"""Measure a stage's command beside its work: `python tests/benchmarks/bench_startup.py [<another checkout>]`.
 
-Each stage is imported and composed in a process of its own, as its command does before anything else. With the path of
-another checkout of this repository, an older one say, the two take turns.
+Each command begins, composes its configuration, prints that (`--cfg job`) and ends, in a process of its own. With the
+path of another checkout of this repository, an older one say, the two take turns.
 """
 
 import os
@@ -28,22 +28,20 @@ STAGES = {
     "predict": ["name=linknet34"],
 }
 ROUNDS = 5
-BEGIN = """
-import importlib, sys
-importlib.import_module(f"maskfold.stages.{sys.argv[1]}")
-from maskfold.config import compose
-compose(sys.argv[1], sys.argv[2:])
-print("torch" in sys.modules)
-"""
+LOADED = "import importlib, sys; importlib.import_module(sys.argv[1]); print('torch' in sys.modules)"
 
 
-def start(checkout: Path, stage: str) -> tuple[float, bool]:
-    """Return the seconds until a stage of a checkout could begin, and whether it has imported torch by then."""
+def run(checkout: Path, *words: str) -> str:
+    """Run Python on a checkout; return what it printed."""
     environment = os.environ | {"PYTHONPATH": str(checkout / "src")}
-    command = [sys.executable, "-c", BEGIN, stage, *STAGES[stage]]
+    return subprocess.run([sys.executable, *words], env=environment, capture_output=True, text=True, check=True).stdout
+
+
+def seconds(checkout: Path, stage: str) -> float:
+    """Return the seconds from a command's start to its end, without its work."""
     begun = time.perf_counter()
-    answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
-    return time.perf_counter() - begun, answer.split()[-1] == "True"
+    run(checkout, "-m", f"maskfold.stages.{stage}", "--cfg", "job", *STAGES[stage])
+    return time.perf_counter() - begun
 
 
 def measured(checkouts: dict[str, Path], stage: str) -> dict[str, object]:
@@ -52,13 +50,15 @@ def measured(checkouts: dict[str, Path], stage: str) -> dict[str, object]:
     The checkouts take turns, and the first round, in which files come from the disk, is not counted. `ratio` is the
     median over rounds of the seconds before divided by those now.
     """
-    turns = [{name: start(path, stage) for name, path in checkouts.items()} for _ in range(ROUNDS + 1)][1:]
+    turns = [{name: seconds(path, stage) for name, path in checkouts.items()} for _ in range(ROUNDS + 1)][1:]
     row: dict[str, object] = {"stage": stage}
-    for name in checkouts:
-        row[f"seconds_{name}"] = np.median([turn[name][0] for turn in turns])
-        row[f"torch_{name}"] = "yes" if turns[0][name][1] else "no"
+    for name, path in checkouts.items():
+        row[f"seconds_{name}"] = np.median([turn[name] for turn in turns])
+        row[f"torch_{name}"] = (
+            "yes" if run(path, "-c", LOADED, f"maskfold.stages.{stage}").split()[-1] == "True" else "no"
+        )
     if "before" in checkouts:
-        ratios = [turn["before"][0] / turn["now"][0] for turn in turns]
+        ratios = [turn["before"] / turn["now"] for turn in turns]
         row |= {"ratio": np.median(ratios), "ratio_low": min(ratios), "ratio_high": max(ratios)}
     return row
 
