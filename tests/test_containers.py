@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -134,6 +135,36 @@ def root(slim, tmp_path_factory) -> Path:
     assert "libgomp1" in (ROOT / "Dockerfile.service").read_text()
     brightness_model.write(root / "model.onnx")
     return root
+
+
+# Runs a stage as its command in a process in which the packages that the image leaves out cannot be imported.
+WITHOUT = f"""
+import importlib, sys
+for name in {slim_environment.NOT_THERE}:
+    sys.modules[name] = None
+stage, *sys.argv[1:] = sys.argv[1:]
+importlib.import_module(f"maskfold.stages.{{stage}}").main()
+"""
+
+
+def test_cut_outs_are_made_without_the_packages_that_the_image_leaves_out(tmp_path):
+    (tmp_path / "photos").mkdir()
+    cv2.imwrite(str(tmp_path / "photos" / "disk.png"), photo())
+    model = brightness_model.write(tmp_path / "model.onnx")
+
+    words = ["cutout", "source=photos", "target=cutouts", f"exported={model}"]
+    subprocess.run([sys.executable, "-c", WITHOUT, *words], check=True, cwd=tmp_path)
+
+    alpha = cv2.imread(str(tmp_path / "cutouts" / "disk.png.png"), cv2.IMREAD_UNCHANGED)[..., 3]
+    assert (alpha[60, 80], alpha[5, 5]) == (255, 0)
+
+
+def test_the_service_starts_without_the_packages_that_the_image_leaves_out(tmp_path):
+    words = ["serve", "exported=nowhere.onnx"]
+    ended = subprocess.run([sys.executable, "-c", WITHOUT, *words], cwd=tmp_path, capture_output=True, text=True)
+
+    assert "nowhere.onnx" in ended.stderr  # what it is told to open is what it misses, and no package
+    assert "Traceback" not in ended.stderr, ended.stderr
 
 
 @pytest.mark.slow

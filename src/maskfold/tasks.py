@@ -6,7 +6,7 @@ from typing import Any
 from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf
 
-from maskfold.data.source import RECOGNITION, SEGMENTATION
+from maskfold.data.task import RECOGNITION, SEGMENTATION
 from maskfold.errors import MaskfoldError
 from maskfold.runs.layout import EXPERIMENTS, MemberFolder
 

@@ -71,6 +71,7 @@ def test_a_run_that_is_stopped_says_how_to_go_on_and_does(how, status, by, serve
 @pytest.mark.slow  # two processes that import torch; tests/stages/test_ranks.py has the quick one
 def test_two_ranks_share_an_epoch_and_keep_one_folder(tmp_path, workplace):
     ranks = ["trainer.devices=2", "trainer.strategy=ddp", "trainer.hard_negatives_every=2", "averaging=ema"]
+    ranks += ["keep_last=true"]
     status, said = end(start(tmp_path, [*SMALL, *workplace, *ranks, "trainer.batch_size=1", "trainer.max_epochs=1"]))
     assert status == 0, said
     run = tmp_path / "experiments/linknet34/fold0"

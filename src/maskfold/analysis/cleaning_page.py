@@ -10,8 +10,9 @@ from maskfold.analysis.html import Html, element, page, photo, sentence, table
 from maskfold.cleaning.findings import Inspected
 from maskfold.cleaning.kinds import KINDS, MISFIT, OTHER_LABEL, FindingKind, decision_line
 from maskfold.data.annotations import DECISIONS, DROP, GROUP, KEEP, NAMED
-from maskfold.data.source import RECOGNITION, Source
+from maskfold.data.source import Source
 from maskfold.data.table import LABEL
+from maskfold.data.task import RECOGNITION
 
 _WEAK = 0.5  # edge ratio in the median: outlines that mean little to the photos
 

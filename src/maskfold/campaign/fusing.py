@@ -5,8 +5,8 @@ from pathlib import Path
 
 from maskfold.campaign.members import Member
 from maskfold.config import EXPERIMENTS, build, compose
-from maskfold.data.source import RECOGNITION
 from maskfold.data.table import fingerprint
+from maskfold.data.task import RECOGNITION
 from maskfold.ensembling.fused_stores import FusedStores
 from maskfold.ensembling.fusion import fused_origin, own_maps_needed, refuse_other_networks
 from maskfold.ensembling.recipe import Recipe

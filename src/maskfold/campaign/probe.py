@@ -17,7 +17,7 @@ import psutil
 from maskfold import files
 from maskfold.campaign.members import Member
 from maskfold.config import EXPERIMENTS, build
-from maskfold.data.source import RECOGNITION
+from maskfold.data.task import RECOGNITION
 from maskfold.engine.ranks import SIZE_FOUND as BATCH_SIZE
 from maskfold.engine.schedules import Schedule
 from maskfold.ensembling.stores import store_in

@@ -17,8 +17,9 @@ from maskfold.cleaning.twin_groups import binding_pairs
 from maskfold.cleaning.twins import DISTANCE, find_twins
 from maskfold.data.annotations import DECISIONS, named_groups, read_decisions, with_groups
 from maskfold.data.folds import read_folds
-from maskfold.data.source import RECOGNITION, Source
+from maskfold.data.source import Source
 from maskfold.data.table import AUTOMATIC
+from maskfold.data.task import RECOGNITION
 from maskfold.errors import MaskfoldError, listing
 from maskfold.files import locked, read_json, sha256, write_json
 

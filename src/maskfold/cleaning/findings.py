@@ -16,8 +16,9 @@ from maskfold.cleaning.suspicions import suspicions
 from maskfold.cleaning.twins import find_twins
 from maskfold.data.annotations import DROP, KEEP, annotate, read_decisions
 from maskfold.data.folds import fold_numbers, split_path
-from maskfold.data.source import RECOGNITION, Source
+from maskfold.data.source import Source
 from maskfold.data.table import AUTOMATIC, STRAYS, STRETCHED
+from maskfold.data.task import RECOGNITION
 from maskfold.errors import MaskfoldError, listing
 
 _FOLDS = 5  # of a split that is not there yet

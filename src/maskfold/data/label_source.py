@@ -14,8 +14,9 @@ from maskfold.data.folders import refuse_doubles
 from maskfold.data.hold_out import HoldOut
 from maskfold.data.label_text import check_month, checked_labels
 from maskfold.data.said_of_labels import correct_labels, read_frozen, read_retired, write_frozen
-from maskfold.data.source import RECOGNITION, Source
+from maskfold.data.source import Source
 from maskfold.data.table import CLASS_INDEX, LABEL, MONTH, STRAYS
+from maskfold.data.task import RECOGNITION
 from maskfold.errors import MaskfoldError, listing
 
 

@@ -13,14 +13,12 @@ from maskfold.data.classes import classes_of
 from maskfold.data.headers import MOST_PIXELS
 from maskfold.data.loading import STORED_SUFFIXES, SUFFIXES
 from maskfold.data.table import check, examine
+from maskfold.data.task import SEGMENTATION
 from maskfold.errors import MaskfoldError
 from maskfold.files import check_inside, is_file_name
 from maskfold.masks.rules import Rules
 from maskfold.masks.scoring import weight_column
 from maskfold.storage import is_address
-
-SEGMENTATION = "segmentation"
-RECOGNITION = "recognition"
 
 # How a submission of several classes is written where the data does not say it.
 ROW_BY_CLASS = {"img": "{file}", "class": "{class}", "rle_mask": "{runs}"}

@@ -23,7 +23,7 @@ from maskfold.cards.documents import (
     scored_logs,
 )
 from maskfold.config import CONF, EXPERIMENTS, build, compose, resolved
-from maskfold.data.source import RECOGNITION
+from maskfold.data.task import RECOGNITION
 from maskfold.entry import entry_point
 from maskfold.errors import MaskfoldError
 from maskfold.runs.layout import OWN_MEMBERS, MemberFolder, measured_folders

@@ -10,7 +10,7 @@ from maskfold.cleaning.findings import inspect_source
 from maskfold.cleaning.label_findings import label_counts
 from maskfold.config import build
 from maskfold.data.annotations import DECISIONS
-from maskfold.data.source import RECOGNITION
+from maskfold.data.task import RECOGNITION
 from maskfold.entry import entry_point
 
 log = logging.getLogger(__name__)

@@ -16,8 +16,9 @@ from maskfold.analysis.verdicts import ensemble_worth, worth
 from maskfold.config import EXPERIMENTS, SUBMISSIONS, build, resolved
 from maskfold.credentials import censored_tree
 from maskfold.data.labelled import LabelledSource
-from maskfold.data.source import RECOGNITION, Source
+from maskfold.data.source import Source
 from maskfold.data.table import CLUSTER, LABEL, fingerprint
+from maskfold.data.task import RECOGNITION
 from maskfold.ensembling.answered import refuse_other_products, score_store
 from maskfold.ensembling.by_class import threshold_of
 from maskfold.ensembling.fused_stores import FusedStores, ingredients_of_passes, leaves_of_passes

@@ -15,7 +15,8 @@ from maskfold.analysis.verdicts import class_table, costs_sentence, results_tabl
 from maskfold.config import EXPERIMENTS, build
 from maskfold.data.folds import fold_members, read_folds, split_path
 from maskfold.data.labelled import LabelledSource
-from maskfold.data.source import RECOGNITION, Source
+from maskfold.data.source import Source
+from maskfold.data.task import RECOGNITION
 from maskfold.ensembling.answered import score_member
 from maskfold.ensembling.evaluation import made_of, refuse_other_folds, score_images, summarise
 from maskfold.ensembling.large import warn_of_unscored

@@ -15,7 +15,8 @@ from maskfold.config import build
 from maskfold.data.annotations import DROP, decided, read_decisions, read_twins, with_groups, write_twins
 from maskfold.data.folds import is_drawn, read_known, refuse_changed, refuse_other_split, split_path, write_folds
 from maskfold.data.folds_by_label import still_there
-from maskfold.data.source import RECOGNITION, Source
+from maskfold.data.source import Source
+from maskfold.data.task import RECOGNITION
 from maskfold.entry import entry_point
 from maskfold.errors import listing
 from maskfold.files import locked

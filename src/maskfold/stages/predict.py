@@ -12,8 +12,9 @@ from omegaconf import DictConfig
 from maskfold.config import EXPERIMENTS, build, resolved
 from maskfold.data.folds import fold_members, read_folds, split_path
 from maskfold.data.labelled import LabelledSource
-from maskfold.data.source import RECOGNITION, Source
+from maskfold.data.source import Source
 from maskfold.data.table import fingerprint
+from maskfold.data.task import RECOGNITION
 from maskfold.entry import entry_point
 from maskfold.errors import MaskfoldError
 from maskfold.every_fold import folds_with_a_run, for_each_fold

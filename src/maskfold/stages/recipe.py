@@ -19,7 +19,8 @@ from maskfold.campaign.plan import cost_of_fold
 from maskfold.campaign.probe import Cost, probe
 from maskfold.config import SUBMISSIONS, build, compose, resolved
 from maskfold.data.folds import read_folds, split_path
-from maskfold.data.source import SEGMENTATION, Source
+from maskfold.data.source import Source
+from maskfold.data.task import SEGMENTATION
 from maskfold.entry import entry_point
 from maskfold.errors import MaskfoldError
 from maskfold.places import CONF, OWN_CONF

@@ -11,7 +11,7 @@ from maskfold import files
 from maskfold.analysis.evidence import Case
 from maskfold.config import EXPERIMENTS, build
 from maskfold.data.loading import read_image, read_mask
-from maskfold.data.source import RECOGNITION
+from maskfold.data.task import RECOGNITION
 from maskfold.ensembling.evaluation import HALF
 from maskfold.ensembling.manifest import content_of
 from maskfold.entry import entry_point

@@ -8,7 +8,8 @@ from omegaconf import DictConfig
 from maskfold.analysis.true_labels import described, score_labels
 from maskfold.analysis.truth import DICE, IOU, score_submission
 from maskfold.config import build, resolved
-from maskfold.data.source import RECOGNITION, Source
+from maskfold.data.source import Source
+from maskfold.data.task import RECOGNITION
 from maskfold.entry import entry_point
 from maskfold.masks.metrics import named
 from maskfold.masks.scoring import Judged

@@ -7,7 +7,8 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from maskfold.config import build
-from maskfold.data.source import RECOGNITION, Source
+from maskfold.data.source import Source
+from maskfold.data.task import RECOGNITION
 from maskfold.entry import entry_point
 from maskfold.errors import MaskfoldError
 from maskfold.files import locked

@@ -13,7 +13,8 @@ from maskfold import files
 from maskfold.config import build
 from maskfold.data.labelled import LabelledSource
 from maskfold.data.loading import read_image
-from maskfold.data.source import RECOGNITION, Source
+from maskfold.data.source import Source
+from maskfold.data.task import RECOGNITION
 from maskfold.errors import MaskfoldError
 from maskfold.masks.metrics import named
 from maskfold.prediction.splits import photos_of
