@@ -27,8 +27,8 @@ def keep_freed_memory() -> None:
 def pause_collection() -> None:
     """Look for no garbage while a command imports; in other processes nothing is changed.
 
-    What libraries make then stays for good, and each of Python's rounds goes through all of it: of a command that
-    imports torch and Lightning they take a quarter of the start (tests/benchmarks/bench_startup.py).
+    What libraries make then stays for good, and each of Python's rounds goes through all of it, which takes a good
+    part of the start of a command that imports torch and Lightning (tests/benchmarks/bench_startup.py).
     """
     if _is_command():
         gc.disable()
@@ -37,7 +37,7 @@ def pause_collection() -> None:
 def resume_collection() -> None:
     """Look for garbage again in a command, but not in what there is by now.
 
-    Nor does the round at the process's end go through that, which would take a second or two.
+    The round at the process's end, which users wait for, does not go through that either.
     """
     if _is_command():
         gc.freeze()

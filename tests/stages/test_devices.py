@@ -93,7 +93,7 @@ def test_a_run_broken_off_on_a_device_goes_on_there(learned, device):
     np.testing.assert_allclose(again["train/loss"], whole["train/loss"], rtol=0.05)
 
 
-def test_all_networks_in_one_pass_of_a_device_give_the_ensembles_map(learned, device):
+def test_fusing_on_a_device_gives_the_networks_map(learned, device):
     fuse(compose("fuse", [*RECIPE, f"trainer.accelerator={device}", "trainer.precision=32-true"]))
 
     (folder,) = {path.parent for path in Path("submissions").rglob("*.b2nd")}

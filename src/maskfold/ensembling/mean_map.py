@@ -90,7 +90,7 @@ def open_mean(sources: Sequence[MemberMaps], image_id: str, *, size: tuple[int, 
 
 def _weighed(
     sources: Sequence[MemberMaps], image_id: str
-) -> tuple[list[ProbabilityStore], list[int], tuple[float, ...]]:
+) -> tuple[list[ProbabilityStore], tuple[int, ...], tuple[float, ...]]:
     """Return the stores of an image's maps, their weights and their temperatures.
 
     Equal weights are together: the average is quick at those.
@@ -102,10 +102,10 @@ def _weighed(
 
 
 @lru_cache(maxsize=64)
-def _order_and_weights(shares: tuple[Fraction, ...]) -> tuple[list[int], list[int]]:
+def _order_and_weights(shares: tuple[Fraction, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Return the places of shares in ascending order, and their whole numbers in that order; images have them alike."""
     order = sorted(range(len(shares)), key=shares.__getitem__)
-    return order, integer_weights([shares[number] for number in order])
+    return tuple(order), tuple(integer_weights([shares[number] for number in order]))
 
 
 def _mean(sources: Sequence[MemberMaps]) -> str:
